@@ -66,7 +66,7 @@ async def test_the_file_always_has_it_and_is_private(clipboard, tmp_path):
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
-async def test_over_ssh_the_local_tool_would_fill_the_wrong_clipboard(clipboard, tools, written):
+async def test_local_clipboard_tool_is_not_used_over_ssh(clipboard, tools, written):
     got = tools("xclip")
     outcome = await clipboard(DISPLAY=":0", SSH_CONNECTION="10.0.0.1 1 10.0.0.2 22").copy("x")
     assert not got.exists()
@@ -98,7 +98,7 @@ async def test_a_tool_that_hangs_is_ended(clipboard, tools, monkeypatch, written
     assert "OSC 52" in (await clipboard(DISPLAY=":0").copy("x")).route
 
 
-async def test_what_is_too_long_for_a_terminal_is_in_the_file_only(clipboard, written, tmp_path):
+async def test_text_too_long_for_osc52_is_only_in_the_file(clipboard, written, tmp_path):
     most = MAX_OSC52_BYTES // 4 * 3
     assert (await clipboard().copy("x" * most)).route
     assert len(base64.b64encode(written.pop().encode())) <= MAX_OSC52_BYTES
@@ -109,7 +109,7 @@ async def test_what_is_too_long_for_a_terminal_is_in_the_file_only(clipboard, wr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have modes there of another kind")
-async def test_a_state_folder_that_cannot_be_written_is_said(tmp_path, written):
+async def test_unwritable_state_folder_is_reported(tmp_path, written):
     (tmp_path / "state").write_text("a file")
     outcome = await Clipboard(tmp_path / "state" / "deep", written.append, environ={}).copy("x")
     assert outcome.file is None
@@ -148,7 +148,7 @@ async def test_windows_gets_its_own_encoding(clipboard, tools):
 
 
 @given(st.text(st.characters(codec=None), max_size=200))
-def test_no_control_character_but_tab_and_line_feed_is_copied(text):
+def test_copied_text_has_no_control_characters_but_tab_and_lf(text):
     safe, replaced = safe_text(text)
     assert all(one in "\t\n" or not (ord(one) < 32 or 127 <= ord(one) < 160) for one in safe)
     safe.encode()

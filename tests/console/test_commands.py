@@ -32,7 +32,7 @@ class Waver(HasCommands, Static, can_focus=True):
         self.waved += 1
 
 
-def test_a_command_tells_all_from_its_class():
+def test_command_class_yields_help_and_binding():
     assert Wave.summary() == "Wave a hand, in greeting."
     assert Wave.help().endswith("Asks first.")
     binding = Wave.binding()
@@ -55,14 +55,14 @@ def test_a_command_tells_all_from_its_class():
         (Permissions(config=False), "config", "demo"),
     ],
 )
-def test_permissions_refuse_with_a_reason(permissions, need, refused):
+def test_permissions_refusal_has_a_reason(permissions, need, refused):
     command = type("One", (Wave,), {"needs": need})
     said = permissions.refusal(command)
     assert refused in said
     assert bool(refused) == bool(said)
 
 
-async def test_the_key_runs_the_action_and_both_keys_work(host):
+async def test_each_key_of_a_command_runs_its_action(host):
     widget = Waver("hello")
     async with host(widget).run_test() as pilot:
         widget.focus()
@@ -70,7 +70,7 @@ async def test_the_key_runs_the_action_and_both_keys_work(host):
         assert widget.waved == 2
 
 
-async def test_a_refused_command_is_greyed_and_does_nothing(host):
+async def test_refused_command_is_greyed_and_does_nothing(host):
     widget = Waver("hello")
     async with host(widget, permissions=Permissions(read_only=True)).run_test() as pilot:
         widget.focus()

@@ -37,7 +37,7 @@ def test_keys_never_reach_it_in_any_form(log):
     assert "Traceback" in text
 
 
-def test_words_of_others_cannot_steer_the_terminal_that_shows_it(log):
+def test_log_file_lines_hold_no_control_characters(log):
     logger.warning("a server said \x1b[2J\u202e%s", "x" * 10_000)
     text = log.read_text()
     assert "\x1b" not in text

@@ -57,7 +57,7 @@ async def test_leaving_closes_journal_and_engine(console, sink):
     assert app.session.engine is None
 
 
-async def test_nothing_is_assigned_when_nothing_happened(console):
+async def test_equal_snapshot_is_not_assigned(console):
     async with console.running() as pilot:
         before = pilot.app.main.snapshot
         pilot.app._background.wake()
@@ -66,7 +66,7 @@ async def test_nothing_is_assigned_when_nothing_happened(console):
         assert pilot.app.main.snapshot is before
 
 
-def test_every_message_of_the_panes_has_its_handler():
+def test_main_screen_handles_every_pane_message():
     from sprig_tui.console.app import SprigTui
     from sprig_tui.console.clipboard import CopyRequested
     from sprig_tui.console.deliveries.log import DeliveryLog
@@ -94,7 +94,7 @@ def test_every_message_of_the_panes_has_its_handler():
         ("3", "Deliveries", ("Environments", "Payload")),
     ],
 )
-async def test_zoom_gives_a_pane_the_whole_screen_and_escape_or_z_takes_it_back(console, size, key, own, others):
+async def test_zoom_fills_the_screen_and_escape_or_z_unzooms(console, size, key, own, others):
     async with console.running(size=size) as pilot:
         await console.press(key, "z")
         lines = console.text().splitlines()
@@ -126,7 +126,7 @@ async def test_escape_leaves_the_filter_before_the_zoom(console):
 
 
 @pytest.mark.parametrize("pane", ["1", "2", "3"])
-async def test_a_file_dropped_on_the_terminal_is_opened_wherever_the_focus_is(console, tmp_path, pane):
+async def test_dropped_file_opens_whichever_pane_has_focus(console, tmp_path, pane):
     file = tmp_path / "my answers.jsonl"
     file.write_text(
         '{"responseGroupId":"g","question":"How easy?","questionType":"LIKERT","response":4,"userId":"a"}\n'

@@ -41,6 +41,6 @@ def test_text_never_has_the_colour_it_stands_on(system):
     assert segment.style.color.number != segment.style.bgcolor.number
 
 
-def test_terminals_with_all_colours_and_with_none_are_left_alone():
+def test_palette_filter_is_none_for_truecolor_and_no_color():
     assert palette_filter("truecolor") is None
     assert palette_filter(None) is None

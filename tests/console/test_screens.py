@@ -289,7 +289,7 @@ async def test_a_console_that_cannot_send(console, clock, ids, snapshot):
         await snapshot(pilot, "read-only")
 
 
-async def test_no_colour_and_a_light_theme_show_the_same_text(console, clock, ids, monkeypatch):
+async def test_no_color_and_light_theme_show_the_same_text(console, clock, ids, monkeypatch):
     texts, colours = {}, {}
     for look, environ, theme in (
         ("dark", {}, "sprig"),

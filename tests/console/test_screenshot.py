@@ -5,7 +5,7 @@ from __future__ import annotations
 from sprig_tui.console.screenshot import save_screenshot
 
 
-def test_without_a_folder_for_downloads_it_is_in_the_state_folder(tmp_path, monkeypatch):
+def test_screenshot_goes_to_state_folder_without_downloads(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_DOWNLOAD_DIR", raising=False)
     saved, fault = save_screenshot("<svg/>", "one.svg", state_dir=tmp_path / "state")

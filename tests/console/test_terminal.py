@@ -103,7 +103,7 @@ def assert_as_it_was(one: Terminal) -> None:
     assert b"\x1b[?25h" in one.seen[one.seen.rindex(ALTERNATE_OFF) - 400 :]
 
 
-def test_it_starts_answers_and_quits(terminal, tmp_path):
+def test_console_starts_shows_help_and_quits(terminal, tmp_path):
     one = terminal()
     one.until(b"Environments", b"no deliveries yet")
     one.press("?")
@@ -117,7 +117,7 @@ def test_it_starts_answers_and_quits(terminal, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_in_order(terminal, number):
+def test_signal_ends_the_console_cleanly(terminal, number):
     one = terminal()
     one.until(b"Environments", b"no deliveries yet")
     one.process.send_signal(number)
@@ -126,14 +126,14 @@ def test_a_signal_ends_it_in_order(terminal, number):
 
 
 @pytest.mark.parametrize("controlling", [False, True], ids=["without a word", "with SIGHUP"])
-def test_a_terminal_that_goes_away_ends_it(terminal, controlling):
+def test_hangup_of_terminal_ends_the_console(terminal, controlling):
     one = terminal(controlling=controlling)
     one.until(b"Environments", b"no deliveries yet")
     one.hang_up()
     assert one.process.wait(PATIENCE) == 0
 
 
-def test_the_demo_touches_nothing_of_the_persons(terminal, tmp_path):
+def test_demo_writes_nothing_in_the_home_folder(terminal, tmp_path):
     one = terminal("demo")
     one.until(b"Environments", b"sample_payloads", b"no deliveries yet")
     one.press("q")
@@ -142,7 +142,7 @@ def test_the_demo_touches_nothing_of_the_persons(terminal, tmp_path):
     assert not (tmp_path / "home").exists()
 
 
-def test_a_config_with_a_fault_is_a_sentence_and_exit_2(terminal, tmp_path):
+def test_invalid_config_is_a_sentence_and_exit_2(terminal, tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "config.toml").write_text("[environments.production\n")
     one = terminal()
@@ -151,7 +151,7 @@ def test_a_config_with_a_fault_is_a_sentence_and_exit_2(terminal, tmp_path):
     assert b"not valid TOML" in one.seen
 
 
-def test_killed_in_mid_send_the_next_start_goes_on(terminal, tmp_path):
+def test_next_start_resumes_after_kill_during_send(terminal, tmp_path):
     from sprig_tui.config.paths import paths_in_folder
     from sprig_tui.config.save import save_environment
 
@@ -172,7 +172,7 @@ def test_killed_in_mid_send_the_next_start_goes_on(terminal, tmp_path):
     assert two.leave() == 0
 
 
-def test_the_first_paint_has_what_there_is_to_see(terminal):
+def test_first_paint_shows_environments_and_payload(terminal):
     one = terminal()
     one.until(b"Deliveries")
     for word in (b"Environments", b"Production", b"no key: press a to add one", b"Payload"):

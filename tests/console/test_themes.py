@@ -45,7 +45,7 @@ theme = "nord"  # set by mira
 """
 
 
-async def test_a_theme_picked_in_the_palette_is_kept_in_the_config(console):
+async def test_theme_picked_in_palette_is_saved_in_config(console):
     console.write(CONFIG)
     async with console.running() as pilot:
         await pick(console, "dracula")
@@ -62,7 +62,7 @@ async def test_without_a_config_one_is_made_for_it(console):
         await console.until(lambda: console.config() == {"console": {"theme": "gruvbox"}})
 
 
-async def test_a_theme_changed_on_disk_meanwhile_is_not_overwritten(console):
+async def test_theme_changed_on_disk_is_not_overwritten(console):
     console.write(CONFIG)
     async with console.running() as pilot:
         console.write(CONFIG.replace("nord", "monokai"))
@@ -72,7 +72,7 @@ async def test_a_theme_changed_on_disk_meanwhile_is_not_overwritten(console):
     assert console.config()["console"]["theme"] == "monokai"
 
 
-async def test_another_change_on_disk_is_kept_and_the_theme_is_saved(console):
+async def test_saving_theme_keeps_other_changes_on_disk(console):
     console.write(CONFIG)
     async with console.running() as pilot:
         console.write(CONFIG + 'help = "f2"\n')
@@ -81,7 +81,7 @@ async def test_another_change_on_disk_is_kept_and_the_theme_is_saved(console):
 
 
 @pytest.mark.parametrize(("permissions", "why"), [({"read_only": True}, "read-only"), ({"config": False}, "demo")])
-async def test_where_the_config_is_not_to_be_changed_it_is_for_now(console, permissions, why):
+async def test_theme_is_not_saved_where_config_is_read_only(console, permissions, why):
     console.write(CONFIG)
     async with console.running(**permissions) as pilot:
         await pick(console, "dracula")
@@ -96,7 +96,7 @@ def lightness(color) -> float:
 
 
 @pytest.mark.parametrize("theme", ["sprig", "sprig-light"])
-async def test_what_is_muted_stands_back_and_what_is_refused_still_more(console, theme):
+async def test_muted_and_disabled_texts_have_less_contrast(console, theme):
     console.write(f'[console]\ntheme = "{theme}"\n')
     async with console.running(read_only=True) as pilot:
         await console.press("3")

@@ -23,7 +23,7 @@ ANSWER = {
 }
 
 
-async def test_webhooks_of_a_listen_elsewhere_appear_as_they_come(console, sink):
+async def test_webhooks_of_another_process_appear_in_the_log(console, sink):
     console.write(
         f'[environments.production]\nwrite_key = "{"F" * 32}"\nendpoint = "{sink.url}"\nwebhook_token = "{TOKEN}"\n'
     )

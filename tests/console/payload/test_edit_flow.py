@@ -52,7 +52,7 @@ async def test_an_edited_record_is_mapped_again_and_marked(bench, inspector, lin
         assert inspector.edited == 0
 
 
-async def test_an_edit_is_there_when_its_file_is_opened_again(bench, inspector, lines_file, editor, tmp_path):
+async def test_edit_is_kept_when_its_file_is_opened_again(bench, inspector, lines_file, editor, tmp_path):
     editor("sed -i 's/acct_0/acct_corrected/' \"$1\"")
     file = lines_file(2)
     async with bench(file=file) as (app, pilot):
@@ -63,7 +63,7 @@ async def test_an_edit_is_there_when_its_file_is_opened_again(bench, inspector, 
         assert shown(inspector) == "acct_corrected", "the same file again"
 
 
-async def test_an_edit_that_breaks_the_record_can_be_edited_again(bench, inspector, lines_file, editor):
+async def test_invalid_edit_can_be_edited_again(bench, inspector, lines_file, editor):
     editor('echo \'{"broken": \' > "$1"')
     async with bench(file=lines_file(1)) as (_app, pilot):
         await press(pilot, "e")
@@ -84,7 +84,7 @@ async def test_an_edit_that_breaks_the_record_can_be_edited_again(bench, inspect
         ("kill -9 $$", "was ended by signal 9"),
     ],
 )
-async def test_an_edit_that_comes_to_nothing_changes_nothing(bench, inspector, lines_file, editor, script, notice):
+async def test_failed_edit_changes_nothing(bench, inspector, lines_file, editor, script, notice):
     editor(script)
     async with bench(file=lines_file(1)) as (app, pilot):
         await press(pilot, "e")
@@ -94,7 +94,7 @@ async def test_an_edit_that_comes_to_nothing_changes_nothing(bench, inspector, l
         assert list(inspector.state_dir.iterdir()) == []
 
 
-async def test_a_terminal_that_cannot_be_handed_over_is_said(bench, inspector, lines_file, monkeypatch):
+async def test_terminal_without_suspend_is_reported(bench, inspector, lines_file, monkeypatch):
     monkeypatch.setenv("VISUAL", "true")
     async with bench(file=lines_file(1)) as (app, pilot):
         await press(pilot, "e")

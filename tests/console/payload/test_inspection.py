@@ -91,7 +91,7 @@ def test_what_cannot_be_read_names_field_and_fault(intake):
     assert reason_line(found, ENVIRONMENTS) == "question: expected text, got a whole number"
 
 
-def test_a_call_that_is_too_large_is_counted_as_an_error(intake):
+def test_call_over_size_limit_counts_as_error(intake):
     found = inspect_record(read(flat(response="x" * 40_000)), intake, 0)
     assert "1 error" in said(found)
     assert "would be withheld: too large" in said(found)
@@ -115,7 +115,7 @@ def test_a_delivery_is_shown_as_it_was_sent(intake, clock):
     assert delivery_text(found, 60) == "answers.jsonl:7  delivery 31"
 
 
-def test_a_delivery_that_would_be_mapped_otherwise_now_says_how(intake, clock):
+def test_delivery_shows_fields_that_would_be_mapped_differently(intake, clock):
     entry = intake.entry(read(flat()))
     old = msgspec.structs.replace(entry, body=entry.body.replace(b"Checkout effort", b"Older name"))
     found = inspect_delivery(delivery(old), intake, clock.now())
@@ -142,13 +142,13 @@ def test_each_state_of_a_delivery(intake, clock, state, status, end):
     assert said(found).endswith(end)
 
 
-def test_a_withdrawn_delivery_says_so_and_how_it_goes_on(intake, clock):
+def test_withdrawn_delivery_names_the_key_that_queues_it(intake, clock):
     entry = intake.entry(read(flat()))
     found = inspect_delivery(delivery(entry, State.WITHHELD, reason="withdrawn"), intake, clock.now())
     assert said(found).endswith("withheld: withdrawn; r queues it again")
 
 
-def test_a_row_of_an_export_is_shown_as_sent_though_it_cannot_be_read_again(tmp_path, intake, clock):
+def test_delivery_from_export_row_is_shown_as_sent(tmp_path, intake, clock):
     keys = "responseGroupUid,userId,surveyId,completedAt,Q1_Type,Q1_Response,Q1_Question_Text"
     (tmp_path / "export.csv").write_text(
         f"{keys}\nGroup,User,Survey,Done,Type,Answer,Question\n"
@@ -201,13 +201,13 @@ def test_where_a_record_stands(position, room, line):
         assert found.endswith("14 of 2,000,000")
 
 
-def test_an_empty_delivery_has_nothing_to_show_and_says_so():
+def test_delivery_without_payload_is_explained():
     found = Inspection(raw=b"", body=b"")
     assert "nothing was kept" in make_view("Raw", found, {}).line(0)[0].text
     assert "no call is made" in "".join(make_view("JSON", found, {}).line(i)[0].text for i in range(1))
 
 
-def test_the_record_that_the_empty_pane_shows_can_be_sent():
+def test_sample_record_of_empty_pane_can_be_sent():
     (record,) = parse_document(MINIMAL_RECORD.encode(), Origin("pane"))
     found = inspect_record(record, EntryBuilder(Rules(), ENVIRONMENTS, "development"), 1_790_000_000_000)
     assert found.record is not None, found.detail

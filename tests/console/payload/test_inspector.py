@@ -58,7 +58,7 @@ async def test_only_troubled_records(bench, inspector, lines_file, screen_text):
         assert "7 of 40 ──" in screen_text(app)
 
 
-async def test_a_file_without_trouble_says_so(bench, inspector, lines_file):
+async def test_file_without_problem_records_is_reported(bench, inspector, lines_file):
     async with bench(file=lines_file(3)) as (app, pilot):
         await press(pilot, "exclamation_mark")
         inspector.navigator._tick()
@@ -100,7 +100,7 @@ async def test_a_value_opens_in_place(bench, lines_file, screen_text):
         assert '"plan": "team",' not in screen_text(app)
 
 
-async def test_copies_are_asked_for(bench, inspector, lines_file, heard):
+async def test_copy_keys_post_copy_requests(bench, inspector, lines_file, heard):
     async with bench(file=lines_file(1)) as (app, pilot):
         await press(pilot, "y", "Y", "C")
         value, call, curl = heard(pilot.seen, CopyRequested)
@@ -112,7 +112,7 @@ async def test_copies_are_asked_for(bench, inspector, lines_file, heard):
         assert notices(app)[-1] == "nothing was copied: there is no value in this line"
 
 
-async def test_sending_is_asked_for(bench, inspector, lines_file, heard):
+async def test_send_keys_post_send_requests(bench, inspector, lines_file, heard):
     path = lines_file(3)
     async with bench(file=path) as (_app, pilot):
         await press(pilot, "n", "s", "S")
@@ -126,7 +126,7 @@ async def test_sending_is_asked_for(bench, inspector, lines_file, heard):
         assert (every.sources, every.name, every.total, every.complete) == ((str(path),), "answers.jsonl", 3, True)
 
 
-async def test_what_would_be_withheld_is_not_sent(bench, lines_file, heard):
+async def test_withheld_record_is_not_sent(bench, lines_file, heard):
     async with bench(file=lines_file([flat(1, userId=None)])) as (app, pilot):
         await press(pilot, "s")
         assert not heard(pilot.seen, PayloadInspector.SendRequested)
@@ -181,9 +181,7 @@ async def test_the_picker_completes_and_opens(bench, inspector, lines_file, tmp_
         assert shown(inspector) == "acct_0"
 
 
-async def test_a_path_that_is_pasted_takes_the_place_of_the_one_in_the_picker(
-    bench, inspector, lines_file, tmp_path, monkeypatch
-):
+async def test_pasted_path_replaces_the_path_in_the_picker(bench, inspector, lines_file, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     file = lines_file(3, name="two words.jsonl")
     async with bench() as (app, pilot):
@@ -202,7 +200,7 @@ async def test_a_path_that_is_pasted_takes_the_place_of_the_one_in_the_picker(
         assert "there is no file ~/gone.jsonl" in str(app.screen.query_one(".dialog-fault").content)
 
 
-async def test_of_several_files_those_that_are_there_are_opened(bench, inspector, lines_file, tmp_path):
+async def test_existing_ones_of_several_files_are_opened(bench, inspector, lines_file, tmp_path):
     there = str(lines_file(3))
     async with bench() as (app, pilot):
         inspector.show_file((there, str(tmp_path / "gone.jsonl"), there))
@@ -239,7 +237,7 @@ async def test_what_cannot_be_opened_leaves_what_is_shown(bench, inspector, line
         assert shown(inspector) == "acct_1"
 
 
-async def test_a_file_that_changes_is_read_again_at_the_same_place(bench, inspector, lines_file):
+async def test_changed_file_is_read_again_at_the_same_record(bench, inspector, lines_file):
     path = lines_file(3)
     async with bench(file=path) as (app, pilot):
         await press(pilot, "n")
@@ -251,7 +249,7 @@ async def test_a_file_that_changes_is_read_again_at_the_same_place(bench, inspec
         assert shown(inspector) == "acct_72"
 
 
-async def test_another_environment_or_other_rules_map_it_anew(bench, inspector, lines_file, screen_text):
+async def test_record_is_mapped_again_for_other_environment_or_rules(bench, inspector, lines_file, screen_text):
     async with bench(file=lines_file(1)) as (app, pilot):
         assert "would be sent to Development" in screen_text(app)
         inspector.environment = "production"
@@ -284,7 +282,7 @@ async def test_a_delivery_is_shown_and_mapped_again(bench, inspector, lines_file
         assert "queued for Development" in screen_text(app)
 
 
-async def test_the_file_goes_on_where_it_was_after_a_delivery_was_shown(bench, inspector, lines_file, journal):
+async def test_file_position_is_kept_while_a_delivery_is_shown(bench, inspector, lines_file, journal):
     path = lines_file(5)
     record = next(read_responses([str(path)]))
     (added,) = await journal.add([inspector.make_builder().entry(record)])

@@ -53,7 +53,7 @@ def backwards(count):
     return range(count - 1, -1, -1)
 
 
-def test_a_record_is_read_by_its_number_without_what_comes_before_it(lines_file, small_chunks):
+def test_record_is_read_by_number_without_earlier_ones(lines_file, small_chunks):
     file = RecordFile([str(lines_file(2_000))])
     file.count_on()
     assert (file.count, file.complete) == (2_000, True)
@@ -116,7 +116,7 @@ def test_any_export_backwards(tmp_path_factory, answers, labels, mark):
     same_as_read(path, backwards)
 
 
-def test_what_cannot_be_entered_in_the_middle_is_read_from_its_start(tmp_path, record):
+def test_file_without_index_is_read_from_its_start(tmp_path, record):
     listed = tmp_path / "list.json"
     listed.write_text(json.dumps([record(number) for number in range(50)], indent=1))
     zipped = tmp_path / "lines.jsonl.gz"

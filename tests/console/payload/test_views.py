@@ -112,7 +112,7 @@ def test_a_nested_value_opens_in_place_and_closes():
     assert len(view) == 2
 
 
-def test_a_long_text_opens_in_place_and_its_rest_is_folded():
+def test_long_text_opens_in_place_and_folds_its_rest():
     long = "word " * 40_000
     view = FieldsView([FieldTrace("properties.response", long, "response")])
     view.resize(100)

@@ -24,7 +24,7 @@ async def deliver(journal: SQLiteJournal, clock, *names: str) -> None:
     await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt)])
 
 
-async def test_a_console_that_only_watches_counts_from_when_it_could_look(tmp_path, clock, journal):
+async def test_rate_without_engine_starts_at_first_count(tmp_path, clock, journal):
     paths = paths_in_folder(str(tmp_path / "home"))
     settings = load_settings(paths)
     core = Session(
@@ -71,7 +71,7 @@ async def test_what_a_worker_that_is_gone_holds_is_told(tmp_path, clock, journal
     assert "held" not in (await pulse.poll()).environments[0].status.text
 
 
-async def test_the_status_line_is_painted_only_when_it_says_something_else(host):
+async def test_status_line_repaints_only_when_its_text_changes(host):
     line = StatusLine()
     painted = []
     line.render_lines, render = lambda crop: painted.append(crop) or render(crop), line.render_lines
@@ -93,7 +93,7 @@ async def test_the_status_line_is_painted_only_when_it_says_something_else(host)
         assert painted
 
 
-async def test_what_waits_for_another_endpoint_is_counted_apart(tmp_path, clock, journal):
+async def test_deliveries_for_another_endpoint_are_counted_apart(tmp_path, clock, journal):
     paths = paths_in_folder(str(tmp_path / "home"))
     settings = load_settings(paths)
     core = Session(

@@ -14,7 +14,7 @@ async def browser(lines_file):
     opened.close()
 
 
-async def test_a_far_record_waits_for_the_count_to_come_by(browser, monkeypatch):
+async def test_far_record_waits_for_the_count(browser, monkeypatch):
     go_on = Event()
     count_on = RecordFile.count_on
 
@@ -36,20 +36,20 @@ async def test_a_far_record_waits_for_the_count_to_come_by(browser, monkeypatch)
     assert not browser.is_ahead(5_000)
 
 
-async def test_closing_ends_the_count(browser):
+async def test_close_ends_the_count(browser):
     browser.close()
     with pytest.raises(StoppedError):
         await browser.count()
     assert not browser.counting
 
 
-async def test_trouble_no_longer_wanted_is_no_longer_looked_for(browser, intake):
+async def test_problem_search_stops_when_not_wanted(browser, intake):
     troubles = ProblemIndex()
     await browser.find_problems(troubles, intake, 0)
     assert not troubles.complete
 
 
-def test_the_nearest_trouble():
+def test_problem_index_finds_nearest_record():
     troubles = ProblemIndex()
     troubles.numbers.extend([3, 9, 20])
     assert [troubles.next(at, 1) for at in (-1, 3, 9, 20)] == [3, 9, 20, None]

@@ -20,12 +20,12 @@ EXPORT = (
 )
 
 
-def test_json_is_edited_with_indentation_and_the_rest_as_it_is():
+def test_json_is_edited_indented_and_other_text_unchanged():
     assert editable_text(b'{"n":12345678901234567890}', None) == b'{\n  "n": 12345678901234567890\n}\n'
     assert editable_text(b'{"broken": \xff', None) == b'{"broken": \xff'
 
 
-def test_a_row_of_an_export_becomes_a_record_that_maps_the_same(tmp_path, intake, clock):
+def test_export_row_edits_as_record_with_the_same_mapping(tmp_path, intake, clock):
     (tmp_path / "export.csv").write_text(EXPORT)
     row = next(read_responses([str(tmp_path / "export.csv")]))
     again = read_edited(editable_text(row.raw, row), row.origin)
@@ -43,7 +43,7 @@ def test_a_null_answer_stays_one():
     assert json.loads(flat_record(record))["response"] is None
 
 
-def test_what_comes_back_broken_is_a_record_that_says_so():
+def test_broken_edit_is_a_record_with_its_problem():
     record = read_edited(b'{"question": ', Origin("answers.jsonl", "flat", 14))
     assert isinstance(record, Unsendable)
     assert (record.origin.name, record.origin.line) == ("answers.jsonl", 14)

@@ -53,7 +53,7 @@ def test_any_other_text_is_left_alone(text):
     assert dropped_paths(text) == ()
 
 
-def test_a_folder_shows_folders_and_data_files_with_sizes(folder):
+def test_picker_lists_folders_and_data_files_with_sizes(folder):
     listing = list_folder(str(folder))
     assert [(item.name, item.is_folder) for item in listing.items] == [
         ("all files in this folder", True),

@@ -27,7 +27,7 @@ OTHER = WorkerInfo(
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_the_console_itself_then_others_as_they_come_and_go(console, sink, size):
+async def test_workers_screen_lists_workers_as_they_start_and_end(console, sink, size):
     console.keys(development=KEY, endpoint=sink.url)
     async with console.running(size=size) as pilot:
         await console.press("L")
@@ -52,7 +52,7 @@ async def test_a_console_that_only_looks_is_no_worker(console, permission, size)
         assert "sprig-tui run │" in " ".join(console.text().split()), "to the end of the sentence, however wide the box"
 
 
-async def test_a_journal_that_is_lost_is_said_and_the_list_stays(console, sink):
+async def test_workers_screen_keeps_list_when_journal_is_lost(console, sink):
     console.keys(development=KEY, endpoint=sink.url)
     async with console.running() as pilot:
         await console.press("L")
@@ -66,7 +66,7 @@ async def test_a_journal_that_is_lost_is_said_and_the_list_stays(console, sink):
         assert not isinstance(pilot.app.screen, WorkersScreen)
 
 
-async def test_a_journal_that_was_never_read_says_why_instead_of_looking_for_ever(console):
+async def test_workers_screen_shows_journal_error_before_first_read(console):
     console.paths.journal_file.write_bytes(b"this is no journal" * 100)
     async with console.running(ready=False, size=(80, 24)):
         await console.press("L")

@@ -48,7 +48,7 @@ async def test_a_new_journal_in_place_of_a_lost_one(console):
         assert console.paths.journal_file.exists()
 
 
-async def test_a_journal_that_cannot_be_opened_is_told_and_tried_again(console, screen_text):
+async def test_journal_that_fails_to_open_is_reported_and_retried(console, screen_text):
     console.paths.journal_file.write_bytes(b"this is no journal" * 100)
     async with console.running(ready=False) as pilot:
         await console.until(lambda: "damaged" in screen_text(pilot.app))
@@ -98,7 +98,7 @@ class Failing(SQLiteJournal):
         return await super().add(entries, deadline=deadline)
 
 
-async def test_a_full_disk_is_told_what_is_shown_stays_and_it_recovers(console, sink, screen_text, monkeypatch):
+async def test_full_disk_is_reported_and_the_console_recovers(console, sink, screen_text, monkeypatch):
     console.keys(development=KEY, endpoint=sink.url)
     console.journal_class = Failing
     async with console.running() as pilot:
@@ -119,7 +119,7 @@ async def test_a_full_disk_is_told_what_is_shown_stays_and_it_recovers(console, 
         await console.until(lambda: "Segment answered 200" in screen_text(pilot.app))
 
 
-async def test_an_engine_that_cannot_claim_says_so_in_its_environment(console, sink, screen_text, monkeypatch):
+async def test_engine_that_cannot_claim_is_shown_in_environment(console, sink, screen_text, monkeypatch):
     console.keys(development=KEY, endpoint=sink.url)
     console.journal_class = Failing
     async with console.running() as pilot:
@@ -136,7 +136,7 @@ def _broken(secret: str) -> None:
     raise ZeroDivisionError(len(secret))
 
 
-async def test_a_fault_of_ours_ends_with_a_sentence_and_no_locals(console, monkeypatch):
+async def test_unexpected_error_ends_with_a_sentence_without_locals(console, monkeypatch):
     console.keys(production=KEY)
     printed: list[str] = []
     monkeypatch.setattr(SprigTui, "_print_error_renderables", lambda app: printed.extend(app._exit_renderables))

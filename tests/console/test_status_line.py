@@ -43,7 +43,7 @@ def test_a_wide_line_has_it_all():
     assert line.endswith("journal: sqlite ")
 
 
-def test_what_kind_of_console_it_is_stays_in_a_narrow_line():
+def test_badge_stays_in_a_narrow_status_line():
     for width in (40, 60, 80):
         assert text(BUSY, width, label="demo").startswith(" demo  ● Production")
     assert badge("", Permissions(read_only=True)) == "read-only"
@@ -52,14 +52,14 @@ def test_what_kind_of_console_it_is_stays_in_a_narrow_line():
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 120, 200])
-def test_the_numbers_stay_longest_and_a_line_is_never_longer_than_the_screen(width):
+def test_status_line_fits_the_width_and_keeps_numbers_longest(width):
     line = text(BUSY, width)
     if width >= 80:
         assert cell_len(line) <= width
         assert "failed 3" in line
 
 
-def test_trouble_comes_first_and_cannot_steer_the_terminal():
+def test_trouble_comes_first_in_status_line_and_is_printable():
     vitals = ConsoleSnapshot(journal="lost", trouble="the journal \x1b]0;x\x07 was moved " * 9)
     line = text(vitals, 100)
     assert "✗ the journal" in line

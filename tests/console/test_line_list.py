@@ -106,7 +106,7 @@ async def test_click_below_the_last_line_does_nothing():
         assert view.cursor == 0
 
 
-async def test_lines_that_come_and_go_keep_the_cursor_on_a_line():
+async def test_cursor_stays_on_its_line_when_lines_change():
     async with Host(view := Numbers(0)).run_test() as pilot:
         assert view.cursor == -1
         assert shown(view)[:2] == ["nothing here", "press o"]
@@ -123,7 +123,7 @@ async def test_lines_that_come_and_go_keep_the_cursor_on_a_line():
         assert view.cursor == -1
 
 
-async def test_growth_is_seen_without_laying_out_the_screen():
+async def test_growing_list_needs_no_layout():
     async with Host(view := Numbers(1000)).run_test() as pilot:
         await pilot.pause()
         laid_out = []
@@ -135,7 +135,7 @@ async def test_growth_is_seen_without_laying_out_the_screen():
         assert not laid_out
 
 
-async def test_a_changed_line_is_made_again_and_others_are_not():
+async def test_invalidate_builds_only_changed_lines_again():
     async with Host(view := Numbers()).run_test() as pilot:
         await pilot.pause()
         view.asked.clear()
@@ -196,7 +196,7 @@ def test_fit(text, width, fitted):
     assert fit_span(text, width) == fitted
 
 
-async def test_of_lines_that_may_be_others_those_that_are_are_painted():
+async def test_revise_repaints_only_changed_lines():
     async with Host(view := Numbers(30)).run_test() as pilot:
         await pilot.press("j")
         await pilot.pause()
@@ -212,7 +212,7 @@ async def test_of_lines_that_may_be_others_those_that_are_are_painted():
         assert "changed too|" in shown(view)
 
 
-async def test_a_list_that_fits_grows_without_laying_out_the_screen():
+async def test_list_that_fits_grows_without_layout():
     async with Host(view := Numbers(3)).run_test() as pilot:
         await pilot.pause()
         laid_out = []
