@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sprig_tui.cli.options import ENVIRONMENT_TYPE, FILTER_TYPE, CliCommand, environment_names
+from sprig_tui.cli.options import ENVIRONMENT_TYPE, FILTER_TYPE, CliCommand
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
@@ -117,23 +117,3 @@ async def check_environments(query: Query, settings: Settings, journal: Journal 
     for name in unknown:
         if name not in stored:
             settings.environment(name)
-
-
-def complete_words(incomplete: str) -> list[str]:
-    """What may stand where this was typed so far."""
-    from sprig_tui.journal.filter import FILTER_FIELDS
-    from sprig_tui.journal.records import State
-    from sprig_tui.reasons import Reason
-
-    field, colon, _ = incomplete.partition(":")
-    if not colon:
-        choices = [f"{name}:" for name in FILTER_FIELDS]
-    else:
-        values = {
-            "status": [state.value for state in State],
-            "reason": [reason.value for reason in Reason],
-            "env": environment_names(),
-            "since": ["today", "yesterday", "1h", "24h", "7d"],
-        }
-        choices = [f"{field}:{value}" for value in values.get(field, [])]
-    return [choice for choice in choices if choice.startswith(incomplete)]

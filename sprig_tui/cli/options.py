@@ -195,9 +195,9 @@ class FilterType(ParamType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """Fields, then the values of a field that has few."""
-        from sprig_tui.cli.filter_options import complete_words
+        from sprig_tui.journal.filter import complete_word
 
-        return [CompletionItem(word, type="plain") for word in complete_words(incomplete)]
+        return [CompletionItem(word, type="plain") for word in complete_word(incomplete, environment_names())]
 
 
 def environment_names() -> list[str]:

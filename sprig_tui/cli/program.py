@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -20,54 +20,25 @@ MIN_SECRET_CHARS = 12
 """Characters that a word has at least before it is looked at for being a key."""
 
 
-class CommandEntry(NamedTuple):
-    """Where a command is, and what `--help` says of it."""
-
-    target: str
-    help: str
-
-
 COMMANDS = {
-    "demo": CommandEntry(
-        "sprig_tui.cli.commands.demo:demo", "Try it all: sample answers, a Segment look-alike, no key, no network."
-    ),
-    "preview": CommandEntry(
-        "sprig_tui.cli.commands.preview:preview", "Show the mapped track call of each answer; sends nothing."
-    ),
-    "send": CommandEntry("sprig_tui.cli.commands.send:send", "Map, journal and deliver files of answers."),
-    "replay": CommandEntry(
-        "sprig_tui.cli.commands.replay:replay", "Queue deliveries again, by filter or id, and deliver them."
-    ),
-    "withdraw": CommandEntry(
-        "sprig_tui.cli.commands.withdraw:withdraw", "Take queued deliveries back before they are sent."
-    ),
-    "log": CommandEntry("sprig_tui.cli.commands.log:log", "The journal: every delivery, its state and reason."),
-    "run": CommandEntry("sprig_tui.cli.commands.run:run", "Deliver what is queued until stopped."),
-    "status": CommandEntry(
-        "sprig_tui.cli.commands.status:status", "Lanes, counts, and the live workers of every machine."
-    ),
-    "pull": CommandEntry(
-        "sprig_tui.cli.commands.pull:pull", "Read new answers from Sprig's REST API, and deliver them."
-    ),
-    "listen": CommandEntry(
-        "sprig_tui.cli.commands.listen:listen", "Receive Sprig's webhooks, and deliver, until stopped."
-    ),
-    "keys": CommandEntry("sprig_tui.cli.commands.keys:keys", "Write Keys and other secrets: list, set, check, remove."),
-    "sink": CommandEntry(
-        "sprig_tui.cli.commands.sink:sink", "Run the Segment look-alike by itself, with faults if wanted."
-    ),
-    "doctor": CommandEntry(
-        "sprig_tui.cli.commands.doctor:doctor", "Check config, keys, journal and endpoints; say what to do."
-    ),
-    "journal": CommandEntry(
-        "sprig_tui.cli.commands.journal:journal",
-        "The journal: info, backup, verify, prune, resume, move to PostgreSQL.",
-    ),
-    "paths": CommandEntry("sprig_tui.cli.commands.paths:paths", "Where config, journal and log live."),
-    "completion": CommandEntry(
-        "sprig_tui.cli.commands.completion:completion", "Print the completion script for bash, zsh or fish."
-    ),
+    "demo": "Try it all: sample answers, a Segment look-alike, no key, no network.",
+    "preview": "Show the mapped track call of each answer; sends nothing.",
+    "send": "Map, journal and deliver files of answers.",
+    "replay": "Queue deliveries again, by filter or id, and deliver them.",
+    "withdraw": "Take queued deliveries back before they are sent.",
+    "log": "The journal: every delivery, its state and reason.",
+    "run": "Deliver what is queued until stopped.",
+    "status": "Lanes, counts, and the live workers of every machine.",
+    "pull": "Read new answers from Sprig's REST API, and deliver them.",
+    "listen": "Receive Sprig's webhooks, and deliver, until stopped.",
+    "keys": "Write Keys and other secrets: list, set, check, remove.",
+    "sink": "Run the Segment look-alike by itself, with faults if wanted.",
+    "doctor": "Check config, keys, journal and endpoints; say what to do.",
+    "journal": "The journal: info, backup, verify, prune, resume, move to PostgreSQL.",
+    "paths": "Where config, journal and log live.",
+    "completion": "Print the completion script for bash, zsh or fish.",
 }
+"""What `--help` says of each command; its name is that of its module in `cli.commands` and of its function there."""
 
 
 class Program(click.Group):
@@ -79,11 +50,10 @@ class Program(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """Import the command's module."""
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
+        if cmd_name not in COMMANDS:
             return None
-        module, _, name = entry.target.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        module = importlib.import_module(f"sprig_tui.cli.commands.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def resolve_command(
@@ -101,7 +71,7 @@ class Program(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """From the table, so that no command is imported for it."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

@@ -30,13 +30,19 @@ ORPHAN_CHECK_AFTER_S = 1.0
 class RunProgress:
     """Redraws the progress of one run until it is left."""
 
-    journal: Journal | None = None
-    """Asked, where it is set, who holds what is waited for."""
-
-    def __init__(self, read_progress: ReadProgress | None, engine: Engine | None, total: int = 0) -> None:
+    def __init__(
+        self,
+        engine: Engine | None,
+        journal: Journal | None,
+        *,
+        read_progress: ReadProgress | None = None,
+        total: int = 0,
+    ) -> None:
+        """The journal is asked, where there is one, which worker holds the deliveries that are waited for."""
         self.ingested: IngestResult | None = None
         self._read_progress = read_progress
         self._engine = engine
+        self._journal = journal
         self._queued = 0
         self._total = total
         self._is_waiting = total > 0
@@ -77,11 +83,11 @@ class RunProgress:
     async def _check_orphans(self) -> None:
         """Nothing moves: say so where it is because of a worker that is gone, and until when."""
         still = time.monotonic() - self._changed_at
-        if self.journal is None or not self._is_waiting or not self._queued or still < ORPHAN_CHECK_AFTER_S:
+        if self._journal is None or not self._is_waiting or not self._queued or still < ORPHAN_CHECK_AFTER_S:
             return
         self._changed_at = time.monotonic()
         with suppress(JournalError):
-            text = format_orphaned_leases(await orphaned_leases(self.journal))
+            text = format_orphaned_leases(await orphaned_leases(self._journal))
             if text and not self._orphaned_text and not diagnostics.is_terminal():
                 diagnostics.info(f"{text}; then this goes on")
             self._orphaned_text = text

@@ -104,6 +104,12 @@ def warn_placeholder_ids(number: int, records: int) -> None:
         )
 
 
+def end_json(stalls: tuple[Stall, ...], *, interrupted: bool) -> dict[str, Any]:
+    """`interrupted` and `standstills`: how a run ended."""
+    rows = [{"environment": stall.environment, "why": stall.kind, "cause": stall.cause} for stall in stalls]
+    return {"interrupted": interrupted, "standstills": rows}
+
+
 def print_stalls(stalls: tuple[Stall, ...], command: str = "sprig-tui run") -> None:
     """Why deliveries are still queued, and what to do; `who` is the command that delivers them later."""
     advice = {
@@ -229,3 +235,11 @@ async def load_account(journal: Journal, result: IngestResult) -> Account:
         await count_states(journal, result.queued_before),
         standing,
     )
+
+
+async def load_account_with_examples(journal: Journal, result: IngestResult) -> Account:
+    """The account, after naming the first few new deliveries that failed or are withheld."""
+    account = await load_account(journal, result)
+    for state in (State.FAILED, State.WITHHELD):
+        await print_examples(journal, result.added, state)
+    return account

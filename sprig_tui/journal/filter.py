@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
@@ -27,6 +28,10 @@ FILTER_FIELDS: tuple[str, ...] = tuple(field for field in get_args(FilterField) 
 """Names before a colon."""
 FIELD_ALIASES = {"state": "status", "environment": "env", "message": "id"}
 """Synonyms of field names."""
+
+_COMPLETED_AGES = ("today", "yesterday", "1h", "24h", "7d")
+_LIST_FIELDS = ("status", "reason", "env")
+"""Fields whose values may be listed by comma."""
 
 MAX_FILTER_WORDS = 200
 """Words and values of lists; databases limit the number of parameters."""
@@ -191,3 +196,22 @@ def parse_moment(text: str, now_ms: int) -> int:
             position=0,
             hint="write an age (90s 15m 2h 7d 4w), a date (2026-11-23), a time (2026-11-23T14:05) or today",
         ) from error
+
+
+def complete_word(word: str, environments: Iterable[str] = ()) -> list[str]:
+    """The filter words that begin with this one: names of fields, or values of one, also in a list by comma."""
+    dash = "-" if word.startswith("-") else ""
+    field, colon, value = word.removeprefix("-").partition(":")
+    if not colon:
+        return [f"{dash}{name}:" for name in FILTER_FIELDS if name.startswith(field.lower())]
+    values = {
+        "status": [state.value for state in State],
+        "reason": [reason.value for reason in Reason],
+        "env": list(environments),
+        "since": _COMPLETED_AGES,
+        "until": _COMPLETED_AGES,
+    }.get(field, ())
+    listed, comma, begun = value.rpartition(",") if field in _LIST_FIELDS else ("", "", value)
+    front = f"{dash}{field}:{listed}{comma}"
+    matching = (choice for choice in values if choice.lower().startswith(begun.lower()))
+    return [f'{front}"{choice}"' if " " in choice else front + choice for choice in matching]

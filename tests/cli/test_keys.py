@@ -83,7 +83,7 @@ def test_removing_needs_a_yes_and_keeps_the_rest(process: Run, cli: Run, home: P
 def test_a_variable_goes_before_the_config_and_is_told(process: Run, cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPRIG_TUI_WRITE_KEY_PRODUCTION", "k2bbbbbbCCCCdddd2222EEEEffff2Sky")
     done = process("keys", "set", "production", stdin=KEY.encode())
-    assert "goes before the config" in done.err
+    assert "takes precedence over the config" in done.err
     assert "still has a key, from SPRIG_TUI_WRITE_KEY_PRODUCTION" in cli("keys", "remove", "production", "--yes").err
 
 

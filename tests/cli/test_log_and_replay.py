@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.live_sink import LiveSink
 
-from sprig_tui.cli.filter_options import complete_words, filter_text
+from sprig_tui.cli.filter_options import filter_text
+from sprig_tui.journal.filter import complete_word
 from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Delivery, NewDelivery, State
@@ -128,7 +129,7 @@ def test_replay_counts_first_and_sends_only_what_matches(cli: Run, failed: Path,
     assert (done.code, done.json["matched"], done.json["failed"]) == (0, 1, 1)
     refused = cli("replay", "status:failed")
     assert refused.code == 2
-    assert "nobody is there to confirm it" in refused.err
+    assert "there is no terminal to confirm it at" in refused.err
     requests = sink.sink.stats.requests
     done = cli("replay", "status:failed", "--yes", "--json")
     assert (done.code, done.json["requeued"], done.json["delivered"]) == (0, 1, 1)
@@ -212,9 +213,9 @@ def test_filters_are_put_together_as_one_would_type_them() -> None:
     assert filter_text(["status:failed", "survey:Checkout effort", "two words", "\ue000user:x"], since="2h") == (
         'status:failed survey:"Checkout effort" "two words" -user:x since:2h'
     )
-    assert "status:" in complete_words("sta")
-    assert complete_words("status:q") == ["status:queued"]
-    assert "reason:anonymous" in complete_words("reason:")
+    assert "status:" in complete_word("sta")
+    assert complete_word("status:q") == ["status:queued"]
+    assert "reason:anonymous" in complete_word("reason:")
 
 
 TEXTS = st.sampled_from(["", "acct_1", "acct_10", "Checkout effort", "checkout", "Ünïcode", "anonymous"])

@@ -212,7 +212,7 @@ def test_watch_needs_an_environment_for_anonymous_answers_too(configured: Path, 
         assert (row["records"], row["error"]) == (0, "which environment? its first answer names none")
         drop("protected.jsonl", 1, userId="", environment="production")
         row = watcher.next()
-        assert (row["records"], row["error"]) == (0, "production is protected, and nobody is there to ask")
+        assert (row["records"], row["error"]) == (0, "production is protected, and there is no terminal to ask at")
         assert watcher.stop() == 0
 
 

@@ -37,7 +37,7 @@ def test_by_id(queued, cli):
 def test_nobody_there_to_confirm_or_nothing_named_changes_nothing(queued, cli):
     assert cli("withdraw").code == 2
     refused = cli("withdraw", "status:queued")
-    assert (refused.code, "nobody is there to confirm it" in refused.err) == (2, True)
+    assert (refused.code, "there is no terminal to confirm it at" in refused.err) == (2, True)
     assert cli("withdraw", "status:withheld", "--yes", "--json").json["matched"] == 0
     assert cli("status", "--json").json["environments"]["development"]["queued"] == 2
 

@@ -8,8 +8,8 @@ import pytest
 
 from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.console.app import SprigTui
-from sprig_tui.console.environments.send_test_event import EVENT_NAME
 from sprig_tui.errors import JournalFullError
+from sprig_tui.ingest.test_event import EVENT_NAME
 from sprig_tui.journal.sqlite import SQLiteJournal
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"

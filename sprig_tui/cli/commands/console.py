@@ -1,16 +1,15 @@
-"""Opening the console: its parts are put together here, so that it imports neither a database driver nor HTTP."""
+"""Start of the console with its dependencies, so that the console imports neither a database driver nor HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sprig_tui.cli import diagnostics
 from sprig_tui.errors import ExitCode
@@ -22,24 +21,19 @@ if TYPE_CHECKING:
     from sprig_tui.journal.base import Journal
     from sprig_tui.segment.public_api_models import Source
 
-RUNNING_MODULE = "sprig_tui.console.run"
-
 
 def can_open() -> bool:
-    """Whether there is a terminal, and a console to open on it."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and importlib.util.find_spec(RUNNING_MODULE) is not None
+    """Whether there is a terminal to open it on."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def open_console(*, read_only: bool, no_engine: bool, files: tuple[str, ...] = ()) -> int:
     """Run the console; without a terminal, say in a sentence what to use instead."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not can_open():
         diagnostics.failure(
             "the console needs a terminal",
             "without one use sprig-tui send, log, run or demo; sprig-tui --help lists them all",
         )
-        return ExitCode.USAGE
-    if not can_open():
-        diagnostics.failure("this version has no console", "use sprig-tui demo, preview, send and log")
         return ExitCode.USAGE
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.settings import load_settings
@@ -69,17 +63,20 @@ def demo_settings(paths: Paths, url: str) -> Settings:
     return make_settings(ConfigFile(paths.config_file, b"", {"environments": made_up}, None), paths, {})
 
 
-def _run_console(paths: Paths, load: Any, files: tuple[str, ...], *, label: str = "", **permissions: bool) -> int:
+def _run_console(
+    paths: Paths, load: Callable[[], Settings], files: tuple[str, ...], *, label: str = "", **permissions: bool
+) -> int:
+    from sprig_tui.console.commands.base import Permissions
+    from sprig_tui.console.payload.external_editor import clear_left_behind
+    from sprig_tui.console.run import run_console
+    from sprig_tui.console.session import ConsoleDependencies
     from sprig_tui.journal.open import open_journal
 
-    running: Any = importlib.import_module(RUNNING_MODULE)
-    commands: Any = importlib.import_module("sprig_tui.console.commands.base")
-    core: Any = importlib.import_module("sprig_tui.console.session")
-    editing: Any = importlib.import_module("sprig_tui.console.payload.external_editor")
-    editing.clear_left_behind(paths.state_dir)
-    sources = core.ConsoleDependencies(paths, load, open_journal, _make_engine, _warm_up, label, _list_sources)
-    result: int = running.run_console(sources, commands.Permissions(**permissions), files=files)
-    return result
+    clear_left_behind(paths.state_dir)
+    dependencies = ConsoleDependencies(
+        paths, load, open_journal, _make_engine, warm_up=_warm_up, label=label, list_sources=_list_sources
+    )
+    return run_console(dependencies, Permissions(**permissions), files=files)
 
 
 def _make_engine(journal: Journal, settings: Settings) -> Engine:

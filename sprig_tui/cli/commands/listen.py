@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.context import awaited_journal, open_settings
+from sprig_tui.cli.context import open_settings
 from sprig_tui.cli.options import DURATION_TYPE, command
 from sprig_tui.cli.run_options import RunOptions, report_elsewhere, standing_terms_options
 from sprig_tui.errors import ConfigError, ExitCode
@@ -20,12 +19,11 @@ from sprig_tui.text import printable
 if TYPE_CHECKING:
     import socket
 
-    from sprig_tui.cli.shutdown import ShutdownSignals
+    from sprig_tui.cli.session import DeliverySession
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.delivery.metrics import DeliveryMetrics
     from sprig_tui.journal.base import Journal
-    from sprig_tui.journal.open import PendingJournal
     from sprig_tui.server.server import RunningServer
     from sprig_tui.server.tls import Certificate
     from sprig_tui.webhooks.app import WebhookReceiver
@@ -188,111 +186,79 @@ class _ListenRun:
         self._certificate = certificate
         self._tls = certificate.context if certificate is not None else None
         self._capture = capture
-        self._engine: Engine | None = None
-        """Set when the journal is open; None with `--no-engine`."""
 
     async def run(self, status_every: float, *, deliver: bool, verbose: bool) -> int:
         """Returns the exit code."""
         from sprig_tui.cli.commands.run import lost_journal_code
-        from sprig_tui.cli.progress import engine_log
-        from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+        from sprig_tui.cli.session import service_session
         from sprig_tui.delivery.metrics import DeliveryMetrics
         from sprig_tui.server.server import is_bound_to_loopback, running_server
         from sprig_tui.webhooks.app import WebhookReceiver
         from sprig_tui.webhooks.capture import RequestCapture
 
-        environments = self._options.environments(self._settings)
-        async with AsyncExitStack() as stack:
-            stack.enter_context(engine_log(logging.INFO if verbose else logging.WARNING))
-            interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
-            awaited = await stack.enter_async_context(awaited_journal(self._settings))
-            journal = awaited.journal
+        level = logging.INFO if verbose else logging.WARNING
+        async with service_session(self._settings, self._options, log_level=level) as session:
+            journal, stack = session.journal, session.stack
             capture = stack.enter_context(RequestCapture(self._capture)) if self._capture else None
             metrics = DeliveryMetrics(journal)
             receiver = WebhookReceiver(
                 journal,
                 self._settings.rules,
-                environments,
+                self._options.environments(self._settings),
                 self._limits,
                 allow_anonymous=is_bound_to_loopback(self._bound),
                 metrics=metrics,
-                on_queued=self._wake_engine,
+                on_queued=session.wake_engine,
                 on_request=capture.save if capture else None,
             )
             server = await stack.enter_async_context(
                 running_server(receiver.app, self._bound, self._limits, self._tls, traffic=receiver.traffic)
             )
-            if not awaited.is_open:
+            if not session.is_open:
                 diagnostics.info(
                     f"listening on {server.url}, and answering 503 until the journal is there; Ctrl-C stops"
                 )
-            try:
-                await interrupts.guard(self._start_engine(awaited, metrics, stack, deliver=deliver))
-                _report_start(server, self._engine)
-                work = self._run_until_stopped(server, receiver, journal, status_every, interrupts)
-                await interrupts.guard(work)
+            await session.run(self._start_engine(session, metrics, deliver=deliver))
+            if not session.stopped:
+                _report_start(server, session.engine)
+                await session.run(self._run_until_stopped(session, server, receiver, status_every))
+            if not session.stopped:
                 raise ConfigError("it does not listen any more", hint="start it again; what was accepted is stored")
-            except ShutdownRequested:
-                receiver.set_stopping()
-                await interrupts.drain(_shut_down(server, self._engine))
-            if not awaited.is_open:
+            receiver.set_stopping()
+            await session.signals.drain(_shut_down(server, session.engine))
+            if not session.is_open:
                 diagnostics.info("stopped; the journal could not be opened until now")
                 return ExitCode.OK
-            diagnostics.info(f"stopped; {await _status_text(receiver, self._engine, journal)}")
+            diagnostics.info(f"stopped; {await _status_text(receiver, session.engine, journal)}")
             lost = await lost_journal_code(journal)
-        return ExitCode.INTERRUPTED if interrupts.forced.is_set() else lost
+        return session.service_exit_code or lost
 
-    async def _start_engine(
-        self, pending: PendingJournal, metrics: DeliveryMetrics, stack: AsyncExitStack, *, deliver: bool
-    ) -> None:
+    async def _start_engine(self, session: DeliverySession, metrics: DeliveryMetrics, *, deliver: bool) -> None:
         """Start the engine, or without it the heartbeat, when the journal is open."""
-        from sprig_tui.delivery.engine import Engine
         from sprig_tui.delivery.heartbeat import Heartbeat
 
-        await pending.opened()
+        await session.opened()
         if not deliver:
-            await stack.enter_async_context(Heartbeat(pending.journal, "listen"))
+            await session.stack.enter_async_context(Heartbeat(session.journal, "listen"))
             return
-        engine = Engine(
-            pending.journal,
-            self._options.environments(self._settings),
-            self._options.delivery(self._settings),
-            role="listen",
-            on_result=metrics.record,
-        )
-        self._engine = await stack.enter_async_context(engine)
+        engine = await session.start_engine("listen", on_result=metrics.record)
         report_elsewhere(engine.override_urls())
-
-    def _wake_engine(self, environment: str) -> None:
-        if self._engine is not None:
-            self._engine.wake(environment)
 
     async def _run_until_stopped(
         self,
+        session: DeliverySession,
         server: RunningServer,
         receiver: WebhookReceiver,
-        journal: Journal,
         status_every: float,
-        signals: ShutdownSignals,
     ) -> None:
-        from sprig_tui.cli.reload import reload_on_change
-
         def on_reload(settings: Settings) -> None:
             receiver.reconfigure(settings.rules, self._options.environments(settings))
 
-        reloading = reload_on_change(
-            self._engine,
-            self._settings,
-            self._options,
-            on_reload,
-            reload_requested=signals.hangup_event(),
-            on_config_problem=receiver.set_config_problem,
-        )
-        others = [asyncio.create_task(reloading)]
+        others = [asyncio.create_task(session.reload_on_change(on_reload, receiver.set_config_problem))]
         if self._certificate is not None:
-            others.append(asyncio.create_task(_reload_certificate(self._certificate, signals.hangup_event())))
+            others.append(asyncio.create_task(_reload_certificate(self._certificate, session.signals.hangup_event())))
         if status_every:
-            others.append(asyncio.create_task(_report_status(receiver, self._engine, journal, status_every)))
+            others.append(asyncio.create_task(_report_status(receiver, session.engine, session.journal, status_every)))
         try:
             await server.wait_closed()
         finally:

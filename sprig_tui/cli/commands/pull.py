@@ -215,7 +215,8 @@ def _require_consent(settings: Settings, names: list[str], named: tuple[str, ...
         if not prompts.is_interactive():
             if name not in named:
                 raise ConfigError(
-                    f"{name} is protected, and nobody is there to ask", hint=f"name it with -e {name}, or add --yes"
+                    f"{name} is protected, and there is no terminal to ask at",
+                    hint=f"name it with -e {name}, or add --yes",
                 )
         elif not prompts.confirm_name(f"{name} is protected: answers will be sent there", name):
             raise InputError(f"not pulled: {name} was not confirmed", hint="nothing was read")

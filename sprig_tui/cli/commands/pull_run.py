@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands.send_run import SERVICE_DRAIN_TIMEOUT_S
-from sprig_tui.cli.context import awaited_journal, journal_exists, journal_session
+from sprig_tui.cli.context import journal_exists, journal_session
 from sprig_tui.cli.dry_run import DryRun
-from sprig_tui.cli.progress import RunProgress, engine_log
-from sprig_tui.cli.reload import reload_on_change
-from sprig_tui.cli.report import exit_code_for, load_account, print_examples, print_stalls, sum_by_state
+from sprig_tui.cli.progress import RunProgress
+from sprig_tui.cli.report import (
+    end_json,
+    exit_code_for,
+    load_account,
+    load_account_with_examples,
+    print_stalls,
+    sum_by_state,
+)
 from sprig_tui.cli.run_options import delivering_command
+from sprig_tui.cli.session import DeliverySession, delivery_session, service_session
 from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
 from sprig_tui.config.paths import find_paths
-from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.wait import WaitResult, wait_until_settled
+from sprig_tui.delivery.wait import WaitResult
 from sprig_tui.errors import ConfigError, ExitCode, JournalUnavailableError, SprigApiError, SprigTuiError
 from sprig_tui.formatting import format_duration, iso_time
 from sprig_tui.ingest.ingest import IngestResult
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from sprig_tui.cli.run_options import RunOptions
     from sprig_tui.config.environment import Environment
     from sprig_tui.config.settings import Settings
+    from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.base import Journal
 
 
@@ -67,8 +73,8 @@ class PullOutcome:
 class PullRunProgress(RunProgress):
     """The progress of pulls on stderr: records, pages, the date reached, what is waited for, and the deliveries."""
 
-    def __init__(self, engine: Engine | None) -> None:
-        super().__init__(None, engine)
+    def __init__(self, engine: Engine | None, journal: Journal | None) -> None:
+        super().__init__(engine, journal)
         self._state: PullProgress | None = None
         self._warned = 0
         self._paused_until = 0.0
@@ -157,7 +163,6 @@ class PullRun:
         self._api_url = api_url
         self._deliver = deliver
         self._ingest_result = IngestResult()
-        self._hangup: asyncio.Event | None = None
         self._journal: Journal | None = None
         """Where the positions stand; None where there is none yet."""
 
@@ -165,43 +170,27 @@ class PullRun:
 
     async def run_once(self, *, as_json: bool) -> int:
         """Pull, wait for what was queued, report; returns the exit code."""
-        async with AsyncExitStack() as stack:
-            journal = self._journal = await stack.enter_async_context(journal_session(self._settings))
-            interrupts = stack.enter_context(
-                ShutdownSignals(deadline_s=STOP_DEADLINE_S, last_code=ExitCode.INTERRUPTED)
-            )
-            engine = await self._start_engine(stack, journal)
+        async with delivery_session(self._settings, self._options) as session:
+            self._journal = session.journal
+            await self._start_engine(session)
             pulled: list[PullOutcome] = []
-            waited, stopped = WaitResult(), False
-            try:
-                with PullRunProgress(engine) as watch:
-                    watch.journal = journal
-                    waited = await interrupts.guard(self._pull_and_wait(journal, engine, watch, pulled))
-            except ShutdownRequested:
-                stopped = True
-            if engine is not None:
-                await interrupts.drain(engine.drain(SERVICE_DRAIN_TIMEOUT_S))
-            return await self._report(journal, pulled, waited, stopped=stopped, as_json=as_json)
+            with PullRunProgress(session.engine, session.journal) as progress:
+                waited = await session.run(self._pull_and_wait(session, progress, pulled)) or WaitResult()
+            await session.drain()
+            return await self._report(session.journal, pulled, waited, stopped=session.stopped, as_json=as_json)
 
     async def run_repeatedly(self, every: float, *, as_json: bool) -> int:
-        """Pull every so many seconds until a signal comes; what is on the wire then finishes."""
-        async with AsyncExitStack() as stack:
-            interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
-            awaited = await stack.enter_async_context(awaited_journal(self._settings))
-            try:
-                await interrupts.guard(awaited.opened())
-            except ShutdownRequested:
+        """Pull every so many seconds until a signal comes; requests in flight then finish."""
+        async with service_session(self._settings, self._options) as session:
+            if not await session.wait_until_open():
                 return ExitCode.OK
-            journal = self._journal = awaited.journal
-            self._hangup = interrupts.hangup_event()
-            engine = await self._start_engine(stack, journal)
-            with suppress(ShutdownRequested), PullRunProgress(engine) as watch:
-                await interrupts.guard(self._pull_repeatedly(every, journal, engine, watch, as_json=as_json))
-            if engine is not None:
-                await interrupts.drain(engine.drain(SERVICE_DRAIN_TIMEOUT_S))
+            self._journal = session.journal
+            await self._start_engine(session)
+            with PullRunProgress(session.engine, None) as progress:
+                await session.run(self._pull_repeatedly(every, session, progress, as_json=as_json))
+            await session.drain()
             diagnostics.info("stopped; the next pull goes on where this one was")
-        # Being stopped is how it ends: that is no failure.
-        return ExitCode.INTERRUPTED if interrupts.forced.is_set() else ExitCode.OK
+        return session.service_exit_code
 
     async def dry_run(self, *, as_json: bool) -> int:
         """Read and map all of it without a trace, and count."""
@@ -215,8 +204,9 @@ class PullRun:
                 if journal_exists(self._settings):
                     opening = stack.enter_async_context(journal_session(self._settings))
                     self._journal = await interrupts.guard(opening)
-                with PullRunProgress(None) as watch:
-                    await interrupts.guard(self._pull_all(pulled, count_pages(found.add), watch, save_state=False))
+                with PullRunProgress(None, None) as progress:
+                    work = self._pull_all(pulled, count_pages(found.add), progress, save_state=False)
+                    await interrupts.guard(work)
             except ShutdownRequested:
                 diagnostics.info("stopped; nothing was stored or sent")
                 return ExitCode.INTERRUPTED
@@ -231,14 +221,11 @@ class PullRun:
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    async def _start_engine(self, stack: AsyncExitStack, journal: Journal) -> Engine | None:
-        if not self._deliver:
-            return None
-        stack.enter_context(engine_log())
-        served = {name: found for name, found in self._environments().items() if name in self._environment_names()}
-        return await stack.enter_async_context(
-            Engine(journal, served, self._options.delivery(self._settings), role="pull")
-        )
+    async def _start_engine(self, session: DeliverySession) -> None:
+        if self._deliver:
+            names = self._environment_names()
+            served = {name: found for name, found in self._environments().items() if name in names}
+            await session.start_engine("pull", served)
 
     def _environments(self) -> dict[str, Environment]:
         return self._options.environments(self._settings)
@@ -251,29 +238,18 @@ class PullRun:
         ]
 
     async def _pull_and_wait(
-        self, journal: Journal, engine: Engine | None, progress: PullRunProgress, pulled: list[PullOutcome]
+        self, session: DeliverySession, progress: PullRunProgress, pulled: list[PullOutcome]
     ) -> WaitResult:
-        await self._pull_all(pulled, store_pages(journal, engine, self._ingest_result), progress)
-        if engine is None:
-            return WaitResult()
-        progress.ingested = self._ingest_result
+        result = progress.ingested = self._ingest_result
+        await self._pull_all(pulled, store_pages(session.journal, session.engine, result), progress)
         progress.begin_waiting()
-        return await wait_until_settled(
-            journal,
-            self._ingest_result.ids,
-            list(self._ingest_result.environments),
-            engine=engine,
-            timeout_s=self._options.give_up_after,
-            on_progress=progress.set_queued,
-        )
+        return await session.wait_until_settled(result.ids, list(result.environments), progress.set_queued)
 
     async def _pull_repeatedly(
-        self, interval_s: float, journal: Journal, engine: Engine | None, progress: PullRunProgress, *, as_json: bool
+        self, interval_s: float, session: DeliverySession, progress: PullRunProgress, *, as_json: bool
     ) -> None:
-        keeping = reload_on_change(
-            engine, self._settings, self._options, self._on_reload, reload_requested=self._hangup
-        )
-        reloading = asyncio.ensure_future(keeping)
+        journal, engine = session.journal, session.engine
+        reloading = asyncio.ensure_future(session.reload_on_change(self._on_reload))
         try:
             while True:
                 begun = time.monotonic()
@@ -346,20 +322,13 @@ class PullRun:
     ) -> int:
         fed = self._ingest_result
         # An overlap is read again each time: what was there before is no news of this run.
-        account = await load_account(journal, fed)
-        for state in (State.FAILED, State.WITHHELD):
-            await print_examples(journal, fed.added, state)
+        account = await load_account_with_examples(journal, fed)
         for one in pulled:
             print_outcome(one)
         if as_json:
-            standstills = [{"environment": s.environment, "why": s.kind, "cause": s.cause} for s in wait_result.stalls]
+            pulls = [outcome.as_json() for outcome in pulled]
             output.write_json(
-                {
-                    **account.as_json(),
-                    "interrupted": stopped,
-                    "standstills": standstills,
-                    "pulls": [one.as_json() for one in pulled],
-                }
+                {**account.as_json(), **end_json(wait_result.stalls, interrupted=stopped), "pulls": pulls}
             )
         if fed.records or not worst_exit_code(pulled):
             diagnostics.info(account.text())

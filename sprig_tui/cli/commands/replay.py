@@ -122,7 +122,9 @@ def _report_selection(selection: ReplaySelection, *, as_new: bool) -> None:
 
 def _confirm(settings: Settings, selection: ReplaySelection, *, as_new: bool) -> bool:
     if not prompts.is_interactive():
-        diagnostics.failure("nothing was replayed: nobody is there to confirm it", "add --yes, or --dry-run to count")
+        diagnostics.failure(
+            "nothing was replayed: there is no terminal to confirm it at", "add --yes, or --dry-run to count"
+        )
         return False
     if as_new:
         diagnostics.warning("as new: each may count twice downstream")

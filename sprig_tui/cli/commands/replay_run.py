@@ -7,21 +7,19 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands.send_run import SERVICE_DRAIN_TIMEOUT_S
-from sprig_tui.cli.progress import RunProgress, engine_log
-from sprig_tui.cli.report import StateCounts, counts_json, counts_text, exit_code_for, print_stalls
+from sprig_tui.cli.progress import RunProgress
+from sprig_tui.cli.report import StateCounts, counts_json, counts_text, end_json, exit_code_for, print_stalls
 from sprig_tui.cli.run_options import delivering_command
-from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+from sprig_tui.cli.session import delivery_session
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import override_urls
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.wait import WaitResult, wait_until_settled
+from sprig_tui.delivery.wait import WaitResult
 from sprig_tui.errors import ExitCode
 from sprig_tui.ingest.id_ranges import IdRanges
 from sprig_tui.journal.query import Query
@@ -155,41 +153,21 @@ async def run_replay(
     if no_wait:
         await run.requeue(None)
         diagnostics.info(f"{delivering_command(options)} delivers it")
-        return _report_result(
-            run,
-            await run.count_by_state() if selection.by_id else Counter(),
-            WaitResult(),
-            options,
-            as_json=as_json,
-            stopped=False,
-        )
-    async with AsyncExitStack() as stack:
-        interrupts = stack.enter_context(ShutdownSignals(deadline_s=STOP_DEADLINE_S, last_code=ExitCode.INTERRUPTED))
-        stack.enter_context(engine_log())
-        engine = await stack.enter_async_context(
-            Engine(journal, environments, options.delivery(settings), role="replay")
-        )
+        counts = await run.count_by_state() if selection.by_id else Counter()
+        return _report_result(run, counts, WaitResult(), options, as_json=as_json, stopped=False)
+    async with delivery_session(settings, options, journal) as session:
+        engine = await session.start_engine("replay", environments)
 
         async def work() -> WaitResult:
-            with RunProgress(None, engine, selection.total) as watch:
-                watch.journal = journal
-                await run.requeue(engine)
-                return await wait_until_settled(
-                    journal,
-                    await run.affected_ids(),
-                    list(selection.environments),
-                    engine=engine,
-                    timeout_s=options.give_up_after,
-                    on_progress=watch.set_queued,
-                )
+            await run.requeue(engine)
+            ids = await run.affected_ids()
+            return await session.wait_until_settled(ids, list(selection.environments), progress.set_queued)
 
-        waited, stopped = WaitResult(), False
-        try:
-            waited = await interrupts.guard(work())
-        except ShutdownRequested:
-            stopped = True
-        await interrupts.drain(engine.drain(SERVICE_DRAIN_TIMEOUT_S))
-        return _report_result(run, await run.count_by_state(), waited, options, as_json=as_json, stopped=stopped)
+        with RunProgress(engine, journal, total=selection.total) as progress:
+            waited = await session.run(work()) or WaitResult()
+        await session.drain()
+        counts = await run.count_by_state()
+        return _report_result(run, counts, waited, options, as_json=as_json, stopped=session.stopped)
 
 
 class ReplayRun:
@@ -284,10 +262,7 @@ def _report_result(
                 "requeued": run.queued,
                 "skipped": run.skipped,
                 **counts_json(tally),
-                "interrupted": stopped,
-                "standstills": [
-                    {"environment": one.environment, "why": one.kind, "cause": one.cause} for one in wait_result.stalls
-                ],
+                **end_json(wait_result.stalls, interrupted=stopped),
             }
         )
     skipped = (

@@ -20,7 +20,7 @@ from sprig_tui.errors import ConfigError, ExitCode, JournalError, JournalLostErr
 if TYPE_CHECKING:
     import socket
 
-    from sprig_tui.cli.run_options import RunOptions
+    from sprig_tui.cli.session import DeliverySession
     from sprig_tui.cli.supervisor import WorkerChannel
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
@@ -178,56 +178,41 @@ class _RunCommand:
 
     async def deliver(self, *, channel: WorkerChannel | None = None) -> int:
         """Deliver in this process, until stopped or until the supervisor is gone; returns the exit code."""
-        from sprig_tui.cli.commands.send_run import SERVICE_DRAIN_TIMEOUT_S
-        from sprig_tui.cli.progress import engine_log
-        from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+        from sprig_tui.cli.session import service_session
         from sprig_tui.delivery.context import ResultListener, ignore_result
-        from sprig_tui.delivery.engine import Engine
 
-        async with AsyncExitStack() as stack:
-            stack.enter_context(engine_log(self._level))
-            interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
-            awaited = await stack.enter_async_context(awaited_journal(self._settings))
-            journal = awaited.journal
+        async with service_session(self._settings, self._options, log_level=self._level) as session:
+            journal, health_server = session.journal, None
             on_result: ResultListener = ignore_result
-            watchpost = None
             if channel is not None:
-                await stack.enter_async_context(channel)
-                stack.callback(asyncio.create_task(_watch_supervisor(channel, interrupts.request)).cancel)
+                await session.stack.enter_async_context(channel)
+                watching = asyncio.create_task(_watch_supervisor(channel, session.signals.request))
+                session.stack.callback(watching.cancel)
                 on_result = channel.send
             elif self._bound is not None:
-                watchpost = await stack.enter_async_context(
-                    serve_metrics(self._bound, journal, self._settings, self._options)
-                )
-                on_result = watchpost.metrics.record
-            try:
-                await interrupts.guard(awaited.opened())
-            except ShutdownRequested:
+                serving = serve_metrics(self._bound, journal, self._settings, self._options)
+                health_server = await session.stack.enter_async_context(serving)
+                on_result = health_server.metrics.record
+            if not await session.wait_until_open():
                 diagnostics.info("stopped; the journal could not be opened until now")
                 return ExitCode.OK
-            environments, delivery = self._options.environments(self._settings), self._options.delivery(self._settings)
-            engine = await stack.enter_async_context(
-                Engine(journal, environments, delivery, role="run", adopt=True, on_result=on_result)
-            )
-            diagnostics.info(
-                f"delivering for {', '.join(sorted(engine.served_environments()))}; Ctrl-C stops in good order"
-            )
+            engine = await session.start_engine("run", adopt=True, on_result=on_result)
+            served = ", ".join(sorted(engine.served_environments()))
+            diagnostics.info(f"delivering for {served}; Ctrl-C stops in good order")
             report_elsewhere(engine.override_urls())
-            try:
-                await interrupts.guard(self._run_until_stopped(engine, journal, watchpost, interrupts.hangup_event()))
-            except ShutdownRequested:
-                if watchpost:
-                    watchpost.set_stopping()
-                diagnostics.info(await status_text(engine, journal))
-                await interrupts.drain(engine.drain(SERVICE_DRAIN_TIMEOUT_S))
+            await session.run(self._run_until_stopped(session, engine, health_server))
+            if health_server:
+                health_server.set_stopping()
+            diagnostics.info(await status_text(engine, journal))
+            await session.drain()
             lost = await lost_journal_code(journal)
             diagnostics.info("stopped" if lost else f"stopped; {await queued_text(journal)} queued")
-        # Being stopped is how it ends: that is no failure.
-        return ExitCode.INTERRUPTED if interrupts.forced.is_set() else lost
+        return session.service_exit_code or lost
 
     async def supervise(self, number: int) -> int:
         """Let so many processes deliver until stopped; returns the worst of their exit codes."""
         from sprig_tui.cli.progress import engine_log
+        from sprig_tui.cli.reload import reload_on_change
         from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownSignals
         from sprig_tui.cli.supervisor import Supervisor
 
@@ -236,46 +221,51 @@ class _RunCommand:
             interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
             async with awaited_journal(self._settings):
                 pass  # what is wrong with it is said once, before anything starts; the workers wait for what passes
-            supervisor, watchpost = Supervisor(number), None
+            supervisor, health_server = Supervisor(number), None
             if self._bound is not None:
                 awaited = await stack.enter_async_context(awaited_journal(self._settings))
-                watchpost = await stack.enter_async_context(
-                    serve_metrics(self._bound, awaited.journal, self._settings, self._options)
+                serving = serve_metrics(self._bound, awaited.journal, self._settings, self._options)
+                health_server = await stack.enter_async_context(serving)
+                supervisor = Supervisor(number, health_server.metrics)
+                on_reload, on_config_problem = self._reload_listeners(health_server)
+                reloading = reload_on_change(
+                    None,
+                    self._settings,
+                    self._options,
+                    on_reload,
+                    reload_requested=interrupts.hangup_event(),
+                    on_config_problem=on_config_problem,
                 )
-                supervisor = Supervisor(number, watchpost.metrics)
-                keeping = self._reload_on_change(None, watchpost, interrupts.hangup_event())
-                stack.callback(asyncio.create_task(keeping).cancel)
+                stack.callback(asyncio.create_task(reloading).cancel)
             stack.callback(asyncio.create_task(_watch_hangups(interrupts.hangup_event(), supervisor.reload)).cancel)
             diagnostics.info(f"starting {number} workers; Ctrl-C stops them in good order")
             await supervisor.run(interrupts.requested)
-            if watchpost:
-                watchpost.set_stopping()
+            if health_server:
+                health_server.set_stopping()
             diagnostics.info("stopping: requests on the wire finish first; again to stop at once")
             code = await supervisor.stop(interrupts.forced)
             diagnostics.info(f"all {number} workers stopped")
         return code
 
     async def _run_until_stopped(
-        self, engine: Engine, journal: Journal, health_server: HealthServer | None, hangup: asyncio.Event
+        self, session: DeliverySession, engine: Engine, health_server: HealthServer | None
     ) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._reload_on_change(engine, health_server, hangup))
+            group.create_task(session.reload_on_change(*self._reload_listeners(health_server)))
             if self._status_every:
-                group.create_task(_report_status(engine, journal, self._status_every))
+                group.create_task(_report_status(engine, session.journal, self._status_every))
 
-    async def _reload_on_change(
-        self, engine: Engine | None, health_server: HealthServer | None, hangup: asyncio.Event
-    ) -> None:
-        from sprig_tui.cli.reload import ignore_message, reload_on_change
+    def _reload_listeners(
+        self, health_server: HealthServer | None
+    ) -> tuple[Callable[[Settings], None], Callable[[str], None]]:
+        """The functions that learn of a new config, and of one that cannot be used."""
+        if health_server is None:
+            return lambda _: None, lambda _: None
 
-        def taken_up(settings: Settings) -> None:
-            if health_server is not None:
-                health_server.reconfigure(self._options.environments(settings))
+        def on_reload(settings: Settings) -> None:
+            health_server.reconfigure(self._options.environments(settings))
 
-        held = health_server.set_config_problem if health_server is not None else ignore_message
-        await reload_on_change(
-            engine, self._settings, self._options, taken_up, reload_requested=hangup, on_config_problem=held
-        )
+        return on_reload, health_server.set_config_problem
 
 
 async def _watch_hangups(hangup: asyncio.Event, on_hangup: Callable[[], None]) -> None:

@@ -63,7 +63,8 @@ class ProtectionGate:
         if not prompts.is_interactive():
             if self._declared != name:
                 raise ConfigError(
-                    f"{name} is protected, and nobody is there to ask", hint=f"name it with -e {name}, or add --yes"
+                    f"{name} is protected, and there is no terminal to ask at",
+                    hint=f"name it with -e {name}, or add --yes",
                 )
         elif not self._confirmed(name):
             raise DeclinedError(f"not sent: {name} was not confirmed", hint="what was stored before stays queued")

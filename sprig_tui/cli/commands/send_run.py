@@ -1,27 +1,25 @@
-"""One run of `send`: feed, deliver, wait, and say what became of it, also when it is interrupted."""
+"""One run of `send`: reads, delivers, waits, and reports, also when it is interrupted."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.context import journal_session
-from sprig_tui.cli.progress import RunProgress, engine_log
+from sprig_tui.cli.progress import RunProgress
 from sprig_tui.cli.report import (
+    end_json,
     exit_code_for,
-    load_account,
-    print_examples,
+    load_account_with_examples,
     print_stalls,
     sum_by_state,
     warn_placeholder_ids,
 )
 from sprig_tui.cli.run_options import delivering_command
-from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+from sprig_tui.cli.session import DeliverySession, delivery_session
 from sprig_tui.delivery.engine import Engine, merge_own_endpoints
-from sprig_tui.delivery.wait import Stall, WaitResult, wait_until_settled
+from sprig_tui.delivery.wait import Stall, WaitResult
 from sprig_tui.errors import ExitCode
 from sprig_tui.ingest.ingest import IngestResult, ingest_records
 from sprig_tui.journal.records import State
@@ -35,12 +33,6 @@ if TYPE_CHECKING:
     from sprig_tui.journal.records import NewDelivery
     from sprig_tui.sprig.reader import ReadProgress
     from sprig_tui.sprig.records import Record
-
-SERVICE_DRAIN_TIMEOUT_S = 4.0
-"""Seconds that requests on the wire get to finish after the first signal; a second one breaks them off.
-
-A stop takes 8 s at most, whoever hangs, since Docker kills after 10.
-"""
 
 
 class SendRun:
@@ -69,61 +61,48 @@ class SendRun:
         self, records: Iterable[Record], check: Callable[[NewDelivery], None] | None, *, deliver: bool, as_json: bool
     ) -> int:
         """Returns the exit code. `check` hears of each entry before it is stored, and may refuse the rest."""
-        async with AsyncExitStack() as stack:
-            journal = await stack.enter_async_context(journal_session(self._settings))
-            await merge_own_endpoints(journal, self._environments)
-            interrupts = stack.enter_context(
-                ShutdownSignals(deadline_s=STOP_DEADLINE_S, last_code=ExitCode.INTERRUPTED)
-            )
-            engine = None
+        async with delivery_session(self._settings, self._options) as session:
+            await merge_own_endpoints(session.journal, self._environments)
             if deliver:
-                stack.enter_context(engine_log())
-                engine = await stack.enter_async_context(
-                    Engine(journal, self._served_environments(), self._options.delivery(self._settings), role="send")
-                )
-            waited, stopped = WaitResult(), False
-            try:
-                with RunProgress(self._progress, engine) as watch:
-                    watch.journal = journal
-                    waited = await interrupts.guard(self._ingest_and_wait(records, check, journal, engine, watch))
-            except ShutdownRequested:
-                stopped = True
-            if engine is not None:
-                await interrupts.drain(engine.drain(SERVICE_DRAIN_TIMEOUT_S))
-            return await self._report(journal, waited.stalls, stopped=stopped, deliver=deliver, as_json=as_json)
+                await session.start_engine("send", self._served_environments())
+            with RunProgress(session.engine, session.journal, read_progress=self._progress) as progress:
+                waited = await session.run(self._ingest_and_wait(session, records, check, progress)) or WaitResult()
+            await session.drain()
+            return await self._report(
+                session.journal, waited.stalls, stopped=session.stopped, deliver=deliver, as_json=as_json
+            )
 
     async def _ingest_and_wait(
         self,
+        session: DeliverySession,
         records: Iterable[Record],
         check: Callable[[NewDelivery], None] | None,
-        journal: Journal,
-        engine: Engine | None,
         progress: RunProgress,
     ) -> WaitResult:
-        def noted(fed: IngestResult) -> None:
-            self._ingest_result = progress.ingested = fed
-            if engine is not None and not self._touched_environments.issuperset(fed.environments):
-                self._touched_environments.update(fed.environments)
+        engine = session.engine
+
+        def on_progress(result: IngestResult) -> None:
+            self._ingest_result = progress.ingested = result
+            if engine is not None and not self._touched_environments.issuperset(result.environments):
+                self._touched_environments.update(result.environments)
                 # No handle is lost: a reload is done before the wait below, which asks for the last one.
                 self._reload = asyncio.ensure_future(self._reload_after(self._reload, engine))
 
         await ingest_records(
-            records, self._builder, journal, engine, on_entry=check, on_progress=noted, result=self._ingest_result
+            records,
+            self._builder,
+            session.journal,
+            engine,
+            on_entry=check,
+            on_progress=on_progress,
+            result=self._ingest_result,
         )
         self._input_complete = True
         if self._reload is not None:
             await self._reload
-        if engine is None:
-            return WaitResult()
         progress.begin_waiting()
-        return await wait_until_settled(
-            journal,
-            self._ingest_result.ids,
-            list(self._ingest_result.environments),
-            engine=engine,
-            timeout_s=self._options.give_up_after,
-            on_progress=progress.set_queued,
-        )
+        result = self._ingest_result
+        return await session.wait_until_settled(result.ids, list(result.environments), progress.set_queued)
 
     def _served_environments(self) -> dict[str, Environment]:
         """The environments that this run's answers go to: what waits for others is no business of its terms."""
@@ -137,18 +116,13 @@ class SendRun:
     async def _report(
         self, journal: Journal, stalls: tuple[Stall, ...], *, stopped: bool, deliver: bool, as_json: bool
     ) -> int:
-        account = await load_account(journal, self._ingest_result)
-        for state in (State.FAILED, State.WITHHELD):
-            await print_examples(journal, self._ingest_result.added, state)
+        account = await load_account_with_examples(journal, self._ingest_result)
         if as_json:
             output.write_json(
                 {
                     **account.as_json(),
                     "doubtful_user_ids": self._builder.placeholder_user_ids,
-                    "interrupted": stopped,
-                    "standstills": [
-                        {"environment": one.environment, "why": one.kind, "cause": one.cause} for one in stalls
-                    ],
+                    **end_json(stalls, interrupted=stopped),
                 }
             )
         if self._ingest_result.records or stopped:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sprig_tui.cli import diagnostics, output, prompts
-from sprig_tui.cli.commands.send_run import SERVICE_DRAIN_TIMEOUT_S
-from sprig_tui.cli.context import awaited_journal, open_settings
-from sprig_tui.cli.progress import engine_log, lane_problems
-from sprig_tui.cli.reload import reload_on_change
+from sprig_tui.cli.context import open_settings
+from sprig_tui.cli.progress import lane_problems
 from sprig_tui.cli.report import load_account, print_examples, sum_by_state, warn_placeholder_ids
-from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
-from sprig_tui.delivery.engine import Engine
+from sprig_tui.cli.session import DeliverySession, service_session
 from sprig_tui.errors import (
     ConfigError,
     ExitCode,
@@ -37,6 +34,7 @@ from sprig_tui.sprig.sent_files import SentFiles
 if TYPE_CHECKING:
     from sprig_tui.cli.run_options import RunOptions
     from sprig_tui.config.settings import Settings
+    from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.base import Journal
     from sprig_tui.journal.records import NewDelivery
 
@@ -170,37 +168,23 @@ class FolderSender:
         self._retries: dict[str, float] = {}
         self._known_files = 0
         self._missing = False
-        self._hangup: asyncio.Event | None = None
 
     async def run(self, *, as_json: bool) -> int:
         """Until a signal comes; what is on the wire then finishes. Returns the exit code."""
-        async with AsyncExitStack() as stack:
-            interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
-            awaited = await stack.enter_async_context(awaited_journal(self._settings))
-            try:
-                await interrupts.guard(awaited.opened())
-            except ShutdownRequested:
+        async with service_session(self._settings, self._options) as session:
+            if not await session.wait_until_open():
                 return ExitCode.OK
-            journal = awaited.journal
-            self._hangup = interrupts.hangup_event()
-            memory = await self._load_sent_files(journal)
-            engine = None
+            journal = session.journal
+            sent_files = await self._load_sent_files(journal)
             if self._deliver:
-                stack.enter_context(engine_log())
-                environments = self._options.environments(self._settings)
-                engine = await stack.enter_async_context(
-                    Engine(journal, environments, self._options.delivery(self._settings), role="send --watch")
-                )
-            reports = FileReporter(journal, engine, self._options.give_up_after, as_json=as_json)
+                await session.start_engine("send --watch")
+            reporter = FileReporter(journal, session.engine, self._options.give_up_after, as_json=as_json)
             diagnostics.info(f"watching {self._folder}; Ctrl-C stops in good order")
-            with suppress(ShutdownRequested):
-                await interrupts.guard(self._run_tasks(journal, engine, reports, memory))
-            if engine is not None:
-                await interrupts.drain(engine.drain(SERVICE_DRAIN_TIMEOUT_S))
-            await reports.finish()
+            await session.run(self._run_tasks(session, reporter, sent_files))
+            await session.drain()
+            await reporter.finish()
             diagnostics.info("stopped; a file that was not read to its end is read again at the next start")
-        # Being stopped is how it ends: that is no failure.
-        return ExitCode.INTERRUPTED if interrupts.forced.is_set() else ExitCode.OK
+        return session.service_exit_code
 
     async def _load_sent_files(self, journal: Journal) -> SentFiles:
         """What went into this journal before; the same content is news under another declaration."""
@@ -209,17 +193,12 @@ class FolderSender:
         await memory.load(self._older if (await journal.identity()).older else None)
         return memory
 
-    async def _run_tasks(
-        self, journal: Journal, engine: Engine | None, reports: FileReporter, sent_files: SentFiles
-    ) -> None:
-        keeping = reload_on_change(
-            engine, self._settings, self._options, self._on_reload, reload_requested=self._hangup
-        )
+    async def _run_tasks(self, session: DeliverySession, reporter: FileReporter, sent_files: SentFiles) -> None:
         tasks = [
-            asyncio.ensure_future(self._scan_and_send(journal, engine, reports, sent_files)),
+            asyncio.ensure_future(self._scan_and_send(session.journal, session.engine, reporter, sent_files)),
             asyncio.ensure_future(self._notifier.run()),
-            asyncio.ensure_future(keeping),
-            asyncio.ensure_future(reports.run()),
+            asyncio.ensure_future(session.reload_on_change(self._on_reload)),
+            asyncio.ensure_future(reporter.run()),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -240,7 +219,7 @@ class FolderSender:
     # -- looking --------------------------------------------------------------------------------------------------
 
     async def _scan_and_send(
-        self, journal: Journal, engine: Engine | None, reports: FileReporter, sent_files: SentFiles
+        self, journal: Journal, engine: Engine | None, reporter: FileReporter, sent_files: SentFiles
     ) -> None:
         while True:
             self._notifier.changed.clear()
@@ -251,7 +230,7 @@ class FolderSender:
             for remark in look.remarks:
                 diagnostics.info(remark)
             for arrival in look.ready:
-                await self._send_file(arrival, journal, engine, reports, sent_files)
+                await self._send_file(arrival, journal, engine, reporter, sent_files)
             self._report_known()
             pause = (
                 MAX_SCAN_INTERVAL_S if look.next_scan_in_s is None else min(look.next_scan_in_s, MAX_SCAN_INTERVAL_S)
@@ -282,7 +261,7 @@ class FolderSender:
     # -- one file -------------------------------------------------------------------------------------------------
 
     async def _send_file(
-        self, file: ReadyFile, journal: Journal, engine: Engine | None, reports: FileReporter, sent_files: SentFiles
+        self, file: ReadyFile, journal: Journal, engine: Engine | None, reporter: FileReporter, sent_files: SentFiles
     ) -> None:
         path, so_far = file.path, IngestResult()
 
@@ -308,19 +287,19 @@ class FolderSender:
         except (ConfigError, UnknownFormatError) as error:
             # no waiting mends it: it is looked at again when it or the config changes, or at the next start
             self._refused.add(path)
-            reports.report_refused(path, error, so_far)
+            reporter.report_refused(path, error, so_far)
             return
         except (InputError, JournalUnavailableError) as error:
-            self._retry_later(file, error, reports, so_far)
+            self._retry_later(file, error, reporter, so_far)
             return
         except OSError as error:
-            self._retry_later(file, InputError(f"cannot be read: {error.strerror}"), reports, so_far)
+            self._retry_later(file, InputError(f"cannot be read: {error.strerror}"), reporter, so_far)
             return
         warn_placeholder_ids(intake.placeholder_user_ids, fed.records)
         self._retries.pop(path, None)
         if signature_of(path) == file.signature:
             await self._remember(sent_files, digest, path)
-        reports.add(path, fed)
+        reporter.add(path, fed)
 
     async def _remember(self, sent_files: SentFiles, digest: str, path: str) -> None:
         try:
@@ -331,13 +310,13 @@ class FolderSender:
                 "after a restart it is read again; nothing is sent twice",
             )
 
-    def _retry_later(self, file: ReadyFile, error: SprigTuiError, reports: FileReporter, so_far: IngestResult) -> None:
+    def _retry_later(self, file: ReadyFile, error: SprigTuiError, reporter: FileReporter, so_far: IngestResult) -> None:
         if signature_of(file.path) is None:
             return
         wait = self._retries.get(file.path, MIN_FILE_RETRY_S)
         self._retries[file.path] = min(2 * wait, MAX_FILE_RETRY_S)
         self._scanner.retry_later(file, time.monotonic() + wait)
-        reports.report_refused(file.path, error, so_far)
+        reporter.report_refused(file.path, error, so_far)
 
     def _entry_check(self) -> Callable[[NewDelivery], None]:
         """What raises ConfigError at the first answer that may not go where it would."""
@@ -355,7 +334,8 @@ class FolderSender:
                 raise ConfigError(f"{name} has no write key", hint=f"set one with sprig-tui keys set {name}")
             if name and self._deliver and environments[name].protected and name not in self._consented:
                 raise ConfigError(
-                    f"{name} is protected, and nobody is there to ask", hint=f"watch with -e {name}, or with --yes"
+                    f"{name} is protected, and there is no terminal to ask at",
+                    hint=f"watch with -e {name}, or with --yes",
                 )
             asked.add(name)
 

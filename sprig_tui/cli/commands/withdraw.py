@@ -94,7 +94,9 @@ async def _withdraw(query: Query, ids: tuple[int, ...], *, dry_run: bool, yes: b
 
 def _confirm(number: int) -> bool:
     if not prompts.is_interactive():
-        diagnostics.failure("nothing was withdrawn: nobody is there to confirm it", "add --yes, or --dry-run to count")
+        diagnostics.failure(
+            "nothing was withdrawn: there is no terminal to confirm it at", "add --yes, or --dry-run to count"
+        )
         return False
     agreed = prompts.confirm(f"withdraw {number:,}? they are not sent until a replay queues them again")
     if not agreed:

@@ -16,52 +16,18 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
 from sprig_tui.errors import FilterError
-from sprig_tui.journal.filter import FILTER_FIELDS, parse_filter
+from sprig_tui.journal.filter import complete_word, parse_filter
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import State
-from sprig_tui.reasons import Reason
 from sprig_tui.text import printable
-
-_AGE_VALUES = ("today", "yesterday", "1h", "24h", "7d")
-_LIST_FIELDS = ("status", "reason", "env")
-"""Fields that take a comma-separated list."""
 
 
 def complete_filter(text: str, environments: Iterable[str] = ()) -> str:
     """The text with its last word completed; empty where there is no completion."""
-    head, word = _last_word(text)
-    if not word or '"' in word:
+    head, space, word = text.rpartition(" ")
+    if '"' in word or word in ("", "-") or word.endswith((":", ",")):
         return ""
-    dash = "-" if word.startswith("-") else ""
-    field, colon, value = word.removeprefix("-").partition(":")
-    if not colon:
-        return _first_match((f"{dash}{name}:" for name in FILTER_FIELDS), word, head) if field else ""
-    values = {
-        "status": [state.value for state in State],
-        "reason": [reason.value for reason in Reason],
-        "env": tuple(environments),
-        "since": _AGE_VALUES,
-        "until": _AGE_VALUES,
-    }.get(field, ())
-    listed, comma, begun = value.rpartition(",") if field in _LIST_FIELDS else ("", "", value)
-    front = f"{head}{dash}{field}:{listed}{comma}"
-    return _first_match(values, begun, front) if begun else ""
-
-
-def _last_word(text: str) -> tuple[str, str]:
-    space = text.rfind(" ")
-    return text[: space + 1], text[space + 1 :]
-
-
-def _quote(name: str) -> str:
-    return f'"{name}"' if " " in name else name
-
-
-def _first_match(choices: Iterable[str], begun: str, front: str) -> str:
-    for choice in choices:
-        if choice != begun and choice.lower().startswith(begun.lower()):
-            return front + _quote(choice)
-    return ""
+    completed = next((choice for choice in complete_word(word, environments) if choice != word), "")
+    return f"{head}{space}{completed}" if completed else ""
 
 
 def caret_lines(error: FilterError, text: str, *, shift: int, width: int) -> tuple[str, str]:

@@ -11,11 +11,12 @@ from sprig_tui.config.settings import BUILT_IN_ENVIRONMENTS, check_environment_n
 from sprig_tui.console.environments.config_editor import ConfigEditor
 from sprig_tui.console.environments.edit_form import EditForm
 from sprig_tui.console.environments.key_form import KeyForm
-from sprig_tui.console.environments.send_test_event import EVENT_NAME, SendTestEventScreen, make_test_event
+from sprig_tui.console.environments.send_test_event import SendTestEventScreen
 from sprig_tui.console.environments.source_picker import PASTE, pick_key
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.widgets.dialogs import Prompt, ask_confirmation
 from sprig_tui.errors import ConfigError, SprigTuiError
+from sprig_tui.ingest.test_event import EVENT_NAME, make_test_event
 
 if TYPE_CHECKING:
     from textual.app import App

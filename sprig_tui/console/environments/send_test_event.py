@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import UTC, datetime
-
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Button, Static
 
-import sprig_tui
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.session import Session
 from sprig_tui.console.widgets.dialogs import Dialog, hint, plain_content
 from sprig_tui.errors import JournalError
 from sprig_tui.formatting import time_left
-from sprig_tui.journal.records import Delivery, Lane, NewDelivery, State
-from sprig_tui.segment.track import Track, derived_message_id, encode_track
-
-EVENT_NAME = "sprig-tui test event"
-TEST_USER_ID = "sprig-tui-test"
-
-
-def make_test_event(environment: str, now_ms: int, nonce: str = "") -> NewDelivery:
-    """A journal entry for a test event. Each has its own message id, so Segment does not drop it as a duplicate."""
-    identity = derived_message_id("sprig-tui-test", environment, str(now_ms), nonce or secrets.token_hex(8))
-    at = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    body = encode_track(
-        Track(
-            message_id=identity,
-            user_id=TEST_USER_ID,
-            event=EVENT_NAME,
-            type="track",
-            properties={"environment": environment, "sentBy": "sprig-tui", "test": True},
-            context={"integration": {"name": "sprig-tui", "version": sprig_tui.__version__}},
-            timestamp=at,
-        )
-    )
-    return NewDelivery(
-        environment=environment,
-        message_id=identity,
-        digest=identity.encode()[-8:],
-        survey_name=EVENT_NAME,
-        user_id=TEST_USER_ID,
-        answer="test",
-        answered_at=now_ms,
-        source="test event",
-        raw=body,
-        body=body,
-    )
+from sprig_tui.ingest.test_event import EVENT_NAME, TEST_USER_ID
+from sprig_tui.journal.records import Delivery, Lane, State
 
 
 def where_to_look(environment: Environment, message_id: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from sprig_tui.errors import JournalCorruptError, JournalError, SprigTuiError
 from sprig_tui.journal.maintenance import DAMAGED_COUNTS
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR
+from sprig_tui.journal.sqlite.connection import open_existing
 from sprig_tui.journal.sqlite.errors import file_error, is_damage
 from sprig_tui.journal.sqlite.repair import damaged
 from sprig_tui.journal.verify import MAX_PROBLEMS, VerifyReport, check_pack
@@ -64,8 +65,28 @@ def _check_undamaged(copy: sqlite3.Connection, target: Path) -> None:
         )
 
 
+CHECK_BUSY_TIMEOUT_S = 2.0
+"""Seconds that a check waits for a lock of another process."""
 _COUNTED_ROWS = 20_000
 """Deliveries counted by one statement, which sorts them in memory."""
+
+
+def check_file(path: Path, seconds: float) -> VerifyReport:
+    """SQLite's quick check of a closed journal file, read-only, for a limited time.
+
+    Raises JournalError for a file that cannot be read.
+    """
+    deadline = time.monotonic() + seconds
+    try:
+        with contextlib.closing(open_existing(path, "ro", CHECK_BUSY_TIMEOUT_S)) as connection:
+            connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+            return VerifyReport(problems=tuple(_check_structure(connection, "quick_check(3)")))
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            return VerifyReport(problems=(str(error),))
+        if time.monotonic() > deadline:
+            return VerifyReport(complete=False)
+        raise JournalError(f"{path} cannot be read: {error}", hint="check its owner and mode") from error
 
 
 def quick_check(connection: sqlite3.Connection, seconds: float) -> VerifyReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.widgets import Input
 
-from sprig_tui.console.environments.send_test_event import EVENT_NAME
+from sprig_tui.ingest.test_event import EVENT_NAME
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import stat
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,7 +22,7 @@ from sprig_tui.config.schema import KNOWN_TABLES
 from sprig_tui.config.secrets import WRITE_KEY_PREFIX, write_key_variable
 from sprig_tui.config.startup import removed_since_last_use
 from sprig_tui.config.toml_file import dotted_key, nearest_key_hint
-from sprig_tui.errors import SprigTuiError
+from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.formatting import format_duration
 from sprig_tui.journal.readiness import Readiness
 from sprig_tui.journal.url import is_server_url
@@ -230,40 +228,20 @@ def _file_checks(path: Path) -> list[CheckResult] | None:
 
 
 def _integrity_checks(path: Path) -> list[CheckResult]:
-    """SQLite's own quick check, read-only, for a limited time."""
-    from sprig_tui.journal.sqlite.connection import open_existing
+    """The store's own quick check, read-only, for a limited time."""
+    from sprig_tui.journal.sqlite import check_file
 
-    deadline = time.monotonic() + INTEGRITY_CHECK_TIMEOUT_S
     try:
-        connection = open_existing(path, "ro", 2.0)
-        try:
-            connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
-            answer = connection.execute("PRAGMA quick_check(3)").fetchall()
-        finally:
-            connection.close()
-    except sqlite3.OperationalError as error:
-        if "interrupted" in str(error):
-            return [
-                CheckResult(
-                    "journal", "ok", f"no damage found in the first {INTEGRITY_CHECK_TIMEOUT_S:.0f} s of looking"
-                )
-            ]
-        return [CheckResult("journal", "fault", f"{path} cannot be read: {error}", "check its owner and mode")]
-    except sqlite3.DatabaseError as error:
+        report = check_file(path, INTEGRITY_CHECK_TIMEOUT_S)
+    except JournalError as error:
+        return [CheckResult("journal", "fault", error.message, error.hint)]
+    if report.problems:
+        message = f"{path} is damaged: {report.problems[0][:200]}"
         return [
-            CheckResult(
-                "journal", "fault", f"{path}: {error}", f"sprig-tui journal salvage {path} NEW saves what can be read"
-            )
+            CheckResult("journal", "fault", message, f"sprig-tui journal salvage {path} NEW saves what can be read")
         ]
-    if answer != [("ok",)]:
-        return [
-            CheckResult(
-                "journal",
-                "fault",
-                f"{path} is damaged: {str(answer[0][0])[:200]}",
-                f"sprig-tui journal salvage {path} NEW saves what can be read",
-            )
-        ]
+    if not report.complete:
+        return [CheckResult("journal", "ok", f"no damage found in the first {INTEGRITY_CHECK_TIMEOUT_S:.0f} s")]
     return []
 
 

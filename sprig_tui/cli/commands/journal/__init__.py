@@ -132,7 +132,7 @@ async def _prune(older_than: float, *, dry_run: bool, yes: bool, as_json: bool) 
         if total and not dry_run:
             diagnostics.info(f"would remove {said}")
             if not yes and not prompts.is_interactive():
-                diagnostics.failure("nothing was removed: nobody is there to confirm it", "add --yes")
+                diagnostics.failure("nothing was removed: there is no terminal to confirm it at", "add --yes")
                 return ExitCode.USAGE
             if yes or prompts.confirm("remove them?"):
                 found = await opened.prune(before)

@@ -9,9 +9,14 @@ import click
 from sprig_tui.cli import diagnostics, output, prompts
 from sprig_tui.cli.commands.keys.check import check
 from sprig_tui.cli.commands.keys.new_environment import new_option, report_unprotected, resolve_name
-from sprig_tui.cli.commands.keys.sprig import sprig
-from sprig_tui.cli.commands.keys.token import token
-from sprig_tui.cli.commands.keys.workspace import workspace
+from sprig_tui.cli.commands.keys.secrets import (
+    WRITE_KEY_TEXTS,
+    accept_secret,
+    report_stored,
+    sprig,
+    token,
+    workspace,
+)
 from sprig_tui.cli.context import open_settings
 from sprig_tui.cli.options import (
     ENDPOINT_TYPE,
@@ -22,14 +27,11 @@ from sprig_tui.cli.options import (
     json_option,
     yes_option,
 )
-from sprig_tui.cli.prompts import confirm_warnings, print_lint
-from sprig_tui.config.checks import check_keys, describe_reuse
-from sprig_tui.config.secrets import WRITE_KEY
+from sprig_tui.config.checks import check_keys
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
-    from sprig_tui.config.secret_lint import SecretLint
     from sprig_tui.config.settings import Settings
     from sprig_tui.config.toml_edit import TomlValue
 
@@ -129,7 +131,6 @@ def set_key(
     from sprig_tui.cli.commands.keys.source import choose_key
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.save import save_environment
-    from sprig_tui.config.secret_lint import WRITE_KEY_RULES, lint_secret
 
     settings = open_settings(quiet=True)
     settled = resolve_name(settings, environment, new=new)
@@ -137,41 +138,23 @@ def set_key(
         return ExitCode.USAGE
     environment = settled
     chosen = choose_key(settings, environment, source)
-    lint = lint_secret(chosen.text, WRITE_KEY_RULES)
-    print_lint(lint)
-    if not _may_store(settings, environment, lint, chosen.warnings, force=force):
+    secret = accept_secret(
+        settings, WRITE_KEY_TEXTS, environment, chosen.text, force=force, find_problems=lambda _: chosen.warnings
+    )
+    if secret is None:
         return ExitCode.USAGE
-    changes: dict[str, TomlValue | None] = {"write_key": lint.secret}
+    changes: dict[str, TomlValue | None] = {"write_key": secret}
     given = {"endpoint": endpoint, "protected": protected, "sprig_environment_id": sprig_environment_id}
     changes.update({name: value for name, value in given.items() if value is not None})
-    paths = find_paths()
-    save_environment(paths, environment, changes)
+    save_environment(find_paths(), environment, changes)
     now = open_settings(quiet=True)
-    key = now.environments[environment].write_key
-    diagnostics.success(f"{environment}: the key is stored in {paths.config_file}")
-    if key and key.read_from != "config":
-        diagnostics.warning(
-            f"{environment}: {key.read_from} is set, and goes before the config",
-            f"unset {key.read_from} to use this key",
-        )
+    report_stored(WRITE_KEY_TEXTS, environment, now.environments[environment].write_key)
     diagnostics.info(
         f"Segment answers 200 to any key: sprig-tui keys check {environment} --send-test-event sends one to look for"
     )
     if environment not in settings.environments:
         report_unprotected(now, environment)
     return ExitCode.OK
-
-
-def _may_store(
-    settings: Settings, environment: str, lint: SecretLint, source_warnings: tuple[str, ...], *, force: bool
-) -> bool:
-    """Whether the key may be stored; asks, where someone is there, about what is odd."""
-    if lint.errors:
-        return False
-    reused = describe_reuse(settings, lint.secret, WRITE_KEY, environment)
-    for said in reused:
-        diagnostics.warning(said, f"{environment} has a source, and so a key, of its own in Segment")
-    return confirm_warnings([*(fault.message for fault in lint.warnings), *source_warnings, *reused], force=force)
 
 
 @keys.command("remove", cls=CliCommand, short_help="Remove a key from the config.")
@@ -206,7 +189,7 @@ def remove(environment: str, whole: bool, yes: bool) -> int:
 
 def _confirm_removal(environment: Environment) -> bool:
     if not prompts.is_interactive():
-        diagnostics.failure("nothing was removed: nobody is there to confirm it", "add --yes")
+        diagnostics.failure("nothing was removed: there is no terminal to confirm it at", "add --yes")
         return False
     masked = environment.write_key.masked() if environment.write_key else "no key"
     question = f"remove the key of {environment.name} ({masked})?"

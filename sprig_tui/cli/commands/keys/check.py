@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
     from sprig_tui.config.settings import Settings
     from sprig_tui.segment.client import SendResult
-
-TEST_EVENT_NAME = "sprig-tui test event"
-TEST_USER_ID = "sprig-tui-test"
 
 
 @click.command("check", cls=CliCommand, short_help="Look at the format of keys; send a test event.")
@@ -86,39 +82,29 @@ def _confirm_send(environment: Environment) -> bool:
     if not environment.protected:
         return True
     if not prompts.is_interactive():
-        diagnostics.failure(f"{environment.name} is protected, and nobody is there to ask", "add --yes")
+        diagnostics.failure(f"{environment.name} is protected, and there is no terminal to ask at", "add --yes")
         return False
     return prompts.confirm_name(f"{environment.name} is protected: one test event will be sent there", environment.name)
 
 
 async def _send_test_event(settings: Settings, environment: Environment) -> tuple[dict[str, Any], ExitCode]:
-    import msgspec
-
     from sprig_tui.clock import SystemClock
     from sprig_tui.delivery.context import make_tracking_client
-    from sprig_tui.formatting import iso_time
+    from sprig_tui.ingest.test_event import make_test_event
 
-    message_id = f"sprig-tui-test-{uuid.uuid4().hex}"
-    track = {
-        "messageId": message_id,
-        "userId": TEST_USER_ID,
-        "event": TEST_EVENT_NAME,
-        "type": "track",
-        "properties": {"sentBy": "sprig-tui keys check"},
-        "context": {
-            "integration": {"name": settings.rules.integration_name, "version": settings.rules.integration_version}
-        },
-        "timestamp": iso_time(SystemClock().now()),
-    }
-    client = make_tracking_client(environment, settings.delivery, SystemClock())
+    clock = SystemClock()
+    event = make_test_event(environment.name, clock.now())
+    client = make_tracking_client(environment, settings.delivery, clock)
     try:
-        answer: SendResult = await client.send_batch(msgspec.json.encode(track), 0)
+        answer: SendResult = await client.send_batch(event.body, 0)
     finally:
         await client.close()
-    return _describe_result(environment, message_id, answer)
+    return _describe_result(environment, event.message_id, answer)
 
 
 def _describe_result(environment: Environment, message_id: str, answer: SendResult) -> tuple[dict[str, Any], ExitCode]:
+    from sprig_tui.ingest.test_event import EVENT_NAME, TEST_USER_ID
+
     row = {
         "message_id": message_id,
         "status": answer.status,
@@ -128,7 +114,7 @@ def _describe_result(environment: Environment, message_id: str, answer: SendResu
     if answer.kind == "delivered":
         diagnostics.success(f"{environment.name}: {answer.status} after {answer.latency_ms:.0f} ms")
         diagnostics.info(
-            f"that does not prove the key: look for {TEST_EVENT_NAME!r} by user {TEST_USER_ID!r} in the "
+            f"that does not prove the key: look for {EVENT_NAME!r} by user {TEST_USER_ID!r} in the "
             f"debugger of the source;"
             " not there after a minute means a wrong key or region"
         )

@@ -1,0 +1,338 @@
+"""`keys sprig`, `keys token` and `keys workspace`: the kinds of secret beside the write key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+from msgspec import Struct
+
+from sprig_tui.cli import diagnostics, output, prompts
+from sprig_tui.cli.commands.keys.new_environment import new_option, report_unprotected, resolve_name
+from sprig_tui.cli.context import open_settings
+from sprig_tui.cli.options import ENVIRONMENT_TYPE, CliCommand, SecretArgumentError, yes_option
+from sprig_tui.cli.prompts import confirm_warnings, print_lint, read_secret
+from sprig_tui.config.checks import describe_reuse
+from sprig_tui.config.secrets import PUBLIC_API_TOKEN, SPRIG_API_KEY, WEBHOOK_TOKEN, WRITE_KEY, SecretKind
+from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SegmentApiUnreachableError, SprigTuiError
+
+if TYPE_CHECKING:
+    from sprig_tui.config.environment import Secret
+    from sprig_tui.config.secrets import Workspace
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.config.toml_edit import TomlValue
+
+KEY_CHECK_TIMEOUT_S = 10.0
+"""Seconds for each phase of the request that tries a key."""
+TOKEN_BYTES = 32
+"""Bytes of randomness in a generated token."""
+
+
+class SecretTexts(Struct, frozen=True):
+    """A kind of secret, and its texts in the command that stores it."""
+
+    kind: SecretKind
+    name: str
+    """Such as `key of Sprig's API`."""
+    reuse_hint: str = ""
+    """The way out where the secret is already used for something else."""
+    flag: str = "--force"
+    """The option that stores it despite warnings."""
+
+
+WRITE_KEY_TEXTS = SecretTexts(WRITE_KEY, "key", "{environment} has a source, and so a key, of its own in Segment")
+SPRIG_KEY_TEXTS = SecretTexts(
+    SPRIG_API_KEY, "key of Sprig's API", "the key says which of Sprig's environments is read: each has its own"
+)
+WEBHOOK_TOKEN_TEXTS = SecretTexts(
+    WEBHOOK_TOKEN, "webhook token", "a token opens one environment's webhooks; --generate makes one of its own", "--yes"
+)
+PUBLIC_API_TOKEN_TEXTS = SecretTexts(PUBLIC_API_TOKEN, "token")
+
+
+def accept_secret(
+    settings: Settings,
+    texts: SecretTexts,
+    environment: str,
+    text: str,
+    *,
+    force: bool,
+    find_problems: Callable[[str], Iterable[str]] = lambda _: (),
+) -> str | None:
+    """The secret as it is stored; None, with the reason on stderr, where it is not.
+
+    Errors of its form reject it. Warnings, its use elsewhere and what `find_problems` says of it have to be confirmed.
+    """
+    from sprig_tui.config.secret_lint import lint_secret
+
+    lint = lint_secret(text, texts.kind.rules)
+    print_lint(lint)
+    if lint.errors:
+        return None
+    reused = describe_reuse(settings, lint.secret, texts.kind, environment)
+    for reuse in reused:
+        diagnostics.warning(reuse, texts.reuse_hint.format(environment=environment))
+    warnings = [*(fault.message for fault in lint.warnings), *reused, *find_problems(lint.secret)]
+    return lint.secret if confirm_warnings(warnings, force=force, flag=texts.flag) else None
+
+
+def report_stored(texts: SecretTexts, environment: str, used: Secret | None) -> None:
+    """Report where the secret is stored, and a variable that takes precedence over it. `used` is the one in use now."""
+    from sprig_tui.config.paths import find_paths
+
+    label = f"{environment}: " if environment else ""
+    diagnostics.success(f"{label}the {texts.name} is stored in {find_paths().config_file}")
+    if used is not None and used.read_from != "config":
+        diagnostics.warning(
+            f"{label}{used.read_from} is set, and takes precedence over the config",
+            f"unset {used.read_from} to use this one",
+        )
+
+
+def _store(settings: Settings, texts: SecretTexts, environment: str, secret: str) -> None:
+    """Write it into the config, and report it."""
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.save import save_environment
+
+    save_environment(find_paths(), environment, {texts.kind.key: secret})
+    now = open_settings(quiet=True)
+    report_stored(texts, environment, getattr(now.environments[environment], texts.kind.key))
+    if environment not in settings.environments:
+        report_unprotected(now, environment)
+
+
+def _remove(settings: Settings, texts: SecretTexts, environment: str, *, yes: bool) -> int:
+    """Remove it from the config; returns the exit code."""
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.save import save_environment
+
+    used: Secret | None = getattr(settings.environment(environment), texts.kind.key)
+    if (environment, texts.kind.key) not in settings.stored_secrets:
+        source = f"; it comes from {used.read_from}: unset that" if used is not None else ""
+        diagnostics.info(f"nothing to remove in the config for {environment}{source}")
+        return ExitCode.OK
+    if not yes:
+        if not prompts.is_interactive():
+            diagnostics.failure("nothing was removed: not a terminal", "add --yes")
+            return ExitCode.USAGE
+        if not prompts.confirm(f"remove the {texts.name} of {environment}?"):
+            diagnostics.info("nothing was removed")
+            return ExitCode.USAGE
+    save_environment(find_paths(), environment, {texts.kind.key: None}, digest=settings.document.digest)
+    diagnostics.success(f"{environment}: its {texts.name} is removed from the config")
+    return ExitCode.OK
+
+
+# -- the key of Sprig's REST API --------------------------------------------------------------------------------------
+
+
+@click.command(
+    "sprig", cls=CliCommand, short_help="Store the key of Sprig's REST API, which sprig-tui pull reads with."
+)
+@click.argument("environment", type=ENVIRONMENT_TYPE, metavar="ENV")
+@click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
+@new_option
+@click.option("--force", is_flag=True, help="Store a key that looks odd or is refused.")
+@click.option("--remove", is_flag=True, help="Remove it from the config.")
+@yes_option
+def sprig(environment: str, surplus: tuple[str, ...], *, new: bool, force: bool, remove: bool, yes: bool) -> int:
+    """Store the key of Sprig's REST API of ENV, from a hidden prompt or standard input; never from the command line.
+
+    In Sprig: Integrations > Enrichment > Data Import API, in the environment that ENV stands for. It is tried before
+    it is stored. It is read from SPRIG_TUI_SPRIG_API_KEY_<ENV>, else from the variable that sprig_api_key_env names,
+    else from the config.
+    """
+    if surplus:
+        run = f"sprig-tui keys sprig {environment[:40]}"
+        raise SecretArgumentError("key", run, "and if that was a real key, replace it")
+    settings = open_settings(quiet=True)
+    if remove:
+        return _remove(settings, SPRIG_KEY_TEXTS, environment, yes=yes)
+    name = resolve_name(settings, environment, new=new)
+    if name is None:
+        return ExitCode.USAGE
+
+    def find_problems(key: str) -> list[str]:
+        return asyncio.run(_api_key_problems(settings, key))
+
+    text = read_secret(f"key of Sprig's API for {name}")
+    secret = accept_secret(settings, SPRIG_KEY_TEXTS, name, text, force=force, find_problems=find_problems)
+    if secret is None:
+        return ExitCode.USAGE
+    _store(settings, SPRIG_KEY_TEXTS, name, secret)
+    diagnostics.info(f"sprig-tui pull -e {name} --dry-run shows what it would read")
+    return ExitCode.OK
+
+
+async def _api_key_problems(settings: Settings, key: str) -> list[str]:
+    """Why Sprig does not take the key; empty where it does, or cannot be asked."""
+    from sprig_tui.clock import SystemClock
+    from sprig_tui.config.environment import SprigApiKey
+    from sprig_tui.sprig.api import SURVEYS_PATH, SprigClient
+
+    url = settings.sprig_api_url
+    async with SprigClient(url, SprigApiKey(key), clock=SystemClock(), timeout=KEY_CHECK_TIMEOUT_S) as client:
+        answer = await client.get(SURVEYS_PATH, {"limit": "1"})
+    if answer.kind == "key-refused":
+        diagnostics.warning(f"{url} refuses this key ({answer.status})", "copy it again, from the right environment")
+        return [f"Sprig refuses it ({answer.status})"]
+    if answer.kind == "ok":
+        diagnostics.info(f"{url} takes it")
+    else:
+        diagnostics.warning(f"it could not be tried at {url}: {answer.error}")
+    return []
+
+
+# -- the webhook token ------------------------------------------------------------------------------------------------
+
+
+@click.command("token", cls=CliCommand, short_help="Store the token that webhooks of an environment must carry.")
+@click.argument("environment", type=ENVIRONMENT_TYPE, metavar="ENV")
+@click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
+@new_option
+@click.option("--generate", is_flag=True, help="Make one, and print it once.")
+@click.option("--remove", is_flag=True, help="Remove it from the config.")
+@yes_option
+def token(environment: str, surplus: tuple[str, ...], *, new: bool, generate: bool, remove: bool, yes: bool) -> int:
+    """Store the webhook token of ENV, from a hidden prompt or standard input; never from the command line.
+
+    It is what Sprig calls the API secret of a webhook, and comes as `Authorization: Bearer`. It is read from
+    SPRIG_TUI_WEBHOOK_TOKEN_<ENV>, else from the variable that webhook_token_env names, else from the config.
+    """
+    if surplus:
+        run = f"sprig-tui keys token {environment[:40]}"
+        raise SecretArgumentError("token", run, "or add --generate for a new one")
+    if generate and remove:
+        raise click.UsageError("--generate and --remove exclude each other")
+    settings = open_settings(quiet=True)
+    if remove:
+        return _remove(settings, WEBHOOK_TOKEN_TEXTS, environment, yes=yes)
+    name = resolve_name(settings, environment, new=new)
+    if name is None or not _may_replace(settings, name, yes=yes):
+        return ExitCode.USAGE
+    text = _generate_token() if generate else read_secret(f"webhook token of {name}")
+    secret = accept_secret(settings, WEBHOOK_TOKEN_TEXTS, name, text, force=yes)
+    if secret is None:
+        return ExitCode.USAGE
+    _store(settings, WEBHOOK_TOKEN_TEXTS, name, secret)
+    if generate:
+        output.write_line(secret)
+        diagnostics.info("it is not shown again: put it into the webhook in Sprig, as its API secret")
+    return ExitCode.OK
+
+
+def _may_replace(settings: Settings, environment: str, *, yes: bool) -> bool:
+    """Whether the one that is stored may go: webhooks that carry it are refused from then on."""
+    if yes or (environment, "webhook_token") not in settings.stored_secrets:
+        return True
+    if prompts.is_interactive():
+        return prompts.confirm(f"{environment} has a token; webhooks that carry it will be refused. replace it?")
+    diagnostics.failure(f"{environment} has a token already", "add --yes to replace it")
+    return False
+
+
+def _generate_token() -> str:
+    import secrets
+
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+# -- the token of Segment's Public API --------------------------------------------------------------------------------
+
+
+class RegionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click only
+    """`us`, `eu` or an address of the Public API."""
+
+    name = "us|eu|URL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The region as the config holds it, or a usage error."""
+        from sprig_tui.config.urls import parse_region
+
+        try:
+            return parse_region(value, "")
+        except SprigTuiError as error:
+            self.fail(f"{error.message}; {error.hint}", param, ctx)
+
+
+@click.command("workspace", cls=CliCommand, short_help="Store a token of Segment's Public API: choose sources by name.")
+@click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
+@click.option("--region", type=RegionType(), help="Of the workspace; us where nothing is set.")
+@click.option("--force", is_flag=True, help="Store a token that looks odd or is refused.")
+@click.option("--remove", is_flag=True, help="Remove it from the config.")
+def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove: bool) -> int:
+    """Store a token of Segment's Public API, from a hidden prompt or from standard input.
+
+    With it, keys set offers the workspace's sources by name, and keys check and doctor say which source each key
+    belongs to. It is tried before it is stored. It stands in the config file, mode 0600; SPRIG_TUI_SEGMENT_TOKEN, or
+    the variable that public_api_token_env in [segment] names, goes before it.
+    """
+    if surplus:
+        run = "sprig-tui keys workspace"
+        raise SecretArgumentError("token", run, "and if that was a real token, revoke it")
+    if remove:
+        return _remove_public_api_token()
+    from msgspec.structs import replace
+
+    from sprig_tui.config.environment import PublicApiToken
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.save import save_workspace
+
+    settings = open_settings(quiet=True)
+
+    def find_problems(secret: str) -> list[str]:
+        chosen = region or settings.workspace.region
+        return _public_api_problems(replace(settings.workspace, token=PublicApiToken(secret), region=chosen))
+
+    text = read_secret("token of Segment's Public API")
+    secret = accept_secret(settings, PUBLIC_API_TOKEN_TEXTS, "", text, force=force, find_problems=find_problems)
+    if secret is None:
+        return ExitCode.USAGE
+    changes: dict[str, TomlValue | None] = {PUBLIC_API_TOKEN.key: secret}
+    if region is not None:
+        changes["region"] = region
+    save_workspace(find_paths(), changes)
+    report_stored(PUBLIC_API_TOKEN_TEXTS, "", open_settings(quiet=True).workspace.token)
+    diagnostics.info("sprig-tui keys set ENV now offers the workspace's sources; sprig-tui keys check looks keys up")
+    return ExitCode.OK
+
+
+def _public_api_problems(tried: Workspace) -> list[str]:
+    """What the Public API says against the token; an API that is not reached says nothing."""
+    from sprig_tui.cli.commands.doctor.workspace import NOT_VISIBLE_TEXT, ROLE_HINT
+    from sprig_tui.cli.workspace import public_api
+
+    async def ask() -> None:
+        async with public_api(tried) as api:
+            name, sources = await api.workspace(), await api.sources()
+        plural = "" if len(sources) == 1 else "s"
+        diagnostics.success(f"it is a token of the workspace {name}, which has {len(sources):,} source{plural}")
+        if sources and not any(source.write_keys for source in sources):
+            diagnostics.warning(NOT_VISIBLE_TEXT, ROLE_HINT)
+
+    try:
+        asyncio.run(ask())
+    except SegmentApiUnreachableError as error:
+        diagnostics.warning(f"the token could not be tried: {error.message}", error.hint)
+    except (SegmentApiError, ConfigError) as error:
+        diagnostics.warning(error.message, error.hint)
+        return [error.message]
+    return []
+
+
+def _remove_public_api_token() -> int:
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.save import save_workspace
+
+    settings = open_settings(quiet=True)
+    if settings.workspace.stored:
+        save_workspace(find_paths(), {"public_api_token": None}, digest=settings.document.digest)
+        diagnostics.success("the token is removed from the config; keys stay. revoke it in Segment too")
+        settings = open_settings(quiet=True)
+    else:
+        diagnostics.info("there is no token in the config")
+    if settings.workspace.token is not None:
+        diagnostics.warning(f"there still is one, from {settings.workspace.token.read_from}")
+    return ExitCode.OK
