@@ -226,7 +226,7 @@ async def bulk(walk: Walk) -> None:
 
 async def journal_lost(walk: Walk) -> None:
     await walk.select("failed")
-    walk.app.session._tell(
+    walk.app.session._set_state(
         "the journal was moved or deleted: put it back, or press J to begin a new one; it was /home/mira/journal.db"
     )
     await walk.sees("or press")

@@ -63,7 +63,7 @@ async def test_a_fault_of_ours_in_a_flow_keeps_the_screen(console):
         async def broken() -> None:
             raise ZeroDivisionError
 
-        pilot.app.do(broken())
+        pilot.app.run_flow(broken())
         await console.until(lambda: any("ZeroDivisionError" in said for said in console.notices()))
         assert pilot.app.is_running
 
@@ -125,7 +125,7 @@ async def test_engine_that_cannot_claim_is_shown_in_environment(console, sink, s
     async with console.running() as pilot:
         monkeypatch.setattr(Failing, "full", True)
         pilot.app.session.engine.wake()
-        await console.until(lambda: pilot.app.session.engine.snapshot().environments["development"].trouble)
+        await console.until(lambda: pilot.app.session.engine.snapshot().environments["development"].local_error)
         pilot.app._background.wake()
         await console.until(lambda: "cannot claim" in screen_text(pilot.app))
         monkeypatch.setattr(Failing, "full", False)

@@ -84,7 +84,7 @@ async def test_status_line_repaints_only_when_its_text_changes(host):
         await pilot.pause()
         painted.clear()
         line.snapshot = ConsoleSnapshot(
-            environments=(replace(view, standing=replace(view.status, last="200, 10 s ago")),)
+            environments=(replace(view, status=replace(view.status, last="200, 10 s ago")),)
         )
         await pilot.pause()
         assert not painted
@@ -106,6 +106,6 @@ async def test_deliveries_for_another_endpoint_are_counted_apart(tmp_path, clock
     trial = NewDelivery(environment="production", message_id="sprig-b", body=b"{}", endpoint="http://127.0.0.1:8080")
     await journal.add([own, trial])
     core.journal = journal
-    vitals = await SnapshotPoller(core).poll()
-    (view,) = (one for one in vitals.environments if one.name == "production")
-    assert (vitals.queued, view.queued, view.elsewhere) == (1, 1, 1)
+    snapshot = await SnapshotPoller(core).poll()
+    (view,) = (one for one in snapshot.environments if one.name == "production")
+    assert (snapshot.queued, view.queued, view.elsewhere) == (1, 1, 1)

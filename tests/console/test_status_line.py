@@ -24,8 +24,8 @@ BUSY = ConsoleSnapshot(
 )
 
 
-def text(vitals: ConsoleSnapshot, width: int, selected: str = "production", label: str = "") -> str:
-    return "".join(piece.text for piece in status_parts(vitals, selected, label, width))
+def text(snapshot: ConsoleSnapshot, width: int, selected: str = "production", label: str = "") -> str:
+    return "".join(part.text for part in status_parts(snapshot, selected, label, width))
 
 
 def test_a_wide_line_has_it_all():
@@ -60,8 +60,8 @@ def test_status_line_fits_the_width_and_keeps_numbers_longest(width):
 
 
 def test_trouble_comes_first_in_status_line_and_is_printable():
-    vitals = ConsoleSnapshot(journal="lost", trouble="the journal \x1b]0;x\x07 was moved " * 9)
-    line = text(vitals, 100)
+    snapshot = ConsoleSnapshot(journal="lost", trouble="the journal \x1b]0;x\x07 was moved " * 9)
+    line = text(snapshot, 100)
     assert "✗ the journal" in line
     assert "\x1b" not in line
     assert line.endswith("journal: lost ")
@@ -85,5 +85,5 @@ def test_sparkline(history, bars):
     ],
 )
 def test_the_first_words_of_a_standing(standing, word):
-    vitals = ConsoleSnapshot(environments=(EnvironmentView(name="production", status=standing),))
-    assert f"● Production   {word}   queued" in text(vitals, 120)
+    snapshot = ConsoleSnapshot(environments=(EnvironmentView(name="production", status=standing),))
+    assert f"● Production   {word}   queued" in text(snapshot, 120)
