@@ -50,7 +50,7 @@ def test_golden_digests(answer: bytes, expected: str) -> None:
         (b'["[not] a list"]', b'[ "[not] a list" ]'),
     ],
 )
-def test_the_same_value_written_otherwise(one: bytes, other: bytes) -> None:
+def test_spelling_does_not_change_the_digest(one: bytes, other: bytes) -> None:
     assert digest(one) == digest(other)
 
 
@@ -69,12 +69,12 @@ def test_the_same_value_written_otherwise(one: bytes, other: bytes) -> None:
         (b"[" + b"9" * 6_000 + b"]", b"[" + b"9" * 6_001 + b"]"),
     ],
 )
-def test_another_value(one: bytes, other: bytes) -> None:
+def test_other_values_change_the_digest(one: bytes, other: bytes) -> None:
     assert digest(one) != digest(other)
 
 
 @given(JSON, JSON)
-def test_digests_are_equal_where_values_are(one: Any, other: Any) -> None:
+def test_digests_are_equal_exactly_for_equal_values(one: Any, other: Any) -> None:
     plain = [json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() for value in (one, other)]
     spaced = [json.dumps(value, indent=1, sort_keys=True).encode() for value in (one, other)]
     assert digest(plain[0]) == digest(spaced[0])
@@ -83,19 +83,19 @@ def test_digests_are_equal_where_values_are(one: Any, other: Any) -> None:
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_have_a_digest(answer: bytes) -> None:
+def test_digest_of_any_bytes(answer: bytes) -> None:
     assert len(digest(answer)) == DIGEST_BYTES
 
 
 @pytest.mark.parametrize(
     "answer", [b"", b"[" * 200_000, b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 5_000, b"\xff[", b"NaN"]
 )
-def test_hostile_answers(answer: bytes) -> None:
+def test_digest_of_hostile_answers(answer: bytes) -> None:
     assert len(digest(answer)) == DIGEST_BYTES
 
 
 @given(JSON, st.booleans(), st.sampled_from(["", " ", "\n\t"]))
-def test_what_is_not_brought_into_canonical_form_has_it_already(value: Any, escaped: bool, space: str) -> None:
+def test_values_that_are_not_canonicalized_are_canonical(value: Any, escaped: bool, space: str) -> None:
     """Numbers and plain texts are hashed as they are written: it must be what the canonical form says."""
     answer = (space + json.dumps(value, ensure_ascii=escaped) + space).encode("utf-8", "surrogatepass")
     canonical = _canonical_json(answer.strip())

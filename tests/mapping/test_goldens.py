@@ -56,7 +56,7 @@ def outcome(record: Record) -> str:
 
 
 @pytest.mark.parametrize("name", samples())
-def test_a_sample_maps_to_its_expected_tracks(name: str) -> None:
+def test_sample_maps_to_its_expected_tracks(name: str) -> None:
     lines = [outcome(record) for record in read_responses([SAMPLES / name])]
     if UPDATE:
         golden(name).parent.mkdir(parents=True, exist_ok=True)
@@ -64,13 +64,13 @@ def test_a_sample_maps_to_its_expected_tracks(name: str) -> None:
     assert lines == golden(name).read_text(encoding="utf-8").split("\n")[:-1]
 
 
-def test_no_expected_tracks_without_a_sample() -> None:
+def test_expected_tracks_have_a_sample() -> None:
     kept = {file.relative_to(EXPECTED).as_posix().removesuffix(SUFFIX) for file in EXPECTED.rglob(f"*{SUFFIX}")}
     assert kept == set(samples())
 
 
 @pytest.mark.parametrize("name", samples())
-def test_what_is_expected_to_be_sent_has_no_fault(name: str) -> None:
+def test_expected_tracks_have_no_lint_errors(name: str) -> None:
     for line in golden(name).read_text(encoding="utf-8").split("\n")[:-1]:
         if json.loads(line)["state"] == "queued":
             body = line.partition('"track": ')[2][:-1].encode()

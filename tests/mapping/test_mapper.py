@@ -29,7 +29,7 @@ def sent(response: StudyResponse, rules: Rules | None = None) -> dict[str, Any]:
     return track
 
 
-def test_the_whole_call(make: Make) -> None:
+def test_whole_track_call(make: Make) -> None:
     mapping = mapped(make())
     assert mapping.withheld is None
     assert mapping.detail == ""
@@ -50,7 +50,7 @@ def test_the_whole_call(make: Make) -> None:
     assert mapping.digest == b"\0" * 7 + b"4"
 
 
-def test_the_same_answer_by_webhook_and_by_rest_has_one_id_and_digest(make: Make) -> None:
+def test_webhook_and_rest_answer_share_id_and_digest(make: Make) -> None:
     webhook = mapped(make(response=b'{"a":1,"b":null}'))
     rest = mapped(make(response=b'{ "b" : null, "a" : 1 }', question_id="90311", raw=b"{}", visitor_id=None))
     assert (webhook.message_id, webhook.digest) == (rest.message_id, rest.digest)
@@ -77,7 +77,7 @@ def test_the_same_answer_by_webhook_and_by_rest_has_one_id_and_digest(make: Make
         b'"\\u001b[31m\\ud83d\\ude00"',
     ],
 )
-def test_the_answer_is_sent_byte_for_byte(make: Make, answer: bytes) -> None:
+def test_answer_is_sent_byte_for_byte(make: Make, answer: bytes) -> None:
     mapping = mapped(make(response=answer))
     assert b'"response":' + answer + b',"email"' in mapping.body
     assert mapping.withheld is None
@@ -107,13 +107,13 @@ def test_the_answer_is_sent_byte_for_byte(make: Make, answer: bytes) -> None:
         ({"question_type": "CONJOINT"}, "questionType", "CONJOINT"),
     ],
 )
-def test_a_property(make: Make, changes: dict[str, Any], name: str, expected: object) -> None:
+def test_value_of_each_property(make: Make, changes: dict[str, Any], name: str, expected: object) -> None:
     mapping = mapped(make(**changes))
     assert json.loads(mapping.body)["properties"].get(name, ...) == expected
     assert mapping.withheld is None
 
 
-def test_nothing_beyond_the_table_is_sent(make: Make) -> None:
+def test_only_documented_fields_are_sent(make: Make) -> None:
     response = make(
         question_id="90311",
         environment_id="QmK7x2dTfa",
@@ -125,12 +125,12 @@ def test_nothing_beyond_the_table_is_sent(make: Make) -> None:
     assert mapped(response).body == mapped(make()).body
 
 
-def test_the_user_id_is_trimmed(make: Make) -> None:
+def test_user_id_is_trimmed(make: Make) -> None:
     assert sent(make(user_id="  acct_1 "))["userId"] == "acct_1"
 
 
 @pytest.mark.parametrize("user_id", [None, "", " \t"])
-def test_anonymous_is_withheld_and_shown_without_a_user_id(make: Make, user_id: str | None) -> None:
+def test_anonymous_answer_is_withheld(make: Make, user_id: str | None) -> None:
     mapping = mapped(make(user_id=user_id, user_id_hint="visitorSnapshot.externalUserId = acct_1"))
     assert mapping.withheld is Reason.ANONYMOUS
     assert mapping.detail == (
@@ -143,13 +143,13 @@ def test_anonymous_is_withheld_and_shown_without_a_user_id(make: Make, user_id: 
     assert len(mapping.fields) == 21
 
 
-def test_deleted_comes_before_everything(make: Make) -> None:
+def test_deleted_is_the_first_reason(make: Make) -> None:
     mapping = mapped(make(user_id=None, answered_at=None, deleted_at="2025-04-01T00:00:00Z"), environment="")
     assert mapping.withheld is Reason.DELETED
     assert mapping.detail == "deleted in Sprig at 2025-04-01T00:00:00Z"
 
 
-def test_the_order_of_reasons(make: Make) -> None:
+def test_order_of_withhold_reasons(make: Make) -> None:
     everything: dict[str, Any] = {"user_id": None, "answered_at": None, "question": "x" * 40_000}
     steps = [
         ({}, Reason.ANONYMOUS),
@@ -171,7 +171,7 @@ def test_the_order_of_reasons(make: Make) -> None:
         ({}, "neither the record nor the command names an environment"),
     ],
 )
-def test_an_unknown_environment(make: Make, changes: dict[str, Any], detail: str) -> None:
+def test_unknown_environment_is_withheld(make: Make, changes: dict[str, Any], detail: str) -> None:
     mapping = mapped(make(**changes), environment="")
     assert (mapping.withheld, mapping.detail) == (Reason.ENVIRONMENT_UNKNOWN, detail)
     assert mapping.body
@@ -186,7 +186,7 @@ def test_an_unknown_environment(make: Make, changes: dict[str, Any], detail: str
         ("2025-03-04", "2025-03-04", 1_741_046_400_000),
     ],
 )
-def test_the_timestamp_is_the_answers_time(make: Make, answered_at: str, timestamp: str, ms: int) -> None:
+def test_timestamp_is_the_time_of_the_answer(make: Make, answered_at: str, timestamp: str, ms: int) -> None:
     mapping = mapped(make(answered_at=answered_at))
     assert json.loads(mapping.body)["timestamp"] == timestamp
     assert mapping.answered_ms == ms
@@ -202,13 +202,13 @@ def test_the_timestamp_is_the_answers_time(make: Make, answered_at: str, timesta
         ("1969-12-31T23:59:59.999Z", "timestamp: before 1970: Segment may refuse it"),
     ],
 )
-def test_without_a_usable_time_it_is_invalid(make: Make, answered_at: str | None, detail: str) -> None:
+def test_answer_without_a_valid_time_is_invalid(make: Make, answered_at: str | None, detail: str) -> None:
     mapping = mapped(make(answered_at=answered_at, updated_at="2025-03-04T16:21:09.114Z"))
     assert (mapping.withheld, mapping.detail) == (Reason.INVALID, detail)
     assert json.loads(mapping.body).get("timestamp", "") == (answered_at or "")
 
 
-def test_a_time_in_the_future_is_sent_with_a_warning(make: Make) -> None:
+def test_future_time_is_sent_with_a_warning(make: Make) -> None:
     mapping = mapped(make(answered_at="2030-01-01T00:00:00.000Z"))
     assert mapping.withheld is None
     assert [one.code for one in mapping.lints] == ["timestamp_in_future"]
@@ -223,7 +223,7 @@ def test_a_time_in_the_future_is_sent_with_a_warning(make: Make) -> None:
         ("nonsense", 0),
     ],
 )
-def test_the_time_of_the_last_change(make: Make, updated_at: str | None, ms: int) -> None:
+def test_time_of_the_last_change(make: Make, updated_at: str | None, ms: int) -> None:
     assert mapped(make(updated_at=updated_at)).updated_ms == ms
 
 
@@ -235,7 +235,7 @@ def test_answer_without_a_response_group_is_invalid_with_a_hash_id(make: Make) -
     assert json.loads(mapping.body)["messageId"] == mapping.message_id
 
 
-def test_the_limit_of_size_is_exact(make: Make) -> None:
+def test_size_limit_is_exact(make: Make) -> None:
     room = 32_768 - len(mapped(make(response=b'""')).body)
     assert mapped(make(response=b'"%b"' % (b"x" * room))).withheld is None
     over = mapped(make(response=b'"%b"' % (b"x" * (room + 1))))
@@ -243,7 +243,7 @@ def test_the_limit_of_size_is_exact(make: Make) -> None:
     assert len(over.body) == 32_769
 
 
-def test_the_catalogue_fills_what_the_record_lacks(make: Make) -> None:
+def test_catalogue_fills_missing_fields(make: Make) -> None:
     rules = Rules(surveys={"5120": Survey(name="From catalogue", created_at="2025-01-02T03:04:05Z")})
     track = sent(make(survey_name=None), rules)
     assert track["properties"]["surveyName"] == "From catalogue"
@@ -254,13 +254,13 @@ def test_the_catalogue_fills_what_the_record_lacks(make: Make) -> None:
     assert "surveyName" not in sent(make(survey_name=None, survey_id=7), rules)["properties"]
 
 
-def test_created_at_by_the_answers_time_is_a_choice(make: Make) -> None:
+def test_created_at_can_be_the_answer_time(make: Make) -> None:
     rules = Rules(created_at="response")
     assert sent(make(), rules)["properties"]["createdAt"] == "2025-03-04T16:21:09.114Z"
     assert "createdAt" not in sent(make(answered_at=None), rules)["properties"]
 
 
-def test_rules_name_event_integration_and_destinations(make: Make) -> None:
+def test_rules_set_event_integration_and_destinations(make: Make) -> None:
     rules = Rules(
         event="Survey answered",
         integration_name="sprig-tui",
@@ -274,19 +274,19 @@ def test_rules_name_event_integration_and_destinations(make: Make) -> None:
     assert sent(make(), Rules(integrations={}))["integrations"] == {}
 
 
-def test_the_message_id_does_not_depend_on_the_rules(make: Make) -> None:
+def test_message_id_does_not_depend_on_the_rules(make: Make) -> None:
     rules = Rules(omit=frozenset({"properties.question"}), hash=frozenset({"properties.questionType"}))
     assert mapped(make(), rules).message_id == mapped(make()).message_id
 
 
-def test_one_mapper_maps_many(make: Make) -> None:
+def test_mapper_is_reusable(make: Make) -> None:
     mapper = Mapper(Rules())
     one = mapper.map(make(), environment="production", now_ms=NOW)
     assert mapper.map(make(), environment="production", now_ms=NOW) == one
     assert mapper.map(make(user_id="acct_2"), environment="production", now_ms=NOW) != one
 
 
-def test_lone_surrogates_never_get_out(make: Make) -> None:
+def test_lone_surrogates_are_replaced(make: Make) -> None:
     response = make(
         question="half \ud83d",
         user_id="acct_\udc00",
@@ -325,7 +325,7 @@ def test_lone_surrogates_never_get_out(make: Make) -> None:
         ({"old_visitor_id": 1 << 20_000}, "properties.oldVisitorId"),
     ],
 )
-def test_what_is_no_json_is_invalid_and_the_body_still_is(make: Make, changes: dict[str, Any], path: str) -> None:
+def test_invalid_json_is_withheld_with_a_valid_body(make: Make, changes: dict[str, Any], path: str) -> None:
     mapping = mapped(make(**changes))
     assert mapping.withheld is Reason.INVALID
     assert mapping.detail.startswith(f"{path}: ")
@@ -333,7 +333,7 @@ def test_what_is_no_json_is_invalid_and_the_body_still_is(make: Make, changes: d
     assert isinstance(json.loads(mapping.body), dict)
 
 
-def test_bytes_that_are_no_utf8_are_replaced(make: Make) -> None:
+def test_invalid_utf8_is_replaced(make: Make) -> None:
     mapping = mapped(make(response=Raw(b'"a\xffb"')))
     assert json.loads(mapping.body)["properties"]["response"] == "a\ufffdb"
     assert mapping.withheld is None

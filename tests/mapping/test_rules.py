@@ -34,7 +34,7 @@ def properties(response: Any, *, omit: Iterable[str] = (), hash_: Iterable[str] 
 
 
 @pytest.mark.parametrize("path", PROPERTY_PATHS)
-def test_every_property_can_be_left_out(make: Make, path: str) -> None:
+def test_every_property_can_be_omitted(make: Make, path: str) -> None:
     full = make(old_visitor_id=7, survey_created_at="2025-01-01T00:00:00Z")
     name = path.removeprefix("properties.")
     expected = {key: value for key, value in properties(full).items() if key != name}
@@ -51,12 +51,12 @@ def test_every_property_can_be_hashed(make: Make, path: str) -> None:
     assert properties(full, hash_={path})[name] == sha(text.strip().lower())
 
 
-def test_the_hash_of_an_address_is_of_its_trimmed_lower_case_text(make: Make) -> None:
+def test_email_hash_is_of_its_trimmed_lower_case_text(make: Make) -> None:
     found = properties(make(email=" Mira@Example.COM\n"), hash_={"properties.email"})["email"]
     assert found == sha("mira@example.com")
 
 
-def test_null_and_absent_stay_as_they_are(make: Make) -> None:
+def test_null_and_absent_values_are_not_hashed(make: Make) -> None:
     hash_ = {"properties.email", "properties.triggeringEvent", "properties.response", "properties.attributes"}
     found = properties(make(email=None, triggering_event=None, response=b"null", attributes=None), hash_=hash_)
     assert "email" not in found
@@ -91,11 +91,11 @@ def attributes(make: Make, raw: bytes, **rules: set[str]) -> bytes:
         (b'{"plan":1,"plan":2,"x":3}', {"plan"}, b'{"x":3}'),
     ],
 )
-def test_leaving_out_inside_attributes(make: Make, raw: bytes, omit: set[str], expected: bytes) -> None:
+def test_omit_inside_attributes(make: Make, raw: bytes, omit: set[str], expected: bytes) -> None:
     assert attributes(make, raw, omit=omit) == expected
 
 
-def test_hashing_inside_attributes(make: Make) -> None:
+def test_hash_inside_attributes(make: Make) -> None:
     raw = b'{"Phone":" +46 70 ","n":12345678901234567890,"t":true,"o":{"k":"\\u00c9"},"z":null,"rest":1}'
     found = json.loads(attributes(make, raw, hash={"Phone", "n", "t", "o.k", "z"}))
     assert found == {
@@ -108,7 +108,7 @@ def test_hashing_inside_attributes(make: Make) -> None:
     }
 
 
-def test_inside_an_answer(make: Make) -> None:
+def test_rules_inside_an_answer(make: Make) -> None:
     video = make(
         question_type="VIDEOVOICE",
         response=b'{"mediaType":"video","videoUrl":"https://video.example/1","transcription":"Hello"}',
@@ -131,7 +131,7 @@ def test_inside_an_answer(make: Make) -> None:
         "properties",
     ],
 )
-def test_required_fields_are_refused_by_name(rule: str, path: str) -> None:
+def test_required_fields_cannot_be_named_in_rules(rule: str, path: str) -> None:
     with pytest.raises(ConfigError, match=f"mapping.{rule}: {path} is required"):
         check_rules(Rules(**{rule: frozenset({path})}))
 
@@ -152,7 +152,7 @@ def test_required_fields_are_refused_by_name(rule: str, path: str) -> None:
         ({"event": "\ud800"}, "not valid Unicode", "type it again"),
     ],
 )
-def test_rules_that_cannot_be_kept(rules: dict[str, Any], message: str, hint: str) -> None:
+def test_invalid_rules_raise_config_error(rules: dict[str, Any], message: str, hint: str) -> None:
     made = Rules(**{key: frozenset(value) if isinstance(value, set) else value for key, value in rules.items()})
     with pytest.raises(ConfigError) as caught:
         Mapper(made)

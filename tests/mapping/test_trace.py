@@ -52,7 +52,7 @@ def said(field: FieldTrace) -> tuple[str, str, str]:
     return field.origin, field.level, field.note
 
 
-def test_values_are_those_of_the_body(make: Make) -> None:
+def test_trace_values_equal_the_body(make: Make) -> None:
     response = make(old_visitor_id=7, survey_created_at="2025-01-01T00:00:00Z")
     rules = Rules(
         integrations={"All": True},
@@ -72,7 +72,7 @@ def test_values_are_those_of_the_body(make: Make) -> None:
     assert shown == json.loads(mapping.body)
 
 
-def test_a_good_answer(make: Make) -> None:
+def test_trace_of_a_complete_answer(make: Make) -> None:
     found = rows(make())
     assert found["userId"] == FieldTrace("userId", "acct_88213", "userId")
     assert found["event"] == FieldTrace("event", "SDK - Submitted - Survey Response", "default")
@@ -207,13 +207,11 @@ def test_a_good_answer(make: Make) -> None:
         ),
     ],
 )
-def test_what_is_said_of_a_field(
-    make: Make, changes: dict[str, Any], path: str, expected: tuple[str, str, str]
-) -> None:
+def test_field_notes(make: Make, changes: dict[str, Any], path: str, expected: tuple[str, str, str]) -> None:
     assert said(rows(make(**changes))[path]) == expected
 
 
-def test_what_the_rules_did_is_said(make: Make) -> None:
+def test_rules_are_noted(make: Make) -> None:
     rules = Rules(
         event="Survey answered",
         integration_version="1.1.0",
@@ -243,13 +241,13 @@ def test_what_the_rules_did_is_said(make: Make) -> None:
     )
 
 
-def test_the_answers_time_as_created_at_is_said(make: Make) -> None:
+def test_answer_time_as_created_at_is_noted(make: Make) -> None:
     field = rows(make(), Rules(created_at="response"))["properties.createdAt"]
     assert field.origin == "createdAt"
     assert field.note.startswith("the answer's time, as the rules ask")
 
 
-def test_withheld_answers_are_traced_in_full(make: Make) -> None:
+def test_withheld_answers_have_a_full_trace(make: Make) -> None:
     for response in (make(user_id=None), make(deleted_at="2025-04-01T00:00:00Z"), make(question="x" * 40_000)):
         rows(response)
     rows(make(), environment="")

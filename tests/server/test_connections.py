@@ -92,7 +92,7 @@ async def serve() -> AsyncIterator[Serve]:
         yield start
 
 
-async def test_bare_connections_give_way_to_whoever_asks(serve):
+async def test_connections_without_a_request_are_evicted(serve):
     served = await serve(connections=20)
     held = [await served.connect() for _ in range(100)]
     assert (await served.ask()).startswith(b"HTTP/1.1 200 ")
@@ -102,7 +102,7 @@ async def test_bare_connections_give_way_to_whoever_asks(serve):
         writer.close()
 
 
-async def test_an_address_that_holds_most_gives_way_and_others_keep_theirs(serve):
+async def test_address_with_most_connections_is_evicted_first(serve):
     served = await serve(connections=20)
     reader, writer = await served.connect("127.0.0.2")
     await served.until(lambda: len(served.up.connections) == 1)
@@ -113,7 +113,7 @@ async def test_an_address_that_holds_most_gives_way_and_others_keep_theirs(serve
         other.close()
 
 
-async def test_the_slowest_body_gives_way_when_all_is_taken(serve):
+async def test_slowest_body_is_evicted_at_the_limit(serve):
     served = await serve(connections=2)
     slow = []
     for _ in range(2):
@@ -145,7 +145,7 @@ async def slow_bodies(served: Served, number: int) -> list[tuple[asyncio.StreamR
     return held
 
 
-async def test_new_connection_is_kept_while_slow_bodies_are_dropped(serve):
+async def test_slow_bodies_are_evicted_before_new_connections(serve):
     served = await serve(connections=4)
     slow = await slow_bodies(served, 3)
     reader, writer = await served.connect()
@@ -157,7 +157,7 @@ async def test_new_connection_is_kept_while_slow_bodies_are_dropped(serve):
         other.close()
 
 
-async def test_a_body_that_trickles_in_is_slow_and_gives_way(serve):
+async def test_trickling_body_counts_as_slow(serve):
     served = await serve(connections=2)
     slow = await slow_bodies(served, 2)
     exchanges = [member._exchange for member in served.up.connections.members]
@@ -170,7 +170,7 @@ async def test_a_body_that_trickles_in_is_slow_and_gives_way(serve):
         writer.close()
 
 
-async def test_a_request_that_is_being_answered_gives_way_to_nobody(serve):
+async def test_request_in_progress_is_never_evicted(serve):
     served = await serve(connections=1)
     asking = asyncio.create_task(served.ask(b"POST /later HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\na"))
     await served.until(lambda: any(member._exchange for member in served.up.connections.members))
@@ -182,7 +182,7 @@ async def test_a_request_that_is_being_answered_gives_way_to_nobody(serve):
     assert [refusal.status for refusal in served.refusals] == [503]
 
 
-async def test_who_does_not_read_is_let_go(serve):
+async def test_client_that_does_not_read_is_dropped(serve):
     served = await serve(write_seconds=0.2)
     with socket.create_connection(("127.0.0.1", served.port)) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -192,7 +192,7 @@ async def test_who_does_not_read_is_let_go(serve):
     assert (await served.ask()).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_pipelined_requests_are_answered_one_after_the_other(serve):
+async def test_pipelined_requests_are_answered_in_order(serve):
     served = await serve()
     reader, writer = await served.connect()
     writer.write(b"POST /later HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\na" + GET * 300)
@@ -207,7 +207,7 @@ async def test_pipelined_requests_are_answered_one_after_the_other(serve):
     writer.close()
 
 
-async def test_a_sender_that_half_closes_gets_its_answers(serve):
+async def test_half_closed_client_gets_its_responses(serve):
     served = await serve()
     reader, writer = await served.connect()
     writer.write(b"POST /later HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\na" + GET)
@@ -218,7 +218,7 @@ async def test_a_sender_that_half_closes_gets_its_answers(serve):
     writer.close()
 
 
-async def test_idle_connections_end_after_their_time(serve):
+async def test_idle_connections_time_out(serve):
     served = await serve(idle_seconds=0.1)
     reader, writer = await served.connect()
     writer.write(GET)
@@ -227,7 +227,7 @@ async def test_idle_connections_end_after_their_time(serve):
     writer.close()
 
 
-def test_idle_connections_outlive_those_of_a_balancer():
+def test_idle_timeout_exceeds_that_of_load_balancers():
     assert ConnectionLimits().idle_seconds > 60
 
 
@@ -247,7 +247,7 @@ def test_idle_connections_outlive_those_of_a_balancer():
         (b"GET /n", 408),
     ],
 )
-async def test_every_refusal_is_json_and_told(serve, raw, status):
+async def test_framing_rejections_are_json_and_counted(serve, raw, status):
     served = await serve(head_seconds=0.2)
     reader, writer = await served.connect()
     writer.write(raw)
@@ -262,7 +262,7 @@ async def test_every_refusal_is_json_and_told(serve, raw, status):
     assert counted == 1
 
 
-async def test_without_descriptors_it_waits_makes_room_and_says_so_once(serve, monkeypatch, caplog):
+async def test_missing_descriptors_evict_a_connection_and_log_once(serve, monkeypatch, caplog):
     resource = pytest.importorskip("resource")
     monkeypatch.setattr(acceptor, "DESCRIPTOR_RETRY_S", 0.01)
     served = await serve(connections=500)
@@ -297,7 +297,7 @@ def trusting() -> ssl.SSLContext:
     return context
 
 
-async def test_handshakes_that_do_not_come_are_counted_and_ended(serve, certificate, trusting):
+async def test_missing_tls_handshakes_time_out_and_are_counted(serve, certificate, trusting):
     served = await serve(tls_context(*certificate), connections=20, handshake_seconds=0.2)
     held = [await served.connect() for _ in range(60)]
     assert len(served.up.connections) <= 20, "counted before any handshake"
@@ -308,7 +308,7 @@ async def test_handshakes_that_do_not_come_are_counted_and_ended(serve, certific
         writer.close()
 
 
-async def test_what_is_no_handshake_ends_quietly(serve, certificate, trusting, caplog):
+async def test_invalid_tls_handshake_is_dropped_without_log(serve, certificate, trusting, caplog):
     served = await serve(tls_context(*certificate))
     reader, writer = await served.connect()
     writer.write(GET)
@@ -320,7 +320,7 @@ async def test_what_is_no_handshake_ends_quietly(serve, certificate, trusting, c
     assert (await served.ask(tls=trusting)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_only_authenticated_encryption_is_spoken(serve, certificate, trusting):
+async def test_tls_accepts_only_authenticated_encryption(serve, certificate, trusting):
     served = await serve(tls_context(*certificate))
     trusting.maximum_version = ssl.TLSVersion.TLSv1_2
     _, writer = await served.connect(tls=trusting)
@@ -334,7 +334,7 @@ async def test_only_authenticated_encryption_is_spoken(serve, certificate, trust
 # -- the end ---------------------------------------------------------------------------------------------------------
 
 
-async def test_slow_senders_do_not_hold_up_the_end(serve):
+async def test_shutdown_does_not_wait_for_slow_clients(serve):
     served = await serve(stop_seconds=0.4)
     slow = [await served.connect() for _ in range(3)]
     for number, (_, writer) in enumerate(slow):
@@ -357,5 +357,5 @@ async def test_slow_senders_do_not_hold_up_the_end(serve):
         ("", ""),
     ],
 )
-def test_whose_share(host, owner):
+def test_owner_is_the_address_or_its_ipv6_network(host, owner):
     assert owner_of(host) == owner

@@ -83,7 +83,7 @@ def read(*parts: bytes, limits: ConnectionLimits | None = None) -> list[tuple[st
         HEAD + b"Expect: the unexpected\r\n\r\n",
     ],
 )
-def test_refused(raw):
+def test_ambiguous_requests_are_rejected(raw):
     with pytest.raises(FramingError):
         read(raw)
     with pytest.raises(FramingError):
@@ -91,7 +91,7 @@ def test_refused(raw):
 
 
 @pytest.mark.parametrize(("fields", "length", "status"), [(101, 1, 431), (1, 17_000, 431), (99, 1, 0)])
-def test_headers_are_bounded_in_number_and_bytes(fields, length, status):
+def test_headers_are_limited_in_number_and_bytes(fields, length, status):
     raw = HEAD + b"".join(b"X: %b\r\n" % (b"a" * length) for _ in range(fields)) + b"\r\n"
     if not status:
         assert len(read(raw)) == 1
@@ -111,12 +111,12 @@ READ = [("POST", "/w", b"abc"), ("GET", "/a/b", b""), ("POST", "/up", b"hi"), ("
 
 
 @given(st.lists(st.integers(0, len(MANY + LAST)), max_size=12))
-def test_however_the_bytes_come(cuts):
+def test_events_do_not_depend_on_the_chunks(cuts):
     raw, places = MANY + LAST, sorted({0, *cuts, len(MANY + LAST)})
     assert read(*(raw[start:end] for start, end in pairwise(places))) == READ
 
 
-def test_bytes_after_a_chunked_body_are_no_request():
+def test_bytes_after_a_chunked_body_are_not_a_request():
     framing = RequestParser(ConnectionLimits())
     framing.receive(CHUNKED + LAST + b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
     events = [framing.next_event() for _ in range(4)]

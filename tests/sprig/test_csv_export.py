@@ -60,7 +60,7 @@ def text(raw: Any) -> str:
     return bytes(raw).decode()
 
 
-def test_a_row_expands_into_its_answers(read: Read) -> None:
+def test_csv_row_has_one_answer_per_question(read: Read) -> None:
     nps, choices, reason = read(export(), "export.csv")
     assert isinstance(nps, StudyResponse)
     assert isinstance(choices, StudyResponse)
@@ -87,12 +87,12 @@ def test_a_row_expands_into_its_answers(read: Read) -> None:
 
 
 @pytest.mark.parametrize("cell", ["", "  ", "[skipped by user]", "[Skipped By User]"])
-def test_a_skipped_question_is_no_answer(read: Read, cell: str) -> None:
+def test_skipped_csv_question_has_no_answer(read: Read, cell: str) -> None:
     records = read(export({"Q1_Response": cell}), "export.csv")
     assert [record.origin.path for record in records] == ["Q2", "Q10"]
 
 
-def test_a_row_without_any_answer_is_told(read: Read) -> None:
+def test_csv_row_without_answers_is_withheld(read: Read) -> None:
     nothing = dict.fromkeys([key for key in COLUMNS if key.startswith("Q")], "")
     (found,) = read(export(nothing), "export.csv")
     assert isinstance(found, Unsendable)
@@ -109,13 +109,13 @@ def test_a_row_without_any_answer_is_told(read: Read) -> None:
         ("4 stars", '"4 stars"'),
     ],
 )
-def test_plain_numbers_stay_numbers(read: Read, cell: str, response: str) -> None:
+def test_plain_csv_numbers_stay_numbers(read: Read, cell: str, response: str) -> None:
     found = read(export({"Q1_Response": cell}), "export.csv")[0]
     assert isinstance(found, StudyResponse)
     assert text(found.response) == response
 
 
-def test_value_and_other_stand_in_for_an_empty_response(read: Read) -> None:
+def test_value_and_other_columns_replace_an_empty_response(read: Read) -> None:
     found = read(export({"Q10_Response": ""}), "export.csv")[2]
     assert isinstance(found, StudyResponse)
     assert (text(found.response), found.paths["response"]) == ("2", "Q10_Value")
@@ -125,14 +125,14 @@ def test_value_and_other_stand_in_for_an_empty_response(read: Read) -> None:
     assert (text(found.response), found.paths["response"]) == ('"Calendar"', "Q2_Response_Other")
 
 
-def test_the_time_without_completion_and_numeric_visitors(read: Read) -> None:
+def test_created_at_replaces_a_missing_completed_at(read: Read) -> None:
     found = read(export({"completedAt": "", "visitorId": "48211930", "userId": ""}), "export.csv")[0]
     assert isinstance(found, StudyResponse)
     assert (found.answered_at, found.paths["answered_at"]) == ("2025-03-04T16:00:00.000Z", "createdAt")
     assert (found.visitor_id, found.old_visitor_id, found.user_id) == (None, "48211930", None)
 
 
-def test_a_row_without_its_group(read: Read) -> None:
+def test_csv_row_without_response_group_is_invalid(read: Read) -> None:
     (found,) = read(export({"responseGroupUid": " "}), "export.csv")
     assert isinstance(found, Unsendable)
     assert (found.reason, found.path) == (Reason.INVALID, "responseGroupUid")
@@ -140,14 +140,14 @@ def test_a_row_without_its_group(read: Read) -> None:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_delimiters_and_encodings_of_spreadsheets(read: Read, delimiter: str, encoding: str) -> None:
+def test_csv_delimiters_and_encodings(read: Read, delimiter: str, encoding: str) -> None:
     content = export({"Q10_Response": "Größe 日本"}, delimiter=delimiter).decode().encode(encoding)
     found = read(content, "export.txt")[2]
     assert isinstance(found, StudyResponse)
     assert json.loads(text(found.response)) == "Größe 日本"
 
 
-def test_an_export_without_attributes_or_labels(read: Read) -> None:
+def test_export_without_attributes_or_labels(read: Read) -> None:
     columns = {key: value for key, value in COLUMNS.items() if not key.startswith("Attribute")}
     lines = export(columns=columns).splitlines(keepends=True)
     records = read(lines[0] + lines[2], "export.csv")
@@ -157,7 +157,7 @@ def test_an_export_without_attributes_or_labels(read: Read) -> None:
     assert first.attributes is UNSET
 
 
-def test_line_breaks_and_quotes_within_cells(read: Read) -> None:
+def test_line_breaks_and_quotes_in_csv_cells(read: Read) -> None:
     records = read(export({"Q10_Response": 'one\ntwo "three"\r\nfour'}, {"Q10_Response": "five"}), "export.csv")
     assert [record.origin.line for record in records] == [3, 3, 3, 6, 6, 6]
     third = records[2]
@@ -165,7 +165,7 @@ def test_line_breaks_and_quotes_within_cells(read: Read) -> None:
     assert json.loads(text(third.response)) == 'one\ntwo "three"\r\nfour'
 
 
-def test_bad_rows_do_not_take_the_next_ones_with_them(read: Read) -> None:
+def test_broken_csv_rows_do_not_affect_the_next_ones(read: Read) -> None:
     head, labels, row = export().splitlines(keepends=True)
     unclosed = row.replace(b"Fast", b'"Fast')
     wide = row.rstrip() + b",x,y\r\n"
@@ -178,7 +178,7 @@ def test_bad_rows_do_not_take_the_next_ones_with_them(read: Read) -> None:
     assert [r.origin.line for r in records if isinstance(r, StudyResponse)] == [6, 6, 6]
 
 
-def test_short_rows_are_filled_up(read: Read) -> None:
+def test_short_csv_rows_are_padded(read: Read) -> None:
     head, labels, row = export().splitlines(keepends=True)
     short = b",".join(row.split(b",")[:14]) + b"\r\n"
     (found,) = read(head + labels + short, "export.csv")
@@ -186,19 +186,19 @@ def test_short_rows_are_filled_up(read: Read) -> None:
     assert found.origin.path == "Q1"
 
 
-def test_a_cell_larger_than_the_csv_module_takes_by_default(read: Read) -> None:
+def test_csv_cell_larger_than_the_default_field_limit(read: Read) -> None:
     found = read(export({"Q10_Response": "x" * 300_000}), "export.csv")[2]
     assert isinstance(found, StudyResponse)
     assert len(found.response) == 300_002
 
 
-def test_csv_with_other_columns_is_refused(read: Read) -> None:
+def test_csv_with_other_columns_is_rejected(read: Read) -> None:
     (found,) = read(b"user_id,email\nacct_1,mira@example.com\nacct_2,\n", "people.csv", force=True)
     assert isinstance(found, Unsendable)
     assert "responseGroupUid" in found.detail
 
 
-def test_keys_and_labels_alone(read: Read) -> None:
+def test_export_of_keys_and_labels_has_no_records(read: Read) -> None:
     lines = export().splitlines(keepends=True)
     assert read(lines[0], "export.csv") == []
     assert read(lines[0] + lines[1], "export.csv") == []

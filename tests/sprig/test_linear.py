@@ -105,7 +105,7 @@ def as_page(data: bytes) -> None:
 @example(b"[", [b"{", b"]"], b",{}]")
 @example(b'[{"cursor":"', [b"\\", b'"'], b"]")
 @example(ROW, [b'"', b"\n"], b"x")
-def test_twice_as_much_takes_twice_the_steps(
+def test_reading_takes_linear_time(
     counting: Count, read: Callable[[bytes], None], head: bytes, unit: list[bytes], tail: bytes
 ) -> None:
     part = b"".join(unit)
@@ -115,7 +115,7 @@ def test_twice_as_much_takes_twice_the_steps(
     assert twice <= 2.7 * once + 2_000, (once, twice)
 
 
-def test_the_steps_of_a_quadratic_pattern_are_seen(counting: Count) -> None:
+def test_step_counter_detects_a_quadratic_pattern(counting: Count) -> None:
     from support.reading_steps import _Re
 
     found = _Re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
@@ -123,7 +123,7 @@ def test_the_steps_of_a_quadratic_pattern_are_seen(counting: Count) -> None:
     assert twice > 3.5 * once
 
 
-def test_a_long_record_that_comes_in_small_parts(counting: Count, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_record_in_small_chunks_takes_linear_time(counting: Count, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "_BULK_READ_THRESHOLD_BYTES", 64)
 
     def grow(parts: int) -> None:
@@ -134,7 +134,7 @@ def test_a_long_record_that_comes_in_small_parts(counting: Count, monkeypatch: p
     assert twice <= 2.7 * once
 
 
-def test_gzip_of_many_small_members(counting: Count) -> None:
+def test_gzip_of_many_members_takes_linear_time(counting: Count) -> None:
     member = gzip.compress(b"x")
 
     def unfold(members: int) -> int:
@@ -147,7 +147,7 @@ def test_gzip_of_many_small_members(counting: Count) -> None:
     assert twice <= 2.2 * once
 
 
-def test_a_bomb_of_brackets_is_held_in_little(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deep_brackets_take_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it is kept but its beginning; real ones unfold to gigabytes."""
     held = 0
     real = StreamBuffer.fill
@@ -167,7 +167,7 @@ def test_a_bomb_of_brackets_is_held_in_little(monkeypatch: pytest.MonkeyPatch) -
     assert held < 80_000
 
 
-def test_brackets_are_remembered_to_a_depth_and_counted_beyond() -> None:
+def test_brackets_beyond_the_tracked_depth_are_counted() -> None:
     from sprig_tui.sprig.json_stream import BracketScanner, ScanState
 
     structure = BracketScanner()

@@ -31,7 +31,7 @@ def mapped(record: Record) -> Mapping:
 
 @pytest.mark.parametrize(("mark", "named"), [("\ufeff", "byte-order mark (U+FEFF)"), ("\x1e", "separator (U+001E)")])
 @pytest.mark.parametrize("form", ["webhook", "rest", "flat"])
-def test_a_mark_before_a_record_is_passed_over_with_a_note(
+def test_mark_before_a_record_is_skipped_with_a_note(
     read: Read, request: pytest.FixtureRequest, mark: str, named: str, form: str
 ) -> None:
     record = request.getfixturevalue(form)
@@ -61,9 +61,7 @@ def test_a_mark_before_a_record_is_passed_over_with_a_note(
         ('{"response": 1}\x1a', "a control-Z (U+001A)"),
     ],
 )
-def test_other_formats_are_named_with_the_program_that_wrote_them(
-    read: Read, flat: dict[str, Any], line: str, said: str
-) -> None:
+def test_foreign_syntax_is_named_with_its_usual_source(read: Read, flat: dict[str, Any], line: str, said: str) -> None:
     *_, found = read((json.dumps(flat) + "\n" + line + "\n").encode())
     assert isinstance(found, Unsendable)
     assert (found.reason, found.origin.line) == (Reason.INVALID, 2)
@@ -73,7 +71,7 @@ def test_other_formats_are_named_with_the_program_that_wrote_them(
 
 @settings(max_examples=50)
 @given(st.binary(max_size=60))
-def test_any_bytes_are_told_of(data: bytes) -> None:
+def test_any_bytes_have_a_diagnosis(data: bytes) -> None:
     for start in (b"\x1e", b"\xef\xbb\xbf", b"\xef", b"{"):
         for record in parse_document(start + data, Origin("webhook")):
             assert isinstance(record, StudyResponse) or record.detail
@@ -90,7 +88,7 @@ TIMES = {
 
 @pytest.mark.parametrize(("form", "field"), [(form, field) for form, fields in TIMES.items() for field in fields])
 @pytest.mark.parametrize("moment", [1741105269, 1741105269114])
-def test_a_time_in_digits_is_the_same_as_number_and_as_text(
+def test_epoch_times_may_be_numbers_or_text(
     read: Read, request: pytest.FixtureRequest, form: str, field: str, moment: int
 ) -> None:
     record = request.getfixturevalue(form)
@@ -102,7 +100,7 @@ def test_a_time_in_digits_is_the_same_as_number_and_as_text(
 
 
 @pytest.mark.parametrize("moment", [174110526, 17411052691, 174110526911400])
-def test_other_numbers_are_no_times(read: Read, webhook: dict[str, Any], moment: int) -> None:
+def test_numbers_of_other_lengths_are_not_times(read: Read, webhook: dict[str, Any], moment: int) -> None:
     for written in (moment, str(moment)):
         (found,) = read([webhook | {"createdAt": written}])
         assert mapped(found).withheld is Reason.INVALID
@@ -123,7 +121,7 @@ def test_other_numbers_are_no_times(read: Read, webhook: dict[str, Any], moment:
         ("surveyId", "1" + "0" * 320, "properties.surveyId: a number of 321 digits is"),
     ],
 )
-def test_a_number_beyond_a_double_is_withheld_with_its_path(
+def test_number_beyond_a_double_is_withheld_with_its_path(
     read: Read, webhook: dict[str, Any], field: str, value: str, path: str
 ) -> None:
     line = json.dumps(webhook | {field: "VALUE"}).replace('"VALUE"', value)
@@ -135,7 +133,7 @@ def test_a_number_beyond_a_double_is_withheld_with_its_path(
 
 
 @pytest.mark.parametrize("value", ['"1e999"', "1e308", "1e-999", "0.0000001e0100", '{"1e999": "12e999"}', "9" * 308])
-def test_numbers_a_double_can_hold_are_sent(read: Read, webhook: dict[str, Any], value: str) -> None:
+def test_numbers_within_a_double_are_sent(read: Read, webhook: dict[str, Any], value: str) -> None:
     line = json.dumps(webhook | {"response": "VALUE"}).replace('"VALUE"', value)
     (found,) = read(line.encode() + b"\n")
     assert mapped(found).withheld is None
@@ -159,7 +157,7 @@ def test_numbers_a_double_can_hold_are_sent(read: Read, webhook: dict[str, Any],
         ),
     ],
 )
-def test_an_id_of_nobody_is_noted_and_sent(read: Read, webhook: dict[str, Any], user_id: str) -> None:
+def test_placeholder_user_id_is_noted_and_sent(read: Read, webhook: dict[str, Any], user_id: str) -> None:
     (found,) = read([webhook | {"userId": user_id}])
     mapping = mapped(found)
     assert mapping.withheld is None
@@ -168,5 +166,5 @@ def test_an_id_of_nobody_is_noted_and_sent(read: Read, webhook: dict[str, Any], 
 
 
 @pytest.mark.parametrize("user_id", ["acct_88213", "nullable", "12e45", "1e5", "007", "Ünal", "田中", "n@example.com"])
-def test_an_id_of_somebody_is_not(user_id: str) -> None:
+def test_real_user_id_has_no_note(user_id: str) -> None:
     assert not is_placeholder_user_id(user_id)

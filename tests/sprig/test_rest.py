@@ -32,7 +32,7 @@ def text(raw: Any) -> str:
     return bytes(raw).decode()
 
 
-def test_a_record_without_snapshot(rest: dict[str, Any]) -> None:
+def test_rest_record_without_snapshot(rest: dict[str, Any]) -> None:
     found = answer(rest)
     assert found.origin == Origin("api", "rest", 0, "")
     assert (found.user_id, found.user_id_hint, found.email) == ("acct_88213", "", None)
@@ -47,7 +47,7 @@ def test_a_record_without_snapshot(rest: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("key", ["visitorSnapshot", "visitorSnapshots"])
 @pytest.mark.parametrize("attributes", ["attributes", "attribtues"])
-def test_snapshots_as_sprig_spells_them(rest: dict[str, Any], key: str, attributes: str) -> None:
+def test_misspelt_snapshot_attributes_are_read(rest: dict[str, Any], key: str, attributes: str) -> None:
     snapshot: dict[str, Any] = dict(SNAPSHOT)
     snapshot[attributes] = snapshot.pop("attributes")
     found = answer(rest | {key: snapshot})
@@ -58,7 +58,7 @@ def test_snapshots_as_sprig_spells_them(rest: dict[str, Any], key: str, attribut
     assert found.paths["triggering_event"] == f"{key}.triggeringEvent"
 
 
-def test_the_plain_email_attribute_stays_where_it_is(rest: dict[str, Any]) -> None:
+def test_plain_email_attribute_stays_in_the_attributes(rest: dict[str, Any]) -> None:
     found = answer(rest | {"visitorSnapshot": {"attributes": {"email": "mira@example.com"}}})
     assert found.email == "mira@example.com"
     assert text(found.attributes) == '{"email":"mira@example.com"}'
@@ -66,13 +66,13 @@ def test_the_plain_email_attribute_stays_where_it_is(rest: dict[str, Any]) -> No
     assert answer(rest | {"visitorSnapshot": {"attributes": {"email": 7}}}).email is None
 
 
-def test_the_triggering_event_is_told_from_not_known(rest: dict[str, Any]) -> None:
+def test_null_and_unknown_triggering_event_are_distinguished(rest: dict[str, Any]) -> None:
     assert answer(rest | {"visitorSnapshot": {"triggeringEvent": None}}).triggering_event is None
     assert answer(rest | {"visitorSnapshot": {}}).triggering_event is UNSET
     assert answer(rest | {"visitorSnapshot": None}).triggering_event is UNSET
 
 
-def test_other_ids_are_hints(rest: dict[str, Any]) -> None:
+def test_other_user_ids_are_hints(rest: dict[str, Any]) -> None:
     rest |= {"externalUserId": "", "partnerAnonymousId": "6e0f1c52"}
     found = answer(rest)
     assert (found.user_id, found.user_id_hint) == (None, "partnerAnonymousId = 6e0f1c52")
@@ -93,19 +93,21 @@ def test_other_ids_are_hints(rest: dict[str, Any]) -> None:
         (None, None, (None, None)),
     ],
 )
-def test_visitor_ids_are_never_mixed_up(rest: dict[str, Any], uuid: Any, visitor: Any, expected: Any) -> None:
+def test_visitor_uuid_and_old_visitor_id_are_distinguished(
+    rest: dict[str, Any], uuid: Any, visitor: Any, expected: Any
+) -> None:
     found = answer(rest | {"visitorUuid": uuid, "visitorId": visitor})
     assert (found.visitor_id, found.old_visitor_id) == expected
 
 
-def test_flags_of_the_api_are_kept(rest: dict[str, Any]) -> None:
+def test_deleted_and_updated_times_are_kept(rest: dict[str, Any]) -> None:
     found = answer(
         rest | {"deletedAt": "2025-03-05T00:00:00.000Z", "url": "u", "meta": {"os": "Linux"}, "selectedIndexes": 1}
     )
     assert found.deleted_at == "2025-03-05T00:00:00.000Z"
 
 
-def test_a_page_names_the_place_of_each_record(rest: dict[str, Any]) -> None:
+def test_page_records_have_their_path(rest: dict[str, Any]) -> None:
     broken = {key: value for key, value in rest.items() if key != "response"}
     page = json.dumps({"cursor": "Y3Vyc29y", "data": [rest, broken, 7, rest]}, indent=1).encode()
     records = list(parse_document(page, Origin("api")))
@@ -118,24 +120,24 @@ def test_a_page_names_the_place_of_each_record(rest: dict[str, Any]) -> None:
     assert (third.path, third.detail) == ("data[2]", "expected a JSON object, got a number")
 
 
-def test_an_empty_page_has_no_records() -> None:
+def test_empty_page_has_no_records() -> None:
     assert list(parse_document(b'{"cursor":null,"data":[]}', Origin("api"))) == []
 
 
-def test_theme_records_are_no_answers(rest: dict[str, Any]) -> None:
+def test_theme_records_are_withheld(rest: dict[str, Any]) -> None:
     (found,) = parse_document(json.dumps(rest | {"theme": "Slow"}).encode(), Origin("api"))
     assert isinstance(found, Unsendable)
     assert found.reason is Reason.NOT_AN_ANSWER
 
 
-def test_a_rest_record_without_its_question_is_still_one(rest: dict[str, Any]) -> None:
+def test_rest_record_without_question_is_recognised(rest: dict[str, Any]) -> None:
     del rest["questionText"]
     (found,) = parse_document(json.dumps(rest).encode(), Origin("api"))
     assert isinstance(found, Unsendable)
     assert (found.origin.format, found.path) == ("rest", "questionText")
 
 
-def test_a_fault_within_a_snapshot_has_its_whole_path(rest: dict[str, Any]) -> None:
+def test_fault_in_a_snapshot_has_its_whole_path(rest: dict[str, Any]) -> None:
     (found,) = parse_document(json.dumps(rest | {"visitorSnapshot": {"triggeringEvent": 5}}).encode(), Origin("api"))
     assert isinstance(found, Unsendable)
     assert (found.path, found.detail) == (

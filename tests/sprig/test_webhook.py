@@ -36,7 +36,7 @@ def text(raw: Any) -> str:
     return bytes(raw).decode()
 
 
-def test_every_field_of_an_answer(webhook: dict[str, Any]) -> None:
+def test_webhook_answer_has_every_field(webhook: dict[str, Any]) -> None:
     raw = json.dumps(webhook | {"selectedIndexes": [0, 3]}).encode()
     found = answer(raw)
     assert found.raw == raw
@@ -56,16 +56,16 @@ def test_every_field_of_an_answer(webhook: dict[str, Any]) -> None:
     assert found.paths["answered_at"] == "createdAt"
 
 
-def test_paths_are_shared(webhook: dict[str, Any]) -> None:
+def test_webhook_paths_are_cached(webhook: dict[str, Any]) -> None:
     assert answer(webhook).paths is answer(webhook).paths
 
 
 @pytest.mark.parametrize("literal", ["ANSWER_SUBMITTED", "Answer Submitted", "answer.submitted", "answerSubmitted"])
-def test_the_spelling_of_the_event_does_not_matter(webhook: dict[str, Any], literal: str) -> None:
+def test_event_type_is_matched_without_case_and_punctuation(webhook: dict[str, Any], literal: str) -> None:
     assert answer(webhook | {"eventType": literal}).notes == ()
 
 
-def test_an_unknown_event_with_the_shape_of_an_answer(webhook: dict[str, Any]) -> None:
+def test_unknown_event_with_answer_fields_is_read_with_a_note(webhook: dict[str, Any]) -> None:
     assert answer(webhook | {"eventType": "RESPONSE_CREATED"}).notes == (Note.UNKNOWN_EVENT,)
 
 
@@ -87,7 +87,7 @@ def test_webhook_answer_without_an_event_type_is_read(webhook: dict[str, Any]) -
         ("SOMETHING_NEW", {}),
     ],
 )
-def test_other_events_are_no_answers(event: str, more: dict[str, Any]) -> None:
+def test_other_events_are_withheld(event: str, more: dict[str, Any]) -> None:
     found = refused(
         {"id": 1, "environmentId": "QmK7x2dTfa", "eventType": event, "surveyId": 5120, "surveyName": "Checkout effort"}
         | {"responseGroupUid": "g", "userId": " acct_1 "}
@@ -98,16 +98,16 @@ def test_other_events_are_no_answers(event: str, more: dict[str, Any]) -> None:
     assert found.environment_id == "QmK7x2dTfa"
 
 
-def test_study_submitted_is_no_answer_even_with_the_shape_of_one(webhook: dict[str, Any]) -> None:
+def test_study_submitted_with_answer_fields_is_withheld(webhook: dict[str, Any]) -> None:
     assert refused(webhook | {"eventType": "STUDY_SUBMITTED"}).reason is Reason.NOT_AN_ANSWER
 
 
-def test_the_documented_test_webhook() -> None:
+def test_documented_test_webhook_is_withheld() -> None:
     found = refused(b'{"id":1,"environmentId":"abc123","surveyId":1,"surveyName":"TEST_SURVEY","eventType":"TEST"}')
     assert (found.reason, found.survey_name, found.environment_id) == (Reason.TEST_WEBHOOK, "TEST_SURVEY", "abc123")
 
 
-def test_a_test_webhook_with_everything_in_it_is_still_one(webhook: dict[str, Any]) -> None:
+def test_test_webhook_with_answer_fields_is_withheld(webhook: dict[str, Any]) -> None:
     assert refused(webhook | {"eventType": "test"}).reason is Reason.TEST_WEBHOOK
 
 
@@ -124,18 +124,18 @@ def test_a_test_webhook_with_everything_in_it_is_still_one(webhook: dict[str, An
         (0, "0"),
     ],
 )
-def test_user_ids(webhook: dict[str, Any], given: Any, expected: str | None) -> None:
+def test_user_id_is_trimmed_text(webhook: dict[str, Any], given: Any, expected: str | None) -> None:
     assert answer(webhook | {"userId": given}).user_id == expected
 
 
 @pytest.mark.parametrize("given", [True, 1.5, 1.0, ["acct_1"], {"id": "acct_1"}])
-def test_user_ids_of_another_type(webhook: dict[str, Any], given: Any) -> None:
+def test_user_id_of_another_type_is_invalid(webhook: dict[str, Any], given: Any) -> None:
     found = refused(webhook | {"userId": given})
     assert (found.reason, found.path) == (Reason.INVALID, "userId")
     assert found.detail.startswith("expected text, a whole number or null, got ")
 
 
-def test_an_absent_user_id_is_anonymous_and_another_id_is_only_a_hint(webhook: dict[str, Any]) -> None:
+def test_external_user_id_is_only_a_hint(webhook: dict[str, Any]) -> None:
     del webhook["userId"]
     found = answer(webhook | {"externalUserId": "acct_9"})
     assert (found.user_id, found.user_id_hint) == (None, "externalUserId = acct_9")
@@ -155,14 +155,14 @@ def test_an_absent_user_id_is_anonymous_and_another_id_is_only_a_hint(webhook: d
         ("anon-17", "anon-17", None, 1),
     ],
 )
-def test_visitor_ids_are_told_apart_by_value(
+def test_visitor_ids_are_distinguished_by_value(
     webhook: dict[str, Any], given: Any, visitor: str | None, old: Any, notes: int
 ) -> None:
     found = answer(webhook | {"visitorId": given})
     assert (found.visitor_id, found.old_visitor_id, len(found.notes)) == (visitor, old, notes)
 
 
-def test_response_null_is_an_answer_and_an_absent_one_is_not(webhook: dict[str, Any]) -> None:
+def test_null_response_is_an_answer_and_a_missing_one_is_not(webhook: dict[str, Any]) -> None:
     assert text(answer(webhook | {"response": None}).response) == "null"
     del webhook["response"]
     found = refused(webhook)
@@ -171,7 +171,7 @@ def test_response_null_is_an_answer_and_an_absent_one_is_not(webhook: dict[str, 
 
 @pytest.mark.parametrize("field", ["responseGroupUid", "question", "questionType"])
 @pytest.mark.parametrize("value", [None, 5, ["x"], "absent"])
-def test_required_fields(webhook: dict[str, Any], field: str, value: Any) -> None:
+def test_missing_required_field_is_named(webhook: dict[str, Any], field: str, value: Any) -> None:
     webhook[field] = value
     if value == "absent":
         del webhook[field]
@@ -179,23 +179,23 @@ def test_required_fields(webhook: dict[str, Any], field: str, value: Any) -> Non
     assert (found.reason, found.path) == (Reason.INVALID, field)
 
 
-def test_a_blank_response_group(webhook: dict[str, Any]) -> None:
+def test_blank_response_group_is_invalid(webhook: dict[str, Any]) -> None:
     found = refused(webhook | {"responseGroupUid": "  "})
     assert (found.path, found.detail) == ("responseGroupUid", "is empty")
 
 
 @pytest.mark.parametrize("value", [["plan"], "plan", 3, True])
-def test_attributes_of_another_type(webhook: dict[str, Any], value: Any) -> None:
+def test_attributes_of_another_type_are_invalid(webhook: dict[str, Any], value: Any) -> None:
     assert refused(webhook | {"attributes": value}).path == "attributes"
 
 
-def test_attributes_null_and_absent(webhook: dict[str, Any]) -> None:
+def test_null_and_absent_attributes_are_distinguished(webhook: dict[str, Any]) -> None:
     assert answer(webhook | {"attributes": None}).attributes is None
     del webhook["attributes"]
     assert answer(webhook).attributes is UNSET
 
 
-def test_the_reserved_email_attribute_is_lifted(webhook: dict[str, Any]) -> None:
+def test_reserved_email_attribute_is_lifted(webhook: dict[str, Any]) -> None:
     attributes = {"plan": "team", "!email": "mira@example.com", "email": "old@example.com", "n": 1}
     found = answer(webhook | {"email": None, "attributes": attributes})
     assert found.email == "mira@example.com"
@@ -206,13 +206,13 @@ def test_the_reserved_email_attribute_is_lifted(webhook: dict[str, Any]) -> None
     assert "!email" not in text(own.attributes)
 
 
-def test_the_triggering_event_is_null_when_absent(webhook: dict[str, Any]) -> None:
+def test_absent_triggering_event_is_null(webhook: dict[str, Any]) -> None:
     assert answer(webhook | {"triggeringEvent": None}).triggering_event is None
     del webhook["triggeringEvent"]
     assert answer(webhook).triggering_event is None
 
 
-def test_the_time_of_the_answer(webhook: dict[str, Any]) -> None:
+def test_answer_time_is_created_at_or_timestamp(webhook: dict[str, Any]) -> None:
     del webhook["createdAt"]
     found = answer(webhook)
     assert (found.answered_at, found.paths["answered_at"]) == ("2025-03-04T16:21:09.300Z", "timestamp")
@@ -221,13 +221,13 @@ def test_the_time_of_the_answer(webhook: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("number", ["9007199254740993", "18446744073709551617", "1.10", "1e400", "-0", "1E+2"])
-def test_numbers_survive_digit_for_digit(webhook: dict[str, Any], number: str) -> None:
+def test_numbers_keep_their_digits(webhook: dict[str, Any], number: str) -> None:
     raw = json.dumps(webhook | {"response": "@@", "attributes": {"n": ["@@"]}}).replace('"@@"', number).encode()
     found = answer(raw)
     assert text(found.response) == number
     assert text(found.attributes) == f'{{"n":[{number}]}}'
 
 
-def test_foreign_json_is_compacted_but_its_strings_are_not(webhook: dict[str, Any]) -> None:
+def test_compaction_keeps_strings(webhook: dict[str, Any]) -> None:
     raw = json.dumps(webhook).replace('"response": 4', '"response" : { "a  b" :\t[ 1 , "x \\u00e9 \\" y" ] }').encode()
     assert text(answer(raw).response) == '{"a  b":[1,"x \\u00e9 \\" y"]}'

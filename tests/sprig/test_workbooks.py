@@ -31,7 +31,7 @@ def packed(*names: str) -> bytes:
     ],
     ids=["xlsx", "xlsx-of-others", "xls", "zip"],
 )
-def test_a_workbook_is_to_be_saved_as_csv(tmp_path: Path, content: bytes, said: str) -> None:
+def test_workbook_error_asks_for_csv(tmp_path: Path, content: bytes, said: str) -> None:
     file = tmp_path / "responses.xlsx"
     file.write_bytes(content)
     with pytest.raises(UnknownFormatError) as refused:

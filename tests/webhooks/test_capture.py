@@ -14,7 +14,7 @@ from sprig_tui.webhooks.capture import RequestCapture
 TOKEN = "production-token-0123456789"
 
 
-async def test_requests_are_kept_without_their_token(serve, answer, tmp_path):
+async def test_captured_requests_hold_no_secrets(serve, answer, tmp_path):
     folder = tmp_path / "kept" / "raw"
     with RequestCapture(folder) as capture:
         served = await serve(on_request=capture.save)
@@ -37,7 +37,7 @@ async def test_requests_are_kept_without_their_token(serve, answer, tmp_path):
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-async def test_what_a_terminal_would_act_on_is_escaped(serve, answer, tmp_path):
+async def test_captured_control_characters_are_escaped(serve, answer, tmp_path):
     with RequestCapture(tmp_path / "kept") as capture:
         served = await serve(on_request=capture.save)
         await served.post(answer(), "/webhooks/%1b%5d0;x%0aHost:y", **{"x-title": b"\x9b31m\xff"})
@@ -48,7 +48,7 @@ async def test_what_a_terminal_would_act_on_is_escaped(serve, answer, tmp_path):
     assert b"31m" in head
 
 
-async def test_a_forgotten_capture_ends(serve, answer, tmp_path, monkeypatch, caplog):
+async def test_capture_stops_at_its_file_limit(serve, answer, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(capture_module, "MAX_FILES", 2)
     with RequestCapture(tmp_path / "kept") as capture:
         served = await serve(on_request=capture.save)
@@ -58,7 +58,7 @@ async def test_a_forgotten_capture_ends(serve, answer, tmp_path, monkeypatch, ca
     assert caplog.text.count("no more are") == 1
 
 
-async def test_trouble_with_it_stops_nothing(serve, answer, tmp_path, caplog):
+async def test_capture_error_does_not_stop_the_receiver(serve, answer, tmp_path, caplog):
     folder = tmp_path / "kept"
     with RequestCapture(folder) as capture:
         served = await serve(on_request=capture.save)
@@ -68,7 +68,7 @@ async def test_trouble_with_it_stops_nothing(serve, answer, tmp_path, caplog):
     assert caplog.text.count("capturing ends") == 1
 
 
-def test_a_folder_that_cannot_be(tmp_path: Path):
+def test_capture_folder_that_cannot_be_made_raises(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot make the folder"), RequestCapture(tmp_path / "file" / "kept"):
         pass

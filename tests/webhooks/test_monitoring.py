@@ -23,7 +23,7 @@ async def samples(served, **headers) -> dict[tuple[str, ...], float]:
     }
 
 
-async def test_alive_and_ready(serve):
+async def test_healthz_and_readyz_of_a_running_receiver(serve):
     served = await serve()
     assert (await served.client.get("/healthz")).json() == {"alive": True}
     assert (await served.client.head("/healthz")).status_code == 200
@@ -34,7 +34,7 @@ async def test_alive_and_ready(serve):
     )
 
 
-async def test_lanes_are_told_and_do_not_make_it_unready(serve):
+async def test_readyz_lists_lanes_and_stays_ready_while_one_is_paused(serve):
     served = await serve()
     await served.journal.set_lane("production", "paused", "key refused (401)")
     await served.post({}, "/webhooks")
@@ -45,7 +45,7 @@ async def test_lanes_are_told_and_do_not_make_it_unready(serve):
     assert done.json()["lanes"]["production"]["cause"] == "key refused (401)"
 
 
-async def test_a_journal_that_takes_nothing_is_not_ready_but_alive(serve, answer):
+async def test_closed_journal_is_not_ready_but_alive(serve, answer):
     served = await serve()
     await served.journal.close()
     assert (await served.client.get("/healthz")).status_code == 200
@@ -57,14 +57,14 @@ async def test_a_journal_that_takes_nothing_is_not_ready_but_alive(serve, answer
     assert found["sprig_tui_journal_readable",] == 0
 
 
-async def test_one_that_is_stopping_says_so(serve):
+async def test_readyz_reports_stopping(serve):
     served = await serve()
     served.receiver.set_stopping()
     done = await served.client.get("/readyz")
     assert (done.status_code, done.json()["stopping"]) == (503, True)
 
 
-async def test_numbers(serve, answer):
+async def test_metrics_count_requests_and_records(serve, answer):
     served = await serve()
     await served.post(answer())
     await served.post(answer())
@@ -84,7 +84,7 @@ async def test_numbers(serve, answer):
     assert found["sprig_tui_journal_readable",] == 1
 
 
-async def test_strangers_learn_that_it_is_ready_and_nothing_else(serve):
+async def test_readyz_hides_details_without_a_token(serve):
     served = await serve(trusting=False)
     assert (await served.client.get("/readyz")).json() == {"ready": True, "stopping": False}
     assert (await served.client.get("/metrics")).status_code == 401
@@ -93,7 +93,7 @@ async def test_strangers_learn_that_it_is_ready_and_nothing_else(serve):
     assert known.json()["journal"] == "writable"
 
 
-async def test_a_write_that_failed_is_told_by_readyz(serve, answer, tmp_path):
+async def test_readyz_reports_a_failed_write(serve, answer, tmp_path):
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         served = await serve(journal=journal)
 
@@ -109,7 +109,7 @@ async def test_a_write_that_failed_is_told_by_readyz(serve, answer, tmp_path):
         assert (await served.client.get("/readyz")).status_code == 200
 
 
-async def test_every_refusal_is_a_number_and_a_line(serve, answer, caplog):
+async def test_rejections_are_counted_and_logged(serve, answer, caplog):
     served = await serve()
     await served.post(answer(), "/webhook/production")
     await served.client.get("/webhooks/production")

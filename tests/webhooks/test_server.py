@@ -23,7 +23,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
     return self_signed(tmp_path)
 
 
-async def test_tls(serve, answer, certificate):
+async def test_webhook_over_tls(serve, answer, certificate):
     served = await serve(tls=tls_context(*certificate))
     assert served.up.url.startswith("https://127.0.0.1:")
     trust = ssl.create_default_context(cafile=str(certificate[0]))
@@ -32,7 +32,7 @@ async def test_tls(serve, answer, certificate):
     assert done.status_code == 200
 
 
-def test_certificates_that_cannot_be_used(certificate, tmp_path):
+def test_invalid_certificates_raise_config_error(certificate, tmp_path):
     certfile, keyfile = certificate
     with pytest.raises(ConfigError, match="No such file"):
         tls_context(tmp_path / "none.pem", keyfile)
@@ -46,7 +46,7 @@ def test_certificates_that_cannot_be_used(certificate, tmp_path):
         tls_context(certfile, tmp_path / "locked.pem")
 
 
-def test_addresses():
+def test_bind_reports_unusable_addresses():
     with bind("127.0.0.1", 0) as bound:
         assert is_bound_to_loopback(bound)
         bound.listen()
@@ -61,7 +61,7 @@ def test_addresses():
             bind(host, 0)
 
 
-def test_files_that_connections_need(monkeypatch):
+def test_open_files_limit_is_raised_to_the_connections(monkeypatch):
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
@@ -96,7 +96,7 @@ class Slow(SQLiteJournal):
         return await super().add(entries)
 
 
-async def test_what_was_accepted_is_finished_before_the_end(serve, answer, tmp_path):
+async def test_shutdown_answers_accepted_requests(serve, answer, tmp_path):
     async with Slow(tmp_path / "slow.db") as journal:
         served = await serve(journal=journal)
         posting = asyncio.create_task(served.post(answer()))
@@ -115,7 +115,7 @@ async def test_what_was_accepted_is_finished_before_the_end(serve, answer, tmp_p
         assert len(await served.log()) == 1
 
 
-async def test_broken_off_it_acknowledges_nothing_it_did_not_store(serve, answer, tmp_path):
+async def test_abort_closes_unanswered_requests(serve, answer, tmp_path):
     async with Slow(tmp_path / "slow.db") as journal:
         served = await serve(journal=journal)
         posting = asyncio.create_task(served.post(answer()))
@@ -126,7 +126,7 @@ async def test_broken_off_it_acknowledges_nothing_it_did_not_store(serve, answer
         journal.go.set()
 
 
-async def test_a_keep_alive_connection_does_not_hold_up_the_end(serve):
+async def test_shutdown_closes_idle_keep_alive_connections(serve):
     served = await serve()
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")

@@ -39,7 +39,9 @@ objects = st.dictionaries(
 
 
 @given(st.lists(objects, max_size=5), st.sampled_from([None, 1, 2]), st.integers(1, 40), st.booleans())
-def test_lists_and_pages_cut_anywhere(records: list[Any], indent: int | None, size: int, as_page: bool) -> None:
+def test_lists_and_pages_are_split_with_any_chunks(
+    records: list[Any], indent: int | None, size: int, as_page: bool
+) -> None:
     records = [{"id": 1, **record} for record in records]
     value = {"cursor": 'a"\\', "data": records, "more": [{}]} if as_page else records
     text = json.dumps(value, indent=indent, ensure_ascii=False)
@@ -55,14 +57,14 @@ def test_lists_and_pages_cut_anywhere(records: list[Any], indent: int | None, si
 
 
 @given(st.lists(objects, min_size=1, max_size=4), st.sampled_from(["", "\n", " \r\n\n"]), st.integers(1, 40))
-def test_documents_in_a_row(records: list[Any], between: str, size: int) -> None:
+def test_documents_in_a_row_are_split(records: list[Any], between: str, size: int) -> None:
     records = [{"id": 1, **record} for record in records]
     text = between.join(json.dumps(record, indent=1) for record in records)
     assert [json.loads(piece.raw) for piece in split(text.encode(), size)] == records
 
 
 @given(st.binary(max_size=300), st.integers(1, 50))
-def test_document_reader_never_raises_for_any_bytes(data: bytes, size: int) -> None:
+def test_split_documents_never_raises_for_any_bytes(data: bytes, size: int) -> None:
     split(data, size, 50)
     list(read_line_blocks(StreamBuffer(chunked(data, size)), 50))
 
@@ -86,12 +88,12 @@ def test_document_reader_never_raises_for_any_bytes(data: bytes, size: int) -> N
         (b'broken\n{"a":2}\n', "lines"),
     ],
 )
-def test_the_layout_is_told_by_content(data: bytes, layout: str) -> None:
+def test_json_lines_are_recognised_by_content(data: bytes, layout: str) -> None:
     assert laid_out(data) == layout
     assert laid_out(data, 3) == layout
 
 
-def test_a_broken_element_does_not_take_the_next_ones_with_it() -> None:
+def test_broken_element_does_not_affect_the_next_ones() -> None:
     pieces = split(b'[{"a":tru},{"a":[1},{"a":2},{"a":"x\ny"},{"a":3}]')
     assert [(piece.path, piece.raw, bool(piece.fault)) for piece in pieces] == [
         ("[0]", b'{"a":tru}', False),
@@ -102,7 +104,7 @@ def test_a_broken_element_does_not_take_the_next_ones_with_it() -> None:
     ]
 
 
-def test_a_broken_element_of_an_indented_list() -> None:
+def test_broken_element_of_an_indented_list_is_skipped() -> None:
     text = json.dumps([{"a": 1, "b": [{"c": 2}]}, {"a": 2}, {"a": 3}], indent=2).replace('"a": 1,', '"a: 1,')
     pieces = split(text.encode())
     assert [bool(piece.fault) for piece in pieces] == [True, False, False]
@@ -110,7 +112,7 @@ def test_a_broken_element_of_an_indented_list() -> None:
     assert pieces[1].line == text[: text.index('"a": 2')].count("\n")
 
 
-def test_scalars_within_a_list_have_their_place() -> None:
+def test_scalars_in_a_list_have_their_path() -> None:
     assert [(piece.raw, piece.path) for piece in split(b'[1, "x" ,null,{"a":1} ]')] == [
         (b"1", "[0]"),
         (b'"x"', "[1]"),
@@ -133,7 +135,7 @@ def test_truncated_document_is_reported_once(data: bytes, faults: list[str]) -> 
     assert [piece.fault for piece in split(data, 2)] == faults
 
 
-def test_a_source_that_fails_is_told_once_with_what_was_read() -> None:
+def test_stream_error_is_reported_once_after_the_records() -> None:
     def failing(data: bytes) -> Iterator[bytes]:
         yield data
         raise BrokenStreamError("the disk went away")
@@ -150,7 +152,7 @@ def test_a_source_that_fails_is_told_once_with_what_was_read() -> None:
 
 
 @pytest.mark.parametrize("size", [7, 100, 1 << 20])
-def test_records_over_the_limit_are_cut_and_passed(size: int) -> None:
+def test_records_over_the_limit_are_cut_and_skipped(size: int) -> None:
     long = b'{"a":"' + b"x" * 30_000 + b'"}'
     documents = split(b'[{"a":1},' + long + b',{"a":2}]', size)
     assert [(piece.raw[:7], piece.path, piece.fault) for piece in documents] == [
@@ -160,11 +162,11 @@ def test_records_over_the_limit_are_cut_and_passed(size: int) -> None:
     ]
 
 
-def test_structure_in_strings_is_text() -> None:
+def test_brackets_in_strings_are_text() -> None:
     assert len(split(b'[{"a":"}]\\"],{"},{"b":"{[\\\\"}]', 1)) == 2
 
 
-def test_the_window_holds_no_more_than_a_record() -> None:
+def test_buffer_holds_no_more_than_a_record() -> None:
     element = b'{"a":"' + b"x" * 100 + b'"},'
     window = StreamBuffer(iter([b"[", *[element * 10] * 500, b"{}]"]))
     largest = 0

@@ -57,7 +57,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return certfile, keyfile
 
 
-async def test_a_renewed_one_is_shown_to_new_connections(files):
+async def test_renewed_certificate_is_used_for_new_connections(files):
     certfile, keyfile = files
     certificate = Certificate(certfile, keyfile)
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", ssl=certificate.context)

@@ -87,7 +87,7 @@ MAPPERS = st.sampled_from(
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
 @given(CHANGES, MAPPERS, st.sampled_from(["production", ""]))
-def test_any_response(make: Make, changes: dict[str, Any], mapper: Mapper, environment: str) -> None:
+def test_any_response_maps_to_valid_json(make: Make, changes: dict[str, Any], mapper: Mapper, environment: str) -> None:
     mapping = mapper.map(make(**changes), environment=environment, now_ms=NOW)
     text = mapping.body.decode("utf-8")
     track = json.loads(text, parse_int=float)

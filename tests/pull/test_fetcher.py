@@ -41,14 +41,14 @@ def fetcher(timing: QuickTiming, *answers: ApiResponse, patience: float = 60.0) 
     return PageFetcher(script, timeout_s=patience, timing=timing, draw=lambda: 1.0), script
 
 
-async def test_waits_double(timing: QuickTiming) -> None:
+async def test_backoff_doubles(timing: QuickTiming) -> None:
     found, script = fetcher(timing, DOWN, DOWN, DOWN, OK)
     assert (await found.get("/", {}, parse_response_page)).response is OK
     assert timing.waits == [0.5, 1.0, 2.0]
     assert found.requests == script.asked == 4
 
 
-async def test_a_server_that_stays_down_is_given_up_after_a_while(timing: QuickTiming) -> None:
+async def test_unreachable_server_raises_after_the_timeout(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, DOWN)
     with pytest.raises(SprigApiUnreachableError) as raised:
         await found.get("/", {}, parse_response_page)
@@ -57,20 +57,20 @@ async def test_a_server_that_stays_down_is_given_up_after_a_while(timing: QuickT
     assert 60 <= sum(timing.waits) <= 60 + 60
 
 
-async def test_an_answer_in_between_starts_the_count_again(timing: QuickTiming) -> None:
+async def test_response_resets_the_timeout(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, DOWN, DOWN, DOWN, OK, DOWN, OK)
     await found.get("/", {}, parse_response_page)
     await found.get("/", {}, parse_response_page)
     assert timing.waits == [0.5, 1.0, 2.0, 0.5]
 
 
-async def test_the_rate_limit_is_outwaited(timing: QuickTiming) -> None:
+async def test_rate_limit_is_waited_out(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, *[LIMITED] * 11, OK)
     assert (await found.get("/", {}, parse_response_page)).response is OK
     assert 180 < sum(timing.waits) < 360
 
 
-async def test_what_is_asked_for_is_waited_for(timing: QuickTiming) -> None:
+async def test_retry_after_is_respected(timing: QuickTiming) -> None:
     asked = ApiResponse(kind="retry", status=503, error="http 503", retry_after_s=120.0)
     found, _ = fetcher(timing, asked, asked, OK)
     assert (await found.get("/", {}, parse_response_page)).response is OK
@@ -81,7 +81,7 @@ async def test_what_is_asked_for_is_waited_for(timing: QuickTiming) -> None:
 
 
 @pytest.mark.parametrize("kind", ["key-refused", "refused"])
-async def test_what_no_repeating_helps_is_not_repeated(timing: QuickTiming, kind: Any) -> None:
+async def test_rejected_requests_are_not_retried(timing: QuickTiming, kind: Any) -> None:
     found, script = fetcher(timing, ApiResponse(kind=kind, status=403, error="http 403"))
     with pytest.raises(SprigApiError) as raised:
         await found.get("/", {}, parse_response_page)
@@ -90,13 +90,13 @@ async def test_what_no_repeating_helps_is_not_repeated(timing: QuickTiming, kind
 
 
 @pytest.mark.parametrize("kind", ["none", "too-large"])
-async def test_what_the_puller_decides_comes_back_without_a_page(timing: QuickTiming, kind: Any) -> None:
+async def test_none_and_too_large_return_without_a_page(timing: QuickTiming, kind: Any) -> None:
     found, _ = fetcher(timing, ApiResponse(kind=kind, status=404))
     answer, page = await found.get("/", {}, parse_response_page)
     assert (answer.kind, page) == (kind, None)
 
 
-async def test_a_page_that_is_none_comes_back_after_the_third_time(timing: QuickTiming) -> None:
+async def test_invalid_page_is_returned_after_three_tries(timing: QuickTiming) -> None:
     found, script = fetcher(timing, HTML)
     _, page = await found.get("/", {}, parse_response_page)
     assert page is not None
@@ -104,7 +104,7 @@ async def test_a_page_that_is_none_comes_back_after_the_third_time(timing: Quick
     assert script.asked == 3
 
 
-async def test_no_more_requests_than_sprig_takes(timing: QuickTiming) -> None:
+async def test_requests_stay_within_the_rate_limit(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, OK)
     heard: list[str] = []
     found.on_wait = heard.append
@@ -114,7 +114,7 @@ async def test_no_more_requests_than_sprig_takes(timing: QuickTiming) -> None:
     assert "rate limit: 5 m" in heard
 
 
-async def test_what_is_waited_for_is_told_and_taken_back(timing: QuickTiming) -> None:
+async def test_on_wait_reports_and_clears_the_reason(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, DOWN, OK)
     heard: list[str] = []
     found.on_wait = heard.append

@@ -31,7 +31,7 @@ START = 1_772_355_600_000
 HOUR = 3_600_000
 
 
-async def test_every_page_is_read_with_snapshots(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_pull_reads_every_page_with_snapshots(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(2_345))
     state = await trial.pull()
     assert state.finished
@@ -48,7 +48,7 @@ async def test_every_page_is_read_with_snapshots(trial: Trial, sprig_api: FakeSp
     assert {one.headers["authorization"] for one in asked} == {"Bearer spk_lookalike_production_0001"}
 
 
-async def test_the_next_pull_reads_what_is_new_and_an_hour_of_the_old(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_next_pull_starts_an_hour_before_the_mark(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n, START + n * HOUR) for n in range(48))
     state = await trial.pull()
     assert state.mark == START + 47 * HOUR
@@ -60,14 +60,14 @@ async def test_the_next_pull_reads_what_is_new_and_an_hour_of_the_old(trial: Tri
     assert state.mark == START + 48 * HOUR
 
 
-async def test_ties_at_one_millisecond_are_all_read(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_records_of_one_millisecond_are_all_read(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n, START + n // 700) for n in range(3_000))
     await trial.pull()
     assert len(set(trial.groups)) == 3_000
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-async def test_ties_at_a_page_edge_are_read_with_exclusive_cursors(
+async def test_records_tied_at_a_page_edge_are_read_with_exclusive_cursors(
     trial: Trial, sprig_api: FakeSprigApi, order: str
 ) -> None:
     sprig_api.ties, sprig_api.order = "skip", order
@@ -80,7 +80,7 @@ async def test_ties_at_a_page_edge_are_read_with_exclusive_cursors(
     assert all(int(one.query["end"]) == int(one.query["start"]) + 1 for one in extra)
 
 
-async def test_the_edge_is_remembered_over_a_break(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_page_edge_survives_an_interruption(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.ties = "skip"
     sprig_api.hold(response(n, START + n // 7) for n in range(2_500))
     trial.fail_after = 1
@@ -90,7 +90,7 @@ async def test_the_edge_is_remembered_over_a_break(trial: Trial, sprig_api: Fake
     assert len(set(trial.groups)) == 2_500
 
 
-async def test_newest_first_is_read_all_the_same(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_records_newest_first_are_read(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.order = "desc"
     sprig_api.hold(response(n) for n in range(2_500))
     state = await trial.pull()
@@ -98,7 +98,7 @@ async def test_newest_first_is_read_all_the_same(trial: Trial, sprig_api: FakeSp
     assert state.mark == START + 2_499_000
 
 
-async def test_an_interrupted_pull_goes_on_at_its_page(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_interrupted_pull_resumes_at_its_page(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(5_500))
     trial.fail_after = 2
     with pytest.raises(OSError, match="full"):
@@ -114,7 +114,7 @@ async def test_an_interrupted_pull_goes_on_at_its_page(trial: Trial, sprig_api: 
     assert not (await trial.pull()).resumed
 
 
-async def test_the_mark_stays_until_the_window_is_read(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_mark_moves_only_after_the_whole_window(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.order = "desc"
     sprig_api.hold(response(n) for n in range(2_500))
     trial.fail_after = 1
@@ -123,7 +123,7 @@ async def test_the_mark_stays_until_the_window_is_read(trial: Trial, sprig_api: 
     assert (await trial.pull(restart=True)).window.since is None
 
 
-async def test_another_request_does_not_disturb_an_interrupted_one(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_resume_point_survives_another_request(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(3_500))
     trial.fail_after = 1
     with pytest.raises(OSError, match="full"):
@@ -134,7 +134,7 @@ async def test_another_request_does_not_disturb_an_interrupted_one(trial: Trial,
     assert (await trial.pull()).resumed
 
 
-async def test_an_old_position_is_not_gone_on_with(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_old_resume_point_is_ignored(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(2_500))
     trial.fail_after = 1
     with pytest.raises(OSError, match="full"):
@@ -143,7 +143,7 @@ async def test_an_old_position_is_not_gone_on_with(trial: Trial, sprig_api: Fake
     assert not (await trial.pull()).resumed
 
 
-async def test_a_cursor_that_is_taken_no_more_costs_the_window_once(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_rejected_cursor_restarts_the_window_once(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(2_500))
     trial.fail_after = 1
     with pytest.raises(OSError, match="full"):
@@ -155,7 +155,7 @@ async def test_a_cursor_that_is_taken_no_more_costs_the_window_once(trial: Trial
     assert len(set(trial.groups)) == 2_500
 
 
-async def test_since_and_until_move_the_position_only_without_a_gap(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_since_and_until_move_the_mark_only_without_a_gap(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n, START + n * HOUR) for n in range(100))
     state = await trial.pull(since=START + 10 * HOUR, until=START + 19 * HOUR, words="a")
     assert sprig_api.asked()[-1].query["start"] == str(START + 10 * HOUR)
@@ -168,7 +168,7 @@ async def test_since_and_until_move_the_position_only_without_a_gap(trial: Trial
     assert (await trial.pull(since=START, until=START + 5 * HOUR, words="e")).mark == START + 99 * HOUR
 
 
-async def test_a_pull_of_one_survey_has_a_mark_of_its_own(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_pull_of_one_survey_has_its_own_mark(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n, START + n * HOUR) for n in range(30))
     state = await trial.pull(survey=5121)
     assert state.mark == START + 28 * HOUR
@@ -177,12 +177,12 @@ async def test_a_pull_of_one_survey_has_a_mark_of_its_own(trial: Trial, sprig_ap
     assert (await trial.pull(survey=5121)).window.since == START + 28 * HOUR
 
 
-async def test_a_record_from_the_future_does_not_move_the_mark_there(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_future_record_does_not_move_the_mark(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1), response(2, START + 5_000 * 24 * HOUR)])
     assert (await trial.pull()).mark == trial.clock.ms
 
 
-async def test_deleted_ones_come_when_asked_for(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_deleted_answers_are_read_on_request(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1), response(2, deletedAt="2026-03-02T09:00:00.000Z")])
     await trial.pull()
     assert len(trial.stored) == 1
@@ -190,14 +190,14 @@ async def test_deleted_ones_come_when_asked_for(trial: Trial, sprig_api: FakeSpr
     assert [record.deleted_at for record in trial.answers[1:]] == [None, "2026-03-02T09:00:00.000Z"]
 
 
-async def test_without_snapshots_less_is_asked_for(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_pull_without_snapshots_does_not_request_them(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1)])
     await trial.pull(snapshots=False)
     assert "with_snapshots" not in sprig_api.asked()[0].query
     assert trial.answers[0].email is None
 
 
-async def test_without_a_trace_nothing_is_written(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_save_state_off_writes_nothing(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(1_500))
     await trial.pull(keep=False)
     assert {file.name for file in trial.paths.state_dir.rglob("*")} == {"journal.db", "pull", ".production.json.lock"}
@@ -208,7 +208,7 @@ async def test_without_a_trace_nothing_is_written(trial: Trial, sprig_api: FakeS
 # -- surveys ----------------------------------------------------------------------------------------------------------
 
 
-async def test_surveys_become_the_catalogue_that_all_settings_have(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_surveys_are_stored_as_catalogue(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([], [sprig_samples.survey(n, f"Study {n}") for n in range(2_100)])
     state = await trial.pull()
     assert state.surveys == 2_100
@@ -217,7 +217,7 @@ async def test_surveys_become_the_catalogue_that_all_settings_have(trial: Trial,
     assert found == Survey(name="Study 7", created_at=sprig_samples.survey(7)["createdAt"])
 
 
-async def test_a_survey_that_is_listed_no_more_stays_known(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_unlisted_survey_stays_in_the_catalogue(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([], [sprig_samples.survey(1), sprig_samples.survey(2)])
     await trial.pull()
     sprig_api.hold([], [sprig_samples.survey(2, "Renamed")])
@@ -235,7 +235,7 @@ async def test_a_survey_that_is_listed_no_more_stays_known(trial: Trial, sprig_a
         ({"body": b'{"data": [], "cursor": 5}', "times": 3}, "cursor: expected text"),
     ],
 )
-async def test_a_list_of_surveys_that_is_off_is_a_warning(
+async def test_invalid_survey_list_is_a_warning(
     trial: Trial, sprig_api: FakeSprigApi, trouble: dict[str, Any], said: str
 ) -> None:
     sprig_api.hold([response(1)])
@@ -245,7 +245,7 @@ async def test_a_list_of_surveys_that_is_off_is_a_warning(
     assert len(trial.answers) == 1
 
 
-async def test_a_new_key_of_the_same_product_goes_on(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_new_key_of_the_same_product_resumes(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     sprig_api.products["spk_rotated_00000001"] = sprig_api.product
@@ -255,7 +255,7 @@ async def test_a_new_key_of_the_same_product_goes_on(trial: Trial, sprig_api: Fa
     assert state.warnings == ()
 
 
-async def test_a_key_of_another_product_starts_over(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_key_of_another_product_starts_over(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     other = type(sprig_api.product)([sprig_samples.survey(9_000)], [response(5, START - HOUR, surveyId=9_000)])
@@ -268,14 +268,14 @@ async def test_a_key_of_another_product_starts_over(trial: Trial, sprig_api: Fak
     assert list(read_surveys_file(surveys_file(trial.paths, "production")).surveys) == ["9000"]
 
 
-async def test_what_another_address_gave_says_nothing_here(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_checkpoint_is_per_api_address(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     trial.url = trial.url.replace("127.0.0.1", "localhost")
     assert (await trial.pull()).window.since is None
 
 
-async def test_what_one_journal_has_another_lacks(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_checkpoint_is_per_journal(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     trial.journal = "other.db"
@@ -284,9 +284,7 @@ async def test_what_one_journal_has_another_lacks(trial: Trial, sprig_api: FakeS
     assert (await trial.pull()).window.since is not None
 
 
-async def test_a_new_journal_at_the_same_place_is_filled_from_the_beginning(
-    trial: Trial, sprig_api: FakeSprigApi
-) -> None:
+async def test_new_journal_at_the_same_path_is_filled_from_the_beginning(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     (trial.paths.state_dir / "journal.db").rename(trial.paths.state_dir / "moved-away.db")
@@ -294,7 +292,7 @@ async def test_a_new_journal_at_the_same_place_is_filled_from_the_beginning(
     assert len(trial.stored) == 20
 
 
-async def test_a_journal_restored_from_a_backup_goes_on_where_it_was(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_restored_journal_resumes_at_its_own_checkpoint(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(10))
     file = trial.paths.state_dir / "journal.db"
     before = (await trial.pull()).mark
@@ -315,7 +313,7 @@ def older(trial: Trial, places: dict[str, Any]) -> Any:
     return file
 
 
-async def test_position_file_of_an_older_version_moves_into_its_journal(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_legacy_checkpoint_file_moves_into_its_journal(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(10))
     place = {"key": fingerprint(trial.environment.sprig_api_key.reveal()), "marks": {"": START}}
     file = older(trial, {f"{trial.url} {fingerprint('journal.db')}": place})
@@ -334,7 +332,7 @@ async def test_position_file_of_an_older_version_moves_into_its_journal(trial: T
 # -- trouble ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_refused_key_is_said_at_once(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_rejected_key_fails_immediately(trial: Trial, sprig_api: FakeSprigApi) -> None:
     trial.with_key("spk_wrong_0000000001")
     with pytest.raises(SprigApiError) as raised:
         await trial.pull()
@@ -344,7 +342,7 @@ async def test_a_refused_key_is_said_at_once(trial: Trial, sprig_api: FakeSprigA
     assert len(sprig_api.requests) == 1
 
 
-async def test_a_list_that_is_404_is_empty_with_a_warning(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_404_list_is_empty_with_a_warning(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1)])
     sprig_api.trouble(status=404, where=lambda asked: asked.path == "/v1/responses")
     state = await trial.pull()
@@ -355,7 +353,7 @@ async def test_a_list_that_is_404_is_empty_with_a_warning(trial: Trial, sprig_ap
     assert (await trial.pull()).records == 1
 
 
-async def test_404_in_the_middle_is_not_the_end(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_404_in_the_middle_raises(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(1_500))
     sprig_api.trouble(status=404, where=lambda asked: "cursor" in asked.query)
     with pytest.raises(SprigApiPageError):
@@ -380,7 +378,7 @@ async def test_404_in_the_middle_is_not_the_end(trial: Trial, sprig_api: FakeSpr
         (b"\xff\xfe{}", "not valid UTF-8"),
     ],
 )
-async def test_a_page_that_is_none_is_kept_as_withheld_and_asked_for_again(
+async def test_invalid_page_is_withheld_and_requested_again(
     trial: Trial, sprig_api: FakeSprigApi, body: bytes, detail: str
 ) -> None:
     sprig_api.hold([response(1)])
@@ -397,7 +395,7 @@ async def test_a_page_that_is_none_is_kept_as_withheld_and_asked_for_again(
     assert len(trial.answers) == 1
 
 
-async def test_a_bad_page_that_passes_is_no_trouble(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_invalid_page_is_retried(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1)])
     sprig_api.trouble(body=b"<html>", times=2, where=lambda asked: asked.path == "/v1/responses")
     state = await trial.pull()
@@ -407,7 +405,7 @@ async def test_a_bad_page_that_passes_is_no_trouble(trial: Trial, sprig_api: Fak
     assert state.waiting == ""
 
 
-async def test_whole_answers_of_a_page_that_was_cut_off_are_kept(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_whole_answers_of_a_truncated_page_are_stored(trial: Trial, sprig_api: FakeSprigApi) -> None:
     whole = json.dumps({"cursor": None, "data": [response(n) for n in range(5)]}).encode()
     sprig_api.trouble(body=whole[: whole.index(b"acct_3")], times=3, where=lambda asked: asked.path == "/v1/responses")
     with pytest.raises(SprigApiPageError):
@@ -416,7 +414,7 @@ async def test_whole_answers_of_a_page_that_was_cut_off_are_kept(trial: Trial, s
     assert isinstance(trial.stored[-1], Unsendable)
 
 
-async def test_bad_records_in_a_good_page_are_withheld_by_their_place(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_invalid_records_of_a_page_are_withheld_with_their_path(trial: Trial, sprig_api: FakeSprigApi) -> None:
     no_answer = response(2)
     del no_answer["response"]
     records = [response(1), no_answer, 7, response(3, responseGroupUid=""), response(4, questionType=5), response(5)]
@@ -434,19 +432,19 @@ async def test_bad_records_in_a_good_page_are_withheld_by_their_place(trial: Tri
 
 
 @pytest.mark.parametrize("cursor", ["", None])
-async def test_an_empty_cursor_is_the_end(trial: Trial, sprig_api: FakeSprigApi, cursor: str | None) -> None:
+async def test_empty_cursor_ends_the_pull(trial: Trial, sprig_api: FakeSprigApi, cursor: str | None) -> None:
     page = {"data": [response(1)], **({} if cursor is None else {"cursor": cursor})}
     sprig_api.trouble(body=json.dumps(page).encode(), where=lambda asked: asked.path == "/v1/responses")
     assert (await trial.pull()).pages == 1
 
 
-async def test_a_cursor_that_leads_in_a_circle_is_named(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_repeated_cursor_raises(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n, START) for n in range(1_500))
     with pytest.raises(SprigApiPageError, match="leads back"):
         await trial.pull()
 
 
-async def test_empty_pages_do_not_go_on_for_ever(
+async def test_number_of_empty_pages_is_limited(
     trial: Trial, sprig_api: FakeSprigApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sprig_tui.pull.pull.MAX_EMPTY_PAGES", 5)
@@ -457,7 +455,7 @@ async def test_empty_pages_do_not_go_on_for_ever(
         await trial.pull()
 
 
-async def test_a_page_that_is_too_large_is_asked_for_in_halves(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_too_large_page_is_requested_in_halves(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(1_000))
     trial.max_body = 200_000
     state = await trial.pull()
@@ -467,7 +465,7 @@ async def test_a_page_that_is_too_large_is_asked_for_in_halves(trial: Trial, spr
     assert len(set(trial.groups)) == 1_000
 
 
-async def test_a_record_that_is_too_large_alone_is_named(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_too_large_record_raises(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1, response="x" * 500_000)])
     trial.max_body = 200_000
     with pytest.raises(SprigApiPageError, match="too large"):
@@ -477,7 +475,7 @@ async def test_a_record_that_is_too_large_alone_is_named(trial: Trial, sprig_api
 # -- the state folder -------------------------------------------------------------------------------------------------
 
 
-async def test_the_position_holds_no_key(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_checkpoint_holds_no_key(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1)])
     await trial.pull()
     async with SQLiteJournal(trial.paths.state_dir / "journal.db") as journal:
@@ -486,9 +484,7 @@ async def test_the_position_holds_no_key(trial: Trial, sprig_api: FakeSprigApi) 
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"place": 5}', b'{"version": 2}', b"\xff"])
-async def test_a_position_that_cannot_be_used_is_for_a_person(
-    trial: Trial, sprig_api: FakeSprigApi, content: bytes
-) -> None:
+async def test_invalid_checkpoint_raises(trial: Trial, sprig_api: FakeSprigApi, content: bytes) -> None:
     sprig_api.hold([response(1)])
     async with SQLiteJournal(trial.paths.state_dir / "journal.db") as journal:
         await journal.save_positions("pull", {f"production {trial.url}": content})
@@ -498,7 +494,7 @@ async def test_a_position_that_cannot_be_used_is_for_a_person(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"places": 5}', b'{"version": 2}', b"\xff"])
-async def test_neither_is_one_of_an_older_version(trial: Trial, sprig_api: FakeSprigApi, content: bytes) -> None:
+async def test_invalid_legacy_checkpoint_raises(trial: Trial, sprig_api: FakeSprigApi, content: bytes) -> None:
     sprig_api.hold([response(1)])
     file = older(trial, {})
     file.write_bytes(content)
@@ -514,7 +510,7 @@ async def test_neither_is_one_of_an_older_version(trial: Trial, sprig_api: FakeS
     assert sprig_api.requests == []
 
 
-async def test_two_pulls_of_one_environment_do_not_run_together(trial: Trial, sprig_api: FakeSprigApi) -> None:
+async def test_second_pull_of_an_environment_is_locked_out(trial: Trial, sprig_api: FakeSprigApi) -> None:
     with CheckpointStore(trial.paths, "production", trial.url, None).lock():
         with pytest.raises(ConfigError, match="another pull for production is running"):
             await trial.pull()
@@ -522,7 +518,7 @@ async def test_two_pulls_of_one_environment_do_not_run_together(trial: Trial, sp
             pass
 
 
-async def test_an_environment_without_a_key_says_how_to_give_it_one(trial: Trial) -> None:
+async def test_environment_without_api_key_raises_with_a_hint(trial: Trial) -> None:
     with pytest.raises(ConfigError) as raised:
         Puller(
             Environment(name="production"),

@@ -54,7 +54,7 @@ def with_response(webhook: dict[str, Any], response: bytes) -> bytes:
         (b"[" * 101 + b"]" * 101, "nested deeper than 100 levels"),
     ],
 )
-def test_json_that_cannot_be_taken(webhook: dict[str, Any], response: bytes, detail: str) -> None:
+def test_invalid_json_is_explained(webhook: dict[str, Any], response: bytes, detail: str) -> None:
     assert fault(with_response(webhook, response)).detail.startswith(detail)
 
 
@@ -62,19 +62,19 @@ def test_json_that_cannot_be_taken(webhook: dict[str, Any], response: bytes, det
     "response",
     [rb'"\ud83d\ude00"', rb'"\\ud83d"', rb'"\u0000"', b'"\x7f\xc2\x85"', '"日本👍🏽"'.encode()],
 )
-def test_unusual_text_that_is_fine(webhook: dict[str, Any], response: bytes) -> None:
+def test_unusual_text_is_accepted(webhook: dict[str, Any], response: bytes) -> None:
     (record,) = parse(with_response(webhook, response))
     assert isinstance(record, StudyResponse)
     assert bytes(record.response) == response
 
 
-def test_deep_but_allowed(webhook: dict[str, Any]) -> None:
+def test_deepest_allowed_nesting_is_read(webhook: dict[str, Any]) -> None:
     response = b"[" * MAX_NESTING_LEVELS + b"]" * MAX_NESTING_LEVELS
     (record,) = parse(with_response(webhook, response))
     assert isinstance(record, StudyResponse)
 
 
-def test_deep_nesting_in_a_field_that_is_not_sent(webhook: dict[str, Any]) -> None:
+def test_deep_nesting_in_an_unsent_field_is_read(webhook: dict[str, Any]) -> None:
     raw = json.dumps(webhook | {"surprise": "@@"}).encode().replace(b'"@@"', b"[" * DEEP + b"]" * DEEP)
     assert fault(raw).detail == "nested deeper than 100 levels"
 
@@ -100,16 +100,16 @@ def test_deep_nesting_in_a_field_that_is_not_sent(webhook: dict[str, Any]) -> No
         ),
     ],
 )
-def test_recognise_refuses_values_that_are_no_record(raw: bytes, detail: str) -> None:
+def test_values_that_are_not_records_are_invalid(raw: bytes, detail: str) -> None:
     assert fault(raw).detail == detail
 
 
 @pytest.mark.parametrize("raw", [b"", b" \r\n\t "])
-def test_blank_documents_hold_nothing(raw: bytes) -> None:
+def test_blank_documents_have_no_records(raw: bytes) -> None:
     assert parse(raw) == []
 
 
-def test_a_large_record_is_cut_and_told(webhook: dict[str, Any]) -> None:
+def test_too_large_record_is_cut_and_named(webhook: dict[str, Any]) -> None:
     raw = with_response(webhook, b'"' + b"x" * 200_000 + b'"')
     (kept,) = parse(raw)
     assert isinstance(kept, StudyResponse)
@@ -119,7 +119,7 @@ def test_a_large_record_is_cut_and_told(webhook: dict[str, Any]) -> None:
     assert len(record.raw) == MAX_EXCERPT_BYTES
 
 
-def test_a_list_of_any_formats(webhook: dict[str, Any], rest: dict[str, Any], flat: dict[str, Any]) -> None:
+def test_list_may_mix_formats(webhook: dict[str, Any], rest: dict[str, Any], flat: dict[str, Any]) -> None:
     page = {"cursor": None, "data": [rest, rest]}
     records = parse(json.dumps([webhook, page, [flat], flat, None]).encode())
     assert [(record.origin.format, record.origin.path) for record in records] == [
@@ -132,7 +132,7 @@ def test_a_list_of_any_formats(webhook: dict[str, Any], rest: dict[str, Any], fl
     ]
 
 
-def test_the_last_of_two_equal_keys_wins(webhook: dict[str, Any]) -> None:
+def test_last_of_two_equal_keys_wins(webhook: dict[str, Any]) -> None:
     raw = json.dumps(webhook).encode()[:-1] + b',"userId":"acct_2"}'
     (record,) = parse(raw)
     assert isinstance(record, StudyResponse)
@@ -151,7 +151,7 @@ names = st.sampled_from(
 
 
 @given(st.dictionaries(names, json_values))
-def test_recognise_makes_one_record_of_any_object(fields: dict[str, Any]) -> None:
+def test_any_object_is_one_record(fields: dict[str, Any]) -> None:
     raw = json.dumps(fields).encode()
     if isinstance(fields.get("data"), list) and next(iter(fields)) == "data":
         return
@@ -160,13 +160,13 @@ def test_recognise_makes_one_record_of_any_object(fields: dict[str, Any]) -> Non
 
 
 @given(st.binary(max_size=200))
-def test_recognise_never_raises_for_any_bytes(raw: bytes) -> None:
+def test_parse_document_never_raises_for_any_bytes(raw: bytes) -> None:
     for record in parse(raw):
         assert isinstance(record, Unsendable)
 
 
 @given(response=json_values)
-def test_any_answer_is_kept_as_it_is(response: Any) -> None:
+def test_any_response_value_is_kept(response: Any) -> None:
     body = {"eventType": "Answer Submitted", "responseGroupUid": "g", "question": "q", "questionType": "NEW"}
     (record,) = parse(json.dumps(body | {"response": response}, ensure_ascii=False).encode("utf-8", "replace"))
     assert isinstance(record, StudyResponse)
@@ -174,7 +174,7 @@ def test_any_answer_is_kept_as_it_is(response: Any) -> None:
     assert json.loads(bytes(record.response)) == replaced
 
 
-def test_helpers_agree_on_brackets_and_surrogates_within_strings() -> None:
+def test_depth_and_surrogate_checks_ignore_strings() -> None:
     assert not is_too_deep(b'["' + b"[" * 500 + b'"]')
     assert not is_too_deep(b'["\\"' + b"[" * 500 + b'"]')
     assert not has_lone_surrogate(rb"\\ud83d \ud83d\ude00 \u00e9")

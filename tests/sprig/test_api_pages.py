@@ -18,7 +18,7 @@ def page(*records: Any, **changed: Any) -> bytes:
     return json.dumps({"cursor": None, "data": list(records), **changed}).encode()
 
 
-def test_records_keep_their_bytes_and_their_place() -> None:
+def test_page_records_keep_bytes_and_path() -> None:
     raw = b'{"data":[{"a":1}, {"surveyId":12345678901234567890,"questionText":"Q","questionType":"OPEN","response":'
     raw += b'1.50,"responseGroupUid":"g","externalUserId":"u"} ],"total":2,"cursor":"YQ=="}'
     found = parse_response_page(raw)
@@ -33,13 +33,13 @@ def test_records_keep_their_bytes_and_their_place() -> None:
 
 
 @pytest.mark.parametrize("number", range(10))
-def test_every_question_type_of_the_examples_is_an_answer(number: int) -> None:
+def test_documented_question_types_are_read(number: int) -> None:
     (record,) = parse_response_page(page(sprig_samples.response(number))).records
     assert isinstance(record, StudyResponse)
     assert json.loads(bytes(record.response)) == sprig_samples.response(number)["response"]
 
 
-def test_bad_text_in_one_record_leaves_the_others_alone() -> None:
+def test_invalid_text_in_one_record_does_not_affect_others() -> None:
     whole = page(sprig_samples.response(1), sprig_samples.response(2, questionText="PLACE"), sprig_samples.response(3))
     found = parse_response_page(whole.replace(b"PLACE", b"\xff\xfe"))
     assert [type(record) for record in found.records] == [StudyResponse, Unsendable, StudyResponse]
@@ -47,7 +47,7 @@ def test_bad_text_in_one_record_leaves_the_others_alone() -> None:
     assert found.fault == ""
 
 
-def test_a_record_larger_than_any_may_be_is_named() -> None:
+def test_too_large_record_of_a_page_is_named() -> None:
     found = parse_response_page(page(sprig_samples.response(1, response="x" * 10_500_000), sprig_samples.response(2)))
     large, good = found.records
     assert isinstance(large, Unsendable)
@@ -56,13 +56,13 @@ def test_a_record_larger_than_any_may_be_is_named() -> None:
     assert isinstance(good, StudyResponse)
 
 
-def test_a_list_of_lists_is_no_answer() -> None:
+def test_list_of_lists_has_no_answers() -> None:
     found = parse_response_page(page([[1]], "text", None, 5, True))
     assert len(found.records) == 5
     assert all(isinstance(record, Unsendable) for record in found.records)
 
 
-def test_surveys_are_read_as_far_as_they_go() -> None:
+def test_readable_surveys_of_a_page_are_returned() -> None:
     body = page(
         {"id": 5120, "name": "Checkout effort", "createdAt": "2026-02-01T09:00:00.000Z", "status": "PAUSED"},
         {"id": "uuid-like"},
@@ -108,7 +108,7 @@ def test_page_reader_accounts_for_every_element(data: Any, cursor: Any) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_a_page_cut_anywhere_loses_no_whole_record(data: st.DataObject) -> None:
+def test_truncated_page_loses_no_whole_record(data: st.DataObject) -> None:
     record = {"questionText": "Q", "questionType": "OPEN", "response": "é}]", "externalUserId": "u"}
     whole = json.dumps(
         {"cursor": None, "data": [{**record, "responseGroupUid": f"g{n}"} for n in range(6)]}, ensure_ascii=False

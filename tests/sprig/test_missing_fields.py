@@ -26,7 +26,7 @@ def without(record: dict[str, Any], *names: str, **others: Any) -> dict[str, Any
     return {name: value for name, value in record.items() if name not in names} | others
 
 
-def test_the_minimal_record_is_sent() -> None:
+def test_minimal_record_is_sent() -> None:
     (found,) = read_responses(["-"], stdin=io.BytesIO(MINIMAL_RECORD.encode()))
     assert isinstance(found, StudyResponse)
     mapping = Mapper(Rules()).map(found, environment="production", now_ms=1_800_000_000_000)
@@ -78,7 +78,7 @@ def test_the_minimal_record_is_sent() -> None:
         ),
     ],
 )
-def test_missing_and_misnamed_fields_are_one_sentence(
+def test_missing_and_misspelt_fields_are_one_sentence(
     read: Read, flat: dict[str, Any], record: dict[str, Any], path: str, said: str
 ) -> None:
     _, found = read([flat, record])
@@ -97,7 +97,7 @@ def test_missing_and_misnamed_fields_are_one_sentence(
         ),
     ],
 )
-def test_a_near_miss_of_what_only_sending_needs_is_named(
+def test_misspelt_field_needed_to_send_is_named(
     read: Read, flat: dict[str, Any], missing: str, own: str, said: str
 ) -> None:
     (found,) = read([without(flat, missing) | {own: "x"}])
@@ -121,7 +121,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_file_of_anything_else_is_refused_before_a_record_is_read(read: Read, tmp_path: Path, name: str) -> None:
+def test_file_of_unknown_format_raises_before_reading(read: Read, tmp_path: Path, name: str) -> None:
     with pytest.raises(UnknownFormatError, match=r"is not a file of answers: .*of Sprig's"):
         read(OTHERS[name], name)
     forced = list(read_responses([tmp_path / name], force=True))
@@ -129,7 +129,7 @@ def test_a_file_of_anything_else_is_refused_before_a_record_is_read(read: Read, 
     assert all(isinstance(one, Unsendable) for one in forced)
 
 
-def test_standard_input_is_refused_after_its_first_records(tmp_path: Path) -> None:
+def test_stdin_of_unknown_format_raises_after_its_first_records(tmp_path: Path) -> None:
     responses = read_responses(["-"], stdin=io.BytesIO(README))
     with pytest.raises(UnknownFormatError, match="stdin is not a file of answers: none of its first 20 records"):
         next(responses)
@@ -141,7 +141,7 @@ def test_standard_input_is_refused_after_its_first_records(tmp_path: Path) -> No
     os.close(reading)
 
 
-def test_one_answer_in_the_first_twenty_records_accepts_the_file(read: Read, flat: dict[str, Any]) -> None:
+def test_one_known_record_of_the_first_twenty_is_enough(read: Read, flat: dict[str, Any]) -> None:
     line = json.dumps(flat).encode() + b"\n"
     assert len(read(b"x\n" * 19 + line)) == 20
     with pytest.raises(UnknownFormatError):
@@ -150,7 +150,7 @@ def test_one_answer_in_the_first_twenty_records_accepts_the_file(read: Read, fla
     assert len(read([{"eventType": "STUDY_SENT"}])) == 1
 
 
-def test_a_known_record_of_a_stream_does_not_wait_for_twenty(flat: dict[str, Any]) -> None:
+def test_known_record_of_a_stream_is_returned_immediately(flat: dict[str, Any]) -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", buffering=0) as stream:
         os.write(writing, json.dumps(flat).encode() + b"\n" + b'{"half')
@@ -189,17 +189,17 @@ def shown(records: list[Record]) -> list[tuple[Any, ...]]:
         "\ufeff" + EXPORT,
     ],
 )
-def test_export_saved_by_a_spreadsheet_is_read_unchanged(read: Read, changed: str) -> None:
+def test_export_saved_by_a_spreadsheet_is_read(read: Read, changed: str) -> None:
     plain = shown(read(EXPORT.encode(), "plain.csv"))
     assert len(plain) == 2
     assert shown(read(changed.encode(), "changed.csv")) == plain
 
 
-def test_a_cr_only_export_has_its_lines(read: Read) -> None:
+def test_export_with_cr_line_ends_is_read(read: Read) -> None:
     assert [one.origin.line for one in read(EXPORT.replace("\n", "\r").encode(), "cr.csv")] == [3, 3]
 
 
-def test_an_export_without_its_keys_row_is_told_so(tmp_path: Path) -> None:
+def test_export_without_its_keys_row_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"
     file.write_bytes(OTHERS["labels.csv"])
     with pytest.raises(
@@ -208,7 +208,7 @@ def test_an_export_without_its_keys_row_is_told_so(tmp_path: Path) -> None:
         read_responses([file])
 
 
-def test_a_header_wider_than_a_spreadsheet_is_refused(tmp_path: Path) -> None:
+def test_too_wide_header_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "wide.csv"
     file.write_text("responseGroupUid" + ",x" * 16_384 + "\na\nb\n")
     (found,) = read_responses([file])

@@ -29,7 +29,7 @@ def kinds(records: list[Record]) -> list[str]:
     return ["answer" if isinstance(record, StudyResponse) else record.reason.value for record in records]
 
 
-def test_every_format_in_one_file_of_lines(
+def test_json_lines_may_mix_formats(
     read: Read, webhook: dict[str, Any], rest: dict[str, Any], flat: dict[str, Any]
 ) -> None:
     page = {"cursor": None, "data": [rest, rest]}
@@ -50,7 +50,7 @@ def test_every_format_in_one_file_of_lines(
     assert records[1].raw == line(rest).strip()
 
 
-def test_bad_lines_are_told_and_the_next_is_read(read: Read, webhook: dict[str, Any]) -> None:
+def test_invalid_lines_do_not_affect_the_next_ones(read: Read, webhook: dict[str, Any]) -> None:
     bad = [b"{", b"not json", b'{"a":"\xff"}', line(webhook, response=None)[:-20], b"[", b"\0", b"]", b"}"]
     content = line(webhook) + b"".join(piece.strip() + b"\n" + line(webhook) for piece in bad)
     records = read(content)
@@ -58,7 +58,7 @@ def test_bad_lines_are_told_and_the_next_is_read(read: Read, webhook: dict[str, 
     assert [record.origin.line for record in records] == list(range(1, len(records) + 1))
 
 
-def test_a_line_of_50_mb(read: Read, webhook: dict[str, Any]) -> None:
+def test_line_of_50_mb_is_cut(read: Read, webhook: dict[str, Any]) -> None:
     content = line(webhook) + line(webhook, response="x" * 50_000_000) + line(webhook)
     first, huge, last = read(content)
     assert kinds([first, huge, last]) == ["answer", "invalid", "answer"]
@@ -67,7 +67,7 @@ def test_a_line_of_50_mb(read: Read, webhook: dict[str, Any]) -> None:
     assert last.origin.line == 3
 
 
-def test_the_limit_holds_for_lines_just_over_it(read: Read, webhook: dict[str, Any]) -> None:
+def test_record_limit_is_exact(read: Read, webhook: dict[str, Any]) -> None:
     assert kinds(read([webhook, webhook | {"response": "x" * 5_000}, webhook], max_record_bytes=5_000)) == [
         "answer",
         "invalid",
@@ -77,7 +77,7 @@ def test_the_limit_holds_for_lines_just_over_it(read: Read, webhook: dict[str, A
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("indent", [None, 2])
-def test_encodings(read: Read, webhook: dict[str, Any], encoding: str, indent: int | None) -> None:
+def test_text_encodings_are_recognised(read: Read, webhook: dict[str, Any], encoding: str, indent: int | None) -> None:
     text = json.dumps([webhook | {"response": "日本 👍🏽"}] * 2, indent=indent, ensure_ascii=False)
     records = read(text.encode(encoding), "in.json")
     assert kinds(records) == ["answer", "answer"]
@@ -85,25 +85,25 @@ def test_encodings(read: Read, webhook: dict[str, Any], encoding: str, indent: i
     assert json.loads(bytes(records[1].response)) == "日本 👍🏽"
 
 
-def test_half_a_surrogate_pair_in_utf16_refuses_its_record_alone(read: Read, webhook: dict[str, Any]) -> None:
+def test_lone_surrogate_in_utf16_invalidates_its_record_only(read: Read, webhook: dict[str, Any]) -> None:
     text = json.dumps(webhook) + "\n" + json.dumps(webhook | {"response": "~"}) + "\n" + json.dumps(webhook)
     content = "\ufeff".encode("utf-16-le") + text.replace("~", "\ud83d").encode("utf-16-le", "surrogatepass")
     assert kinds(read(content)) == ["answer", "invalid", "answer"]
 
 
-def test_utf16_that_ends_within_a_character(read: Read, webhook: dict[str, Any]) -> None:
+def test_truncated_utf16_is_reported(read: Read, webhook: dict[str, Any]) -> None:
     records = read((json.dumps(webhook) + "\n").encode("utf-16") + b"\x20")
     assert kinds(records) == ["answer", "invalid"]
 
 
-def test_gzip_is_known_by_content(read: Read, webhook: dict[str, Any]) -> None:
+def test_gzip_is_recognised_by_content(read: Read, webhook: dict[str, Any]) -> None:
     content = line(webhook) * 3
     assert kinds(read(gzip.compress(content), "plain.jsonl")) == ["answer"] * 3
     assert kinds(read(content, "plain.jsonl.gz")) == ["answer"] * 3
     assert kinds(read(gzip.compress(content) + gzip.compress(content) + b"\0" * 20, "two.gz")) == ["answer"] * 6
 
 
-def test_a_truncated_gzip_file_names_the_line_and_reading_goes_on(tmp_path: Path, webhook: dict[str, Any]) -> None:
+def test_truncated_gzip_names_the_line_and_reading_continues(tmp_path: Path, webhook: dict[str, Any]) -> None:
     whole = gzip.compress(line(webhook) * 3, compresslevel=0)
     (tmp_path / "a.jsonl.gz").write_bytes(whole[:-200])
     (tmp_path / "b.jsonl").write_bytes(line(webhook))
@@ -117,11 +117,11 @@ def test_a_truncated_gzip_file_names_the_line_and_reading_goes_on(tmp_path: Path
 
 
 @pytest.mark.parametrize("keep", [1, 3, 9, 15])
-def test_gzip_cut_within_its_header(read: Read, webhook: dict[str, Any], keep: int) -> None:
+def test_gzip_truncated_in_its_header_is_reported(read: Read, webhook: dict[str, Any], keep: int) -> None:
     assert kinds(read(gzip.compress(line(webhook))[:keep], "a.jsonl.gz", force=True)) == ["invalid"]
 
 
-def test_damaged_gzip(read: Read, webhook: dict[str, Any]) -> None:
+def test_damaged_gzip_is_reported(read: Read, webhook: dict[str, Any]) -> None:
     content = bytearray(gzip.compress(line(webhook) * 3))
     content[-6] ^= 0xFF
     assert kinds(read(bytes(content), "a.jsonl.gz")) == ["answer"] * 3 + ["invalid"]
@@ -129,7 +129,7 @@ def test_damaged_gzip(read: Read, webhook: dict[str, Any]) -> None:
     assert kinds(found) == ["answer", "invalid"]
 
 
-def test_a_truncated_compressed_list_and_export(read: Read, rest: dict[str, Any]) -> None:
+def test_truncated_gzip_list_and_export_are_reported(read: Read, rest: dict[str, Any]) -> None:
     page = json.dumps({"cursor": None, "data": [rest] * 5}).encode()
     assert kinds(read(gzip.compress(page, compresslevel=0)[:-300], "p.json.gz")) == ["answer"] * 4 + ["invalid"]
     export = (SAMPLES / "export.csv").read_bytes()
@@ -142,23 +142,23 @@ def test_a_truncated_compressed_list_and_export(read: Read, rest: dict[str, Any]
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04rest of a zip", b"\x28\xb5\x2f\xfdzstandard"])
-def test_archives_are_refused_by_name(read: Read, content: bytes) -> None:
+def test_archives_are_rejected_by_name(read: Read, content: bytes) -> None:
     (found,) = read(content, "in.zip", force=True)
     assert isinstance(found, Unsendable)
     assert found.detail.endswith("unpack it first")
 
 
-def test_other_binary_files_are_one_entry(read: Read, webhook: dict[str, Any]) -> None:
+def test_binary_files_are_one_invalid_record(read: Read, webhook: dict[str, Any]) -> None:
     assert kinds(read(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\nmore\nand more\n", "in.json", force=True)) == ["invalid"]
     assert kinds(read(b"\0" * 500 + b"\n" + line(webhook))) == ["invalid", "answer"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n \r\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)])
-def test_empty_files(read: Read, content: bytes) -> None:
+def test_empty_files_have_no_records(read: Read, content: bytes) -> None:
     assert read(content) == []
 
 
-def test_folders_are_read_in_order_and_hidden_files_left_out(tmp_path: Path, webhook: dict[str, Any]) -> None:
+def test_folders_are_read_in_order_without_hidden_files(tmp_path: Path, webhook: dict[str, Any]) -> None:
     names = ["b.jsonl", "a/z.JSON", "a/y.ndjson", "c.csv.gz", ".hidden.json", ".git/x.json", "notes.txt", "d.jsonl.gz"]
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -167,7 +167,7 @@ def test_folders_are_read_in_order_and_hidden_files_left_out(tmp_path: Path, web
     assert found == ["a/y.ndjson", "a/z.JSON", "b.jsonl", "c.csv.gz", "d.jsonl.gz"]
 
 
-def test_a_missing_file_is_told_before_anything_is_read(tmp_path: Path, webhook: dict[str, Any]) -> None:
+def test_missing_file_raises_before_anything_is_read(tmp_path: Path, webhook: dict[str, Any]) -> None:
     (tmp_path / "a.jsonl").write_bytes(line(webhook))
     with pytest.raises(InputError, match=r"there is no file .*missing\.jsonl"):
         read_responses([tmp_path / "a.jsonl", tmp_path / "missing.jsonl"])
@@ -179,13 +179,13 @@ def test_a_missing_file_is_told_before_anything_is_read(tmp_path: Path, webhook:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_rights(tmp_path: Path) -> None:
+def test_unreadable_file_raises(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").touch(mode=0)
     with pytest.raises(InputError, match="cannot open"):
         read_responses([tmp_path / "a.jsonl"])
 
 
-def test_a_file_that_vanishes_after_the_check(tmp_path: Path, webhook: dict[str, Any]) -> None:
+def test_file_deleted_after_the_check_is_reported(tmp_path: Path, webhook: dict[str, Any]) -> None:
     (tmp_path / "a.jsonl").write_bytes(line(webhook))
     (tmp_path / "b.jsonl").write_bytes(line(webhook))
     records = read_responses([tmp_path])
@@ -193,7 +193,7 @@ def test_a_file_that_vanishes_after_the_check(tmp_path: Path, webhook: dict[str,
     assert kinds(list(records)) == ["invalid", "answer"]
 
 
-def test_a_read_error_half_way(webhook: dict[str, Any]) -> None:
+def test_read_error_is_reported_after_the_records(webhook: dict[str, Any]) -> None:
     class Failing(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             data = super().read(size)
@@ -208,7 +208,7 @@ def test_a_read_error_half_way(webhook: dict[str, Any]) -> None:
     assert records[1].origin.name == "stdin"
 
 
-def test_a_named_pipe_is_not_opened_twice(tmp_path: Path, webhook: dict[str, Any]) -> None:
+def test_named_pipe_is_opened_once(tmp_path: Path, webhook: dict[str, Any]) -> None:
     pipe = tmp_path / "pipe.jsonl"
     os.mkfifo(pipe)
     code = "import sys; open(sys.argv[1], 'wb').write(sys.stdin.buffer.read())"
@@ -220,7 +220,7 @@ def test_a_named_pipe_is_not_opened_twice(tmp_path: Path, webhook: dict[str, Any
     assert writer.wait() == 0
 
 
-def test_lines_of_a_live_pipe_come_as_they_are_written(webhook: dict[str, Any]) -> None:
+def test_lines_of_a_pipe_are_read_as_they_are_written(webhook: dict[str, Any]) -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as stdin, os.fdopen(writing, "wb", buffering=0) as pipe:
         records = read_responses(["-"], stdin=stdin)
@@ -231,7 +231,7 @@ def test_lines_of_a_live_pipe_come_as_they_are_written(webhook: dict[str, Any]) 
             assert (record.user_id, record.origin.line) == (f"acct_{number}", number + 1)
 
 
-def test_progress(tmp_path: Path, webhook: dict[str, Any]) -> None:
+def test_progress_counts_bytes_and_records(tmp_path: Path, webhook: dict[str, Any]) -> None:
     (tmp_path / "a.jsonl").write_bytes(line(webhook) * 3)
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(line(webhook)))
     progress = ReadProgress()
@@ -245,7 +245,7 @@ def test_progress(tmp_path: Path, webhook: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("layout", ["lines", "list", "page", "bomb", "csv"])
-def test_memory_does_not_grow_with_the_file(tmp_path: Path, webhook: dict[str, Any], layout: str) -> None:
+def test_memory_does_not_grow_with_the_file_size(tmp_path: Path, webhook: dict[str, Any], layout: str) -> None:
     one = json.dumps(webhook).encode()
     count = 12_000
     path = tmp_path / "in"
@@ -267,7 +267,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, webhook: dict[str, A
     assert peak < 2_500_000
 
 
-def test_the_sample_payloads_hold_every_format_and_trouble() -> None:
+def test_sample_payloads_hold_every_format_and_reason() -> None:
     records = list(read_responses([SAMPLES]))
     answers = [record for record in records if isinstance(record, StudyResponse)]
     assert {record.origin.format for record in answers} == {"webhook", "rest", "flat", "csv"}
@@ -286,7 +286,7 @@ def test_the_sample_payloads_hold_every_format_and_trouble() -> None:
     assert any(record.user_id is None for record in answers)
 
 
-def test_peeked_bytes_are_read_once(tmp_path: Path, webhook: dict[str, Any]) -> None:
+def test_peeked_records_are_read_once(tmp_path: Path, webhook: dict[str, Any]) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_bytes(b"".join(line(webhook, userId=f"acct_{number}") for number in range(6)))
     responses = read_responses([path])

@@ -36,7 +36,7 @@ async def opened(journal: SQLiteJournal, *scope: str, older: Path | None = None)
     return found
 
 
-async def test_a_restart_knows_what_was_read(journal: SQLiteJournal, answers: str) -> None:
+async def test_sent_files_survive_a_restart(journal: SQLiteJournal, answers: str) -> None:
     before = await opened(journal)
     digest = before.digest_of(answers)
     assert not before.knows(digest)
@@ -47,14 +47,14 @@ async def test_a_restart_knows_what_was_read(journal: SQLiteJournal, answers: st
     assert (await opened(journal)).knows(digest)
 
 
-async def test_inbox_memory_is_per_journal(tmp_path: Path, journal: SQLiteJournal, answers: str) -> None:
+async def test_sent_files_are_per_journal(tmp_path: Path, journal: SQLiteJournal, answers: str) -> None:
     before = await opened(journal)
     await before.remember(before.digest_of(answers), "a")
     async with SQLiteJournal(tmp_path / "other.db") as other:
         assert not (await opened(other)).knows(before.digest_of(answers))
 
 
-async def test_other_content_or_declaration_is_news(journal: SQLiteJournal, answers: str) -> None:
+async def test_digest_depends_on_content_and_scope(journal: SQLiteJournal, answers: str) -> None:
     digests = {
         (await opened(journal)).digest_of(answers),
         (await opened(journal, "journal.db", "production")).digest_of(answers),
@@ -64,7 +64,7 @@ async def test_other_content_or_declaration_is_news(journal: SQLiteJournal, answ
     assert len(digests) == 3
 
 
-async def test_two_at_once_keep_each_others(journal: SQLiteJournal, answers: str) -> None:
+async def test_concurrent_processes_keep_each_others_digests(journal: SQLiteJournal, answers: str) -> None:
     one, two = await opened(journal), await opened(journal)
     first = one.digest_of(answers)
     await one.remember(first, "a")
@@ -76,7 +76,7 @@ async def test_two_at_once_keep_each_others(journal: SQLiteJournal, answers: str
     assert after.knows(second)
 
 
-async def test_inbox_memory_is_bounded(journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_number_of_sent_files_is_limited(journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sent_files, "MIN_REMEMBERED", 10)
     digests = [f"{number:032x}" for number in range(25, 0, -1)]
     for number, digest in enumerate(digests):
@@ -86,7 +86,7 @@ async def test_inbox_memory_is_bounded(journal: SQLiteJournal, monkeypatch: pyte
     assert len(await journal.positions(POSITION_KIND)) == 10
 
 
-async def test_inbox_memory_reads_the_file_of_an_older_version(journal: SQLiteJournal, tmp_path: Path) -> None:
+async def test_sent_files_of_an_older_version_are_read(journal: SQLiteJournal, tmp_path: Path) -> None:
     file = tmp_path / "sent-files"
     known = "0123456789abcdef" * 2
     file.write_bytes(
@@ -98,13 +98,13 @@ async def test_inbox_memory_reads_the_file_of_an_older_version(journal: SQLiteJo
     assert not (await opened(journal)).knows(known)
 
 
-async def test_unreadable_inbox_memory_is_named(journal: SQLiteJournal, tmp_path: Path) -> None:
+async def test_unreadable_sent_files_file_raises(journal: SQLiteJournal, tmp_path: Path) -> None:
     (tmp_path / "sent-files").mkdir()
     with pytest.raises(InputError, match=r"cannot read .*sent-files"):
         await opened(journal, older=tmp_path / "sent-files")
 
 
-async def test_unwritable_inbox_memory_lasts_for_the_run(answers: str) -> None:
+async def test_unwritable_journal_keeps_digests_for_the_run(answers: str) -> None:
     closed = SQLiteJournal("journal.db")
     found = SentFiles(closed, ())
     with pytest.raises(JournalError):

@@ -16,7 +16,7 @@ OTHER = "development-token-0123456789"
 
 
 @pytest.mark.parametrize("path", ["/webhooks/production", "/webhooks/production/", "/webhooks", "/webhooks/"])
-async def test_an_answer_is_queued_before_it_is_acknowledged(serve, answer, path):
+async def test_answer_is_queued_before_the_response(serve, answer, path):
     served = await serve()
     done = await served.post(answer(), path)
     assert (done.status_code, done.json()) == (200, {"queued": 1, "known": 0, "withheld": 0})
@@ -25,7 +25,7 @@ async def test_an_answer_is_queued_before_it_is_acknowledged(serve, answer, path
     assert delivery.user_id == "acct_1"
 
 
-async def test_an_absolute_target_is_the_same_place(serve, answer):
+async def test_absolute_target_is_routed_by_its_path(serve, answer):
     served = await serve()
     request = served.client.build_request(
         "POST",
@@ -37,13 +37,13 @@ async def test_an_absolute_target_is_the_same_place(serve, answer):
     assert (await served.client.send(request)).json() == {"queued": 1, "known": 0, "withheld": 0}
 
 
-async def test_a_byte_order_mark_is_no_part_of_the_body(serve, answer):
+async def test_byte_order_mark_before_the_body_is_ignored(serve, answer):
     served = await serve()
     done = await served.post(b"\xef\xbb\xbf" + json.dumps(answer()).encode())
     assert (done.status_code, done.json()) == (200, {"queued": 1, "known": 0, "withheld": 0})
 
 
-async def test_the_same_body_twice_is_one_delivery(serve, answer):
+async def test_repeated_body_is_one_delivery(serve, answer):
     served = await serve()
     await served.post(answer())
     again = await served.post(answer(), "/webhooks")
@@ -51,7 +51,7 @@ async def test_the_same_body_twice_is_one_delivery(serve, answer):
     assert len(await served.log()) == 1
 
 
-async def test_many_at_once_and_each_twice(serve, answer):
+async def test_concurrent_repeated_bodies_are_stored_once(serve, answer):
     served = await serve()
     bodies = [answer(number) for number in range(60)] * 2
     done = await asyncio.gather(*(served.post(body, "/webhooks") for body in bodies))
@@ -61,7 +61,7 @@ async def test_many_at_once_and_each_twice(serve, answer):
     assert len(await served.log()) == 60
 
 
-async def test_the_engine_is_woken_for_the_environment(serve, answer):
+async def test_on_queued_is_called_with_the_environment(serve, answer):
     woken: list[str] = []
     served = await serve(on_queued=woken.append)
     await served.post(answer())
@@ -69,7 +69,7 @@ async def test_the_engine_is_woken_for_the_environment(serve, answer):
     assert woken == ["production"]
 
 
-async def test_every_documented_event_and_the_test_webhook_are_taken(serve):
+async def test_other_events_and_test_webhooks_are_withheld(serve):
     served = await serve(environments={"production": Environment(name="production")})
     lines = (SAMPLES / "webhooks-other-events.jsonl").read_bytes().splitlines()
     for raw in [*lines, (SAMPLES / "webhook-test.json").read_bytes()]:
@@ -80,7 +80,7 @@ async def test_every_documented_event_and_the_test_webhook_are_taken(serve):
     assert reasons == {"not-an-answer", "test-webhook"}
 
 
-async def test_what_lacks_something_is_kept_withheld(serve, answer):
+async def test_incomplete_bodies_are_withheld(serve, answer):
     served = await serve()
     lacking = answer()
     del lacking["response"]
@@ -95,7 +95,7 @@ async def test_what_lacks_something_is_kept_withheld(serve, answer):
         assert (await served.log())[-1].reason == reason
 
 
-async def test_lists_and_pages_are_taken_apart(serve, answer):
+async def test_list_bodies_are_split_into_records(serve, answer):
     served = await serve()
     done = await served.post([answer(1), answer(2, userId=None), answer(1)], "/webhooks")
     assert done.json() == {"queued": 1, "known": 1, "withheld": 1}
@@ -104,7 +104,7 @@ async def test_lists_and_pages_are_taken_apart(serve, answer):
 # -- whose they are --------------------------------------------------------------------------------------------------
 
 
-async def test_the_shared_path_goes_by_the_environment_id(serve, answer):
+async def test_shared_path_routes_by_environment_id(serve, answer):
     served = await serve()
     await served.post(answer(environmentId="Rn3pWq81Zb"), "/webhooks", OTHER)
     [delivery] = await served.log()
@@ -112,7 +112,7 @@ async def test_the_shared_path_goes_by_the_environment_id(serve, answer):
 
 
 @pytest.mark.parametrize("path", ["/webhooks", "/webhooks/production"])
-async def test_an_unknown_environment_id_is_withheld_and_never_guessed(serve, answer, path):
+async def test_unknown_environment_id_is_withheld(serve, answer, path):
     served = await serve()
     done = await served.post(answer(environmentId="Zz00000000"), path)
     assert (done.status_code, done.json()["withheld"]) == (200, 1)
@@ -121,7 +121,7 @@ async def test_an_unknown_environment_id_is_withheld_and_never_guessed(serve, an
     assert "Zz00000000" in delivery.detail
 
 
-async def test_on_the_shared_path_no_id_is_no_environment(serve, answer):
+async def test_shared_path_without_environment_id_is_withheld(serve, answer):
     served = await serve()
     body = answer()
     del body["environmentId"]
@@ -132,7 +132,7 @@ async def test_on_the_shared_path_no_id_is_no_environment(serve, answer):
 
 
 @pytest.mark.parametrize("path", ["/webhooks", "/webhooks/production"])
-async def test_a_token_opens_its_own_environment_alone(serve, answer, path):
+async def test_token_is_valid_for_its_own_environment_only(serve, answer, path):
     served = await serve()
     done = await served.post(answer(environmentId="Rn3pWq81Zb"), path)
     assert (done.status_code, done.json()) == (200, {"queued": 0, "known": 0, "withheld": 1})
@@ -143,7 +143,7 @@ async def test_a_token_opens_its_own_environment_alone(serve, answer, path):
     assert json.loads(detail.raw)["userId"] == "acct_1"
 
 
-async def test_one_token_for_two_environments_opens_both(serve, answer):
+async def test_token_shared_by_two_environments_is_valid_for_both(serve, answer):
     environments = {
         name: Environment(name=name, sprig_environment_id=sprig_id, webhook_token=WebhookToken(OTHER))
         for name, sprig_id in (("production", "QmK7x2dTfa"), ("development", "Rn3pWq81Zb"))
@@ -153,7 +153,7 @@ async def test_one_token_for_two_environments_opens_both(serve, answer):
     assert [delivery.environment for delivery in await served.log()] == ["production", "development"]
 
 
-async def test_other_environments_tokens_and_rules_are_taken_up(serve, answer):
+async def test_reconfigure_replaces_environments_and_tokens(serve, answer):
     served = await serve()
     new = "a-new-production-token-01"
     served.receiver.reconfigure(

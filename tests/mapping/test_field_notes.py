@@ -30,7 +30,7 @@ from sprig_tui.mapping.field_notes import is_documented, shape_note
         ("MATRIX", b" null"),
     ],
 )
-def test_documented_answers(question_type: str, answer: bytes) -> None:
+def test_documented_shapes_have_no_note(question_type: str, answer: bytes) -> None:
     assert is_documented(question_type)
     assert shape_note(question_type, Raw(answer)) == ""
 
@@ -45,10 +45,10 @@ def test_documented_answers(question_type: str, answer: bytes) -> None:
         ("CONJOINT", b"true", ""),
     ],
 )
-def test_odd_answers(question_type: str, answer: bytes, note: str) -> None:
+def test_unusual_shapes_have_a_note(question_type: str, answer: bytes, note: str) -> None:
     assert shape_note(question_type, Raw(answer)) == note
 
 
-def test_the_list_of_types_is_open() -> None:
+def test_unknown_question_types_are_not_documented() -> None:
     assert not is_documented("CONJOINT")
     assert not is_documented("likert")

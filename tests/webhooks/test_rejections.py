@@ -54,7 +54,7 @@ async def exchange(port: int, *parts: bytes) -> bytes:
     ],
 )
 @pytest.mark.parametrize("path", ["/webhooks/production", "/webhooks", "/webhooks/no-such-place"])
-async def test_without_the_token_nobody_learns_anything(serve, answer, header, path):
+async def test_requests_without_a_valid_token_are_rejected(serve, answer, header, path):
     served = await serve()
     headers = {} if header is None else {"authorization": header.encode("latin-1")}
     done = await served.post(answer(), path, "", **headers)
@@ -65,12 +65,12 @@ async def test_without_the_token_nobody_learns_anything(serve, answer, header, p
 
 
 @pytest.mark.parametrize("header", [f"Bearer {TOKEN}", f"bearer   {TOKEN}", f"BEARER {TOKEN}"])
-async def test_the_scheme_is_read_in_any_case(serve, answer, header):
+async def test_bearer_scheme_is_case_insensitive(serve, answer, header):
     served = await serve()
     assert (await served.post(answer(), token="", authorization=header)).status_code == 200
 
 
-async def test_an_environment_without_a_token_is_open_on_loopback_only(serve, answer):
+async def test_environment_without_token_is_open_on_loopback_only(serve, answer):
     environments = {"production": Environment(name="production")}
     served = await serve(environments=environments)
     assert (await served.post(answer(), token="")).status_code == 200
@@ -80,14 +80,14 @@ async def test_an_environment_without_a_token_is_open_on_loopback_only(serve, an
     assert (await guarded.post(answer(3), token="x")).status_code == 401
 
 
-async def test_a_token_that_cannot_be_used_lets_nobody_in(serve, answer):
+async def test_empty_token_authenticates_nobody(serve, answer):
     served = await serve(environments={"production": Environment(name="production", webhook_token=WebhookToken(""))})
     for token in ("", "x"):
         assert (await served.post(answer(), token=token)).status_code == 401
     assert (await exchange(served.port, b"POST /webhooks HTTP/1.0\r\nauthorization: Bearer \r\n\r\n"))[9:12] == b"401"
 
 
-async def test_paths_and_methods_that_are_not_ours(serve, answer):
+async def test_unknown_paths_and_methods_are_rejected(serve, answer):
     served = await serve()
     assert (await served.post(answer(), "/webhooks/no-such-place")).status_code == 404
     assert "no-such-place" in (await served.post(answer(), "/webhooks/no-such-place")).json()["error"]
@@ -107,7 +107,7 @@ async def test_paths_and_methods_that_are_not_ours(serve, answer):
         {"content-encoding": "gzip"},
     ],
 )
-async def test_other_kinds_of_body(serve, answer, headers):
+async def test_bodies_of_other_content_types_are_rejected(serve, answer, headers):
     served = await serve()
     done = await served.post(answer(), **headers)
     assert done.status_code == 415
@@ -117,7 +117,7 @@ async def test_other_kinds_of_body(serve, answer, headers):
 @pytest.mark.parametrize(
     "kind", ["application/json;charset=UTF-8", 'Application/JSON; charset="utf-8"', "application/cloudevents+json"]
 )
-async def test_kinds_of_json(serve, answer, kind):
+async def test_json_content_types_are_accepted(serve, answer, kind):
     served = await serve()
     assert (await served.post(answer(), **{"content-type": kind})).status_code == 200
 
@@ -136,7 +136,7 @@ async def test_kinds_of_json(serve, answer, kind):
         (b"x" + b"{" * 101 + b'"' + b'\\"' * 75_000, "at byte 1"),
     ],
 )
-async def test_a_body_that_is_no_json_is_refused_and_kept(serve, raw, said):
+async def test_body_that_is_not_json_is_rejected_and_withheld(serve, raw, said):
     served = await serve()
     done = await served.post(raw)
     assert done.status_code == 400
@@ -147,20 +147,20 @@ async def test_a_body_that_is_no_json_is_refused_and_kept(serve, raw, said):
     assert (delivery.environment, delivery.reason) == ("production", "invalid")
 
 
-async def test_answers_in_a_body_that_is_cut_off_are_taken(serve, answer):
+async def test_answers_in_a_truncated_body_are_stored(serve, answer):
     served = await serve()
     done = await served.post(b"[" + json.dumps(answer()).encode() + b",\n{\n{\n{")
     assert (done.status_code, done.json()["withheld"]) == (400, 1)
     assert sorted(one.reason for one in await served.log()) == ["", "invalid"]
 
 
-async def test_a_byte_order_mark_before_the_body_is_left_out(serve, answer):
+async def test_byte_order_mark_is_removed_from_the_stored_body(serve, answer):
     served = await serve()
     assert (await served.post(b"\xef\xbb\xbf" + json.dumps(answer()).encode())).json()["queued"] == 1
     assert (await served.post(answer())).json()["known"] == 1
 
 
-async def test_a_long_body_is_read_while_others_are_answered(serve, answer):
+async def test_long_body_does_not_block_other_requests(serve, answer):
     """Its records are many, and each is odd: it is read in another thread, and mapped by turns."""
     served = await serve()
     body = json.dumps([answer(number) | {"userId": None} for number in range(500)]).encode()
@@ -169,14 +169,14 @@ async def test_a_long_body_is_read_while_others_are_answered(serve, answer):
 
 
 @pytest.mark.parametrize("raw", [b"", b"  \n"])
-async def test_an_empty_body(serve, raw):
+async def test_empty_body_is_rejected(serve, raw):
     served = await serve()
     done = await served.post(raw)
     assert (done.status_code, done.json()["error"]) == (400, "the body is empty; send JSON")
     assert await served.log() == []
 
 
-async def test_half_a_million_records_in_one_body(serve):
+async def test_body_with_too_many_records_is_rejected(serve):
     served = await serve()
     done = await served.post(b"[" + b"1," * 400_000 + b"1]")
     assert done.status_code == 413
@@ -186,7 +186,7 @@ async def test_half_a_million_records_in_one_body(serve):
 # -- length and pace -------------------------------------------------------------------------------------------------
 
 
-async def test_a_long_body_is_refused_before_it_is_read(serve):
+async def test_announced_long_body_is_rejected_before_it_is_read(serve):
     served = await serve(limits=WebhookLimits(body_bytes=1000))
     told = await exchange(served.port, HEAD + b"content-length: 1001\r\nexpect: 100-continue\r\n\r\n")
     assert told.startswith(b"HTTP/1.1 413 ")
@@ -195,7 +195,7 @@ async def test_a_long_body_is_refused_before_it_is_read(serve):
     assert absurd[9:12] in (b"413", b"400")
 
 
-async def test_a_body_without_a_length_is_counted_while_it_comes(serve):
+async def test_chunked_body_over_the_limit_is_rejected(serve):
     served = await serve(limits=WebhookLimits(body_bytes=1000))
     chunks = [b"190\r\n" + b"x" * 400 + b"\r\n"] * 4
     told = await exchange(served.port, HEAD + b"transfer-encoding: chunked\r\n\r\n", *chunks, b"0\r\n\r\n")
@@ -203,14 +203,14 @@ async def test_a_body_without_a_length_is_counted_while_it_comes(serve):
     assert served.receiver.body_budget.used_bytes == 0
 
 
-async def test_the_limit_itself_is_allowed(serve, answer):
+async def test_body_of_exactly_the_limit_is_accepted(serve, answer):
     raw = json.dumps(answer()).encode()
     served = await serve(limits=WebhookLimits(body_bytes=len(raw)))
     assert (await served.post(raw)).status_code == 200
     assert (await served.post(raw + b" ")).status_code == 413
 
 
-async def test_a_sender_that_goes_on_sends_to_the_end_and_still_hears_why(serve):
+async def test_client_that_keeps_sending_still_gets_the_rejection(serve):
     served = await serve(limits=WebhookLimits(body_bytes=1000))
     length = 2_000_000
     told = await exchange(
@@ -219,7 +219,7 @@ async def test_a_sender_that_goes_on_sends_to_the_end_and_still_hears_why(serve)
     assert told.startswith(b"HTTP/1.1 413 ")
 
 
-async def test_a_slow_body_times_out(serve):
+async def test_slow_body_times_out(serve):
     served = await serve(limits=WebhookLimits(body_seconds=0.2))
     told = await exchange(served.port, HEAD + b"content-length: 100\r\n\r\n{")
     assert told.startswith(b"HTTP/1.1 408 ")
@@ -227,7 +227,7 @@ async def test_a_slow_body_times_out(serve):
     assert served.receiver.body_budget.used_bytes == 0
 
 
-async def test_a_sender_that_leaves_is_no_matter(serve, answer):
+async def test_client_disconnect_releases_the_buffer(serve, answer):
     served = await serve()
     _, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(HEAD + b"content-length: 100\r\n\r\n{")
@@ -243,12 +243,12 @@ async def test_a_sender_that_leaves_is_no_matter(serve, answer):
 
 
 @pytest.mark.parametrize("start", [b"", b"POST /webhooks HTTP/1.1\r\n"])
-async def test_headers_that_do_not_come_end_the_connection(serve, start):
+async def test_missing_headers_time_out(serve, start):
     served = await serve(limits=WebhookLimits(head_seconds=0.2))
     assert (await exchange(served.port, start)).startswith(b"HTTP/1.1 408 ")
 
 
-async def test_headers_of_a_second_request_that_do_not_come(serve):
+async def test_missing_headers_of_a_second_request_time_out(serve):
     served = await serve(limits=WebhookLimits(head_seconds=0.2))
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -270,7 +270,7 @@ class Slow(SQLiteJournal):
         return await super().add(entries)
 
 
-async def test_one_connection_too_many_is_told_so(serve, answer, tmp_path):
+async def test_connection_over_the_limit_gets_503(serve, answer, tmp_path):
     async with Slow(tmp_path / "slow.db") as journal:
         served = await serve(limits=WebhookLimits(connections=3), journal=journal)
         posting = [asyncio.create_task(served.post(answer(number))) for number in range(3)]
@@ -284,7 +284,7 @@ async def test_one_connection_too_many_is_told_so(serve, answer, tmp_path):
         assert (await served.post(answer())).status_code == 200
 
 
-async def test_bodies_in_hand_are_bounded_over_all_connections(serve, answer):
+async def test_buffered_bytes_are_limited_over_all_connections(serve, answer):
     served = await serve(limits=WebhookLimits(max_buffered_bytes=1500))
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(HEAD + b"content-length: 2000\r\n\r\n" + b" " * 1400)
@@ -307,7 +307,7 @@ async def test_bodies_in_hand_are_bounded_over_all_connections(serve, answer):
         b"POST /webhooks HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcde",
     ],
 )
-async def test_what_is_no_http_is_sent_away_and_the_next_is_served(serve, answer, raw):
+async def test_invalid_http_is_rejected_and_the_next_client_served(serve, answer, raw):
     served = await serve()
     try:
         told = await exchange(served.port, raw)
@@ -331,7 +331,7 @@ class Full(SQLiteJournal):
         return await super().add(entries)
 
 
-async def test_an_outage_does_not_fill_the_log(serve, answer, tmp_path, caplog):
+async def test_outage_is_logged_once_per_interval(serve, answer, tmp_path, caplog):
     async with Full(tmp_path / "full.db") as journal:
         served = await serve(journal=journal)
         for number in range(20):
@@ -342,7 +342,7 @@ async def test_an_outage_does_not_fill_the_log(serve, answer, tmp_path, caplog):
     assert "no room left for the journal" in told[0]
 
 
-async def test_what_cannot_be_stored_is_to_be_sent_again(serve, answer, tmp_path):
+async def test_failed_store_is_answered_with_503(serve, answer, tmp_path):
     async with Full(tmp_path / "full.db") as journal:
         served = await serve(journal=journal)
         done = await served.post(answer())
@@ -353,7 +353,7 @@ async def test_what_cannot_be_stored_is_to_be_sent_again(serve, answer, tmp_path
         assert served.receiver.body_budget.used_bytes == 0
 
 
-async def test_locked_journal_is_waited_for_then_refused(serve, answer, tmp_path):
+async def test_locked_journal_is_answered_with_503_after_the_timeout(serve, answer, tmp_path):
     async with SQLiteJournal(tmp_path / "held.db", busy_timeout=0.2) as journal:
         served = await serve(journal=journal)
         holder = sqlite3.connect(tmp_path / "held.db", isolation_level=None)
@@ -368,7 +368,7 @@ async def test_locked_journal_is_waited_for_then_refused(serve, answer, tmp_path
         assert len(await served.log()) == 1
 
 
-async def test_a_fault_of_ours_is_json_too(serve, answer, monkeypatch, caplog):
+async def test_internal_error_is_answered_in_json(serve, answer, monkeypatch, caplog):
     served = await serve()
 
     async def broken(*_):

@@ -35,7 +35,7 @@ def entries(*names: str) -> list[NewDelivery]:
     return [NewDelivery(environment="production", message_id=name) for name in names]
 
 
-async def test_those_that_wait_together_are_stored_together():
+async def test_concurrent_requests_share_a_commit():
     journal = RecordingJournal()
     inflow = GroupCommitter(journal)
     await asyncio.gather(*(inflow.store(entries(f"m{number}")) for number in range(40)))
@@ -45,13 +45,13 @@ async def test_those_that_wait_together_are_stored_together():
 
 @given(st.lists(st.lists(st.text(max_size=3), max_size=4), max_size=30))
 @settings(max_examples=40, deadline=None)
-async def test_each_hears_its_own(parcels):
+async def test_each_request_gets_its_own_results(parcels):
     inflow = GroupCommitter(RecordingJournal())
     told = await asyncio.gather(*(inflow.store(entries(*names)) for names in parcels))
     assert [[one.outcome for one in added] for added in told] == parcels
 
 
-async def test_a_large_parcel_goes_alone_and_order_holds():
+async def test_large_request_is_committed_alone_in_order():
     journal = RecordingJournal()
     inflow = GroupCommitter(journal)
     large = [f"l{number}" for number in range(MAX_GROUP_ENTRIES + 1)]
@@ -60,7 +60,7 @@ async def test_a_large_parcel_goes_alone_and_order_holds():
 
 
 @pytest.mark.parametrize("error", [JournalError("the journal failed"), ValueError("of no parcel")])
-async def test_a_bad_one_spoils_no_other(error):
+async def test_failing_request_does_not_fail_others(error):
     journal = RecordingJournal(error)
     inflow = GroupCommitter(journal)
     told = await asyncio.gather(
@@ -70,7 +70,7 @@ async def test_a_bad_one_spoils_no_other(error):
 
 
 @pytest.mark.parametrize("kind", [JournalFullError, JournalUnreachableError])
-async def test_a_store_at_fault_is_asked_once_for_all(kind):
+async def test_store_error_fails_the_whole_group_once(kind):
     journal = RecordingJournal(kind("no room left", hint="free disk space"))
     inflow = GroupCommitter(journal)
     told = await asyncio.gather(*(inflow.store(entries("bad")) for _ in range(20)), return_exceptions=True)
@@ -80,7 +80,7 @@ async def test_a_store_at_fault_is_asked_once_for_all(kind):
     assert (await inflow.store(entries("later")))[0].outcome == "later"
 
 
-async def test_one_that_left_does_not_hold_up_the_rest():
+async def test_cancelled_request_does_not_delay_others():
     journal = RecordingJournal()
     inflow = GroupCommitter(journal)
     leaving = asyncio.create_task(inflow.store(entries("leaves")))
@@ -103,7 +103,7 @@ class Hanging(RecordingJournal):
         return await super().add(entries, deadline=deadline)
 
 
-async def test_hanging_journal_is_waited_for_once_then_refused_at_once():
+async def test_hanging_journal_times_out_once_then_fails_immediately():
     journal = Hanging()
     inflow = GroupCommitter(journal, timeout_s=0.05)
     told = await asyncio.gather(*(inflow.store(entries(name)) for name in "abc"), return_exceptions=True)
@@ -122,7 +122,7 @@ async def test_hanging_journal_is_waited_for_once_then_refused_at_once():
     assert stored[-1] == "e"
 
 
-async def test_what_went_wrong_last_is_told_until_something_is_stored():
+async def test_problem_is_reported_until_a_write_succeeds():
     inflow = GroupCommitter(journal := RecordingJournal(JournalFullError("no room left", hint="free disk space")))
     with pytest.raises(JournalFullError):
         await inflow.store(entries("bad"))

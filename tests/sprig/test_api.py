@@ -22,7 +22,7 @@ async def ask(api: Any, key: str, **settings: Any) -> ApiResponse:
         return await client.get(RESPONSES_PATH, {"limit": "10"})
 
 
-async def test_a_page_comes_back_whole(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
+async def test_client_returns_the_whole_page(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     sprig_api.hold(sprig_samples.response(n) for n in range(30))
     answer = await ask(sprig_api, sprig_api_key)
     assert (answer.kind, answer.status, answer.error) == ("ok", 200, "")
@@ -31,7 +31,7 @@ async def test_a_page_comes_back_whole(sprig_api: FakeSprigApi, sprig_api_key: s
     assert answer.latency_ms > 0
 
 
-async def test_the_key_goes_as_a_bearer_and_comes_back_nowhere(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
+async def test_api_key_is_sent_as_bearer_and_never_shown(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     sprig_api.trouble(status=400, body=json.dumps({"error": f"no key {sprig_api_key} here"}).encode())
     answer = await ask(sprig_api, sprig_api_key)
     assert sprig_api.requests[0].headers["authorization"] == f"Bearer {sprig_api_key}"
@@ -54,7 +54,7 @@ async def test_the_key_goes_as_a_bearer_and_comes_back_nowhere(sprig_api: FakeSp
         (301, b"", "refused", "redirected to 127.0.0.1"),
     ],
 )
-async def test_statuses(
+async def test_response_kind_by_status(
     sprig_api: FakeSprigApi, sprig_api_key: str, status: int, body: bytes, kind: str, error: str
 ) -> None:
     sprig_api.trouble(status=status, body=body)
@@ -73,7 +73,7 @@ async def test_redirects_are_not_followed(sprig_api: FakeSprigApi, sprig_api_key
 
 
 @pytest.mark.parametrize(("status", "seconds"), [(429, 12.0), (503, 12.0), (403, None)])
-async def test_a_wait_that_is_asked_for(
+async def test_retry_after_header_is_returned(
     sprig_api: FakeSprigApi, sprig_api_key: str, status: int, seconds: float | None
 ) -> None:
     sprig_api.trouble(status=status, headers={"retry-after": "12"})
@@ -89,7 +89,9 @@ async def test_a_wait_that_is_asked_for(
         ("hang", "no answer within 0.2 s"),
     ],
 )
-async def test_network_trouble_is_an_answer(sprig_api: FakeSprigApi, sprig_api_key: str, how: str, error: str) -> None:
+async def test_network_errors_are_returned_as_retry(
+    sprig_api: FakeSprigApi, sprig_api_key: str, how: str, error: str
+) -> None:
     sprig_api.trouble(how=how, body=b'{"data": []}' * 50)
     answer = await ask(sprig_api, sprig_api_key, timeout=0.2)
     assert answer.kind == "retry"
@@ -97,56 +99,52 @@ async def test_network_trouble_is_an_answer(sprig_api: FakeSprigApi, sprig_api_k
     assert answer.body == b""
 
 
-async def test_a_body_that_trickles_ends_at_the_deadline(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
+async def test_trickling_body_ends_at_the_deadline(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     sprig_api.trouble(how="slow", body=b'{"data": []}' * 50)
     answer = await ask(sprig_api, sprig_api_key, timeout=5.0, deadline=0.3)
     assert (answer.kind, answer.error) == ("retry", "no whole answer within 0.3 s")
 
 
-async def test_nobody_there(sprig_api_key: str, sprig_api: FakeSprigApi) -> None:
+async def test_refused_connection_is_returned_as_retry(sprig_api_key: str, sprig_api: FakeSprigApi) -> None:
     sprig_api.url = "http://127.0.0.1:9"
     answer = await ask(sprig_api, sprig_api_key)
     assert (answer.kind, answer.status, answer.error) == ("retry", 0, "connection refused")
 
 
-async def test_a_body_is_read_up_to_a_limit(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
+async def test_body_is_read_up_to_the_limit(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     sprig_api.trouble(body=b"x" * 3_000_000)
     answer = await ask(sprig_api, sprig_api_key, max_body=1_000_000)
     assert (answer.kind, answer.error) == ("too-large", "more than 1,000,000 bytes")
 
 
-async def test_a_body_that_unfolds_without_end_is_read_up_to_a_limit(
-    sprig_api: FakeSprigApi, sprig_api_key: str
-) -> None:
+async def test_gzip_bomb_is_read_up_to_the_limit(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     bomb = gzip.compress(b"\0" * 200_000_000, 9)
     sprig_api.trouble(body=bomb, headers={"content-encoding": "gzip"})
     assert (await ask(sprig_api, sprig_api_key, max_body=1_000_000)).kind == "too-large"
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "deflate", "gzip, gzip"])
-async def test_compression_that_was_not_asked_for_is_not_undone(
-    sprig_api: FakeSprigApi, sprig_api_key: str, encoding: str
-) -> None:
+async def test_unrequested_compression_is_rejected(sprig_api: FakeSprigApi, sprig_api_key: str, encoding: str) -> None:
     sprig_api.trouble(body=b"anything", headers={"content-encoding": encoding})
     answer = await ask(sprig_api, sprig_api_key)
     assert answer.kind == "refused"
     assert "compressed" in answer.error
 
 
-async def test_broken_gzip_is_tried_again(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
+async def test_broken_gzip_is_retried(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     sprig_api.trouble(body=b"not gzip at all", headers={"content-encoding": "gzip"})
     assert (await ask(sprig_api, sprig_api_key)).kind == "retry"
 
 
 @pytest.mark.parametrize("status", range(100, 700))
-def test_every_status_means_something(status: int) -> None:
+def test_every_status_has_a_kind(status: int) -> None:
     kind = classify(status)
     assert (kind == "ok") == (200 <= status < 300)
     assert (kind == "key-refused") == (status in (401, 403))
 
 
 @pytest.mark.parametrize("url", ["ftp://sprig.example", "https://", "https://user:secret@sprig.example", "sprig"])
-def test_addresses_that_cannot_be_used(url: str) -> None:
+def test_invalid_api_urls_raise_config_error(url: str) -> None:
     with pytest.raises(ConfigError) as raised:
         SprigClient(url, SprigApiKey("k" * 20), clock=SystemClock())
     assert "secret" not in raised.value.message + raised.value.hint

@@ -40,7 +40,7 @@ def serve(tmp_path) -> Callable:
     return start
 
 
-async def test_ready_until_it_stops_or_the_journal_does(serve):
+async def test_readyz_follows_config_stop_and_journal(serve):
     async with serve(trusting=True) as post:
         assert (await post.ask("/healthz")).json() == {"alive": True}
         assert (await post.ask("/readyz")).json() == {
@@ -61,14 +61,14 @@ async def test_ready_until_it_stops_or_the_journal_does(serve):
         assert "sprig_tui_journal_readable 0.0" in (await post.ask("/metrics")).text
 
 
-async def test_nothing_but_what_monitors_ask_is_there(serve):
+async def test_health_server_has_no_other_routes(serve):
     async with serve(trusting=True) as post:
         done = await post.ask("/webhooks/production")
         assert (done.status_code, "/metrics" in done.json()["error"]) == (404, True)
         assert (await post.client.post("/metrics")).status_code == 405
 
 
-async def test_strangers_learn_that_it_is_ready_and_nothing_else(serve):
+async def test_readyz_hides_details_without_a_token(serve):
     async with serve(trusting=False) as post:
         assert (await post.ask("/readyz")).json() == {"ready": True, "stopping": False}
         assert (await post.ask("/metrics")).status_code == 401
