@@ -1,4 +1,4 @@
-"""The console on a million deliveries, in a real terminal (a pty of 120x40): how long things take in its log.
+"""Benchmark of the console's log on a million deliveries, in a real terminal (a pty of 120x40).
 
     python tests/benchmarks/console_log.py [DELIVERIES]
 

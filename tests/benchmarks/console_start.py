@@ -1,4 +1,4 @@
-"""The start of the console in a pty of 120x40 beside a bare Textual app: first paint, memory, idle CPU.
+"""Benchmark of the console's start in a pty of 120x40, compared with a bare Textual app: paint, memory, idle CPU.
 
     python tests/benchmarks/console_start.py [ROUNDS [DELIVERIES]]
 
@@ -36,9 +36,9 @@ class Bare(App):
 
 Bare().run()
 """
-SETTLED = 4.0
+SETTLE_S = 4.0
 """Seconds after which everything that follows the first paint is done."""
-IDLE = 6.0
+IDLE_S = 6.0
 """Seconds in which nothing happens are watched."""
 
 
@@ -100,9 +100,9 @@ def start(command: list[str], home: Path, *, stay: bool = False) -> Start:
             seen += os.read(master, 65_536)
         found = Start(time.perf_counter() - begun, cpu_of(process.pid))
         if stay:
-            _drain(master, SETTLED)
+            _drain(master, SETTLE_S)
             before, at = cpu_of(process.pid), time.perf_counter()
-            painted = _drain(master, IDLE)
+            painted = _drain(master, IDLE_S)
             idle = (cpu_of(process.pid) - before) / (time.perf_counter() - at)
             found = found._replace(rss=rss_of(process.pid), idle=idle, painted=painted)
     finally:

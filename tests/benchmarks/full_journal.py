@@ -1,4 +1,4 @@
-"""Makes a large journal for benchmarks, once: a million deliveries in every state, as traffic would have left them."""
+"""Large journal for benchmarks: a million deliveries in every state, as traffic would have left them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sprig_tui.journal.base import ClaimRequest, Journal
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 
-CHUNK = 2_000
+CHUNK_ROWS = 2_000
 SURVEYS = ("Checkout effort", "Onboarding", "Pricing page", "Search results", "NPS autumn")
 TYPES = (("LIKERT", "4"), ("NPS", "9"), ("OPEN", "Slow on the last step, but it worked"), ("MULTIPLECHOICE", "Blue"))
 
@@ -75,8 +75,8 @@ async def _settle_all(journal: Journal, environment: str) -> None:
 
 async def fill_journal(journal: Journal, count: int) -> None:
     """Add the deliveries and settle them; takes about a minute and a half for a million on SQLite."""
-    for start in range(1, count + 1, CHUNK):
-        await journal.add([entry(number) for number in range(start, min(count + 1, start + CHUNK))])
+    for start in range(1, count + 1, CHUNK_ROWS):
+        await journal.add([entry(number) for number in range(start, min(count + 1, start + CHUNK_ROWS))])
     for environment in ("production", "development"):
         await _settle_all(journal, environment)
 

@@ -1,4 +1,4 @@
-"""How long a claim and a settle take, and a history that stands beside them."""
+"""Latency of claim and settle, alone and with a long history of delivered rows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Latencies(Struct, frozen=True):
 async def measure_latencies(
     place: str, entries: Sequence[NewDelivery], batch: int, *, cpu: Callable[[], float] = lambda: 0.0
 ) -> Latencies:
-    """Add the entries, then claim and settle them by this many, as one worker does."""
+    """Add the entries, then claim and settle them in batches, as one worker does."""
     claims: list[float] = []
     settles: list[float] = []
     async with open_journal(place) as journal:
@@ -80,7 +80,7 @@ def _shares(times: Sequence[float]) -> tuple[float, float]:
 
 
 async def write_history(url: str, rows: int) -> float:
-    """Add and deliver so many; returns the seconds. Nothing of it waits for the disk, to be done sooner."""
+    """Add and deliver this many rows; returns the seconds. Does not wait for the disk, to be faster."""
     connection = await asyncpg.connect(url)
     name = await connection.fetchval("SELECT current_database()")
     try:

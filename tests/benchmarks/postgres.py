@@ -1,4 +1,4 @@
-"""The journal on PostgreSQL beside the one on SQLite and beside procrastinate: the same jobs, one machine, one run.
+"""Benchmark of the journal on PostgreSQL, compared with SQLite and with procrastinate: same jobs, same machine.
 
     python tests/benchmarks/postgres.py [--jobs 20000] [--rounds 3] [--history 1000000]
 
@@ -190,7 +190,7 @@ async def latencies(bench: Bench, rounds: int) -> None:
 
 
 async def history(bench: Bench, rows: int, rounds: int) -> None:
-    """The same beside so many rows that were delivered before; turn by turn, so that both meet the same machine."""
+    """The same with this many rows delivered before; the two alternate, so that both meet the same load."""
     long = await bench.fresh("postgres")
     seconds = await write_history(long, rows)
     connection = await asyncpg.connect(long)

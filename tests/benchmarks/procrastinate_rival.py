@@ -1,4 +1,4 @@
-"""The same jobs as tasks of procrastinate (pip install procrastinate 'psycopg[binary]'), one event and request each.
+"""Jobs of procrastinate that do the same work (pip install procrastinate 'psycopg[binary]'), one request each.
 
 As a process: `python procrastinate_rival.py DATABASE URL` is one worker; it says `ready`, begins at a line on its
 input, and ends when there is nothing to do.
@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import procrastinate
-from shared_jobs import CHUNK, Delivered, cpu_of, start_workers, tell
+from shared_jobs import CHUNK_ENTRIES, Delivered, cpu_of, signal_workers, start_workers
 from throughput import KEY
 
 from sprig_tui.journal.records import NewDelivery
@@ -46,16 +46,16 @@ async def fill(database: str, entries: Sequence[NewDelivery]) -> float:
         await app.schema_manager.apply_schema_async()
         bodies = [{"body": entry.body.decode()} for entry in entries if not entry.reason]
         began = time.perf_counter()
-        for start in range(0, len(bodies), CHUNK):
-            await deliver.batch_defer_async(*bodies[start : start + CHUNK])
+        for start in range(0, len(bodies), CHUNK_ENTRIES):
+            await deliver.batch_defer_async(*bodies[start : start + CHUNK_ENTRIES])
         return time.perf_counter() - began
 
 
 def deliver(database: str, url: str, workers: int) -> Delivered:
-    """Let so many workers do all jobs."""
+    """Run all jobs with this many workers."""
     started = start_workers(__file__, database, url, workers)
     began = time.perf_counter()
-    tell(started)
+    signal_workers(started)
     cpu = cpu_of(started)
     seconds = time.perf_counter() - began
     for one in started:

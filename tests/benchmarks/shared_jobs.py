@@ -1,4 +1,4 @@
-"""The same jobs for every store: fills a journal, and delivers from it with so many worker processes.
+"""Jobs shared by all stores: fills a journal and delivers from it with worker processes.
 
 As a process: `python shared_jobs.py PLACE URL` is one worker; it says `ready`, begins at a line on its input, and at
 the next drains and says what CPU it took.
@@ -28,12 +28,12 @@ from sprig_tui.journal.records import NewDelivery, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reader import read_responses
 
-CHUNK = 500
-LOOK_S = 0.02
+CHUNK_ENTRIES = 500
+POLL_INTERVAL_S = 0.02
 
 
 def environments(url: str) -> dict[str, Environment]:
-    """One environment whose pace holds nobody up."""
+    """One environment with a rate that limits nothing."""
     return {
         "production": Environment(
             name="production",
@@ -56,7 +56,7 @@ def make_entries(number: int) -> list[NewDelivery]:
 
 def chunks(entries: Sequence[NewDelivery]) -> Iterator[Sequence[NewDelivery]]:
     """As many at a time as a receiver under load stores at once."""
-    return (entries[start : start + CHUNK] for start in range(0, len(entries), CHUNK))
+    return (entries[start : start + CHUNK_ENTRIES] for start in range(0, len(entries), CHUNK_ENTRIES))
 
 
 async def fill(place: str, entries: Sequence[NewDelivery]) -> float:
@@ -77,7 +77,7 @@ class Delivered(Struct, frozen=True):
 
 
 def start_workers(script: str, place: str, url: str, workers: int) -> list[subprocess.Popen[str]]:
-    """Start so many processes of a script, and wait until each is up."""
+    """Start this many processes of a script, and wait until each is up."""
     commands = [sys.executable, script, place, url]
     started = [
         subprocess.Popen(commands, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(workers)
@@ -88,7 +88,7 @@ def start_workers(script: str, place: str, url: str, workers: int) -> list[subpr
     return started
 
 
-def tell(workers: Sequence[subprocess.Popen[str]]) -> None:
+def signal_workers(workers: Sequence[subprocess.Popen[str]]) -> None:
     """Let them go on."""
     for one in workers:
         assert one.stdin is not None
@@ -106,17 +106,17 @@ def cpu_of(workers: Sequence[subprocess.Popen[str]]) -> float:
 
 
 async def deliver(place: str, url: str, workers: int) -> Delivered:
-    """Let so many workers deliver what is queued; every one of them is up before the clock starts."""
+    """Deliver what is queued with this many workers; all of them are up before the clock starts."""
     started = await asyncio.to_thread(start_workers, __file__, place, url, workers)
     async with open_journal(place) as journal:
         began = time.perf_counter()
-        tell(started)
+        signal_workers(started)
         while True:
             if not (await journal.counts()).by_environment["production"].get(State.QUEUED, 0):
                 break
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
         seconds = time.perf_counter() - began
-    tell(started)
+    signal_workers(started)
     cpu = await asyncio.to_thread(cpu_of, started)
     for one in started:
         one.communicate()

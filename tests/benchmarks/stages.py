@@ -1,10 +1,10 @@
-"""What each stage of the pipe costs by itself, in microseconds of CPU for each response (all threads).
+"""CPU cost of each stage of the pipeline, in microseconds per response (all threads).
 
     python tests/benchmarks/stages.py                     # 20,000 responses, seven rounds, the median of each stage
 
-Every stage gets what the one before it made, ready in memory. Nothing else of ours runs meanwhile, so the sums are what
-the work costs without hand-overs between threads; `throughput.py` measures the whole of it at once. What an engine
-stores itself it claims at once, instead of adding and then claiming.
+Each stage gets the output of the one before, in memory, and runs alone: the sums are the cost of the work without
+switches between threads; `throughput.py` measures the whole pipeline. An engine claims what it adds in one step ("both
+at once") instead of adding and then claiming.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sprig_tui.segment.limits import MAX_BATCH_EVENTS, TARGET_BATCH_BYTES
 from sprig_tui.sprig.reader import read_responses
 
 STAGES = ("reading", "mapping", "adding", "claiming", "settling")
-AT_ONCE = ("reading", "mapping", "both at once", "settling")
+COMBINED_STAGES = ("reading", "mapping", "both at once", "settling")
 
 
 def environments() -> dict[str, Environment]:
@@ -41,15 +41,15 @@ def environments() -> dict[str, Environment]:
 
 
 def timed(took: dict[str, float], stage: str, work: Callable[[], Any]) -> Any:
-    """Run, and add the CPU that it took to the stage."""
+    """Run, and add the CPU time to the stage."""
     began = time.process_time()
     result = work()
     took[stage] = took.get(stage, 0.0) + time.process_time() - began
     return result
 
 
-async def journaled(took: dict[str, float], entries: list[NewDelivery], folder: str) -> None:
-    """Add, claim and settle everything, each measured by itself."""
+async def measure_journal(took: dict[str, float], entries: list[NewDelivery], folder: str) -> None:
+    """Add, claim and settle everything, each step measured alone."""
     async with SQLiteJournal(Path(folder) / "journal.db") as journal:
         began = time.process_time()
         for start in range(0, len(entries), MAX_CHUNK_ENTRIES):
@@ -74,8 +74,8 @@ async def settle(journal: SQLiteJournal, claim: Claim) -> None:
     await journal.settle(claim, (Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt),))
 
 
-async def claimed_at_once(took: dict[str, float], entries: list[NewDelivery], folder: str) -> None:
-    """Add and claim everything in one step, measured by itself."""
+async def measure_add_and_claim(took: dict[str, float], entries: list[NewDelivery], folder: str) -> None:
+    """Add and claim everything in one step, measured alone."""
     wanted = ClaimRequest("production", MAX_BATCH_EVENTS, TARGET_BATCH_BYTES, 60_000, 0.0, "", len(entries))
     took["both at once"] = 0.0
     async with SQLiteJournal(Path(folder) / "at-once.db") as journal:
@@ -87,16 +87,16 @@ async def claimed_at_once(took: dict[str, float], entries: list[NewDelivery], fo
                 await settle(journal, claim)
 
 
-def one_round(path: Path) -> dict[str, float]:
+def run_round(path: Path) -> dict[str, float]:
     """CPU seconds by stage."""
     took: dict[str, float] = {}
     timed(took, "reading", lambda: deque(read_responses([path]), maxlen=0))
     records = list(read_responses([path]))
-    intake = EntryBuilder(Rules(), environments())
-    entries = timed(took, "mapping", lambda: list(intake.entries(records)))
+    builder = EntryBuilder(Rules(), environments())
+    entries = timed(took, "mapping", lambda: list(builder.entries(records)))
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(journaled(took, entries, folder))
-        asyncio.run(claimed_at_once(took, entries, folder))
+        asyncio.run(measure_journal(took, entries, folder))
+        asyncio.run(measure_add_and_claim(took, entries, folder))
     return took
 
 
@@ -109,13 +109,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "responses.jsonl"
         write_input(path, arguments.responses)
-        rounds = [one_round(path) for _ in range(arguments.rounds)]
+        rounds = [run_round(path) for _ in range(arguments.rounds)]
     medians = {}
     for stage in rounds[0]:
         found = [took[stage] / arguments.responses * 1e6 for took in rounds]
         medians[stage] = statistics.median(found)
         print(f"{stage:12} {medians[stage]:6.1f} us   ({min(found):.1f} to {max(found):.1f})")
-    for way in (STAGES, AT_ONCE):
+    for way in (STAGES, COMBINED_STAGES):
         print(f"{sum(medians[stage] for stage in way):6.1f} us of CPU for each response: {', '.join(way)}")
 
 

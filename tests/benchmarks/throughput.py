@@ -1,4 +1,4 @@
-"""From file to acknowledged delivery, durable, beside segment-analytics-python to the same sink.
+"""Throughput from file to acknowledged delivery, durable, compared with segment-analytics-python to the same sink.
 
     python tests/benchmarks/throughput.py                 # 20,000 responses, three rounds, ours and theirs in turn
     python tests/benchmarks/throughput.py --million       # 1,000,000 of ours, beside 20,000 before and after them
@@ -98,8 +98,8 @@ def run_ours(url: str, path: str, _: int) -> dict[str, float]:
     async def pipe(folder: str) -> tuple[float, int]:
         started = time.perf_counter()
         async with SQLiteJournal(Path(folder) / "journal.db") as journal, Engine(journal, environments) as engine:
-            fed = await ingest_records(read_responses([path]), EntryBuilder(Rules(), environments), journal, engine)
-            await wait_until_settled(journal, fed.ids, fed.environments, engine=engine)
+            result = await ingest_records(read_responses([path]), EntryBuilder(Rules(), environments), journal, engine)
+            await wait_until_settled(journal, result.ids, result.environments, engine=engine)
             seconds = time.perf_counter() - started
             counts = await journal.counts()
         return seconds, counts.by_environment.get("production", {}).get(State.DELIVERED, 0)
@@ -180,7 +180,7 @@ RUNS = {"ours": run_ours, "theirs": run_theirs, "bare": run_bare}
 
 
 def sink_process(ready: Any) -> None:
-    """The sink by itself: counts distinct ids, keeps nothing."""
+    """Sink in a process of its own: counts distinct ids, keeps nothing."""
     from sprig_tui.segment.sink import Sink, serve
 
     async def main() -> None:

@@ -1,11 +1,11 @@
-"""Webhooks acknowledged per second, durable, beside a bare starlette route that stores nothing, in one run.
+"""Throughput of webhooks, acknowledged and durable, compared with a bare starlette route that stores nothing.
 
     python tests/benchmarks/webhooks.py                      # 20,000 requests over 64 connections, three rounds in turn
     python tests/benchmarks/webhooks.py --close              # a connection per request, as Sprig's axios makes them
-    python tests/benchmarks/webhooks.py --deliver            # with the engine inside, delivering to the look-alike
+    python tests/benchmarks/webhooks.py --deliver            # with the engine inside, delivering to the fake Segment
 
-Server, clients and look-alike are processes of their own. The clients write ready-made requests over plain sockets and
-read the answers to their end; a latency is from the first byte written to the last byte read. Each answer is another
+Server, clients and fake Segment are separate processes. The clients write ready-made requests over plain sockets and
+read the responses to their end; a latency is from the first byte written to the last byte read. Each answer is another
 one, and afterwards the journal is asked for each of them: every acknowledged one must be there.
 """
 
@@ -82,7 +82,7 @@ class Run(NamedTuple):
 
 
 async def drive(port: int, made: list[bytes], connections: int, *, close: bool) -> Run:
-    """All requests over so many connections at once."""
+    """All requests over this many connections at once."""
     waiting = iter(made)
     latencies: list[float] = []
     statuses: dict[bytes, int] = {}
@@ -212,7 +212,7 @@ def peak_mb(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
-def told(name: str, run: Run, cpu: float, peak: float) -> float:
+def report(name: str, run: Run, cpu: float, peak: float) -> float:
     rate = len(run.latencies) / run.seconds
     ordered = sorted(run.latencies)
     p50, p99 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
@@ -240,7 +240,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--close", action="store_true", help="a connection per request")
-    parser.add_argument("--deliver", action="store_true", help="with the engine, to the look-alike")
+    parser.add_argument("--deliver", action="store_true", help="with the engine, to the fake Segment")
     options = parser.parse_args()
     ratios = []
     with tempfile.TemporaryDirectory() as folder:
@@ -257,8 +257,8 @@ def main() -> None:
         try:
             for turn in range(options.rounds):
                 home = Path(folder) / str(turn)
-                bare = told("bare route", *measured(start_bare, options, turn, home, ""))
-                ours = told("listen", *measured(start_ours, options, turn, home, sink))
+                bare = report("bare route", *measured(start_bare, options, turn, home, ""))
+                ours = report("listen", *measured(start_ours, options, turn, home, sink))
                 stored = asyncio.run(journaled(home))
                 assert stored == options.requests, f"{stored} of {options.requests} are in the journal"
                 ratios.append(ours / bare)
