@@ -112,6 +112,31 @@ def test_confirmations(waiting, home, size):
 
 
 @sizes
+def test_confirmations_of_replays(home, segment, terminal, size):
+    home.key(endpoint=segment.url)
+    one = terminal(home.sample("flat.jsonl", environment="development"), size=size)
+    one.shows("flat.jsonl  1 of 4", "no deliveries yet")
+    one.press("1", DOWN, "2")
+    one.write("Sy")
+    segment.until(lambda events: len(events) == 4)
+    one.shows("Deliveries ── 4 ", gone="▌")  # a notice may cover the box
+    one.press("3")
+    for key in ("R", "w", "W"):
+        one.press(key)
+        one.shows("n or escape No", "enter takes the lit one")
+        walk(one, 2, "n or escape No")
+        for way in ("n", ESCAPE, ENTER):
+            leave(one, way, "n or escape No")
+            one.press(key)
+            one.shows("n or escape No")
+        leave(one, "n", "n or escape No")
+    one.press("q")
+    assert one.leave() == 0
+    assert len(segment.events) == 4
+    assert [delivery.attempts for delivery in home.deliveries()] == [1] * 4
+
+
+@sizes
 def test_forms(waiting, home, size):
     one = waiting(size)
     one.press("1", "e")
