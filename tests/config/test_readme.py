@@ -1,4 +1,4 @@
-"""What README.md says of the config is what the config takes."""
+"""README.md: its settings and examples are those of the config."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def _rows() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_every_setting_is_in_the_table_and_none_is_invented(table: str) -> None:
+def test_readme_lists_every_setting_of_a_table_and_no_other(table: str) -> None:
     known = {field.name for field in msgspec.structs.fields(TABLES[table])}
     assert _rows()[table] <= known
     assert known - ELSEWHERE <= _rows()[table]
 
 
-def test_the_example_is_a_config(tmp_path: Path) -> None:
+def test_readme_example_is_a_valid_config(tmp_path: Path) -> None:
     text = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)[0]
     paths = paths_in_folder(str(tmp_path))
     document = ConfigFile(paths.config_file, text.encode(), tomllib.loads(text), 0o600)
@@ -55,5 +55,5 @@ def test_the_example_is_a_config(tmp_path: Path) -> None:
     assert settings.environments["production"].sprig_environment_id == "QmK7x2dTfa"
 
 
-def test_the_script_is_python() -> None:
+def test_readme_script_is_valid_python() -> None:
     compile(re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0], "README.md", "exec")

@@ -1,4 +1,4 @@
-"""What a running process takes up of a config that others write, and what not."""
+"""Config reload: which changed configs a running process uses, and startup without the last config."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_reload_names_each_removed_rule(followed):
     assert followed.look() == "changed: mapping.hash properties.email"
 
 
-def test_a_person_may_confirm_what_lacks_its_end(followed):
+def test_user_can_confirm_a_config_that_may_be_truncated(followed):
     less = WHOLE.partition("[mapping]")[0]
     assert followed.look(less).startswith("held: it breaks off")
     assert followed.look(confirmed=True) == "changed: mapping"
@@ -135,14 +135,14 @@ def test_reload_waits_when_the_last_number_may_be_cut_off(followed):
     assert followed.reload.settings.delivery.max_retries == 4
 
 
-def test_reload_trusts_files_written_by_our_commands(followed):
+def test_reload_trusts_files_written_by_sprig_tui(followed):
     delete_environment(followed.paths, "staging")
     assert followed.look() == "changed: environments.staging"
     save_environment(followed.paths, "production", {"webhook_token": None})
     assert followed.look() == "changed: environments.production.webhook_token"
 
 
-def test_our_own_command_does_not_make_half_a_config_whole(followed):
+def test_own_edit_of_a_truncated_config_is_not_trusted(followed):
     followed.file.write_text(WHOLE.partition("[mapping]")[0])
     save_environment(followed.paths, "staging", {"protected": True})
     followed.now += STABLE_FOR_S
@@ -156,7 +156,7 @@ def test_config_file_that_appears_is_loaded_at_once(tmp_path):
     assert followed.look(WHOLE) == "changed: "
 
 
-def test_a_folder_that_is_swapped_behind_a_link_is_one_change(tmp_path):
+def test_swapped_folder_behind_a_link_is_one_change(tmp_path):
     """As Kubernetes replaces a ConfigMap: ..data, on the way to the file, becomes a link to another folder."""
     home = tmp_path / "home"
     for name, text in (("..1", WHOLE), ("..2", WHOLE.replace("eu", "us"))):
@@ -172,7 +172,7 @@ def test_a_folder_that_is_swapped_behind_a_link_is_one_change(tmp_path):
     assert followed.look().startswith("held: it points to")
 
 
-def test_the_memory_has_names_and_no_values(followed):
+def test_last_config_stores_key_names_without_values(followed):
     [kept] = followed.paths.state_dir.iterdir()
     text = kept.read_text()
     assert "webhook_token" in text
@@ -181,7 +181,7 @@ def test_the_memory_has_names_and_no_values(followed):
     assert "Zq8T" not in text
 
 
-def test_a_start_without_what_was_there_last_time_says_so(followed):
+def test_startup_names_keys_lost_since_the_last_use(followed):
     followed.file.write_text(WHOLE.partition("[mapping]")[0])
     [(text, _)] = removed_since_last_use(followed.paths, followed.load())
     assert "lacks what it had" in text
@@ -195,7 +195,7 @@ def test_a_start_without_what_was_there_last_time_says_so(followed):
     assert list(removed_since_last_use(followed.paths, followed.load())) == []
 
 
-def test_a_start_waits_a_moment_for_a_config_that_is_being_replaced(followed):
+def test_startup_waits_for_a_config_that_is_being_replaced(followed):
     followed.file.unlink()
     steps = [lambda: followed.file.write_text("[mapp"), lambda: followed.file.write_text(WHOLE)]
 
@@ -208,7 +208,7 @@ def test_a_start_waits_a_moment_for_a_config_that_is_being_replaced(followed):
     assert steps == []
 
 
-def test_a_start_does_not_wait_for_ever(followed):
+def test_startup_wait_is_limited(followed):
     followed.file.unlink()
 
     def sleep(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""A config that broke off where it is still valid TOML is told from one that somebody shortened."""
+"""Truncated configs that are still valid TOML are distinguished from deliberately shortened ones."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_truncated_config_is_recognised_at_every_valid_prefix():
     assert [text for text in found if tomllib.loads(text) and not is_truncated(WHOLE, text)] == []
 
 
-def test_so_does_the_beginning_of_a_changed_one():
+def test_truncated_config_is_recognised_after_other_changes():
     changed = WHOLE.replace('"eu"', '"us"').replace("[environments", "# new\n[environments")
     found = [text for text in valid_prefixes(changed) if "mapping" not in text and "rite_key" in text]
     assert found
@@ -69,7 +69,7 @@ def test_complete_config_is_not_taken_for_truncated(now):
     assert not is_truncated(WHOLE, now)
 
 
-def test_without_a_newline_a_number_may_have_broken_off():
+def test_number_at_the_end_without_newline_may_be_truncated():
     assert is_truncated(WHOLE, WHOLE.partition("5\n\n[mapping]")[0])
     assert is_truncated("a = 1\nb = 25", "a = 1\nb = 2")
     assert not is_truncated("a = 1\nb = 25\n", "a = 1\nb = 2\n")

@@ -14,7 +14,7 @@ KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 CODED = base64.b64encode(f"{KEY}:".encode()).decode()
 
 
-def test_a_key_as_segment_shows_it_has_no_fault() -> None:
+def test_valid_write_key_has_no_faults() -> None:
     assert lint_secret(KEY, WRITE_KEY_RULES).faults == ()
     assert lint_secret(KEY + "\n", WRITE_KEY_RULES).faults == ()
     assert lint_secret(KEY + "\r\n", WRITE_KEY_RULES).faults == ()
@@ -69,7 +69,7 @@ def test_write_key_lint_strips_what_is_safe_and_says_so(text: str, name: str) ->
         ("a" * 10_000_000, "too-long"),
     ],
 )
-def test_write_key_lint_refuses_with_the_next_step(text: str, name: str) -> None:
+def test_write_key_lint_error_has_a_hint(text: str, name: str) -> None:
     lint = lint_secret(text, WRITE_KEY_RULES)
     assert lint.secret == ""
     assert [fault.name for fault in lint.errors] == [name]
@@ -94,7 +94,7 @@ def test_write_key_lint_warning_can_be_forced(text: str, name: str) -> None:
 
 
 @given(st.text(max_size=80))
-def test_any_text_gives_a_clean_key_or_an_error_and_never_prints_it(text: str) -> None:
+def test_write_key_lint_of_any_text_is_a_clean_key_or_an_error(text: str) -> None:
     lint = lint_secret(text, WRITE_KEY_RULES)
     assert bool(lint.secret) != bool(lint.errors)
     assert lint.secret.isascii()

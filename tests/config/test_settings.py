@@ -1,4 +1,4 @@
-"""Settings: strict where they are ours, at peace with what is not, and never showing a key."""
+"""Settings: strict validation, environment variables, and secrets that never appear in texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load(paths: Paths, text: str, **environ: str) -> Settings:
     return load_settings(paths, environ)
 
 
-def test_without_a_file_the_two_environments_are_there(paths: Paths) -> None:
+def test_settings_without_a_file_have_two_environments(paths: Paths) -> None:
     settings = load_settings(paths, {})
     assert settings.environments == {
         "production": Environment(name="production", protected=True),
@@ -38,7 +38,7 @@ def test_without_a_file_the_two_environments_are_there(paths: Paths) -> None:
     assert settings.warnings == ()
 
 
-def test_everything_can_be_set(paths: Paths) -> None:
+def test_every_setting_is_read(paths: Paths) -> None:
     settings = load(
         paths,
         """
@@ -128,7 +128,7 @@ def test_everything_can_be_set(paths: Paths) -> None:
         ("a = 1\na = 2\n", "not valid TOML", "correct that line"),
     ],
 )
-def test_a_fault_names_file_key_and_next_step(paths: Paths, text: str, message: str, hint: str) -> None:
+def test_invalid_setting_error_names_file_key_and_next_step(paths: Paths, text: str, message: str, hint: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(paths, text)
     assert str(paths.config_file) in caught.value.message
@@ -136,7 +136,7 @@ def test_a_fault_names_file_key_and_next_step(paths: Paths, text: str, message: 
     assert hint in caught.value.hint
 
 
-def test_a_value_never_stands_in_an_error(paths: Paths) -> None:
+def test_invalid_setting_error_does_not_contain_the_value(paths: Paths) -> None:
     for text in (
         f"[environments.production]\nwrite_key = ['{KEY}']",
         f"[environments.production]\nprotected = '{KEY}'",
@@ -146,7 +146,7 @@ def test_a_value_never_stands_in_an_error(paths: Paths) -> None:
         assert KEY not in str(caught.value) + caught.value.hint
 
 
-def test_keys_come_from_variable_then_named_variable_then_config(paths: Paths) -> None:
+def test_write_key_precedence_variable_named_config(paths: Paths) -> None:
     text = f"[environments.staging-eu]\nwrite_key = '{KEY}'\nwrite_key_env = 'SEG'"
 
     def source(**environ: str) -> str:
@@ -160,7 +160,7 @@ def test_keys_come_from_variable_then_named_variable_then_config(paths: Paths) -
     assert source(SPRIG_TUI_WRITE_KEY_STAGING_EU=" ") == "config"
 
 
-def test_a_named_variable_that_is_not_set_is_said(paths: Paths) -> None:
+def test_named_variable_that_is_not_set_is_a_warning(paths: Paths) -> None:
     settings = load(paths, "[environments.production]\nwrite_key_env = 'SEG'")
     assert settings.environments["production"].write_key is None
     [warning] = settings.warnings
@@ -168,7 +168,7 @@ def test_a_named_variable_that_is_not_set_is_said(paths: Paths) -> None:
     assert warning.message == "production: write_key_env names 'SEG', which is not set"
 
 
-def test_a_key_that_cannot_be_used_is_no_key_and_said(paths: Paths) -> None:
+def test_unusable_write_key_is_ignored_with_a_warning(paths: Paths) -> None:
     settings = load(
         paths, f"[environments.production]\nwrite_key = '{KEY}'", SPRIG_TUI_WRITE_KEY_PRODUCTION="two words"
     )
@@ -176,7 +176,7 @@ def test_a_key_that_cannot_be_used_is_no_key_and_said(paths: Paths) -> None:
     assert "cannot be used: there are spaces inside" in settings.warnings[0].message
 
 
-def test_a_key_with_stray_spaces_is_used_without_them(paths: Paths) -> None:
+def test_write_key_is_trimmed_with_a_warning(paths: Paths) -> None:
     settings = load(paths, f"[environments.production]\nwrite_key = ' {KEY} '")
     key = settings.environments["production"].write_key
     assert key is not None
@@ -190,13 +190,13 @@ def test_settings_never_print_a_key(paths: Paths) -> None:
     assert settings.stored_keys == {"production"}
 
 
-def test_an_unknown_environment_names_the_nearest(paths: Paths) -> None:
+def test_unknown_environment_error_names_the_nearest(paths: Paths) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(paths, {}).environment("prodution")
     assert caught.value.hint.startswith("did you mean production?")
 
 
-def test_files_that_cannot_be_read_are_named(paths: Paths, tmp_path: Path) -> None:
+def test_unreadable_config_error_names_the_file(paths: Paths, tmp_path: Path) -> None:
     paths.config_file.write_bytes(b"a = 1\nb = '\xff'\n")
     with pytest.raises(ConfigError, match="line 2: not UTF-8"):
         load_settings(paths, {})
@@ -219,21 +219,23 @@ def test_files_that_cannot_be_read_are_named(paths: Paths, tmp_path: Path) -> No
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_settings_or_a_config_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+def test_config_of_any_bytes_is_settings_or_a_config_error(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
     paths = paths_in_folder(str(tmp_path_factory.getbasetemp()))
     paths.config_file.write_bytes(data)
     with suppress(ConfigError):  # anything else is the failure
         load_settings(paths, {})
 
 
-def test_home_moves_everything(tmp_path: Path) -> None:
+def test_home_variable_moves_all_paths(tmp_path: Path) -> None:
     paths = find_paths({"SPRIG_TUI_HOME": str(tmp_path)})
     assert {Path(place).parent for place in paths.as_dict().values()} <= {tmp_path, tmp_path / "state"}
     assert find_paths({"SPRIG_TUI_HOME": "here"}).config_file == Path.cwd() / "here" / "config.toml"
     assert find_paths({}).config_file.name == "config.toml"
 
 
-def test_a_home_that_cannot_be_is_refused(tmp_path: Path) -> None:
+def test_invalid_home_variable_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for home in ("", "  ", str(tmp_path / "file")):
         with pytest.raises(ConfigError, match="SPRIG_TUI_HOME"):

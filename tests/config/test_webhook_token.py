@@ -1,4 +1,4 @@
-"""Webhook tokens: found as Write Keys are, never shown, and never open the door by being wrong."""
+"""Webhook tokens: precedence, masking, storing, and unusable ones that accept no webhook."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_webhook_token_precedence_variable_named_config(tmp_path: Path) -> None:
     assert found.read_from == "SPRIG_TUI_WEBHOOK_TOKEN_PRODUCTION"
 
 
-def test_without_one_nothing_is_asked() -> None:
+def test_environment_without_webhook_token_requires_none() -> None:
     assert resolve_webhook_token("production", None, None, {}) == (None, [])
     assert resolve_webhook_token("production", "  ", None, {}) == (None, [])
 
@@ -56,7 +56,7 @@ def test_without_one_nothing_is_asked() -> None:
         ("t\u00f6ken-0123456789", None, {}),
     ],
 )
-def test_unusable_webhook_token_refuses_everybody(
+def test_unusable_webhook_token_accepts_no_webhook(
     stored: str | None, named: str | None, environ: dict[str, str]
 ) -> None:
     token, notes = resolve_webhook_token("production", stored, named, environ)
@@ -73,7 +73,7 @@ def test_webhook_token_never_prints(tmp_path: Path) -> None:
     assert not settings.stored_keys
 
 
-def test_a_token_is_no_key_though_the_text_be_the_same() -> None:
+def test_webhook_token_differs_from_write_key_of_equal_text() -> None:
     assert WebhookToken(TOKEN) != WriteKey(TOKEN)
 
 
@@ -103,7 +103,7 @@ def test_webhook_token_is_stored_0600_and_never_in_an_error(tmp_path: Path) -> N
         ("tab\tinside-0123456789", "", ["characters"]),
     ],
 )
-def test_lint(text: str, token: str, faults: list[str]) -> None:
+def test_webhook_token_lint(text: str, token: str, faults: list[str]) -> None:
     lint = lint_secret(text, WEBHOOK_TOKEN_RULES)
     assert lint.secret == token
     assert [fault.name for fault in lint.faults] == faults

@@ -1,4 +1,4 @@
-"""`[segment]`: the token of the Public API and where it may go; found, stored and hidden as Write Keys are."""
+"""`[segment]`: token and region of the Public API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def loaded(paths: Paths, text: str = "", **environ: str) -> Settings:
     return load_settings(paths, environ)
 
 
-def test_every_secret_is_among_those_that_no_log_may_have(paths: Paths) -> None:
+def test_settings_secrets_contain_every_secret(paths: Paths) -> None:
     environment = {"write_key": "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx", "sprig_api_key": "spk_1", "webhook_token": "w" * 40}
     rows = "".join(f'{name} = "{value}"\n' for name, value in environment.items())
     settings = loaded(paths, f'[environments.production]\n{rows}[segment]\npublic_api_token = "{TOKEN}"\n')
@@ -83,7 +83,7 @@ def test_unusable_workspace_token_is_named(paths: Paths) -> None:
         ("https://api.segment.io/", "the Public API is elsewhere"),
     ],
 )
-def test_a_region_that_the_token_may_not_go_to(paths: Paths, region: str, said: str) -> None:
+def test_invalid_region_is_rejected(paths: Paths, region: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
         loaded(paths, f'[segment]\nregion = "{region}"\n')
     assert "segment.region" in caught.value.message
@@ -97,11 +97,11 @@ def test_a_region_that_the_token_may_not_go_to(paths: Paths, region: str, said: 
         (" us ", "https://api.segmentapis.com"),
     ],
 )
-def test_a_region_as_an_address(paths: Paths, region: str, address: str) -> None:
+def test_region_may_be_an_address(paths: Paths, region: str, address: str) -> None:
     assert loaded(paths, f'[segment]\nregion = "{region}"\n').workspace.base_url == address
 
 
-def test_saving_keeps_the_rest_and_is_for_the_owner_alone(paths: Paths) -> None:
+def test_saving_a_token_keeps_the_rest_and_sets_mode_0600(paths: Paths) -> None:
     before = '# mine\n[environments.production]\nwrite_key = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx" # theirs\n'
     paths.config_file.write_text(before)
     save_workspace(paths, {"public_api_token": TOKEN, "region": "eu"})
@@ -113,7 +113,7 @@ def test_saving_keeps_the_rest_and_is_for_the_owner_alone(paths: Paths) -> None:
     assert tomllib.loads(paths.config_file.read_text())["segment"] == {"region": "eu"}
 
 
-def test_removing_what_is_not_there_writes_nothing(paths: Paths) -> None:
+def test_removing_a_missing_token_writes_nothing(paths: Paths) -> None:
     save_workspace(paths, {"public_api_token": None})
     assert not paths.config_file.exists() or not paths.config_file.read_text()
 
@@ -153,7 +153,7 @@ def test_workspace_token_lint(text: str, token: str, names: list[str]) -> None:
     assert [fault.name for fault in lint.faults] == names
 
 
-def test_a_config_with_a_token_alone_must_not_be_read_by_others(paths: Paths) -> None:
+def test_config_with_a_token_readable_by_others_is_a_problem(paths: Paths) -> None:
     paths.config_file.write_text(f'[segment]\npublic_api_token = "{TOKEN}"\n')
     paths.config_file.chmod(0o644)
     assert any("others may read it" in finding.message for finding in check_keys(load_settings(paths, {})))

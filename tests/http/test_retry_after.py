@@ -1,4 +1,4 @@
-"""Retry-After in every form, good and bad."""
+"""Retry-After and X-RateLimit-Reset in valid and invalid forms."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def wait(value: str, **others: str) -> float | None:
         ("Mon, 02 Nov 99999999 12:00:30 GMT", None),
     ],
 )
-def test_seconds_and_junk(value: str, seconds: float | None) -> None:
+def test_retry_after_seconds_and_invalid_texts(value: str, seconds: float | None) -> None:
     assert wait(value) == seconds
 
 
@@ -71,22 +71,22 @@ def test_seconds_and_junk(value: str, seconds: float | None) -> None:
         "Mon, 02 Nov 2026 13:00:30 +0100",
     ],
 )
-def test_dates_in_every_form_of_http(date: str) -> None:
+def test_retry_after_dates_in_all_http_forms(date: str) -> None:
     assert wait(date) == 30.0
 
 
 @pytest.mark.parametrize(
     "date", ["Mon, 02 Nov 2026 11:59:59 GMT", "Mon, 02 Nov 2026 12:00:00 GMT", "Sun Nov  6 08:49:37 1994"]
 )
-def test_a_date_gone_by_is_no_wait(date: str) -> None:
+def test_retry_after_date_in_the_past_is_ignored(date: str) -> None:
     assert wait(date) is None
 
 
-def test_a_date_far_off_is_capped() -> None:
+def test_retry_after_date_is_capped_at_300_s() -> None:
     assert wait("Mon, 02 Nov 2037 12:00:30 GMT") == MAX_RETRY_AFTER_S
 
 
-def test_a_date_is_counted_from_the_servers_own_clock() -> None:
+def test_retry_after_date_is_relative_to_the_servers_date() -> None:
     assert wait("Mon, 02 Nov 2026 15:00:40 GMT", date="Mon, 02 Nov 2026 15:00:00 GMT") == 40.0
     assert wait("Mon, 02 Nov 2026 12:00:30 GMT", date="yesterday") == 30.0
 
@@ -103,27 +103,27 @@ def test_a_date_is_counted_from_the_servers_own_clock() -> None:
         ("junk", None),
     ],
 )
-def test_the_rate_limit_reset_stands_in(reset: str, seconds: float | None) -> None:
+def test_rate_limit_reset_is_used_without_retry_after(reset: str, seconds: float | None) -> None:
     assert retry_after({"x-ratelimit-reset": reset}, now_ms=NOW_MS) == seconds
     assert wait("soon", x_ratelimit_reset=reset) == seconds
     assert wait("0", x_ratelimit_reset=reset) == seconds
 
 
-def test_retry_after_comes_before_the_reset() -> None:
+def test_retry_after_takes_precedence_over_rate_limit_reset() -> None:
     assert wait("7", x_ratelimit_reset="25") == 7.0
 
 
-def test_no_header_no_wait() -> None:
+def test_no_wait_without_headers() -> None:
     assert retry_after({}, now_ms=NOW_MS) is None
 
 
 @given(st.text(max_size=60), st.text(max_size=20), st.text(max_size=40))
-def test_whatever_comes_the_wait_is_in_bounds(value: str, reset: str, date: str) -> None:
+def test_wait_is_in_bounds_for_any_headers(value: str, reset: str, date: str) -> None:
     found = wait(value, x_ratelimit_reset=reset, date=date)
     assert found is None or 0 < found <= MAX_RETRY_AFTER_S
 
 
 @given(st.integers(min_value=1, max_value=300))
-def test_seconds_and_date_say_the_same(seconds: int) -> None:
+def test_retry_after_seconds_and_date_agree(seconds: int) -> None:
     date = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
     assert wait(date) == wait(str(seconds)) == seconds

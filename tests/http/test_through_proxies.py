@@ -1,4 +1,4 @@
-"""Every client of ours through real proxies: HTTP with CONNECT, SOCKS, with and without a password."""
+"""All HTTP clients through real proxies: CONNECT and SOCKS, with and without a password."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ async def send(url: str = URL) -> SendResult:
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY", "https_proxy"])
-async def test_through_a_tunnel(sink, certificate, environ, variable):
+async def test_clients_work_through_a_connect_proxy(sink, certificate, environ, variable):
     environ.setenv("SSL_CERT_FILE", str(certificate))
     proxy = Proxy(port_of(sink), locked=True)
     async with serving(proxy, proxy.http):
@@ -176,7 +176,7 @@ async def test_through_a_tunnel(sink, certificate, environ, variable):
 
 
 @pytest.mark.parametrize("locked", [False, True])
-async def test_through_socks(sink, certificate, environ, locked):
+async def test_clients_work_through_a_socks_proxy(sink, certificate, environ, locked):
     pytest.importorskip("socksio", reason="comes with httpx[socks], which we depend on")
     environ.setenv("SSL_CERT_FILE", str(certificate))
     proxy = Proxy(port_of(sink), locked=locked)
@@ -187,7 +187,7 @@ async def test_through_socks(sink, certificate, environ, locked):
     assert sink.stats.accepted == 1
 
 
-async def test_socks_with_a_wrong_password(sink, environ):
+async def test_socks_proxy_with_a_wrong_password_is_reported(sink, environ):
     pytest.importorskip("socksio", reason="comes with httpx[socks], which we depend on")
     proxy = Proxy(port_of(sink), locked=True)
     async with serving(proxy, proxy.socks):
@@ -204,7 +204,7 @@ async def test_socks_with_a_wrong_password(sink, environ):
         ("502 Bad Gateway", "the proxy cannot reach segment.invalid (502)"),
     ],
 )
-async def test_a_tunnel_that_is_refused_is_the_proxys_doing(sink, environ, status, said):
+async def test_rejected_connect_is_reported_as_the_proxys_error(sink, environ, status, said):
     proxy = Proxy(port_of(sink), status=status)
     async with serving(proxy, proxy.http):
         environ.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{proxy.port}")
@@ -222,7 +222,7 @@ async def _at_once(_seconds: float) -> None:
     return
 
 
-async def test_407_over_plain_http_is_the_proxys_too(environ):
+async def test_407_over_plain_http_is_reported_as_the_proxys_error(environ):
     proxy = Proxy(0, status="407 Proxy Authentication Required")
     async with serving(proxy, proxy.http):
         environ.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
@@ -232,7 +232,7 @@ async def test_407_over_plain_http_is_the_proxys_too(environ):
     assert answer.error == "the proxy wants a user and password (407)"
 
 
-async def test_this_machine_is_asked_directly(environ):
+async def test_loopback_uses_no_proxy(environ):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         environ.setenv(name, "http://127.0.0.1:9")
     async with Sink() as plain:
@@ -240,7 +240,7 @@ async def test_this_machine_is_asked_directly(environ):
         assert (await send(plain.url.replace("127.0.0.1", "localhost"))).kind == "delivered"
 
 
-async def test_what_cannot_be_read_of_no_proxy_stops_nothing(sink, certificate, environ, caplog):
+async def test_invalid_no_proxy_entry_is_logged_and_ignored(sink, certificate, environ, caplog):
     environ.setenv("SSL_CERT_FILE", str(certificate))
     environ.setenv("NO_PROXY", "[::1],[::2,localhost")
     proxy = Proxy(port_of(sink))
@@ -252,7 +252,7 @@ async def test_what_cannot_be_read_of_no_proxy_stops_nothing(sink, certificate, 
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-async def test_what_other_programs_trust_is_trusted(sink, certificate, environ, variable):
+async def test_ca_variables_of_other_programs_are_honoured(sink, certificate, environ, variable):
     environ.setenv(variable, str(certificate))
     proxy = Proxy(port_of(sink))
     async with serving(proxy, proxy.http):
@@ -260,7 +260,7 @@ async def test_what_other_programs_trust_is_trusted(sink, certificate, environ, 
         assert (await send()).kind == "delivered"
 
 
-async def test_a_certificate_that_is_not_trusted_names_the_variable(sink, environ):
+async def test_untrusted_certificate_error_names_the_variable(sink, environ):
     proxy = Proxy(port_of(sink))
     async with serving(proxy, proxy.http):
         environ.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
@@ -268,7 +268,7 @@ async def test_a_certificate_that_is_not_trusted_names_the_variable(sink, enviro
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-async def test_a_file_of_authorities_that_cannot_be_used_is_named(environ, tmp_path, content):
+async def test_unusable_ca_file_is_named(environ, tmp_path, content):
     file = tmp_path / "authorities.pem"
     if content is not None:
         file.write_text(content)

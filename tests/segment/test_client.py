@@ -1,4 +1,4 @@
-"""The client over a real socket, against the look-alike and its faults."""
+"""TrackingClient over a real socket, against the fake Segment and its faults."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def send(
         return await client.send_batch(payload), sink
 
 
-async def test_a_batch_arrives_as_it_was_given(key: Key, clock: ManualClock, payload: Payload) -> None:
+async def test_batch_arrives_unchanged(key: Key, clock: ManualClock, payload: Payload) -> None:
     answer, sink = await send("", key, clock, payload("sprig-1", "sprig-2"))
     assert (answer.kind, answer.status, answer.error, answer.excerpt) == ("delivered", 200, "", '{"success":true}')
     assert answer.latency_ms > 0
@@ -44,9 +44,7 @@ async def test_a_batch_arrives_as_it_was_given(key: Key, clock: ManualClock, pay
     assert "writeKey" not in sink.events[0]
 
 
-async def test_each_attempt_has_a_fresh_sent_at_and_its_retry_count(
-    key: Key, clock: ManualClock, payload: Payload
-) -> None:
+async def test_attempt_has_a_new_sent_at_and_its_retry_count(key: Key, clock: ManualClock, payload: Payload) -> None:
     async with Sink(clock=clock) as sink, TrackingClient(sink.url, key, clock=clock) as client:
         await client.send_batch(payload("sprig-1"))
         clock.ms += 60_000
@@ -61,14 +59,14 @@ async def test_each_attempt_has_a_fresh_sent_at_and_its_retry_count(
     assert sink.stats.connections == 1, "the connection is kept alive"
 
 
-async def test_gzip(key: Key, clock: ManualClock, payload: Payload) -> None:
+async def test_gzip_batch_is_accepted(key: Key, clock: ManualClock, payload: Payload) -> None:
     answer, sink = await send("", key, clock, payload(*(f"sprig-{n}" for n in range(100))), gzip=True)
     assert answer.kind == "delivered"
     assert sink.stats.accepted == 100
     assert answer.body_bytes == sink.stats.wire_bytes < sink.stats.body_bytes / 5
 
 
-async def test_no_more_connections_than_allowed(key: Key, clock: ManualClock, payload: Payload) -> None:
+async def test_connection_limit_is_kept(key: Key, clock: ManualClock, payload: Payload) -> None:
     async with Sink(clock=clock) as sink, TrackingClient(sink.url, key, clock=clock, connections=2) as client:
         answers = await asyncio.gather(*(client.send_batch(payload(f"sprig-{n}")) for n in range(12)))
     assert {answer.kind for answer in answers} == {"delivered"}
@@ -76,7 +74,7 @@ async def test_no_more_connections_than_allowed(key: Key, clock: ManualClock, pa
     assert sink.stats.accepted == 12
 
 
-async def test_what_goes_over_the_wire(key: Key, clock: ManualClock, payload: Payload) -> None:
+async def test_request_headers_and_body_on_the_wire(key: Key, clock: ManualClock, payload: Payload) -> None:
     got = asyncio.Queue[bytes]()
 
     async def record(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -127,7 +125,7 @@ async def test_what_goes_over_the_wire(key: Key, clock: ManualClock, payload: Pa
         ("redirect=http://[", "retry", 302, "redirected to 127.0.0.1: check the endpoint"),
     ],
 )
-async def test_each_fault(
+async def test_result_of_each_fault(
     fault: str, kind: str, status: int, error: str, key: Key, clock: ManualClock, payload: Payload
 ) -> None:
     answer, _ = await send(fault, key, clock, payload())
@@ -138,14 +136,14 @@ async def test_each_fault(
     assert answer.bisect == (status in (400, 413))
 
 
-async def test_a_hanging_server_is_given_up(key: Key, clock: ManualClock, payload: Payload) -> None:
+async def test_hanging_server_times_out(key: Key, clock: ManualClock, payload: Payload) -> None:
     answer, sink = await send("hang", key, clock, payload(), timeout=0.05)
     assert (answer.kind, answer.status, answer.error) == ("retry", 0, "no answer within 0.05 s")
     assert sink.stats.statuses == {"hang": 1}
 
 
 @pytest.mark.parametrize(("status", "kind"), [(200, "delivered"), (503, "retry")])
-async def test_a_trickled_answer_ends_at_the_deadline_and_its_status_counts(
+async def test_trickled_response_ends_at_the_deadline_and_keeps_its_status(
     status: int, kind: str, key: Key, clock: ManualClock, payload: Payload
 ) -> None:
     if status == 200:
@@ -159,13 +157,13 @@ async def test_a_trickled_answer_ends_at_the_deadline_and_its_status_counts(
     assert (answer.kind, answer.status) == (kind, status)
 
 
-async def test_a_slow_answer_trips_the_deadline_not_the_event(key: Key, clock: ManualClock, payload: Payload) -> None:
+async def test_slow_response_is_a_retry(key: Key, clock: ManualClock, payload: Payload) -> None:
     answer, sink = await send("slow=30", key, clock, payload(), timeout=60, deadline=0.05)
     assert (answer.kind, answer.error) == ("retry", "no answer within 0.05 s")
     assert sink.stats.accepted == 1, "it was taken in: the message id makes repeating it harmless"
 
 
-async def test_a_huge_answer_is_not_read_to_its_end(key: Key, clock: ManualClock, payload: Payload) -> None:
+async def test_huge_response_is_not_read_completely(key: Key, clock: ManualClock, payload: Payload) -> None:
     async with (
         Sink(faults=["huge=200@1"], clock=clock) as sink,
         TrackingClient(sink.url, key, clock=clock, timeout=5) as client,
@@ -191,7 +189,7 @@ async def test_a_huge_answer_is_not_read_to_its_end(key: Key, clock: ManualClock
         ("401+retry-after=5", None),
     ],
 )
-async def test_the_wait_segment_asks_for(
+async def test_retry_after_of_a_response(
     fault: str, seconds: float | None, key: Key, clock: ManualClock, payload: Payload
 ) -> None:
     answer, _ = await send(fault, key, clock, payload())
@@ -212,15 +210,13 @@ async def test_the_wait_segment_asks_for(
         ('{"message":"' + "x" * 500 + '"}', "x" * 120),
     ],
 )
-async def test_the_error_of_an_error_body(
-    body: str, error: str, key: Key, clock: ManualClock, payload: Payload
-) -> None:
+async def test_error_from_an_error_body(body: str, error: str, key: Key, clock: ManualClock, payload: Payload) -> None:
     answer, _ = await send(FaultRule(do="status", status=400, body=body), key, clock, payload())
     assert answer.error == error
     assert len(answer.excerpt.encode()) <= MAX_EXCERPT_BYTES
 
 
-async def test_an_echoed_write_key_is_blotted_out(
+async def test_echoed_write_key_is_redacted(
     key: Key, clock: ManualClock, payload: Payload, caplog: pytest.LogCaptureFixture
 ) -> None:
     echo = json.dumps({"message": f"bad key {key.reveal()} from Basic {TOKEN}", "code": key.reveal() + "!"})
@@ -231,7 +227,7 @@ async def test_an_echoed_write_key_is_blotted_out(
         assert TOKEN not in text
 
 
-async def test_an_answer_that_is_not_utf8(key: Key, clock: ManualClock, payload: Payload) -> None:
+async def test_response_that_is_not_utf8(key: Key, clock: ManualClock, payload: Payload) -> None:
     async def latin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b'Z"}')
         writer.write(b"HTTP/1.1 400 Bad\r\nContent-Length: 5\r\nConnection: close\r\n\r\nn\xe9in\xff")
@@ -244,7 +240,7 @@ async def test_an_answer_that_is_not_utf8(key: Key, clock: ManualClock, payload:
     assert answer.excerpt == "n\ufffdin\ufffd"
 
 
-async def test_a_server_that_speaks_no_http(key: Key, clock: ManualClock, payload: Payload) -> None:
+async def test_server_without_http_is_reported(key: Key, clock: ManualClock, payload: Payload) -> None:
     async def banner(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"220 mail.example ESMTP\r\n\r\n")
@@ -258,7 +254,7 @@ async def test_a_server_that_speaks_no_http(key: Key, clock: ManualClock, payloa
     assert (answer.kind, answer.error) == ("retry", "answer is not http")
 
 
-async def test_nobody_listens(key: Key, clock: ManualClock, payload: Payload) -> None:
+async def test_refused_connection_is_reported(key: Key, clock: ManualClock, payload: Payload) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         async with TrackingClient(f"http://127.0.0.1:{unused.getsockname()[1]}", key, clock=clock) as client:
@@ -268,13 +264,13 @@ async def test_nobody_listens(key: Key, clock: ManualClock, payload: Payload) ->
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70 + ".invalid"])
-async def test_a_host_that_is_not_there(host: str, key: Key, clock: ManualClock, payload: Payload) -> None:
+async def test_unknown_host_is_reported(host: str, key: Key, clock: ManualClock, payload: Payload) -> None:
     async with TrackingClient(f"https://{host}", key, clock=clock, timeout=5) as client:
         answer = await client.send_batch(payload())
     assert (answer.kind, answer.error) == ("retry", f"host not found: {host}")
 
 
-async def test_an_outage_and_its_end(key: Key, clock: ManualClock, payload: Payload) -> None:
+async def test_client_recovers_after_an_outage(key: Key, clock: ManualClock, payload: Payload) -> None:
     sink = Sink(clock=clock)
     await sink.start()
     async with TrackingClient(sink.url, key, clock=clock) as client:
@@ -289,9 +285,7 @@ async def test_an_outage_and_its_end(key: Key, clock: ManualClock, payload: Payl
     assert [event["messageId"] for event in sink.events] == ["sprig-1", "sprig-2"]
 
 
-async def test_cancelling_drops_the_request_and_leaves_the_client_usable(
-    key: Key, clock: ManualClock, payload: Payload
-) -> None:
+async def test_client_is_usable_after_a_cancelled_request(key: Key, clock: ManualClock, payload: Payload) -> None:
     async with Sink(faults=["hang@1"], clock=clock) as sink, TrackingClient(sink.url, key, clock=clock) as client:
         task = asyncio.create_task(client.send_batch(payload()))
         await sink.wait_until(lambda stats: stats.requests == 1)
@@ -304,15 +298,13 @@ async def test_cancelling_drops_the_request_and_leaves_the_client_usable(
 @pytest.mark.parametrize(
     "url", ["ftp://127.0.0.1", "127.0.0.1:80", "https://", "https://user:secret@api.segment.io", "http://[", ""]
 )
-def test_an_address_that_cannot_be_used(url: str, key: Key, clock: ManualClock) -> None:
+def test_invalid_endpoint_is_a_config_error(url: str, key: Key, clock: ManualClock) -> None:
     with pytest.raises(ConfigError) as caught:
         TrackingClient(url, key, clock=clock)
     assert "secret" not in str(caught.value)
 
 
-def test_only_https_reads_the_list_of_authorities(
-    monkeypatch: pytest.MonkeyPatch, key: Key, clock: ManualClock
-) -> None:
+def test_certificates_are_loaded_only_for_https(monkeypatch: pytest.MonkeyPatch, key: Key, clock: ManualClock) -> None:
     read: list[ssl.SSLContext] = []
     load = ssl.SSLContext.load_verify_locations
 

@@ -1,4 +1,4 @@
-"""Proxies named by the environment are used, and NO_PROXY is heeded."""
+"""TrackingClient: proxies from environment variables, and NO_PROXY."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def proxy() -> AsyncIterator[Proxy]:
         yield made
 
 
-async def test_plain_http_goes_through_the_proxy(
+async def test_plain_http_uses_the_proxy(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch, key: Key, clock: ManualClock, payload: Callable[..., bytes]
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
@@ -51,7 +51,7 @@ async def test_plain_http_goes_through_the_proxy(
     assert proxy.asked[0].startswith(b"POST http://segment.invalid/v1/batch HTTP/1.1\r\n")
 
 
-async def test_a_proxy_that_refuses_the_tunnel(
+async def test_rejected_connect_is_reported(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch, key: Key, clock: ManualClock, payload: Callable[..., bytes]
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
@@ -63,7 +63,7 @@ async def test_a_proxy_that_refuses_the_tunnel(
     assert "secret" not in repr(answer)
 
 
-async def test_no_proxy_is_heeded(
+async def test_no_proxy_is_honoured(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch, key: Key, clock: ManualClock, payload: Callable[..., bytes]
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy.url)

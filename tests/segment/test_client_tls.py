@@ -1,4 +1,4 @@
-"""TLS is verified, and SSL_CERT_FILE is honoured."""
+"""TrackingClient: TLS is verified, and SSL_CERT_FILE is honoured."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def context(certificate: Path) -> ssl.SSLContext:
     return made
 
 
-async def test_a_certificate_nobody_vouches_for_is_refused(
+async def test_untrusted_certificate_is_rejected(
     context: ssl.SSLContext, key: Key, clock: ManualClock, payload: Callable[..., bytes]
 ) -> None:
     async with Sink(tls=context) as sink, TrackingClient(sink.url, key, clock=clock) as client:
@@ -64,7 +64,7 @@ async def test_a_certificate_nobody_vouches_for_is_refused(
     assert sink.stats.requests == 0
 
 
-async def test_a_certificate_file_from_the_environment_is_trusted(
+async def test_ssl_cert_file_is_trusted(
     context: ssl.SSLContext,
     certificate: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -79,7 +79,9 @@ async def test_a_certificate_file_from_the_environment_is_trusted(
     assert sink.stats.connections == 1
 
 
-async def test_tls_to_a_server_without_it(key: Key, clock: ManualClock, payload: Callable[..., bytes]) -> None:
+async def test_https_to_a_plain_http_server_is_reported(
+    key: Key, clock: ManualClock, payload: Callable[..., bytes]
+) -> None:
     async with (
         Sink() as sink,
         TrackingClient(sink.url.replace("http:", "https:"), key, clock=clock, timeout=5) as client,

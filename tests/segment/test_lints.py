@@ -1,4 +1,4 @@
-"""Lints use Segment's own names, miss nothing of its list that a track call can break, and never raise."""
+"""Lints of track calls: Segment's names for all discard reasons, and no exceptions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def call(**changes: Any) -> dict[str, Any]:
         call(event="質問 🙂"),
     ],
 )
-def test_nothing_is_said_of_a_good_call(good: dict[str, Any]) -> None:
+def test_valid_call_has_no_lints(good: dict[str, Any]) -> None:
     assert lint(good, NOW) == ()
     assert lint(json.dumps(good).encode(), NOW) == ()
 
@@ -85,27 +85,27 @@ def test_nothing_is_said_of_a_good_call(good: dict[str, Any]) -> None:
         ({"receivedAt": "2025-03-04T16:21:09.114Z"}, lints.RECEIVED_AT_SET, "receivedAt", "warning"),
     ],
 )
-def test_one_lint_for_one_fault(changes: dict[str, Any], code: str, path: str, level: str) -> None:
+def test_fault_has_one_lint(changes: dict[str, Any], code: str, path: str, level: str) -> None:
     assert [(one.code, one.path, one.level) for one in lint(call(**changes), NOW)] == [(code, path, level)]
 
 
-def test_a_little_ahead_of_our_clock_is_not_the_future() -> None:
+def test_timestamp_slightly_ahead_has_no_lint() -> None:
     assert lint(call(timestamp="2027-01-15T08:05:00Z"), NOW) == ()
 
 
-def test_size_is_counted_in_bytes_of_json() -> None:
+def test_event_size_is_counted_in_bytes_of_json() -> None:
     room = 32_768 - len(json.dumps(call(event=""), separators=(",", ":")).encode())
     assert lint(call(event="é" * (room // 2) + "x" * (room % 2)), NOW) == ()
     (found,) = lint(call(event="é" * (room // 2) + "x" * (room % 2 + 1)), NOW)
     assert found == Lint(lints.EVENT_TOO_LARGE, "", "32,769 bytes; Segment takes 32,768 per event")
 
 
-def test_too_many_properties() -> None:
+def test_too_many_properties_is_a_lint() -> None:
     many = call(properties={str(number): 0 for number in range(10_001)})
     assert [one.code for one in lint(many, NOW)] == [lints.EVENT_TOO_LARGE, lints.TOO_MANY_PROPERTIES]
 
 
-def test_errors_stand_before_warnings() -> None:
+def test_lint_errors_come_before_warnings() -> None:
     found = lint(call(userId="x" * 300, timestamp=..., sentAt="x"), NOW)
     assert [one.level for one in found] == ["error", "warning", "warning"]
 
@@ -125,19 +125,19 @@ def test_errors_stand_before_warnings() -> None:
         '{"é":1}'.encode("utf-16"),
     ],
 )
-def test_what_is_no_json_object_is_one_lint(body: bytes) -> None:
+def test_body_that_is_no_json_object_has_one_lint(body: bytes) -> None:
     (found,) = lint(body, NOW)
     assert (found.code, found.path, found.level) == (lints.NOT_JSON, "", "error")
     assert len(found.message) < 200
 
 
 @pytest.mark.parametrize("value", ["\ud800", float("nan"), b"bytes", {1, 2}])
-def test_a_call_that_cannot_be_written_as_json(value: object) -> None:
+def test_call_that_json_cannot_encode_has_one_lint(value: object) -> None:
     (found,) = lint(call(event=value), NOW)
     assert found.code == lints.NOT_JSON
 
 
-def test_numbers_beyond_doubles_are_values() -> None:
+def test_number_too_large_for_a_double_is_accepted() -> None:
     body = b'{"userId":1e400,"event":1e400,"timestamp":1e400}'
     codes = [one.code for one in lint(body, NOW)]
     assert limits.ID_NOT_STRING in codes
@@ -159,17 +159,17 @@ JSON = st.recursive(
     )
 )
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # a busy machine is no fault
-def test_never_raises_and_both_forms_agree(track: dict[str, Any]) -> None:
+def test_lints_of_dict_and_json_agree(track: dict[str, Any]) -> None:
     body = json.dumps(track, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     assert lint(body, NOW) == lint(json.loads(body), NOW)
 
 
 @given(st.binary(max_size=80))
-def test_any_bytes(body: bytes) -> None:
+def test_lint_of_any_bytes_does_not_raise(body: bytes) -> None:
     assert lint(body, NOW)
 
 
-def test_a_track_is_encoded_in_its_order_without_what_is_unset() -> None:
+def test_encoded_track_keeps_its_order_and_omits_unset_fields() -> None:
     from msgspec import UNSET, Raw
 
     track = Track("sprig-1", UNSET, "Answered", "track", {"response": Raw(b"1e400")}, Raw(b"{}"), UNSET)

@@ -1,4 +1,4 @@
-"""Every status there is has one meaning."""
+"""Outcome classes: every HTTP status has one."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ NOT_SEGMENT = set(range(100, 200)) | set(range(300, 400)) | {407} | set(range(60
         (NOT_SEGMENT, "retry", False, True),
     ],
 )
-def test_classes(statuses: set[int], kind: str, bisect: bool, endpoint_fault: bool) -> None:
+def test_outcome_of_status(statuses: set[int], kind: str, bisect: bool, endpoint_fault: bool) -> None:
     for status in statuses:
         outcome = classify(status)
         assert (outcome.kind, outcome.bisect, outcome.endpoint_fault) == (kind, bisect, endpoint_fault), status
 
 
-def test_the_classes_cover_every_status_once() -> None:
+def test_outcomes_cover_every_status_once() -> None:
     classes = [DELIVERED, KEY_REFUSED, RETRY, CONTENT, ENDPOINT_REFUSED, NOT_SEGMENT]
     assert sorted(status for one in classes for status in one) == list(range(100, 1000))
 
 
-def test_only_a_demand_for_a_token_ends_what_it_was_said_to() -> None:
+def test_only_511_is_final() -> None:
     assert [status for status in range(100, 1000) if classify(status).final] == [511]
 
 
 @pytest.mark.parametrize("status", range(200, 300))
-def test_a_web_page_is_never_segments_answer(status: int) -> None:
+def test_2xx_with_a_web_page_is_an_endpoint_fault(status: int) -> None:
     outcome = classify(status, web_page=True)
     assert (outcome.kind, outcome.endpoint_fault, outcome.final) == ("retry", True, False)
 
 
 @pytest.mark.parametrize("status", [302, 400, 403, 404, 429, 503, 511])
-def test_a_web_page_changes_nothing_about_a_failure(status: int) -> None:
+def test_web_page_does_not_change_the_outcome_of_an_error(status: int) -> None:
     assert classify(status, web_page=True) == classify(status)
 
 
-def test_no_answer_is_tried_again() -> None:
+def test_missing_response_is_a_retry() -> None:
     assert NO_RESPONSE.kind == "retry"
     assert not NO_RESPONSE.endpoint_fault

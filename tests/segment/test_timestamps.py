@@ -1,4 +1,4 @@
-"""Times are kept as they were written where they are ISO-8601, and never guessed."""
+"""Timestamps: ISO-8601 is kept unchanged, other forms are rewritten, ambiguous ones rejected."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ MOMENT = 1_741_105_269_114
         ("2016-12-31T23:59:60Z", Instant("2016-12-31T23:59:60Z", 1_483_228_799_000)),
     ],
 )
-def test_read_instant(text: str, expected: Instant) -> None:
+def test_timestamp_is_parsed(text: str, expected: Instant) -> None:
     assert parse_instant(text) == expected
 
 
@@ -70,12 +70,12 @@ def test_read_instant(text: str, expected: Instant) -> None:
         "\ud800",
     ],
 )
-def test_what_names_no_moment(text: str) -> None:
+def test_invalid_timestamp_is_none(text: str) -> None:
     assert parse_instant(text) is None
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
-def test_the_fast_way_agrees_with_the_careful_one(moment: datetime) -> None:
+def test_fast_path_agrees_with_parse_instant(moment: datetime) -> None:
     text = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     ms = parse_usual_ms(text)
     assert ms is not None
@@ -84,7 +84,7 @@ def test_the_fast_way_agrees_with_the_careful_one(moment: datetime) -> None:
 
 
 @given(st.text(alphabet="0123456789-:TZW.+ ", max_size=30) | st.text(max_size=30))
-def test_reading_never_raises_and_what_it_writes_it_reads(text: str) -> None:
+def test_parsing_never_raises_and_its_result_parses_again(text: str) -> None:
     instant = parse_instant(text)
     if parse_usual_ms(text) is not None:
         assert instant == Instant(text, parse_usual_ms(text) or 0)

@@ -1,4 +1,4 @@
-"""The client against the look-alike, on real sockets: what is asked, what is read, and every kind of trouble."""
+"""PublicApiClient against the fake Public API on real sockets: requests, records and errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def api(workspace_api: FakeSegmentApi, waits: Waits) -> AsyncIterator[Publ
         yield opened
 
 
-async def test_sources_with_all_that_matters(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_sources_have_all_fields(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     first, second, third = await api.sources()
     assert (first.name, first.slug, first.kind) == ("Acme production", "acme-production", "HTTP API")
     assert first.labels == ("environment: prod",)
@@ -53,20 +53,18 @@ async def test_sources_with_all_that_matters(api: PublicApiClient, workspace_api
     assert workspace_api.asked == ["/sources?pagination.count=200"]
 
 
-async def test_pages_to_the_end(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_all_pages_are_read(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     workspace_api.sources = [fake_segment_api.source(n, f"Source {n}", f"key{n:029d}") for n in range(451)]
     assert [one.name for one in await api.sources()] == [f"Source {n}" for n in range(451)]
     assert len(workspace_api.asked) == 3
 
 
-async def test_no_sources_at_all(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_workspace_without_sources(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     workspace_api.sources = []
     assert await api.sources() == ()
 
 
-async def test_one_source_its_destinations_and_the_workspace(
-    api: PublicApiClient, workspace_api: FakeSegmentApi
-) -> None:
+async def test_source_destinations_and_workspace_name(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     source_id = workspace_api.sources[0]["id"]
     found = await api.source(source_id)
     assert found is not None
@@ -81,14 +79,14 @@ async def test_one_source_its_destinations_and_the_workspace(
     assert await api.workspace() == "Acme"
 
 
-async def test_a_token_without_the_role_sees_no_keys(workspace_api: FakeSegmentApi) -> None:
+async def test_sources_without_write_keys_for_a_restricted_token(workspace_api: FakeSegmentApi) -> None:
     async with PublicApiClient(
         workspace_api.url, PublicApiToken(fake_segment_api.MEMBER_TOKEN), clock=ManualClock()
     ) as api:
         assert [one.write_keys for one in await api.sources()] == [(), (), ()]
 
 
-async def test_what_may_be_missing_or_null_is(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_optional_fields_may_be_missing_or_null(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     workspace_api.sources = [
         {"id": "a", "enabled": True},
         {"id": "b", "enabled": True, "slug": "web", "name": None, "labels": None, "writeKeys": None, "metadata": None},
@@ -96,7 +94,7 @@ async def test_what_may_be_missing_or_null_is(api: PublicApiClient, workspace_ap
     assert [(one.name, one.write_keys) for one in await api.sources()] == [("a", ()), ("web", ())]
 
 
-async def test_a_refused_token_says_what_to_look_at(workspace_api: FakeSegmentApi) -> None:
+async def test_rejected_token_error_has_a_hint(workspace_api: FakeSegmentApi) -> None:
     wrong = PublicApiToken("sgp_anInventedTokenThatIsNotKnown")
     async with PublicApiClient(workspace_api.url, wrong, clock=ManualClock()) as api:
         with pytest.raises(SegmentApiError, match=r"refuses the token \(401\): The token is missing") as caught:
@@ -107,9 +105,7 @@ async def test_a_refused_token_says_what_to_look_at(workspace_api: FakeSegmentAp
 
 
 @pytest.mark.parametrize("status", [403, 400, 422, 302, 204])
-async def test_what_no_retry_helps_is_not_tried_again(
-    api: PublicApiClient, workspace_api: FakeSegmentApi, status: int
-) -> None:
+async def test_permanent_error_is_not_retried(api: PublicApiClient, workspace_api: FakeSegmentApi, status: int) -> None:
     workspace_api.problems = [
         fake_segment_api.answers(status, b"" if status == 204 else b"<html>", location="https://x.example/")
     ]
@@ -118,7 +114,7 @@ async def test_what_no_retry_helps_is_not_tried_again(
     assert len(workspace_api.asked) == 1
 
 
-async def test_an_echoed_token_is_blotted_out(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_echoed_token_is_redacted(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     error = {"errors": [{"type": "x", "message": f"bad \x1b[31m token {fake_segment_api.TOKEN}"}]}
     workspace_api.problems = [fake_segment_api.answers(403, error)]
     with pytest.raises(SegmentApiError) as caught:
@@ -127,14 +123,14 @@ async def test_an_echoed_token_is_blotted_out(api: PublicApiClient, workspace_ap
     assert "\x1b" not in caught.value.message
 
 
-async def test_what_passes_is_tried_again(api: PublicApiClient, workspace_api: FakeSegmentApi, waits: Waits) -> None:
+async def test_transient_error_is_retried(api: PublicApiClient, workspace_api: FakeSegmentApi, waits: Waits) -> None:
     workspace_api.problems = [fake_segment_api.answers(503), fake_segment_api.hangs_up]
     assert len(await api.sources()) == 3
     assert waits == [0.5, 2.0]
 
 
 @pytest.mark.parametrize("trouble", ["hangs_up", "breaks_off"])
-async def test_no_answer_is_named_after_three_tries(
+async def test_missing_response_is_an_error_after_three_attempts(
     api: PublicApiClient, workspace_api: FakeSegmentApi, trouble: str
 ) -> None:
     workspace_api.problems = [getattr(fake_segment_api, trouble)] * 3
@@ -143,13 +139,13 @@ async def test_no_answer_is_named_after_three_tries(
     assert caught.value.exit_code == ExitCode.UNREACHABLE
 
 
-async def test_an_api_that_is_down(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_unreachable_api_is_an_error(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     workspace_api.down()
     with pytest.raises(SegmentApiUnreachableError, match="connection refused"):
         await api.sources()
 
 
-async def test_an_endless_body_is_left(
+async def test_oversize_body_is_an_error(
     api: PublicApiClient, workspace_api: FakeSegmentApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(public_api, "MAX_BODY_BYTES", 3_000_000)
@@ -165,7 +161,7 @@ async def test_an_endless_body_is_left(
         ({"retry_after": "7"}, 7.0),
     ],
 )
-async def test_a_limit_is_waited_for_as_documented(
+async def test_rate_limit_is_waited_for(
     workspace_api: FakeSegmentApi, waits: Waits, headers: dict[str, str], wait: float
 ) -> None:
     told: list[float] = []
@@ -177,7 +173,7 @@ async def test_a_limit_is_waited_for_as_documented(
     assert told == waits
 
 
-async def test_a_limit_that_names_only_its_reset(
+async def test_rate_limit_with_only_a_reset_date(
     api: PublicApiClient, workspace_api: FakeSegmentApi, waits: Waits
 ) -> None:
     reset = fake_segment_api.reset_at(NOW + timedelta(seconds=20))
@@ -190,7 +186,7 @@ async def test_a_limit_that_names_only_its_reset(
     assert waits == [20.0, 5.0]
 
 
-async def test_a_limit_that_would_take_too_long_is_named(
+async def test_rate_limit_with_a_long_wait_is_an_error(
     api: PublicApiClient, workspace_api: FakeSegmentApi, waits: Waits
 ) -> None:
     workspace_api.problems = [fake_segment_api.limited(100_000), fake_segment_api.limited(100_000)]
@@ -214,7 +210,7 @@ async def test_a_limit_that_would_take_too_long_is_named(
         b"\xff\xfe",
     ],
 )
-async def test_what_is_no_list_of_sources_is_named(
+async def test_invalid_list_of_sources_is_an_error(
     api: PublicApiClient, workspace_api: FakeSegmentApi, body: bytes
 ) -> None:
     workspace_api.problems = [fake_segment_api.answers(200, body)]
@@ -223,7 +219,7 @@ async def test_what_is_no_list_of_sources_is_named(
     assert "a key can be pasted as before" in caught.value.hint
 
 
-async def test_pages_that_go_round_are_no_list(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_repeating_cursor_is_an_error(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     page = {"data": {"sources": [], "pagination": {"current": "MA==", "next": "MQ=="}}}
     workspace_api.problems = [fake_segment_api.answers(200, page)] * 3
     with pytest.raises(SegmentApiError, match="do not come to an end"):
@@ -231,12 +227,12 @@ async def test_pages_that_go_round_are_no_list(api: PublicApiClient, workspace_a
     assert len(workspace_api.asked) == 2
 
 
-async def test_a_compressed_answer(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_gzip_response_is_read(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     body = gzip.compress(b'{"data": {"sources": [{"id": "a", "enabled": true}]}}')
     workspace_api.problems = [fake_segment_api.answers(200, body, Content_Encoding="gzip")]
     assert [one.id for one in await api.sources()] == ["a"]
 
 
-async def test_an_address_that_cannot_be_used() -> None:
+async def test_invalid_address_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="is not an address that can be used"):
         PublicApiClient("https://[::1", PublicApiToken(fake_segment_api.TOKEN), clock=ManualClock())

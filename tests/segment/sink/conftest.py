@@ -1,4 +1,4 @@
-"""What the look-alike's tests share."""
+"""Fixtures of the tests of the fake Segment."""
 
 from __future__ import annotations
 

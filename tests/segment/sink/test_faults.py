@@ -1,4 +1,4 @@
-"""Which requests a rule strikes, and whether their events are kept."""
+"""Fault rules of the fake Segment: matching requests, and whether their events are accepted."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ def struck(*rules: str | FaultRule, requests: int = 12, body: bytes = b"", seed:
         ("503@source:Development", []),
     ],
 )
-def test_by_number(rule: str, numbers: list[int]) -> None:
+def test_fault_matches_by_request_number(rule: str, numbers: list[int]) -> None:
     assert struck(rule) == numbers
 
 
-def test_by_write_key() -> None:
+def test_fault_matches_by_write_key() -> None:
     assert struck(FaultRule(do="reset", source="key"), requests=1) == [1]
     assert struck(FaultRule(do="reset", source="other"), requests=1) == []
 
 
 @given(st.integers(), st.integers(min_value=1, max_value=99))
-def test_the_dice_repeat_themselves(seed: int, percent: int) -> None:
+def test_fault_rate_is_repeatable(seed: int, percent: int) -> None:
     rule = f"503:{percent}%"
     assert struck(rule, requests=50, seed=seed) == struck(rule, requests=50, seed=seed)
 
 
-def test_the_dice_keep_to_the_share_and_to_their_rule() -> None:
+def test_fault_rate_is_kept_and_independent_of_other_rules() -> None:
     alone = struck("503:20%", requests=2000)
     assert 320 < len(alone) < 480
     assert set(alone) <= set(struck("503:20%", "reset:50%", requests=2000))
@@ -64,26 +64,26 @@ def test_the_dice_keep_to_the_share_and_to_their_rule() -> None:
 
 @pytest.mark.parametrize("escaped", [True, False])
 @pytest.mark.parametrize("text", ["poison", "日本語", 'say "no"', "🎈"])
-def test_poison_is_found_however_json_writes_it(text: str, escaped: bool) -> None:
+def test_poison_matches_all_json_spellings(text: str, escaped: bool) -> None:
     body = json.dumps({"batch": [{"response": f"some {text} here"}]}, ensure_ascii=escaped).encode()
     rule = FaultRule(do="status", status=400, contains=text)
     assert struck(rule, requests=1, body=body) == [1]
     assert struck(rule, requests=1, body=b'{"batch":[]}') == []
 
 
-def test_a_message_id_is_matched_whole() -> None:
+def test_message_id_condition_matches_whole_ids() -> None:
     body = b'{"batch":[{"messageId": "sprig-10"}]}'
     assert struck("400@id:sprig-10", requests=1, body=body) == [1]
     assert struck("400@id:sprig-1", requests=1, body=body) == []
 
 
-def test_all_conditions_must_hold() -> None:
+def test_fault_needs_all_conditions() -> None:
     rule = FaultRule(do="reset", contains="poison", message_id="sprig-2")
     assert struck(rule, requests=1, body=b'"sprig-2" poison') == [1]
     assert struck(rule, requests=1, body=b'"sprig-2"') == []
 
 
-async def test_the_first_rule_that_holds_strikes(track: Make, post: Post) -> None:
+async def test_first_matching_fault_applies(track: Make, post: Post) -> None:
     async with Sink(faults=["400~poison", "503@1-2"]) as sink:
         bad = {"batch": [track("a"), track("b", properties={"response": "poison"})]}
         statuses = [(await post(sink, body)).status_code for body in (bad, {"batch": [track("c")]}, bad)]
@@ -116,7 +116,7 @@ async def test_the_first_rule_that_holds_strikes(track: Make, post: Post) -> Non
         ("close+accept", True),
     ],
 )
-async def test_whether_the_events_are_kept(fault: str, kept: bool, track: Make, post: Post) -> None:
+async def test_fault_accepts_events_or_not(fault: str, kept: bool, track: Make, post: Post) -> None:
     async with Sink(faults=[fault]) as sink:
         try:
             await post(sink, {"batch": [track("a")]})
@@ -125,7 +125,7 @@ async def test_whether_the_events_are_kept(fault: str, kept: bool, track: Make, 
     assert sink.stats.accepted == len(sink.events) == kept
 
 
-async def test_a_reset_after_acceptance_leaves_a_duplicate_behind(track: Make, post: Post) -> None:
+async def test_retry_after_an_accepting_reset_is_a_duplicate(track: Make, post: Post) -> None:
     async with Sink(faults=["reset+accept@1"]) as sink:
         with pytest.raises(httpx.ReadError):
             await post(sink, {"batch": [track("a")]})
@@ -134,7 +134,7 @@ async def test_a_reset_after_acceptance_leaves_a_duplicate_behind(track: Make, p
     assert [seen.status for seen in sink.requests] == [0, 200]
 
 
-async def test_what_faulty_answers_look_like(track: Make, post: Post, clock: ManualClock) -> None:
+async def test_replies_of_faults(track: Make, post: Post, clock: ManualClock) -> None:
     async def answer(fault: str) -> httpx.Response:
         async with Sink(faults=[fault], clock=clock) as sink:
             found = await post(sink, {"batch": [track("a")]})
@@ -156,12 +156,12 @@ async def test_what_faulty_answers_look_like(track: Make, post: Post, clock: Man
     assert (await answer("trickle=0")).json() == {"success": True}
 
 
-async def test_a_refused_request_is_refused_under_a_fault_that_only_slows(post: Post) -> None:
+async def test_invalid_request_is_rejected_under_a_slow_fault(post: Post) -> None:
     async with Sink(faults=["slow=0"]) as sink:
         assert (await post(sink, b"{")).status_code == 400
 
 
-async def test_faults_can_change_while_it_runs(track: Make, post: Post) -> None:
+async def test_faults_can_be_replaced_while_running(track: Make, post: Post) -> None:
     async with Sink(faults=["503"]) as sink:
         assert (await post(sink, {"batch": [track("a")]})).status_code == 503
         sink.set_faults(["429@3"])
@@ -172,12 +172,12 @@ async def test_faults_can_change_while_it_runs(track: Make, post: Post) -> None:
 
 
 @pytest.mark.parametrize("fault", ["503@x", FaultRule(do="status", status=99)])
-def test_a_bad_rule_is_refused_at_once(fault: str | FaultRule) -> None:
+def test_invalid_fault_rule_is_rejected_at_construction(fault: str | FaultRule) -> None:
     with pytest.raises(ConfigError):
         Sink(faults=[fault])
 
 
-async def test_a_hang_ends_with_the_client(track: Make, talk: Any) -> None:
+async def test_hang_ends_when_the_client_disconnects(track: Make, talk: Any) -> None:
     async with Sink(faults=["hang"]) as sink:
         reader, writer = await asyncio.open_connection("127.0.0.1", sink.port)
         body = json.dumps({"batch": [track("a")], "writeKey": "k" * 32}).encode()

@@ -1,4 +1,4 @@
-"""The look-alike as an HTTP server: kept connections, odd clients, clean ends."""
+"""The fake Segment as an HTTP server: keep-alive, unusual clients, shutdown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def request(body: bytes = BODY, *headers: str, length: int | None = None) -> byt
     return "\r\n".join([*lines, *headers, "", ""]).encode() + body
 
 
-async def test_connections_are_kept_and_requests_may_be_pipelined(talk: Talk) -> None:
+async def test_keep_alive_and_pipelining(talk: Talk) -> None:
     async with Sink() as sink:
         answer = await talk(sink.port, request() * 5, expect=5)
     assert answer.count(b"HTTP/1.1 200 OK\r\n") == 5
@@ -32,20 +32,20 @@ async def test_connections_are_kept_and_requests_may_be_pipelined(talk: Talk) ->
     assert {seen.connection for seen in sink.requests} == {1}
 
 
-async def test_requests_in_pieces(talk: Talk) -> None:
+async def test_request_in_small_chunks(talk: Talk) -> None:
     whole = request() * 3
     async with Sink() as sink:
         answer = await talk(sink.port, *(whole[n : n + 7] for n in range(0, len(whole), 7)), expect=3)
     assert answer.count(OK) == 3
 
 
-async def test_a_client_that_wants_to_close_is_obeyed(talk: Talk) -> None:
+async def test_connection_close_is_honoured(talk: Talk) -> None:
     async with Sink() as sink:
         assert (await talk(sink.port, request(BODY, "Connection: close"))).endswith(OK)
         assert (await talk(sink.port, request().replace(b"HTTP/1.1", b"HTTP/1.0"))).endswith(OK)
 
 
-async def test_a_client_that_ends_its_side_is_still_answered() -> None:
+async def test_half_closed_client_gets_a_reply() -> None:
     async with Sink() as sink:
         reader, writer = await asyncio.open_connection("127.0.0.1", sink.port)
         writer.write(request())
@@ -55,7 +55,7 @@ async def test_a_client_that_ends_its_side_is_still_answered() -> None:
     assert sink.stats.bad_requests == 0
 
 
-async def test_a_chunked_body_and_what_follows_it(talk: Talk) -> None:
+async def test_chunked_body_and_the_next_request(talk: Talk) -> None:
     head = b"POST /v1/batch HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (BODY[:10], BODY[10:])) + b"0\r\n\r\n"
     async with Sink() as sink:
@@ -64,7 +64,7 @@ async def test_a_chunked_body_and_what_follows_it(talk: Talk) -> None:
     assert sink.stats.accepted == 3
 
 
-async def test_expect_100_continue() -> None:
+async def test_expect_100_continue_is_answered() -> None:
     async with Sink() as sink:
         reader, writer = await asyncio.open_connection("127.0.0.1", sink.port)
         writer.write(request(b"", "Expect: 100-continue", length=len(BODY)))
@@ -76,7 +76,7 @@ async def test_expect_100_continue() -> None:
         writer.close()
 
 
-async def test_a_body_over_the_limit_is_answered_before_it_has_come(talk: Talk) -> None:
+async def test_oversize_body_is_rejected_before_it_is_read(talk: Talk) -> None:
     async with Sink() as sink:
         declared = await talk(sink.port, request(b"{", length=10**12))
         chunk = b"%x\r\n%s\r\n" % (100_000, b" " * 100_000)
@@ -90,7 +90,7 @@ async def test_a_body_over_the_limit_is_answered_before_it_has_come(talk: Talk) 
     assert dict(sink.stats.statuses) == {"400": 2}
 
 
-async def test_a_client_that_sends_on_still_gets_the_answer(talk: Talk) -> None:
+async def test_client_that_keeps_sending_gets_the_reply(talk: Talk) -> None:
     async with Sink() as sink:
         answer = await talk(sink.port, request(b" " * 3_000_000))
     assert b"larger than 500,000 bytes" in answer
@@ -109,14 +109,14 @@ async def test_a_client_that_sends_on_still_gets_the_answer(talk: Talk) -> None:
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000, 431),
     ],
 )
-async def test_what_is_not_http_is_told_so(sent: bytes, status: int, talk: Talk) -> None:
+async def test_request_that_is_not_http_is_rejected(sent: bytes, status: int, talk: Talk) -> None:
     async with Sink() as sink:
         answer = await talk(sink.port, sent)
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert (sink.stats.bad_requests, sink.stats.requests) == (1, 0)
 
 
-async def test_a_body_that_breaks_off_is_no_request() -> None:
+async def test_truncated_body_is_no_request() -> None:
     async with Sink() as sink:
         reader, writer = await asyncio.open_connection("127.0.0.1", sink.port)
         writer.write(request(BODY, length=len(BODY) + 1))
@@ -126,7 +126,7 @@ async def test_a_body_that_breaks_off_is_no_request() -> None:
     assert (sink.stats.bad_requests, sink.stats.accepted) == (1, 0)
 
 
-async def test_slow_clients_are_let_go(talk: Talk) -> None:
+async def test_slow_client_is_disconnected(talk: Talk) -> None:
     async with Sink(timeouts=Timeouts(idle_s=0.05, body_s=0.05)) as sink:
         assert (await talk(sink.port, request(b"{", length=10))).startswith(b"HTTP/1.1 408 ")
         assert (await talk(sink.port, b"POST /v1/ba")).startswith(b"HTTP/1.1 408 ")
@@ -135,7 +135,7 @@ async def test_slow_clients_are_let_go(talk: Talk) -> None:
     assert sink.stats.bad_requests == 2
 
 
-async def test_closing_with_connections_open_and_requests_under_way() -> None:
+async def test_close_with_open_connections_and_requests() -> None:
     sink = Sink(faults=["hang@1", "slow=60@2"])
     async with sink:
         clients = [await asyncio.open_connection("127.0.0.1", sink.port) for _ in range(4)]
@@ -152,7 +152,7 @@ async def test_closing_with_connections_open_and_requests_under_way() -> None:
     await sink.close()
 
 
-async def test_it_comes_back_on_the_same_port(talk: Talk) -> None:
+async def test_restart_uses_the_same_port(talk: Talk) -> None:
     sink = Sink()
     await sink.start()
     port = sink.port
@@ -163,7 +163,7 @@ async def test_it_comes_back_on_the_same_port(talk: Talk) -> None:
     await sink.close()
 
 
-async def test_a_port_in_use_is_a_clear_error() -> None:
+async def test_port_in_use_is_a_config_error() -> None:
     async with Sink() as sink:
         with pytest.raises(ConfigError, match=rf"cannot listen on 127\.0\.0\.1 port {sink.port}"):
             await Sink(port=sink.port).start()
@@ -174,13 +174,13 @@ async def test_a_port_in_use_is_a_clear_error() -> None:
         await Sink(host="no-such-host.invalid").start()
 
 
-async def test_it_listens_on_loopback_only() -> None:
+async def test_sink_listens_on_loopback_only() -> None:
     async with Sink() as sink:
         assert sink.url == f"http://127.0.0.1:{sink.port}"
     assert Sink(host="::1", port=8080).url == "http://[::1]:8080"
 
 
-async def test_serve_runs_until_told_to_stop(talk: Talk) -> None:
+async def test_serve_runs_until_stop_is_set(talk: Talk) -> None:
     stop, ready, seen = asyncio.Event(), asyncio.Queue[Sink](), []
     task = asyncio.create_task(serve(Sink(on_request=seen.append), stop=stop, on_ready=ready.put_nowait))
     sink = await ready.get()
@@ -194,7 +194,7 @@ async def test_serve_runs_until_told_to_stop(talk: Talk) -> None:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
-async def test_garbage_never_hurts_the_next_client(talk: Talk, garbage: bytes) -> None:
+async def test_garbage_does_not_affect_the_next_client(talk: Talk, garbage: bytes) -> None:
     async with Sink(timeouts=Timeouts(idle_s=5, body_s=5)) as sink:
         reader, writer = await asyncio.open_connection("127.0.0.1", sink.port)
         writer.write(garbage)

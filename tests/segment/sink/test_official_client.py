@@ -1,4 +1,4 @@
-"""Segment's own Python client works against the look-alike unchanged."""
+"""Segment's own Python client works with the fake Segment unchanged."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def tracks(client: Client) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"gzip": True}], ids=["plain", "gzip"])
-async def test_track_and_flush(options: dict[str, Any], run: Callable[..., Any]) -> None:
+async def test_official_client_track_and_flush(options: dict[str, Any], run: Callable[..., Any]) -> None:
     async with Sink(keys={KEY: "Production"}) as sink:
         errors = await run(sink, tracks, **options)
     assert errors == []
@@ -58,14 +58,14 @@ async def test_track_and_flush(options: dict[str, Any], run: Callable[..., Any])
     assert sink.events[0]["originalTimestamp"] == "2026-11-01T10:00:00.000+00:00"
 
 
-async def test_sync_mode(run: Callable[..., Any]) -> None:
+async def test_official_client_sync_mode(run: Callable[..., Any]) -> None:
     async with Sink() as sink:
         errors = await run(sink, lambda client: client.track("acct_1", "Survey answered"), sync_mode=True)
     assert errors == []
     assert sink.stats.accepted == 1
 
 
-async def test_it_repeats_what_the_look_alike_tells_it_to(run: Callable[..., Any]) -> None:
+async def test_official_client_retries_a_503(run: Callable[..., Any]) -> None:
     async with Sink(faults=["503@1"]) as sink:
         errors = await run(sink, lambda client: client.track("acct_1", "Survey answered"))
     assert errors == []
@@ -73,7 +73,7 @@ async def test_it_repeats_what_the_look_alike_tells_it_to(run: Callable[..., Any
     assert dict(sink.stats.retry_counts) == {"1": 1}
 
 
-async def test_it_gives_up_on_a_400(run: Callable[..., Any]) -> None:
+async def test_official_client_does_not_retry_a_400(run: Callable[..., Any]) -> None:
     async with Sink(faults=["400~answered"]) as sink:
         errors = await run(sink, lambda client: client.track("acct_1", "Survey answered"))
     assert [getattr(error, "status", 0) for error in errors] == [400]

@@ -1,4 +1,4 @@
-"""The survey catalogue: stored whole, used wherever rules are, and never before the config's own word."""
+"""Survey catalogue: files, merging, and precedence of the config."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_survey_catalogue_round_trip_has_mode_0600(paths: Paths) -> None:
     assert [one.name for one in file.parent.iterdir()] == ["production.json"]
 
 
-def test_the_settings_have_what_every_environment_learnt(paths: Paths) -> None:
+def test_settings_contain_the_surveys_of_all_environments(paths: Paths) -> None:
     write_surveys_file(surveys_file(paths, "production"), EnvironmentSurveys(surveys={"5120": CHECKOUT}))
     write_surveys_file(surveys_file(paths, "staging-eu"), EnvironmentSurveys(surveys={"7": Survey(name="Onboarding")}))
     settings = load_settings(paths, {})
@@ -47,7 +47,7 @@ def test_the_settings_have_what_every_environment_learnt(paths: Paths) -> None:
     assert settings.warnings == ()
 
 
-def test_the_config_goes_first_field_by_field(paths: Paths) -> None:
+def test_config_takes_precedence_over_the_catalogue_by_field(paths: Paths) -> None:
     write_surveys_file(surveys_file(paths, "production"), EnvironmentSurveys(surveys={"5120": CHECKOUT}))
     paths.config_file.write_text('[surveys.5120]\nname = "Ours"\n[surveys.9]\nname = "Only ours"\n')
     surveys = load_settings(paths, {}).rules.surveys
@@ -68,11 +68,11 @@ def test_unusable_survey_catalogue_is_a_warning(paths: Paths, content: bytes) ->
         read_surveys_file(bad)
 
 
-def test_without_a_state_folder_there_is_nothing(paths: Paths) -> None:
+def test_survey_catalogue_without_state_folder_is_empty(paths: Paths) -> None:
     assert load_survey_catalogue(paths) == ({}, (), "")
 
 
-def test_merging_changes_neither(paths: Paths) -> None:
+def test_merging_surveys_changes_neither_input(paths: Paths) -> None:
     own, learnt = {"1": Survey(name="a")}, {"1": Survey(name="b", created_at="c"), "2": Survey()}
     assert merge_surveys(own, learnt) == {"1": Survey(name="a", created_at="c"), "2": Survey()}
     assert own == {"1": Survey(name="a")}

@@ -1,4 +1,4 @@
-"""Which requests go through a proxy, told from the environment alone."""
+"""Proxy selection from environment variables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SEGMENT = "https://api.segment.io"
         "http://0.0.0.0:9000",
     ],
 )
-def test_addresses_of_this_machine_are_asked_directly(own):
+def test_addresses_of_this_machine_use_no_proxy(own):
     everything = {"HTTP_PROXY": PROXY, "HTTPS_PROXY": PROXY, "ALL_PROXY": PROXY}
     assert find_route(own, everything).proxy == ""
 
@@ -39,12 +39,12 @@ def test_addresses_of_this_machine_are_asked_directly(own):
         ({"HTTPS_PROXY": PROXY, "NO_PROXY": "segment.com, api.segment, io"[:-4]}, "HTTPS_PROXY"),
     ],
 )
-def test_the_variable_of_the_scheme_counts_before_that_of_all(environ, variable):
+def test_scheme_proxy_takes_precedence_over_all_proxy(environ, variable):
     route = find_route(SEGMENT, environ)
     assert (route.proxy, route.variable, route.proxy_host) == (PROXY, variable, "proxy.example:3128")
 
 
-def test_without_a_scheme_it_is_an_http_proxy():
+def test_proxy_without_a_scheme_is_http():
     assert find_route(SEGMENT, {"HTTPS_PROXY": "proxy.example:3128"}).proxy == "http://proxy.example:3128"
 
 
@@ -65,16 +65,16 @@ def test_without_a_scheme_it_is_an_http_proxy():
         ("2001:db8::/32", "https://[2001:db8::1]:8443"),
     ],
 )
-def test_what_no_proxy_names_is_asked_directly(no_proxy, url):
+def test_no_proxy_entry_matches(no_proxy, url):
     assert find_route(url, {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy}) == ("", "", ())
 
 
 @pytest.mark.parametrize("no_proxy", ["egment.io", "api.segment.io:8443", "192.0.2.0/24", "io.segment.api"])
-def test_others_are_not(no_proxy):
+def test_no_proxy_entry_does_not_match_other_hosts(no_proxy):
     assert find_route(SEGMENT, {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy}).proxy == PROXY
 
 
-def test_what_cannot_be_read_of_it_is_left_out_and_named():
+def test_invalid_no_proxy_entry_is_ignored_with_a_warning():
     found = parse_no_proxy("[::1, 10.0.0.0/99, segment.example, a b/c, x@y, host:99999999, ü[, []")
     assert found.names[0] == ("segment.example", 0)
     assert set(found.invalid_entries) == {"[::1", "10.0.0.0/99", "b/c", "x@y", "host:99999999", "ü[", "[]"}
@@ -94,7 +94,7 @@ def test_what_cannot_be_read_of_it_is_left_out_and_named():
         ("socks4://secret@proxy.example", "kind 'socks4'"),
     ],
 )
-def test_one_that_cannot_be_used_is_named_by_its_variable_alone(proxy, said):
+def test_invalid_proxy_error_names_only_the_variable(proxy, said):
     with pytest.raises(ConfigError) as caught:
         find_route(SEGMENT, {"HTTPS_PROXY": proxy})
     assert caught.value.message.startswith("HTTPS_PROXY ")

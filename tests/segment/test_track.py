@@ -1,4 +1,4 @@
-"""Message ids never change between versions, never collide, and always have one form."""
+"""Message ids: golden values, no collisions, one form."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_golden_derived_ids() -> None:
 
 
 @given(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT)
-def test_ids_have_one_form(environment: str, group: str, question: str, kind: str) -> None:
+def test_message_ids_have_one_form(environment: str, group: str, question: str, kind: str) -> None:
     made = message_id(environment, group, question, kind)
     assert FORM.fullmatch(made)
     assert FORM.fullmatch(derived_message_id(made, question))
@@ -49,16 +49,18 @@ def test_ids_have_one_form(environment: str, group: str, question: str, kind: st
 
 
 @given(st.tuples(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT), st.tuples(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT))
-def test_other_parts_give_another_id(one: tuple[str, str, str, str], other: tuple[str, str, str, str]) -> None:
+def test_different_parts_give_different_message_ids(
+    one: tuple[str, str, str, str], other: tuple[str, str, str, str]
+) -> None:
     assert (message_id(*one) == message_id(*other)) == (one == other)
 
 
-def test_moving_text_between_parts_changes_the_id() -> None:
+def test_moving_text_between_parts_changes_the_message_id() -> None:
     assert message_id("production", "ab", "c", "OPEN") != message_id("production", "a", "bc", "OPEN")
     assert message_id("production", "1:a", "", "OPEN") != message_id("production", "", "1:a", "OPEN")
     assert derived_message_id("x", "a", "b") != derived_message_id("x", "ab")
     assert derived_message_id("x", "a", "") != derived_message_id("x", "a")
 
 
-def test_an_environment_named_like_a_kind_of_id_does_not_collide() -> None:
+def test_environment_named_derived_does_not_collide() -> None:
     assert message_id("derived", "a", "b", "c") != derived_message_id("a", "b", "c")

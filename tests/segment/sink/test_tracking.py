@@ -1,4 +1,4 @@
-"""Tracking requests are answered, refused and rejected as Segment documents."""
+"""Tracking routes of the fake Segment: replies and discard reasons as Segment documents them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_single_routes(path: str, track: Make, post: Post, clock: ManualCl
         ("/v1/alias", {"userId": "acct_1"}, "id_required"),
     ],
 )
-async def test_other_calls(path: str, message: dict[str, Any], reason: str | None, post: Post) -> None:
+async def test_other_call_types(path: str, message: dict[str, Any], reason: str | None, post: Post) -> None:
     async with Sink() as sink:
         assert (await post(sink, message, path)).status_code == 200
     assert dict(sink.stats.rejected) == ({} if reason is None else {reason: 1})
@@ -72,7 +72,7 @@ async def test_other_calls(path: str, message: dict[str, Any], reason: str | Non
         ({"type": ["track"]}, "multi_user_error"),
     ],
 )
-async def test_200_and_yet_rejected(fields: dict[str, Any], reason: str, track: Make, post: Post) -> None:
+async def test_event_is_discarded_after_a_200(fields: dict[str, Any], reason: str, track: Make, post: Post) -> None:
     async with Sink() as sink:
         answer = await post(sink, {"batch": [track("good"), track("bad", **fields)]})
     assert (answer.status_code, answer.json()) == (200, {"success": True})
@@ -82,20 +82,20 @@ async def test_200_and_yet_rejected(fields: dict[str, Any], reason: str, track: 
 
 
 @pytest.mark.parametrize("fields", [{"userId": ..., "anonymousId": "visitor-1"}, {"properties": ...}])
-async def test_what_is_good_enough(fields: dict[str, Any], track: Make, post: Post) -> None:
+async def test_unusual_but_valid_event_is_accepted(fields: dict[str, Any], track: Make, post: Post) -> None:
     async with Sink() as sink:
         await post(sink, {"batch": [track("good", **fields)]})
     assert sink.stats.accepted == 1
 
 
-async def test_an_empty_batch(post: Post) -> None:
+async def test_empty_batch_is_discarded(post: Post) -> None:
     async with Sink() as sink:
         for body in ({"batch": []}, {}):
             assert (await post(sink, body)).status_code == 200
     assert [seen.reason for seen in sink.requests] == ["empty_batch", "empty_batch"]
 
 
-async def test_too_many_events_are_lost_behind_a_200(track: Make, post: Post) -> None:
+async def test_batch_of_too_many_events_is_discarded(track: Make, post: Post) -> None:
     event = {"type": "track", "userId": "a", "event": "e"}
     async with Sink() as sink:
         assert (await post(sink, {"batch": [event] * 2501})).status_code == 200
@@ -122,7 +122,7 @@ async def test_too_many_events_are_lost_behind_a_200(track: Make, post: Post) ->
     ],
     ids=lambda value: str(value[:20]),
 )
-async def test_broken_json_is_a_400(body: bytes, code: str, post: Post) -> None:
+async def test_invalid_json_is_a_400(body: bytes, code: str, post: Post) -> None:
     async with Sink() as sink:
         answer = await post(sink, body)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
@@ -130,7 +130,7 @@ async def test_broken_json_is_a_400(body: bytes, code: str, post: Post) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/batch", "/v1/track"])
-async def test_an_event_over_the_limit_is_a_400_for_the_whole_request(path: str, track: Make, post: Post) -> None:
+async def test_oversize_event_is_a_400_for_the_whole_request(path: str, track: Make, post: Post) -> None:
     empty = len(json.dumps(track("a", properties={"r": ""})))
     fits = track("a", properties={"r": "x" * (MAX_EVENT_BYTES - empty)})
     over = track("b", properties={"r": "x" * (MAX_EVENT_BYTES - empty + 1)})
@@ -142,7 +142,7 @@ async def test_an_event_over_the_limit_is_a_400_for_the_whole_request(path: str,
 
 
 @pytest.mark.parametrize("packed", [False, True])
-async def test_a_body_over_the_limit_is_a_400(packed: bool, track: Make, post: Post) -> None:
+async def test_oversize_body_is_a_400(packed: bool, track: Make, post: Post) -> None:
     body = json.dumps({"batch": [track("a")]}).encode()
     async with Sink() as sink:
         for size, status in ((MAX_BODY_BYTES, 200), (MAX_BODY_BYTES + 1, 400)):
@@ -163,21 +163,21 @@ async def test_a_body_over_the_limit_is_a_400(packed: bool, track: Make, post: P
     ],
     ids=["bomb", "cut", "plain", "trailing"],
 )
-async def test_bad_gzip(body: bytes, reason: str, post: Post) -> None:
+async def test_invalid_gzip_is_a_400(body: bytes, reason: str, post: Post) -> None:
     async with Sink() as sink:
         answer = await post(sink, body, headers={"Content-Encoding": "gzip"})
     assert answer.status_code == 400
     assert sink.requests[0].reason == reason
 
 
-async def test_an_unknown_encoding(post: Post) -> None:
+async def test_unknown_content_encoding_is_a_400(post: Post) -> None:
     async with Sink() as sink:
         answer = await post(sink, b"{}", headers={"Content-Encoding": "br"})
     assert (answer.status_code, answer.json()["message"]) == (400, "content encoding 'br' is not supported")
 
 
 @pytest.mark.parametrize(("key", "status"), [("", 400), ("abc123", 400), ("x" * 32, 200)])
-async def test_keys_in_header_and_body(key: str, status: int, track: Make, post: Post) -> None:
+async def test_write_key_in_header_and_body(key: str, status: int, track: Make, post: Post) -> None:
     async with Sink() as sink:
         assert (await post(sink, {"batch": [track("a")]}, key=key)).status_code == status
         assert (await post(sink, {"batch": [track("a")], "writeKey": key}, key=None)).status_code == status
@@ -187,7 +187,7 @@ async def test_keys_in_header_and_body(key: str, status: int, track: Make, post:
 
 
 @pytest.mark.parametrize("authorization", ["Basic %%%", "Basic /w==", "Bearer token", "Basic"])
-async def test_a_header_that_holds_no_key(authorization: str, track: Make, post: Post) -> None:
+async def test_header_without_a_write_key(authorization: str, track: Make, post: Post) -> None:
     async with Sink() as sink:
         headers = {"Authorization": authorization}
         assert (await post(sink, {"batch": [track("a")]}, key=None, headers=headers)).status_code == 400
@@ -195,7 +195,7 @@ async def test_a_header_that_holds_no_key(authorization: str, track: Make, post:
         assert (await post(sink, body, key=None, headers=headers)).status_code == 200
 
 
-async def test_known_unknown_and_disabled_sources(track: Make, post: Post) -> None:
+async def test_unknown_and_disabled_sources_are_discarded(track: Make, post: Post) -> None:
     known, off = "k" * 32, "d" * 32
     async with Sink(keys={known: "Production", off: "Old"}, disabled={off}) as sink:
         for key in (known, off, "u" * 32):
@@ -208,7 +208,7 @@ async def test_known_unknown_and_disabled_sources(track: Make, post: Post) -> No
     assert known not in repr(sink.stats) + repr(sink.received) + repr(sink.requests)
 
 
-async def test_repeats_are_dropped_across_sources_and_routes(track: Make, post: Post) -> None:
+async def test_duplicates_are_dropped_across_sources_and_routes(track: Make, post: Post) -> None:
     async with Sink() as sink:
         await post(sink, {"batch": [track("a"), track("a"), track("b")]}, key="k" * 32)
         await post(sink, track("a", event="other"), "/v1/track", key="j" * 32)
@@ -216,7 +216,7 @@ async def test_repeats_are_dropped_across_sources_and_routes(track: Make, post: 
     assert [event["messageId"] for event in sink.events] == ["a", "b"]
 
 
-async def test_memory_is_bounded_but_counts_go_on(track: Make, post: Post) -> None:
+async def test_kept_events_are_limited_and_counts_continue(track: Make, post: Post) -> None:
     async with Sink(keep=3, remember=4) as sink:
         for n in range(20):
             await post(sink, {"batch": [track(f"m{n}")]})
@@ -226,7 +226,7 @@ async def test_memory_is_bounded_but_counts_go_on(track: Make, post: Post) -> No
     assert [event["messageId"] for event in sink.events] == ["m18", "m19", "m0"]
 
 
-async def test_counting_without_reading(track: Make, post: Post) -> None:
+async def test_counting_mode_does_not_parse_events(track: Make, post: Post) -> None:
     batch = {"batch": [track("a"), track("b"), track("a")]}
     for count, accepted in ((False, 3), (True, 2)):
         async with Sink(keep=0, count=count, faults=["503@2"]) as sink:
@@ -238,14 +238,14 @@ async def test_counting_without_reading(track: Make, post: Post) -> None:
         assert sink.events == ()
 
 
-async def test_counting_keeps_the_limits(track: Make, post: Post) -> None:
+async def test_counting_mode_keeps_the_limits(track: Make, post: Post) -> None:
     async with Sink(keep=0, keys={"k" * 32: "Production"}) as sink:
         await post(sink, {"batch": [{"messageId": "a"}] * 2501}, key="k" * 32)
         await post(sink, {"batch": [{"messageId": "a"}] * 3}, key="u" * 32)
     assert dict(sink.stats.rejected) == {"multi_user_error": 2501, "unknown_source": 3}
 
 
-async def test_huge_numbers_survive(track: Make, post: Post) -> None:
+async def test_huge_numbers_are_accepted(track: Make, post: Post) -> None:
     async with Sink() as sink:
         await post(sink, {"batch": [track("a", properties={"n": 2**63 + 1, "f": 0.1})]})
     assert sink.events[0]["properties"] == {"n": 2**63 + 1, "f": 0.1}

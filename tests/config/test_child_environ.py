@@ -1,4 +1,4 @@
-"""Children get no secrets of ours, whatever their variables are called."""
+"""Child processes get no secrets, whatever their variables are called."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_child_environment_leaves_out_secrets_only(tmp_path: Path) -> None:
     assert child_environ(given) == {"PATH": "/bin", "SPRIG_TUI_HOME": "/somewhere", "EDITOR": "vi"}
 
 
-async def test_an_editor_gets_none_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_external_editor_gets_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     load_settings(configured(tmp_path))
@@ -55,7 +55,7 @@ async def test_an_editor_gets_none_of_them(tmp_path: Path, monkeypatch: pytest.M
     assert seen["PATH"] == os.environ["PATH"]
 
 
-def test_without_a_home_there_is_a_sentence() -> None:
+def test_missing_home_folder_is_a_config_error() -> None:
     """A user whom the system does not know, as in a container with a number of its own."""
     if os.geteuid():
         pytest.skip("only root may become another user")

@@ -1,4 +1,4 @@
-"""Which sources are flagged for which environment, and which source a person meant."""
+"""Source checks: mismatches of sources and environments, and finding a source by name or key."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def flagged(name: str, environment: str, *labels: str, others: tuple[str, ...] =
         ("", "production"),
     ],
 )
-def test_what_fits(name: str, environment: str) -> None:
+def test_source_that_fits_has_no_mismatch(name: str, environment: str) -> None:
     assert flagged(name, environment) == ()
 
 
@@ -51,11 +51,11 @@ def test_what_fits(name: str, environment: str) -> None:
         ("Acme production", "acme", "production"),
     ],
 )
-def test_what_says_another_environment(name: str, environment: str, word: str) -> None:
+def test_source_name_of_another_stage_is_a_mismatch(name: str, environment: str, word: str) -> None:
     assert flagged(name, environment) == (f"its name says {word!r}",)
 
 
-def test_labels_and_slugs_speak_too() -> None:
+def test_labels_and_slugs_are_checked() -> None:
     assert flagged("Acme", "development", "environment: prod", "type: web") == (
         "its label 'environment: prod' says 'prod'",
     )
@@ -65,7 +65,7 @@ def test_labels_and_slugs_speak_too() -> None:
     assert source_mismatches(same, "development", BUILT_IN) == ("its name says 'production'",)
 
 
-def test_other_environments_by_their_own_names() -> None:
+def test_name_of_another_environment_is_a_mismatch() -> None:
     others = (*BUILT_IN, "staging-us", "acme", "test")
     assert flagged("Staging US", "staging-eu", others=others) == (
         "its name says 'staging-us', which is another environment",
@@ -75,7 +75,7 @@ def test_other_environments_by_their_own_names() -> None:
     assert flagged("Acme EU", "acme-eu", others=others) == ()
 
 
-def test_a_disabled_source() -> None:
+def test_disabled_source_is_a_mismatch() -> None:
     off = Source(id="1", name="Acme", enabled=False)
     assert source_mismatches(off, "production", BUILT_IN) == ("it is disabled: Segment drops what comes for it",)
 
@@ -92,7 +92,7 @@ SOURCES = (
     ("text", "found"),
     [("Web", "s1"), ("web-old", "s2"), (" s3 ", "s3"), ("TWIN-B", "s4")],
 )
-def test_a_source_is_found_by_name_slug_or_id(text: str, found: str) -> None:
+def test_source_is_found_by_name_slug_or_id(text: str, found: str) -> None:
     source = find_source(text, SOURCES).source
     assert source is not None
     assert source.id == found
@@ -108,13 +108,13 @@ def test_a_source_is_found_by_name_slug_or_id(text: str, found: str) -> None:
         ("  ", "no source is named", ""),
     ],
 )
-def test_what_names_none_or_several(text: str, fault: str, hint: str) -> None:
+def test_unknown_or_ambiguous_source_name_is_a_fault(text: str, fault: str, hint: str) -> None:
     found = find_source(text, SOURCES)
     assert found.source is None
     assert found.fault == fault
     assert hint in found.hint
 
 
-def test_whose_key_it_is() -> None:
+def test_source_of_write_key() -> None:
     assert source_of_key("k3", SOURCES) == SOURCES[1]
     assert source_of_key("k4", SOURCES) is None

@@ -1,4 +1,4 @@
-"""Durations as people write them."""
+"""Durations: parsing and formatting."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from sprig_tui.formatting import format_duration, parse_duration
         (0.5, 0.5),
     ],
 )
-def test_read(text: str | float, seconds: float) -> None:
+def test_duration_is_parsed(text: str | float, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
     "text", ["", "soon", "-1", "-1h", "1x", "h", "1h2", "\u0661s", -1, float("nan"), float("inf"), "99w" * 9]
 )
-def test_refused_with_the_name_of_what_it_is_for(text: str | float) -> None:
+def test_invalid_duration_error_names_the_setting(text: str | float) -> None:
     with pytest.raises(ConfigError, match="retry window"):
         parse_duration(text, "retry window")
 
@@ -50,5 +50,5 @@ def test_refused_with_the_name_of_what_it_is_for(text: str | float) -> None:
         (90_061, "1 d 1 h"),
     ],
 )
-def test_written(seconds: float, text: str) -> None:
+def test_duration_is_formatted(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text

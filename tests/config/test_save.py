@@ -1,4 +1,4 @@
-"""Changing the config: everything else byte for byte, no change lost, never half a file."""
+"""Config edits: everything else stays byte for byte, no change is lost, writes are atomic."""
 
 from __future__ import annotations
 
@@ -51,46 +51,46 @@ def paths(tmp_path: Path) -> Paths:
     return paths_in_folder(str(tmp_path / "home"))
 
 
-def test_a_value_is_changed_in_place_and_comments_stay() -> None:
+def test_edit_changes_a_value_in_place_and_keeps_comments() -> None:
     changed = edit_environment(COMMENTED, "production", {"write_key": KEY})
     assert changed == COMMENTED.replace('"old"', f'"{KEY}"')
 
 
-def test_a_new_key_stands_after_the_tables_last_one() -> None:
+def test_edit_adds_a_key_after_the_last_of_its_table() -> None:
     changed = edit_environment(COMMENTED, "production", {"protected": False})
     assert changed == COMMENTED.replace('endpoint = "eu"\n', 'endpoint = "eu"\nprotected = false\n')
 
 
-def test_removing_a_key_takes_its_line_only() -> None:
+def test_edit_removes_only_the_line_of_a_key() -> None:
     changed = edit_environment(COMMENTED, "production", {"write_key": None})
     assert changed == COMMENTED.replace('write_key = "old"  # set by mira\n', "")
 
 
-def test_removing_a_table_leaves_the_comment_above_the_next() -> None:
+def test_removing_a_table_keeps_the_comment_above_the_next() -> None:
     changed = remove_environment(COMMENTED, "production")
     assert "# about staging\n[environments.staging]" in changed
     assert tomllib.loads(changed)["environments"] == {"staging": {"write_key": "staging"}}
     assert tomllib.loads(changed)["other"] == tomllib.loads(COMMENTED)["other"]
 
 
-def test_removing_the_last_environment_is_no_fault() -> None:
+def test_last_environment_can_be_removed() -> None:
     assert remove_environment("[environments.a]\nwrite_key = 'x'\n", "a") == ""
     assert remove_environment("a = 1\n", "nowhere") == "a = 1\n"
 
 
-def test_a_missing_table_is_added_at_the_end() -> None:
+def test_edit_adds_a_missing_table_at_the_end() -> None:
     assert edit_environment("", "dev", {"endpoint": "eu"}) == '[environments.dev]\nendpoint = "eu"\n'
     assert edit_environment("a = 1", "dev", {"endpoint": "eu"}) == 'a = 1\n\n[environments.dev]\nendpoint = "eu"\n'
 
 
-def test_windows_line_ends_are_kept() -> None:
+def test_edit_keeps_windows_line_ends() -> None:
     text = COMMENTED.replace("\n", "\r\n")
     changed = edit_environment(text, "production", {"write_key": KEY, "protected": True})
     assert changed.replace("\r\n", "").count("\n") == 0
     assert tomllib.loads(changed)["environments"]["production"]["protected"] is True
 
 
-def test_a_header_at_the_very_end_without_newline() -> None:
+def test_edit_after_a_final_header_without_newline() -> None:
     assert tomllib.loads(edit_environment("[environments.a]", "a", {"endpoint": "eu"})) == {
         "environments": {"a": {"endpoint": "eu"}}
     }
@@ -151,7 +151,7 @@ def documents(draw: st.DrawFn) -> tuple[str, str, str]:
 
 @settings(max_examples=150, deadline=None)
 @given(documents(), plain_text, st.sampled_from(["write_key", "endpoint", "sprig_environment_id"]))
-def test_everything_outside_the_table_is_byte_identical(parts: tuple[str, str, str], value: str, key: str) -> None:
+def test_edit_keeps_all_bytes_outside_the_table(parts: tuple[str, str, str], value: str, key: str) -> None:
     before, table, after = parts
     text = before + table + after
     wanted = tomllib.loads(text)
@@ -168,7 +168,7 @@ def test_everything_outside_the_table_is_byte_identical(parts: tuple[str, str, s
 
 @settings(max_examples=100, deadline=None)
 @given(documents())
-def test_removing_keeps_everything_else(parts: tuple[str, str, str]) -> None:
+def test_removing_an_environment_keeps_all_other_bytes(parts: tuple[str, str, str]) -> None:
     before, _, after = parts
     changed = remove_environment("".join(parts), "production")
     assert changed.startswith(before)
@@ -189,7 +189,7 @@ def test_statements_cover_the_text_in_order(parts: tuple[str, str, str]) -> None
     assert text[position:].strip() == ""
 
 
-def test_the_file_is_made_with_its_folder_for_the_owner_only(paths: Paths) -> None:
+def test_save_creates_file_and_folder_for_the_owner_only(paths: Paths) -> None:
     save_environment(paths, "production", {"write_key": KEY})
     assert stat.S_IMODE(paths.config_file.stat().st_mode) == 0o600
     assert stat.S_IMODE(paths.config_file.parent.stat().st_mode) == 0o700
@@ -198,7 +198,7 @@ def test_the_file_is_made_with_its_folder_for_the_owner_only(paths: Paths) -> No
     assert key.reveal() == KEY
 
 
-def test_a_wide_mode_is_narrowed_by_the_next_change(paths: Paths) -> None:
+def test_save_restricts_the_mode_to_0600(paths: Paths) -> None:
     paths.config_file.parent.mkdir()
     paths.config_file.write_text("")
     paths.config_file.chmod(0o644)
@@ -207,7 +207,7 @@ def test_a_wide_mode_is_narrowed_by_the_next_change(paths: Paths) -> None:
     assert not read_config_file(paths.config_file).is_readable_by_others
 
 
-def test_a_link_is_written_through(paths: Paths, tmp_path: Path) -> None:
+def test_save_writes_through_a_symlink(paths: Paths, tmp_path: Path) -> None:
     target = tmp_path / "dotfiles" / "sprig.toml"
     target.parent.mkdir()
     target.write_text("# mine\n")
@@ -218,7 +218,7 @@ def test_a_link_is_written_through(paths: Paths, tmp_path: Path) -> None:
     assert target.read_text() == '# mine\n\n[environments.production]\nendpoint = "eu"\n'
 
 
-def test_a_change_under_another_digest_is_refused(paths: Paths) -> None:
+def test_save_rejects_a_file_changed_since_it_was_read(paths: Paths) -> None:
     digest = save_environment(paths, "production", {"endpoint": "eu"})
     assert digest == read_config_file(paths.config_file).digest
     save_environment(paths, "development", {"endpoint": "eu"}, digest=digest)
@@ -228,7 +228,7 @@ def test_a_change_under_another_digest_is_refused(paths: Paths) -> None:
     assert paths.config_file.read_bytes() == before
 
 
-def test_a_file_that_came_up_since_is_a_change_too(paths: Paths) -> None:
+def test_save_rejects_a_file_created_since_it_was_read(paths: Paths) -> None:
     digest = read_config_file(paths.config_file).digest
     save_environment(paths, "production", {"endpoint": "eu"})
     with pytest.raises(ConfigError, match="changed by someone else"):
@@ -243,7 +243,7 @@ def test_save_environment_refuses_what_would_not_load(paths: Paths) -> None:
     assert not paths.config_file.exists()
 
 
-def test_a_broken_config_is_left_alone(paths: Paths) -> None:
+def test_save_leaves_an_invalid_config_unchanged(paths: Paths) -> None:
     paths.config_file.parent.mkdir()
     paths.config_file.write_text("[environments\n")
     with pytest.raises(ConfigError, match="not valid TOML"):
@@ -251,14 +251,14 @@ def test_a_broken_config_is_left_alone(paths: Paths) -> None:
     assert paths.config_file.read_text() == "[environments\n"
 
 
-def test_a_byte_order_mark_stays(paths: Paths) -> None:
+def test_save_keeps_a_byte_order_mark(paths: Paths) -> None:
     paths.config_file.parent.mkdir()
     paths.config_file.write_bytes(b"\xef\xbb\xbf# by a Windows editor\r\n")
     save_environment(paths, "production", {"endpoint": "eu"})
     assert paths.config_file.read_bytes().startswith(b"\xef\xbb\xbf# by a Windows editor\r\n\r\n[environments")
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_litter(paths: Paths) -> None:
+def test_failed_save_leaves_the_old_file_and_no_temporary_one(paths: Paths) -> None:
     save_environment(paths, "production", {"endpoint": "eu"})
     blocked = paths.config_file.parent / "blocked"
     blocked.mkdir()
@@ -268,7 +268,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(paths: Paths) -> None:
     assert sorted(p.name for p in paths.config_file.parent.iterdir()) == [".config.toml.lock", "blocked", "config.toml"]
 
 
-def test_the_lock_is_waited_for_and_named(paths: Paths) -> None:
+def test_save_waits_for_the_lock_and_reports_a_timeout(paths: Paths) -> None:
     save_environment(paths, "production", {"endpoint": "eu"})
     with (
         file_lock(paths.config_file),
@@ -283,7 +283,7 @@ def _add_many(folder: str, first: int) -> None:
         save_environment(paths_in_folder(folder), f"env-{number}", {"write_key": f"{number:032d}"})
 
 
-def test_two_processes_lose_no_change(tmp_path: Path) -> None:
+def test_concurrent_saves_of_two_processes_lose_no_change(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_add_many, args=(str(tmp_path), first)) for first in (0, 10)]
     for worker in workers:

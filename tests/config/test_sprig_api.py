@@ -1,4 +1,4 @@
-"""Keys and the address of Sprig's REST API: found as Write Keys are, never shown, never sent in the open."""
+"""Keys and address of Sprig's REST API in the config."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def settings_with(folder: Path, text: str, **environ: str) -> Settings:
     return load_settings(paths_in_folder(str(folder)), environ)
 
 
-def test_the_variable_goes_before_the_named_one_and_the_config(tmp_path: Path) -> None:
+def test_sprig_api_key_precedence_variable_named_config(tmp_path: Path) -> None:
     stored = f'[environments.production]\nsprig_api_key = "{KEY}"\n'
     assert settings_with(tmp_path, stored).environments["production"].sprig_api_key == SprigApiKey(KEY)
     named = stored + 'sprig_api_key_env = "SPRIG_KEY"\n'
@@ -43,7 +43,7 @@ def test_sprig_api_key_prints_masked(tmp_path: Path) -> None:
     assert ("production", "sprig_api_key") in settings.stored_secrets
 
 
-def test_storing_it_leaves_the_rest_as_it_was(tmp_path: Path) -> None:
+def test_storing_a_sprig_api_key_changes_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('# mine\n[environments.production]\nendpoint = "eu"  # here\n')
     save_environment(paths_in_folder(str(tmp_path)), "production", {"sprig_api_key": KEY})
     text = (tmp_path / "config.toml").read_text()
@@ -51,7 +51,7 @@ def test_storing_it_leaves_the_rest_as_it_was(tmp_path: Path) -> None:
     assert KEY in text
 
 
-def test_a_config_that_cannot_be_changed_says_so_without_the_key(tmp_path: Path) -> None:
+def test_uneditable_config_error_does_not_contain_the_key(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('environments = { production = { endpoint = "eu" } }\n')
     with pytest.raises(ConfigError) as raised:
         save_environment(paths_in_folder(str(tmp_path)), "production", {"sprig_api_key": KEY})
@@ -94,7 +94,7 @@ def test_sprig_api_key_lint(text: str, key: str, faults: list[str]) -> None:
         ("https://sprig.example/proxy/", "https://sprig.example/proxy"),
     ],
 )
-def test_the_address_may_be_another(tmp_path: Path, given: str, url: str) -> None:
+def test_sprig_api_url_from_config(tmp_path: Path, given: str, url: str) -> None:
     assert settings_with(tmp_path, "").sprig_api_url == DEFAULT_SPRIG_API_URL
     assert settings_with(tmp_path, f'[sprig]\napi_url = "{given}"\n').sprig_api_url == url
 
@@ -108,14 +108,14 @@ def test_the_address_may_be_another(tmp_path: Path, given: str, url: str) -> Non
         ("https://sprig.example/?a=1", "query"),
     ],
 )
-def test_an_address_that_would_give_the_key_away_is_refused(tmp_path: Path, given: str, said: str) -> None:
+def test_insecure_sprig_api_url_is_rejected(tmp_path: Path, given: str, said: str) -> None:
     with pytest.raises(ConfigError) as raised:
         settings_with(tmp_path, f'[sprig]\napi_url = "{given}"\n')
     assert said in raised.value.message
     assert "sprig.api_url" in raised.value.message
 
 
-def test_an_unknown_key_beside_it_is_named(tmp_path: Path) -> None:
+def test_unknown_key_in_sprig_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as raised:
         settings_with(tmp_path, '[sprig]\napi_uri = "https://a.example"\n')
     assert raised.value.hint == "did you mean api_url?"

@@ -1,4 +1,4 @@
-"""Fault rules as text and as JSON."""
+"""Fault rules of the fake Segment as text and as JSON."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from sprig_tui.segment.sink import FaultRule, parse_rule, parse_rules, read_rule
         (" 503@1 ", FaultRule(do="status", status=503, first=1, last=1)),
     ],
 )  # fmt: skip
-def test_the_grammar(text: str, rule: FaultRule) -> None:
+def test_fault_rule_is_parsed(text: str, rule: FaultRule) -> None:
     assert msgspec.structs.replace(parse_rule(text), name="") == rule
     assert parse_rule(text).label == text.strip()
 
@@ -79,7 +79,7 @@ def test_the_grammar(text: str, rule: FaultRule) -> None:
         ("503 @2", 4, "expected +, @, :PERCENT% or ~"),
     ],
 )
-def test_an_error_names_rule_and_position(text: str, position: int, says: str) -> None:
+def test_fault_rule_error_names_rule_and_position(text: str, position: int, says: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_rule(text)
     assert f"fault rule {text!r}, character {position}: " in caught.value.message
@@ -91,23 +91,23 @@ def test_an_error_names_rule_and_position(text: str, position: int, says: str) -
     "text",
     ["199", "600", "99999", "503@0", "503@4-2", "503:101%", "429+retry-after=date:soon", "html=42", "400~\udcff"],
 )
-def test_values_out_of_bounds(text: str) -> None:
+def test_fault_rule_value_out_of_range_is_rejected(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^fault rule '"):
         parse_rule(text)
 
 
 @given(st.text(max_size=40) | st.text("45@+:~%=-every reset", max_size=20))
-def test_any_text_is_a_rule_or_a_config_error(text: str) -> None:
+def test_fault_rule_of_any_text_is_a_rule_or_a_config_error(text: str) -> None:
     with contextlib.suppress(ConfigError):
         assert isinstance(parse_rule(text), FaultRule)
 
 
-def test_texts_and_rules_mix() -> None:
+def test_fault_rules_may_be_texts_and_objects() -> None:
     rule = FaultRule(do="reset")
     assert parse_rules(["503", rule])[1] is rule
 
 
-def test_a_json_file(tmp_path: Path) -> None:
+def test_fault_rules_from_a_json_file(tmp_path: Path) -> None:
     path = tmp_path / "faults.json"
     given = [{"do": "status", "status": 503, "first": 2, "last": 4, "accept": True}, "reset@every:10", {"do": "hang"}]
     path.write_text(json.dumps(given))
@@ -134,13 +134,13 @@ def test_a_json_file(tmp_path: Path) -> None:
         (b"[3]", "rule 1: "),
     ],
 )
-def test_bad_json_names_the_rule(content: bytes, says: str) -> None:
+def test_invalid_json_error_names_the_rule(content: bytes, says: str) -> None:
     with pytest.raises(ConfigError) as caught:
         rules_from_json(content, "faults.json")
     assert caught.value.message.startswith("faults.json: ")
     assert says in caught.value.message
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_fault_rules_file_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"missing\.json: No such file"):
         read_rules(tmp_path / "missing.json")

@@ -1,4 +1,4 @@
-"""What the look-alike got can be looked at over HTTP."""
+"""Admin routes of the fake Segment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Call = Callable[..., Any]
 KEYS = {"k" * 32: "Production", "d" * 32: "Development"}
 
 
-async def test_events_and_their_filters(track: Make, post: Call, get: Call) -> None:
+async def test_events_route_and_its_filters(track: Make, post: Call, get: Call) -> None:
     async with Sink(keys=KEYS) as sink:
         for n in range(5):
             await post(sink, {"batch": [track(f"m{n}", userId=f"acct_{n % 2}")]}, key="k" * 32)
@@ -40,14 +40,14 @@ async def test_events_and_their_filters(track: Make, post: Call, get: Call) -> N
 
 
 @pytest.mark.parametrize("query", ["limit=-1", "limit=x", "offset=1.5", "user=1", "limit=99999999999"])
-async def test_a_filter_that_is_wrong_is_named(query: str, http: httpx.AsyncClient) -> None:
+async def test_invalid_events_filter_is_named(query: str, http: httpx.AsyncClient) -> None:
     async with Sink() as sink:
         answer = await http.get(f"{sink.url}/events?{query}")
     assert answer.status_code == 400
     assert "limit" in answer.json()["message"]
 
 
-async def test_stats(track: Make, post: Call, get: Call, clock: ManualClock) -> None:
+async def test_stats_route(track: Make, post: Call, get: Call, clock: ManualClock) -> None:
     async with Sink(keys=KEYS, faults=["503@2"], clock=clock) as sink:
         body = {"batch": [track("a"), track("a"), track("b", userId=7)]}
         for retry in ({}, {}, {"X-Retry-Count": "1"}):
@@ -67,7 +67,7 @@ async def test_stats(track: Make, post: Call, get: Call, clock: ManualClock) -> 
     assert stats["body_bytes"] == stats["wire_bytes"] == 3 * stats["largest_body"]
 
 
-async def test_deleting_forgets_events_and_ids_but_counts_go_on(track: Make, post: Call, get: Call) -> None:
+async def test_deleting_events_keeps_the_counts(track: Make, post: Call, get: Call) -> None:
     async with Sink() as sink:
         await post(sink, {"batch": [track("a")]})
         assert await get(sink, "/events", "DELETE") == {"dropped": 1}
@@ -77,7 +77,7 @@ async def test_deleting_forgets_events_and_ids_but_counts_go_on(track: Make, pos
     assert (sink.stats.accepted, sink.stats.duplicates) == (2, 0)
 
 
-async def test_health_and_what_is_not_there(get: Call, http: httpx.AsyncClient) -> None:
+async def test_health_route_and_unknown_routes(get: Call, http: httpx.AsyncClient) -> None:
     async with Sink() as sink:
         assert await get(sink, "/health") == {"ok": True}
         for method, path, status in (
@@ -92,7 +92,7 @@ async def test_health_and_what_is_not_there(get: Call, http: httpx.AsyncClient) 
     assert sink.stats.requests == 0, "only tracking requests are counted"
 
 
-async def test_made_up_keys_do_not_fill_the_memory(http: httpx.AsyncClient) -> None:
+async def test_counted_keys_are_limited(http: httpx.AsyncClient) -> None:
     async with Sink(keep=0) as sink:
         for n in range(1_005):
             await http.post(f"{sink.url}/v1/track", content=b"{}", auth=(f"{n:04d}" * 8, ""))

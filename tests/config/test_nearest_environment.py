@@ -1,4 +1,4 @@
-"""Near names: what was surely meant, and what is a name of its own."""
+"""Suggestions for mistyped environment names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KNOWN = ("production", "development", "staging-eu", "team1")
         ("staging_eu", "staging-eu"),
     ],
 )
-def test_a_slip_or_a_short_form_is_near(typed: str, meant: str) -> None:
+def test_typo_or_short_form_suggests_the_environment(typed: str, meant: str) -> None:
     assert nearest_environment(typed, KNOWN) == meant
 
 
@@ -42,5 +42,5 @@ def test_no_suggestion_across_regions_numbers_or_stages(typed: str) -> None:
     assert nearest_environment(typed, KNOWN) == ""
 
 
-def test_a_short_form_of_what_is_not_there_is_new() -> None:
+def test_short_form_of_a_missing_environment_has_no_suggestion() -> None:
     assert nearest_environment("prod", ["development"]) == ""
