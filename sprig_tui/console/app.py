@@ -226,9 +226,7 @@ class SprigTui(QueuedInput, TextualApp):
 
     async def _save_theme(self, theme: str) -> None:
         await self.config_editor.save_theme(theme)
-        notify(
-            self, f"theme {theme}, also for the next time: it stands in {self.session.dependencies.paths.config_file}"
-        )
+        notify(self, f"theme {theme}, saved for the next start in {self.session.dependencies.paths.config_file}")
 
     def keys_of(self, command: type[Command]) -> tuple[str, ...]:
         """The command's keys in use, as Textual names them."""

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 UNZOOM = Binding("escape", "unzoom", show=False, priority=True)
 DEMO_REJECTION_TEXT = (
-    "one of the samples is refused, on purpose: the request that held it was split until it stood alone,\n"
-    "and so each delivery beside it took several requests; /status:failed shows it"
+    "one of the samples is rejected on purpose: its request was split until the sample was alone,\n"
+    "so the deliveries beside it took several requests; /status:failed shows it"
 )
 
 _SHARED_COMMANDS = {command.id: command for command in PANE_COMMANDS if command.on_main_screen}
@@ -131,7 +131,7 @@ class MainScreen(Screen[None]):
         """Where there is something to do."""
         if self.console.files:
             return "payload"
-        keys = any(one.write_key for one in self._session.settings.environments.values())
+        keys = any(environment.write_key for environment in self._session.settings.environments.values())
         return "deliveries" if keys else "environments"
 
     async def mount_panes(self) -> None:
@@ -238,7 +238,7 @@ class MainScreen(Screen[None]):
         """A pane's key, pressed in another pane."""
         command = _SHARED_COMMANDS[name]
         if command is SendRecord and self.focused_scope() != command.scope:
-            # nobody sends a record that is perhaps not in sight
+            # a record that may not be visible is not sent
             self.focus_pane(command.scope)
             key = self.console.shown_key(command)
             notify_warning(self.app, f"this is the record that {key} sends: press it again")
@@ -354,7 +354,7 @@ class MainScreen(Screen[None]):
         if "payload" in self.panes and self.payload.open_pasted(event.text):
             event.stop()
             self.focus_pane("payload")
-        # anything else goes on to the app, which says where it belongs
+        # other pastes bubble to the app, which explains where they belong
 
     # -- Payload and Deliveries ---------------------------------------------------------------------------------------
 

@@ -112,7 +112,7 @@ class Suspend(Command):
 
 
 class Quit(Command):
-    """Leave (ctrl+q works while typing too). Requests on the wire get a moment to finish, unless asked twice.
+    """Leave (ctrl+q works while typing too). Requests in flight get a moment to finish, unless asked twice.
 
     What is queued stays queued: the next console, or `sprig-tui run`, goes on with it.
     """

@@ -97,8 +97,8 @@ def flat_record(response: StudyResponse) -> bytes:
         "environment": response.environment,
         "environmentId": response.environment_id,
     }
-    said = {name: value for name, value in fields.items() if value is not UNSET and value is not None}
-    return msgspec.json.encode(said)
+    present = {name: value for name, value in fields.items() if value is not UNSET and value is not None}
+    return msgspec.json.encode(present)
 
 
 def read_edited(data: bytes, origin: Origin) -> Record:

@@ -96,13 +96,13 @@ class IndexedFile:
             if _identity(stream) != self._identity:
                 raise InputError(f"{self.path} has changed since it was opened", hint="open it again")
             if self._layout == "lines":
-                found = self._lines(stream, mark)
+                records = self._lines(stream, mark)
             elif self._layout == "csv":
-                found = self._rows(stream, mark)
+                records = self._rows(stream, mark)
             else:
-                found = read_responses([self.path], force=True)  # looked at when it was opened
+                records = read_responses([self.path], force=True)  # checked when it was opened
             position = mark.number if mark else 0
-            for record in found:
+            for record in records:
                 position += 1
                 self.count = max(self.count, position)
                 yield position - 1, record
@@ -134,8 +134,8 @@ class IndexedFile:
         def chunks() -> Iterator[bytes]:
             nonlocal fed
             for chunk in _chunks(stream, start.offset):
-                # Asked for the next chunk only once all whole lines at hand were taken: what is left starts a line,
-                # unless the window stands in the middle of one that is too long to keep.
+                # the next chunk is asked for once all whole lines were read, so the rest starts a line,
+                # unless the buffer is inside a line that is too long to keep
                 if window.position and window.data[window.position - 1 : window.position] == b"\n":
                     self._add_entry(IndexEntry(number, fed - window.pending, window.line))
                 fed += len(chunk)
@@ -222,8 +222,8 @@ def _skip_space(window: StreamBuffer) -> None:
 def _identity(stream: BinaryIO) -> tuple[int, int, int]:
     import os
 
-    found = os.fstat(stream.fileno())
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    status = os.fstat(stream.fileno())
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _text_offset(head: bytes) -> int | None:

@@ -345,8 +345,8 @@ class PayloadInspector(HasCommands, Panel):
 
     def refusal(self, action: str) -> str:
         """Also refuses what there is nothing for."""
-        if said := super().refusal(action):
-            return said
+        if reason := super().refusal(action):
+            return reason
         if action in _NEEDS_RECORD and self.inspection is None:
             return "no payload is shown: open a file with o, or select a delivery"
         if action in _NEEDS_FILE and self.navigator.browser is None:
@@ -358,10 +358,10 @@ class PayloadInspector(HasCommands, Panel):
         return ""
 
     async def _is_shown(self) -> bool:
-        """Wait until the record in sight is the one that the log selects; False, and said, where it takes too long."""
+        """Wait until the delivery that the log selects is shown; False, with a notice, where it takes too long."""
         try:
             async with asyncio.timeout(SHOW_TIMEOUT_S):
-                while self.is_stale():  # noqa: ASYNC110 - the log tells in several ways that it is so far
+                while self.is_stale():  # noqa: ASYNC110 - no single event reports it
                     await asyncio.sleep(0.02)
         except TimeoutError:
             notify_warning(
@@ -477,9 +477,7 @@ class PayloadInspector(HasCommands, Panel):
         if shown is None:
             return
         if self.detail is not None and not shown.remapped:
-            notify_warning(
-                self.app, "this stands in the log already: replay it there, or edit it, or map it again with m"
-            )
+            notify_warning(self.app, "this is in the log already: replay it there, or edit it, or map it again with m")
         elif shown.record is None:
             notify_warning(self.app, "the record behind this delivery cannot be read by itself: send its file")
         elif shown.withheld:

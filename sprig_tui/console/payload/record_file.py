@@ -87,9 +87,9 @@ class RecordFile:
                 if file.complete and number >= base + file.count:
                     base += file.count
                     continue
-                found = self._read_in(index, base, number - base, stop)
-                if found is not None:
-                    return found
+                record = self._read_in(index, base, number - base, stop)
+                if record is not None:
+                    return record
                 base += file.count
             return None
 

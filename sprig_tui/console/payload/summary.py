@@ -58,19 +58,19 @@ class RecordPosition(NamedTuple):
 def position_text(position: RecordPosition, room: int) -> str:
     """`name  14 of 200`; a long name is cut in its middle."""
     more = "" if position.complete else "+"
-    said = f"{position.number:,} of {position.total:,}{more}"
+    text = f"{position.number:,} of {position.total:,}{more}"
     if position.problems_only is not None:
-        which, troubled, final = position.problems_only
-        said += f"  ! {which:,} of {troubled:,}{'' if final else '+'}"
-    return f"{shorten(one_line(position.name, limit=400), max(room - len(said) - 2, 5))}  {said}"
+        rank, number, final = position.problems_only
+        text += f"  ! {rank:,} of {number:,}{'' if final else '+'}"
+    return f"{shorten(one_line(position.name, limit=400), max(room - len(text) - 2, 5))}  {text}"
 
 
 def delivery_text(inspection: Inspection, room: int) -> str:
     """Number and origin of a delivery of the log."""
     delivery = inspection.delivery
-    said = "" if delivery is None else f"  delivery {delivery.id}{', mapped again' if inspection.remapped else ''}"
+    text = "" if delivery is None else f"  delivery {delivery.id}{', mapped again' if inspection.remapped else ''}"
     place = one_line(inspection.place[-400:])
-    return f"{shorten(place, max(room - len(said), 8), keep_start=False)}{said}"
+    return f"{shorten(place, max(room - len(text), 8), keep_start=False)}{text}"
 
 
 def verdict_spans(inspection: Inspection, environments: Mapping[str, Environment]) -> tuple[Span, ...]:
@@ -82,7 +82,7 @@ def verdict_spans(inspection: Inspection, environments: Mapping[str, Environment
         _fate_span(inspection, environments),
     ]
     spans = [part for part in parts if part.text]
-    return tuple(span for index, one in enumerate(spans) for span in ((_DOT, one) if index else (one,)))
+    return tuple(shown for index, span in enumerate(spans) for shown in ((_DOT, span) if index else (span,)))
 
 
 def reason_line(inspection: Inspection, environments: Mapping[str, Environment]) -> str:
@@ -91,11 +91,16 @@ def reason_line(inspection: Inspection, environments: Mapping[str, Environment])
         return one_line(inspection.detail, limit=600)
     if inspection.withheld == Reason.ANONYMOUS:
         return "the record has no User ID; Segment would drop it without a word"
-    whole = [one.message for one in inspection.lints if not one.path]
+    whole = [lint.message for lint in inspection.lints if not lint.path]
     if whole:
         return one_line("; ".join(whole), limit=600)
-    found = environments.get(inspection.environment)
-    if inspection.delivery is None and found is not None and found.write_key is None and not inspection.withheld:
+    environment = environments.get(inspection.environment)
+    if (
+        inspection.delivery is None
+        and environment is not None
+        and environment.write_key is None
+        and not inspection.withheld
+    ):
         return f"{inspection.environment} has no write key yet: press a in Environments to add one"
     return ""
 
@@ -139,7 +144,7 @@ def _edited_spans(inspection: Inspection) -> Iterator[Span]:
 def _count_spans(inspection: Inspection) -> Iterator[Span]:
     for level, noun, role in (("error", "error", "bad"), ("warning", "warning", "warning")):
         number = sum(field.level == level for field in inspection.fields)
-        number += sum(one.level == level and not one.path for one in inspection.lints)
+        number += sum(lint.level == level and not lint.path for lint in inspection.lints)
         if number:
             yield Span(f"{number} {noun}{'s' if number > 1 else ''}", role)
 
@@ -157,10 +162,10 @@ def _fate_span(inspection: Inspection, environments: Mapping[str, Environment]) 
     if delivery is not None and not inspection.remapped:
         if delivery.state is State.WITHHELD:
             return Span(f"withheld: {_reason_text(delivery.reason)}", "warning")
-        said = {State.DELIVERED: "sent to", State.FAILED: "refused by", State.QUEUED: "queued for"}[delivery.state]
+        outcome = {State.DELIVERED: "sent to", State.FAILED: "rejected by", State.QUEUED: "queued for"}[delivery.state]
         role = {State.DELIVERED: "good", State.FAILED: "bad", State.QUEUED: "accent"}[delivery.state]
         status = f", {delivery.status}" if delivery.status else ""
-        return Span(f"{said} {name}{status}", role)
+        return Span(f"{outcome} {name}{status}", role)
     if inspection.withheld:
         return Span(f"would be withheld: {_reason_text(inspection.withheld)}", "warning")
     protected = " (protected)" if name and (one := environments.get(inspection.environment)) and one.protected else ""

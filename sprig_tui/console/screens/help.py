@@ -73,12 +73,15 @@ def help_for(here: HasCommands | None, keymap: Mapping[str, str], display: Calla
         keys = keymap.get(command.id, command.key).split(",")
         return " ".join(display(Binding(key.strip(), "", "")) for key in keys)
 
-    verbs = here.COMMAND_CLASSES if here else PANE_COMMANDS
-    place = SCOPE_TITLES[verbs[0].scope] if here else "all panes"
+    commands = here.COMMAND_CLASSES if here else PANE_COMMANDS
+    place = SCOPE_TITLES[commands[0].scope] if here else "all panes"
+    shared = [command for command in PANE_COMMANDS if command.on_main_screen and command not in commands]
     sections = (
-        section_of(place, verbs, key_of),
+        section_of(place, commands, key_of),
         section_of(
-            "From every pane", [one for one in PANE_COMMANDS if one.on_main_screen and one not in verbs], key_of
+            "From every pane",
+            [command for command in PANE_COMMANDS if command.on_main_screen and command not in commands],
+            key_of,
         ),
         HelpSection("In every list", LIST_KEYS),
         section_of("Everywhere", CONSOLE, key_of),

@@ -130,7 +130,7 @@ def test_delivery_shows_fields_that_would_be_mapped_differently(intake, clock):
 @pytest.mark.parametrize(
     ("state", "status", "end"),
     [
-        (State.FAILED, 400, "refused by Development, 400"),
+        (State.FAILED, 400, "rejected by Development, 400"),
         (State.QUEUED, 0, "queued for Development"),
         (State.WITHHELD, 0, "withheld: a possible duplicate"),
     ],

@@ -273,7 +273,7 @@ async def test_a_delivery_is_shown_and_mapped_again(bench, inspector, lines_file
         assert "queued for Development" in screen_text(app)
         await press(pilot, "s")
         assert not heard(pilot.seen, PayloadInspector.SendRequested)
-        assert notices(app)[-1].startswith("this stands in the log already")
+        assert notices(app)[-1].startswith("this is in the log already")
         app.clear_notifications()
         await press(pilot, "m")
         assert "mapped again" in screen_text(app)

@@ -66,18 +66,18 @@ def field_cells(field: FieldTrace, width: int, *, opens: str = "") -> tuple[Span
     """One field on one line; `opens` is the sign before a value that opens in place."""
     mark, role = MARKS[field.level]
     if field.level == "ok" and field.value is UNSET:
-        # nothing is wrong with it, and nothing is sent of it
+        # the field has no problem, and is not sent
         mark, role = NOT_SENT
     path, value, origin, note = field_columns(width)
-    found = [Span(mark, role, _MARK_CELLS), *_cell(_path(field.path, path - 2), "", path)]
+    spans = [Span(mark, role, _MARK_CELLS), *_cell(_path(field.path, path - 2), "", path)]
     sign = f"{opens} " if opens else ""
-    found += _cell(sign + value_line(field.value, 2 * value), value_role(field.value), value)
+    spans += _cell(sign + value_line(field.value, 2 * value), value_role(field.value), value)
     if origin and note:
-        found += _cell(field.origin, "muted", origin)
-        found += _cell(field.note, role if field.level != "ok" else "muted", note)
+        spans += _cell(field.origin, "muted", origin)
+        spans += _cell(field.note, role if field.level != "ok" else "muted", note)
     elif origin:
-        found += _cell(*_origin_or_note(field, role), origin)
-    return tuple(found)
+        spans += _cell(*_origin_or_note(field, role), origin)
+    return tuple(spans)
 
 
 def value_line(value: Any, limit: int) -> str:
@@ -175,12 +175,12 @@ class FieldsView(RecordView):
         return len(self._lines)
 
     def line(self, index: int) -> SpanLine:
-        found = self._lines[index]
-        if isinstance(found, _FieldLine):
-            return field_cells(self.fields[found.number], self.width, opens=self._sign(found.number))
-        if isinstance(found, _TextLine):
-            return (Span(" " * INDENT_CELLS), Span(found.text, found.role))
-        return (Span(" " * INDENT_CELLS), *json.line_spans(found.line, self.width - INDENT_CELLS))
+        line = self._lines[index]
+        if isinstance(line, _FieldLine):
+            return field_cells(self.fields[line.number], self.width, opens=self._sign(line.number))
+        if isinstance(line, _TextLine):
+            return (Span(" " * INDENT_CELLS), Span(line.text, line.role))
+        return (Span(" " * INDENT_CELLS), *json.line_spans(line.line, self.width - INDENT_CELLS))
 
     def resize(self, width: int) -> None:
         super().resize(width)
@@ -188,21 +188,21 @@ class FieldsView(RecordView):
 
     def toggle(self, index: int) -> bool:
         """Open or close a field or, inside a nested value, the value in the line."""
-        found = self._lines[index]
-        if isinstance(found, _NestedLine):
-            if not json.toggle_line(found.line, self.width - INDENT_CELLS):
+        line = self._lines[index]
+        if isinstance(line, _NestedLine):
+            if not json.toggle_line(line.line, self.width - INDENT_CELLS):
                 return False
-        elif not self._toggle_field(found.number):
+        elif not self._toggle_field(line.number):
             return False
         self._lay_out()
         return True
 
     def copy_line(self, index: int) -> CopiedText | None:
         """The value of the field, or of the line within it; None where it is omitted."""
-        found = self._lines[index]
-        if isinstance(found, _NestedLine):
-            return json.copy_line(found.line)
-        field = self.fields[found.number]
+        line = self._lines[index]
+        if isinstance(line, _NestedLine):
+            return json.copy_line(line.line)
+        field = self.fields[line.number]
         if field.value is UNSET:
             return None
         text = field.value if isinstance(field.value, str) else JsonNode(value_text(field.value)).pretty()

@@ -169,7 +169,7 @@ def _pieces(line: str) -> Iterator[Span]:
     for found in _NOT_TEXT.finditer(line):
         if found.start() > at:
             yield Span(printable(line[at : found.start()]))
-        yield Span("".join(f"\\x{ord(one) - 0xDC00:02x}" for one in found.group()), "bad")
+        yield Span("".join(f"\\x{ord(byte) - 0xDC00:02x}" for byte in found.group()), "bad")
         at = found.end()
     if at < len(line):
         yield Span(printable(line[at:]))
