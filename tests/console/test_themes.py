@@ -49,9 +49,7 @@ async def test_theme_picked_in_palette_is_saved_in_config(console):
     console.write(CONFIG)
     async with console.running() as pilot:
         await pick(console, "dracula")
-        await console.until(
-            lambda: any("theme dracula, saved for the next start" in notice for notice in console.notices())
-        )
+        await console.until(lambda: "theme dracula, saved for the next start" in " ".join(console.notices()))
         assert pilot.app.theme == "dracula"
     assert console.paths.config_file.read_text() == CONFIG.replace('"nord"', '"dracula"')
     async with console.running() as pilot:

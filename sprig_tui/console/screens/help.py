@@ -78,11 +78,7 @@ def help_for(here: HasCommands | None, keymap: Mapping[str, str], display: Calla
     shared = [command for command in PANE_COMMANDS if command.on_main_screen and command not in commands]
     sections = (
         section_of(place, commands, key_of),
-        section_of(
-            "From every pane",
-            [command for command in PANE_COMMANDS if command.on_main_screen and command not in commands],
-            key_of,
-        ),
+        section_of("From every pane", shared, key_of),
         HelpSection("In every list", LIST_KEYS),
         section_of("Everywhere", CONSOLE, key_of),
     )
