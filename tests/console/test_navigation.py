@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 import pytest
 from textual import events
+
+from sprig_tui.console.environments.actions import EnvironmentActions
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 
@@ -64,6 +67,21 @@ async def test_equal_snapshot_is_not_assigned(console):
         await asyncio.sleep(0.05)
         await pilot.pause()
         assert pilot.app.main.snapshot is before
+
+
+async def test_key_t_runs_its_flow_from_one_action_whichever_pane_has_focus(console, monkeypatch):
+    callers = []
+
+    def flow(self, name):
+        callers.append((inspect.stack()[1].function, name))
+        return asyncio.sleep(0)
+
+    monkeypatch.setattr(EnvironmentActions, "send_test_event", flow)
+    console.keys(production=KEY)
+    async with console.running():
+        for pane in "123":
+            await console.press(pane, "t")
+    assert callers == [("action_test_event", "production")] * 3
 
 
 def test_main_screen_handles_every_pane_message():
