@@ -72,7 +72,7 @@ async def test_keys_and_theme_are_reloaded_and_errors_warned_of(console, screen_
         assert "Help: Environments" in screen_text(pilot.app)
         await console.press("escape")
         console.write('[keys]\nhelp = "q"\n[console]\ntheme = "nrod"\n')
-        await pilot.app.services.config_editor.reload_if_changed()
+        await pilot.app.config_editor.reload_if_changed()
         await pilot.pause()
         said = " ".join(pilot.app.warnings)
         assert "q is to do both help and close-detail" in said
