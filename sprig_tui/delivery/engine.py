@@ -67,22 +67,20 @@ class Engine:
         adopt: bool = False,
         on_result: ResultListener = ignore_result,
     ) -> None:
-        # full jitter needs no secret randomness
-        draw = random.Random().random  # noqa: S311
         clock, timing = clock or journal.clock, timing or SystemMonotonicClock()
         self._heartbeat = Heartbeat(
             journal, role, served_environments=self.served_environments, rate=self._rate, clock=clock, timing=timing
         )
         self._context = EngineContext(
-            journal,
-            clock,
-            timing,
-            draw,
-            self._heartbeat,
-            ClockJumpDetector(clock, timing),
-            asyncio.Event(),
-            on_result,
-            adopt,
+            journal=journal,
+            clock=clock,
+            timing=timing,
+            random=random.Random().random,  # noqa: S311 - full jitter needs no secret randomness
+            heartbeat=self._heartbeat,
+            clock_jumps=ClockJumpDetector(clock, timing),
+            idle=asyncio.Event(),
+            on_result=on_result,
+            adopt=adopt,
         )
         self._environments = dict(environments)
         self._settings = settings or DeliverySettings()
@@ -190,10 +188,10 @@ class Engine:
         The rest stays queued until the lane polls; `wake` makes it poll now. Raises JournalError; then nothing is
         stored. Completes even when the caller is cancelled.
         """
-        storing = asyncio.create_task(self._add(entries))
-        self._pending_adds.add(storing)
-        storing.add_done_callback(self._pending_adds.discard)
-        return await asyncio.shield(storing)
+        adding = asyncio.create_task(self._add(entries))
+        self._pending_adds.add(adding)
+        adding.add_done_callback(self._pending_adds.discard)
+        return await asyncio.shield(adding)
 
     async def _add(self, entries: Sequence[NewDelivery]) -> list[AddResult]:
         workers: dict[str, LaneWorker] = {}
@@ -210,14 +208,14 @@ class Engine:
         finally:
             for name, worker in workers.items():
                 worker.reserve(-requests[name].claims)
-        rejected = [
+        declined = [
             claim
             for claim in claims
             if not workers[claim.environment].dispatch(
                 claim, requested_at + requests[claim.environment].lease_ms / 1000
             )
         ]
-        await asyncio.gather(*(workers[claim.environment].settlement_writer.release(claim) for claim in rejected))
+        await asyncio.gather(*(workers[claim.environment].settlement_writer.release(claim) for claim in declined))
         return results
 
     # -- wake-up and state --------------------------------------------------------------------------------------------

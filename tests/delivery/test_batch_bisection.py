@@ -70,8 +70,8 @@ def test_engine_isolates_every_poison_set(tmp_path_factory: pytest.TempPathFacto
 
 async def test_bisection_requests_are_paced(bench: Bench) -> None:
     await bench.queue(range(16), poison=range(16))
-    there = Sink(clock=bench.time, faults=POISON)
-    async with there as sink, bench.engine(bench.environment(sink.url, rate=10.0)) as engine:
+    fake_segment = Sink(clock=bench.time, faults=POISON)
+    async with fake_segment as sink, bench.engine(bench.environment(sink.url, rate=10.0)) as engine:
         await bench.settled(engine)
         times = [seen.at for seen in sink.requests]
     assert len(times) == 31

@@ -155,8 +155,8 @@ async def test_reload_with_the_same_key_keeps_the_lane_paused(bench: Bench) -> N
 async def test_delivery_fails_after_retries_and_window_are_used_up(bench: Bench) -> None:
     ids = await bench.queue([1])
     settings = {"max_retries": 3, "retry_window": 90.0}
-    there = Sink(clock=bench.time, faults=["503"])
-    async with there as sink, bench.engine(bench.environment(sink.url), **settings) as engine:
+    fake_segment = Sink(clock=bench.time, faults=["503"])
+    async with fake_segment as sink, bench.engine(bench.environment(sink.url), **settings) as engine:
         await bench.settled(engine)
     (detail,) = await bench.details(ids)
     assert detail.delivery.state is State.FAILED
@@ -191,8 +191,11 @@ async def test_environment_without_key_is_known_and_not_served(bench: Bench) -> 
 
 async def test_two_engines_on_one_journal_send_nothing_twice(bench: Bench, other_bench: Bench) -> None:
     async with Sink(clock=bench.time) as sink, other_bench.journal:
-        there = bench.environment(sink.url)
-        async with bench.engine(there) as engine, other_bench.engine(there, journal=other_bench.journal) as other:
+        environment = bench.environment(sink.url)
+        async with (
+            bench.engine(environment) as engine,
+            other_bench.engine(environment, journal=other_bench.journal) as other,
+        ):
             for start in range(0, 8_000, 1_000):
                 await bench.queue(range(start, start + 1_000))
                 engine.wake()
@@ -232,7 +235,7 @@ async def test_event_that_crashes_the_endpoint_blocks_no_other(bench: Bench) -> 
 async def test_error_in_result_listener_keeps_the_result(bench: Bench) -> None:
     await bench.queue(range(10))
 
-    def hear(*_: object) -> None:
+    def fail(*_: object) -> None:
         msg = "a fault of the listener"
         raise ValueError(msg)
 
@@ -242,7 +245,7 @@ async def test_error_in_result_listener_keeps_the_result(bench: Bench) -> None:
             {"production": bench.environment(sink.url)},
             clock=bench.time,
             timing=bench.time,
-            on_result=hear,
+            on_result=fail,
         )
         async with engine:
             await bench.settled(engine)

@@ -51,10 +51,10 @@ def journal(bench: Bench) -> RecordingJournal:
 
 async def test_added_entries_are_sent_without_a_claim_query(bench: Bench, journal: RecordingJournal) -> None:
     async with Sink(clock=bench.time) as sink:
-        there = bench.environment(sink.url)
-        async with bench.engine(there, journal=journal) as engine:
+        environment = bench.environment(sink.url)
+        async with bench.engine(environment, journal=journal) as engine:
             added = await engine.add(bench.entries(range(5)))
-            assert [one.ids for one in journal.claimed] == [(1, 2, 3, 4, 5)]
+            assert [claim.ids for claim in journal.claimed] == [(1, 2, 3, 4, 5)]
             await bench.settled(engine)
         assert await bench.states(one.id for one in added) == [State.DELIVERED] * 5
         assert sink.stats.requests == 1
@@ -157,8 +157,8 @@ async def test_entries_added_after_their_lane_ended_are_released(bench: Bench, j
 
 async def test_claim_made_while_adding_lasts_as_long_as_its_lease(bench: Bench, journal: RecordingJournal) -> None:
     async with Sink(clock=bench.time) as sink:
-        there = {"production": bench.environment(sink.url)}
-        async with bench.engine(*there.values(), journal=journal, lease=10.0) as engine:
+        environments = {"production": bench.environment(sink.url)}
+        async with bench.engine(*environments.values(), journal=journal, lease=10.0) as engine:
             journal.go_on.clear()
             storing = asyncio.ensure_future(engine.add(bench.entries([1])))
             await journal.stored.wait()
@@ -167,7 +167,7 @@ async def test_claim_made_while_adding_lasts_as_long_as_its_lease(bench: Bench, 
                 ClaimRequest("production", events=9, payload_bytes=10**6, lease_ms=60_000)
             )
             assert claim.ids == (1,)
-            await engine.reload(there, DeliverySettings(lease=1_000.0))
+            await engine.reload(environments, DeliverySettings(lease=1_000.0))
             journal.go_on.set()
             await storing
             for _ in range(50):

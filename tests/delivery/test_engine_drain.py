@@ -88,15 +88,15 @@ async def test_engine_cancelled_at_any_moment_releases_everything(bench: Bench, 
 async def test_lease_of_a_long_request_is_renewed(bench: Bench, other_bench: Bench) -> None:
     await bench.queue(range(10))
     async with Sink(clock=bench.time, faults=["hang@1"]) as sink, other_bench.journal:
-        there = bench.environment(sink.url)
-        async with bench.engine(there, lease=20.0) as engine:
+        environment = bench.environment(sink.url)
+        async with bench.engine(environment, lease=20.0) as engine:
             engine.wake()
             await bench.until(lambda: engine.snapshot().in_flight == 10)
             for _ in range(40):
                 bench.time.advance(2.5)
                 await bench.tick()
                 await bench.journal.lanes()
-            other = bench.engine(there, journal=other_bench.journal)
+            other = bench.engine(environment, journal=other_bench.journal)
             async with other:
                 other.wake()
                 await bench.until(other.idle.is_set)
@@ -107,12 +107,12 @@ async def test_expired_lease_is_sent_again_and_late_response_is_ignored(bench: B
     ids = await bench.queue(range(10))
     faults = [FaultRule(do="slow", seconds=0.4, last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, other_bench.journal:
-        there = bench.environment(sink.url)
-        async with bench.engine(there, lease=3_600.0) as engine:
+        environment = bench.environment(sink.url)
+        async with bench.engine(environment, lease=3_600.0) as engine:
             engine.wake()
             await bench.until(lambda: engine.snapshot().in_flight == 10)
             bench.time.jump = 4_000_000  # the machine slept
-            async with bench.engine(there, journal=other_bench.journal) as other:
+            async with bench.engine(environment, journal=other_bench.journal) as other:
                 other.wake()
                 await bench.until(lambda: sink.stats.requests == 2)
                 await bench.until(lambda: engine.snapshot().in_flight == 0)

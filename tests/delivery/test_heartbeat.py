@@ -21,7 +21,7 @@ FULL = JournalFullError("the disk that holds journal.sqlite is full")
 
 
 async def alive(bench: Bench, engine: Engine, number: int = 1) -> tuple[WorkerInfo, ...]:
-    """The live workers, once there are so many."""
+    """The live workers, once there are `number` of them."""
     async with asyncio.timeout(20):
         while len(found := await bench.journal.workers()) != number:
             await bench.tick(engine)
@@ -98,11 +98,11 @@ async def test_reload_sends_a_heartbeat_at_once(bench: Bench) -> None:
         assert bench.time.seconds < HEARTBEAT_INTERVAL_S
 
 
-@pytest.mark.parametrize("ill", [FULL, ZeroDivisionError("a fault of ours")])
-async def test_failing_heartbeats_do_not_stop_deliveries(bench: Bench, ill: Exception) -> None:
+@pytest.mark.parametrize("error", [FULL, ZeroDivisionError("a fault of ours")])
+async def test_failing_heartbeats_do_not_stop_deliveries(bench: Bench, error: Exception) -> None:
     await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
-    journal.faults = {"heartbeat": ill}
+    journal.faults = {"heartbeat": error}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         await bench.settled(engine)
         assert sink.stats.accepted == 10
@@ -124,10 +124,10 @@ async def test_hanging_heartbeat_does_not_block_deliveries(bench: Bench) -> None
             assert await engine.drain(5)
 
 
-@pytest.mark.parametrize("how", ["ill", "held"])
+@pytest.mark.parametrize("how", ["error", "held"])
 async def test_failed_unregistration_does_not_block_drain(bench: Bench, how: str) -> None:
     journal = FaultyJournal(bench.journal)
-    journal.faults = {"unregister_worker": JournalError("gone")} if how == "ill" else {}
+    journal.faults = {"unregister_worker": JournalError("gone")} if how == "error" else {}
     journal.held = {"unregister_worker"} if how == "held" else set()
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         await alive(bench, engine)
@@ -145,7 +145,7 @@ async def test_engine_that_never_started_unregisters_no_worker(bench: Bench) -> 
 
 
 async def test_heartbeat_works_without_an_engine(bench: Bench) -> None:
-    async with Heartbeat(bench.journal, "listen", clock=bench.time, timing=bench.time) as attendance:
+    async with Heartbeat(bench.journal, "listen", clock=bench.time, timing=bench.time) as heartbeat:
         [worker] = await until(bench, lambda found: len(found) == 1)
-        assert (worker.id, worker.role, worker.environments) == (attendance.owner, "listen", ())
+        assert (worker.id, worker.role, worker.environments) == (heartbeat.owner, "listen", ())
     assert await bench.journal.workers() == ()

@@ -18,16 +18,16 @@ FULL = JournalFullError("the disk that holds journal.sqlite is full")
 LOCKED = JournalLockedError("journal.sqlite is locked by another process")
 
 
-@pytest.mark.parametrize("ill", [FULL, LOCKED])
-async def test_failed_claims_are_retried(bench: Bench, ill: JournalError) -> None:
+@pytest.mark.parametrize("error", [FULL, LOCKED])
+async def test_failed_claims_are_retried(bench: Bench, error: JournalError) -> None:
     await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
-    journal.faults = {"claim": ill, "replays": ill}
+    journal.faults = {"claim": error, "replays": error}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         await bench.until(lambda: journal.calls.count("claim") > 4, engine)
         snapshot = engine.snapshot()
-        assert ill.message in snapshot.environments["production"].local_error
-        assert ill.message in snapshot.replay_error
+        assert error.message in snapshot.environments["production"].local_error
+        assert error.message in snapshot.replay_error
         journal.faults = {}
         await bench.settled(engine)
         await bench.until(lambda: not engine.snapshot().replay_error, engine)
@@ -49,11 +49,11 @@ async def test_failed_settlement_is_retried_until_stored(bench: Bench) -> None:
         assert (sink.stats.accepted, sink.stats.duplicates) == (10, 0)
 
 
-@pytest.mark.parametrize("ailing", ["claim", "settle"])
-async def test_wait_ends_when_the_journal_cannot_be_written(bench: Bench, ailing: str) -> None:
+@pytest.mark.parametrize("method", ["claim", "settle"])
+async def test_wait_ends_when_the_journal_cannot_be_written(bench: Bench, method: str) -> None:
     ids = await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
-    journal.faults = {ailing: FULL}
+    journal.faults = {method: FULL}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         engine.wake()
         wait = wait_until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time)
@@ -115,8 +115,8 @@ async def test_unexpected_error_ends_no_lane_and_no_replay(bench: Bench, method:
         if method != "extend":
             await bench.until(lambda: journal.calls.count(method) > 2, engine)
             snapshot = engine.snapshot()
-            told = snapshot.environments["production"].local_error if method == "claim" else snapshot.replay_error
-            assert "ZeroDivisionError" in told
+            text = snapshot.environments["production"].local_error if method == "claim" else snapshot.replay_error
+            assert "ZeroDivisionError" in text
         journal.faults = {}
         while (await bench.journal.replays())[0].state != "done":
             await bench.tick(engine)

@@ -82,8 +82,8 @@ async def test_replay_waits_for_the_backlog_and_can_be_cancelled(bench: Bench, m
 async def test_two_engines_run_one_replay_without_sending_twice(bench: Bench, other_bench: Bench) -> None:
     await with_failed(bench, 3_000)
     async with Sink(clock=bench.time, keep=0, count=True) as sink, other_bench.journal:
-        there = bench.environment(sink.url)
-        async with bench.engine(there) as engine, other_bench.engine(there) as other:
+        environment = bench.environment(sink.url)
+        async with bench.engine(environment) as engine, other_bench.engine(environment) as other:
             await bench.journal.start_replay(FAILED)
             other.wake()
             await bench.until(lambda: sink.stats.accepted == 3_000, engine)

@@ -26,7 +26,7 @@ def policy(**settings: float) -> RetryPolicy:
     return RetryPolicy(DeliverySettings(**settings), environment, lambda: 0.5)
 
 
-def answer(status: int, error: str = "", retry_after_s: float | None = None) -> SendResult:
+def result(status: int, error: str = "", retry_after_s: float | None = None) -> SendResult:
     outcome = classify(status) if status else classify(503)
     return SendResult(
         kind=outcome.kind,
@@ -40,7 +40,7 @@ def answer(status: int, error: str = "", retry_after_s: float | None = None) -> 
 
 
 def decide(
-    got: SendResult,
+    result: SendResult,
     *,
     attempts: tuple[int, ...] = (0,),
     first: tuple[int, ...] | None = None,
@@ -48,8 +48,10 @@ def decide(
     rules: RetryPolicy | None = None,
 ) -> RetryDecision:
     history = RequestHistory(tuple(range(1, len(attempts) + 1)), attempts, first or (0,) * len(attempts))
-    attempt = Attempt(started_at=NOW - 50, status=got.status, error=got.error, outcome=got.kind, events=len(attempts))
-    return (rules or policy()).decide(got, history, attempt, lane, NOW)
+    attempt = Attempt(
+        started_at=NOW - 50, status=result.status, error=result.error, outcome=result.kind, events=len(attempts)
+    )
+    return (rules or policy()).decide(result, history, attempt, lane, NOW)
 
 
 def outcomes(decision: RetryDecision) -> list[tuple[tuple[int, ...], State | None, bool]]:
@@ -58,19 +60,19 @@ def outcomes(decision: RetryDecision) -> list[tuple[tuple[int, ...], State | Non
 
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_delivered_result_settles_as_delivered(status: int) -> None:
-    decision = decide(answer(status), attempts=(0, 4))
+    decision = decide(result(status), attempts=(0, 4))
     assert outcomes(decision) == [((1, 2), State.DELIVERED, True)]
     assert (decision.lane, decision.split, decision.halt) == (None, False, False)
 
 
 @pytest.mark.parametrize("status", [200, 400])
 def test_any_verdict_on_events_opens_a_probed_lane(status: int) -> None:
-    assert decide(answer(status), lane=PROBING).lane == LaneChange(epoch=9, state="open", status=status)
+    assert decide(result(status), lane=PROBING).lane == LaneChange(epoch=9, state="open", status=status)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_single_rejected_event_fails(status: int) -> None:
-    decision = decide(answer(status, "invalid_request"))
+    decision = decide(result(status, "invalid_request"))
     assert outcomes(decision) == [((1,), State.FAILED, True)]
     assert decision.settlements[0].error == "invalid_request"
     assert not decision.halt
@@ -78,7 +80,7 @@ def test_single_rejected_event_fails(status: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_rejected_batch_is_split_and_fails_nothing(status: int) -> None:
-    decision = decide(answer(status), attempts=(0, 0, 0))
+    decision = decide(result(status), attempts=(0, 0, 0))
     assert outcomes(decision) == [((1, 2, 3), None, True)]
     assert (decision.split, decision.halt) == (True, False)
 
@@ -86,7 +88,7 @@ def test_rejected_batch_is_split_and_fails_nothing(status: int) -> None:
 @pytest.mark.parametrize("status", [402, 404, 405, 415, 418, 501, 505])
 @pytest.mark.parametrize("events", [1, 3])
 def test_wrong_endpoint_result_pauses_and_fails_nothing(status: int, events: int) -> None:
-    decision = decide(answer(status), attempts=(10,) * events, first=(NOW - 99 * HOUR,) * events)
+    decision = decide(result(status), attempts=(10,) * events, first=(NOW - 99 * HOUR,) * events)
     assert [state for _, state, counts in outcomes(decision) if not counts] == [State.QUEUED]
     assert decision.lane is not None
     assert decision.lane.state == "paused"
@@ -97,7 +99,7 @@ def test_wrong_endpoint_result_pauses_and_fails_nothing(status: int, events: int
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_rejected_key_pauses_and_uses_up_no_retry(status: int) -> None:
-    decision = decide(answer(status), attempts=(10, 0), first=(NOW - 99 * HOUR, 0))
+    decision = decide(result(status), attempts=(10, 0), first=(NOW - 99 * HOUR, 0))
     assert outcomes(decision) == [((1, 2), State.QUEUED, False)]
     assert decision.lane == LaneChange(
         epoch=7,
@@ -112,7 +114,7 @@ def test_rejected_key_pauses_and_uses_up_no_retry(status: int) -> None:
 
 @pytest.mark.parametrize("status", [408, 410, 429, 460, 500, 502, 503, 504, 599])
 def test_transient_failure_is_queued_and_the_lane_waits(status: int) -> None:
-    decision = decide(answer(status), attempts=(0, 3))
+    decision = decide(result(status), attempts=(0, 3))
     assert outcomes(decision) == [((1, 2), State.QUEUED, True)]
     assert decision.lane == LaneChange(
         epoch=7,
@@ -126,14 +128,14 @@ def test_transient_failure_is_queued_and_the_lane_waits(status: int) -> None:
 
 
 def test_failure_without_a_response_names_the_network_error() -> None:
-    decision = decide(answer(0, "connection refused"))
+    decision = decide(result(0, "connection refused"))
     assert decision.lane is not None
     assert decision.lane.reason is PauseReason.NETWORK_ERROR
     assert decision.lane.detail.error == "connection refused"
 
 
 def test_retry_after_takes_precedence_over_backoff() -> None:
-    decision = decide(answer(429, retry_after_s=40), lane=PROBING)
+    decision = decide(result(429, retry_after_s=40), lane=PROBING)
     assert decision.lane == LaneChange(
         epoch=9,
         state="waiting",
@@ -145,7 +147,7 @@ def test_retry_after_takes_precedence_over_backoff() -> None:
 
 
 def test_backoff_grows_with_lane_failures() -> None:
-    decision = decide(answer(503), lane=PROBING)
+    decision = decide(result(503), lane=PROBING)
     assert decision.lane is not None
     assert decision.lane.until == NOW + 2_000  # half of 0.5 s * 2 ** 3
 
@@ -154,13 +156,13 @@ def test_backoff_grows_with_lane_failures() -> None:
 @pytest.mark.parametrize("status", [401, 403, 404, 501])
 def test_probe_interval_grows_with_pauses(status: int, pauses: int, minutes: int) -> None:
     lane = Lane(environment="production", state="probing", pauses=pauses, epoch=9)
-    decision = decide(answer(status), lane=lane)
+    decision = decide(result(status), lane=lane)
     assert decision.lane is not None
     assert (decision.lane.state, decision.lane.until) == ("paused", NOW + minutes * 60_000)
 
 
 def test_final_rejection_fails_its_deliveries_and_pauses() -> None:
-    decision = decide(answer(511), attempts=(0, 3))
+    decision = decide(result(511), attempts=(0, 3))
     assert outcomes(decision) == [((1, 2), State.FAILED, True)]
     assert decision.lane is not None
     assert (decision.lane.state, decision.halt) == ("paused", True)
@@ -169,7 +171,7 @@ def test_final_rejection_fails_its_deliveries_and_pauses() -> None:
 @pytest.mark.parametrize("status", [429, 503, 500])
 @pytest.mark.parametrize("used", [0, 10, 99])
 def test_retry_after_uses_up_the_window_and_no_retries(status: int, used: int) -> None:
-    asked = answer(status, retry_after_s=40)
+    asked = result(status, retry_after_s=40)
     decision = decide(asked, attempts=(used, used), first=(NOW - 12 * HOUR + 1, NOW - 12 * HOUR))
     assert outcomes(decision) == [((1,), State.QUEUED, False), ((2,), State.FAILED, False)]
     assert all(settlement.starts_window for settlement in decision.settlements)
@@ -177,12 +179,12 @@ def test_retry_after_uses_up_the_window_and_no_retries(status: int, used: int) -
 
 @pytest.mark.parametrize("status", [302, 401, 403, 404])
 def test_rejected_key_or_wrong_endpoint_starts_no_window(status: int) -> None:
-    assert not any(settlement.starts_window for settlement in decide(answer(status)).settlements)
+    assert not any(settlement.starts_window for settlement in decide(result(status)).settlements)
 
 
 @pytest.mark.parametrize("status", [302, 307, 407])
 def test_response_not_from_segment_waits_and_uses_up_nothing(status: int) -> None:
-    decision = decide(answer(status), attempts=(99,), first=(NOW - 99 * HOUR,))
+    decision = decide(result(status), attempts=(99,), first=(NOW - 99 * HOUR,))
     assert outcomes(decision) == [((1,), State.QUEUED, False)]
     assert decision.lane is not None
     assert decision.lane.state == "waiting"
@@ -193,13 +195,13 @@ def test_response_not_from_segment_waits_and_uses_up_nothing(status: int) -> Non
     [(10, 12, True), (10, 11.9, False), (9, 99, False), (0, 0, False), (11, 13, True)],
 )
 def test_delivery_fails_only_when_retries_and_window_are_used_up(attempts: int, age_h: float, over: bool) -> None:
-    decision = decide(answer(503), attempts=(attempts, 0), first=(NOW - int(age_h * HOUR), 0))
+    decision = decide(result(503), attempts=(attempts, 0), first=(NOW - int(age_h * HOUR), 0))
     states = {ids: state for ids, state, _ in outcomes(decision)}
     assert states == ({(2,): State.QUEUED, (1,): State.FAILED} if over else {(1, 2): State.QUEUED})
 
 
 def test_without_retries_or_window_the_first_error_is_final() -> None:
-    decision = decide(answer(503), rules=policy(max_retries=0, retry_window=0))
+    decision = decide(result(503), rules=policy(max_retries=0, retry_window=0))
     assert outcomes(decision) == [((1,), State.FAILED, True)]
     assert decision.lane is not None
 
@@ -209,10 +211,10 @@ def test_every_delivery_of_a_request_gets_exactly_one_outcome(history: list[tupl
     attempts = tuple(number for number, _ in history)
     first = tuple(NOW - age if number else 0 for number, age in history)
     for status in (200, 302, 400, 401, 404, 503):
-        told = [
-            number for ids, _, _ in outcomes(decide(answer(status), attempts=attempts, first=first)) for number in ids
+        settled_ids = [
+            number for ids, _, _ in outcomes(decide(result(status), attempts=attempts, first=first)) for number in ids
         ]
-        assert sorted(told) == list(range(1, len(history) + 1))
+        assert sorted(settled_ids) == list(range(1, len(history) + 1))
 
 
 def lane(pause: retry.Pause, state: str = "paused") -> Lane:

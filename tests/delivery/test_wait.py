@@ -20,18 +20,23 @@ async def flying(bench: Bench, waiting: Any, engine: Engine) -> Any:
 async def test_wait_ends_when_everything_is_settled(bench: Bench) -> None:
     ids = await bench.queue(range(500), poison={3})
     faults = [FaultRule(do="status", status=400, contains="POISON")]
-    told: list[int] = []
+    progress: list[int] = []
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         waited = await flying(
             bench,
             wait_until_settled(
-                bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time, on_progress=told.append
+                bench.journal,
+                IdRanges(ids),
+                ["production"],
+                engine=engine,
+                timing=bench.time,
+                on_progress=progress.append,
             ),
             engine,
         )
     assert (waited.queued, waited.stalls) == (0, ())
-    assert told[-1] == 0
+    assert progress[-1] == 0
 
 
 async def test_wait_ends_at_once_for_a_rejected_key(bench: Bench) -> None:

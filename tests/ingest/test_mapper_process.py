@@ -71,14 +71,14 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 
 
 def test_subprocess_makes_the_same_entries(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
-    there, here, progress = builder(), builder(), ReadProgress()
+    apart, here, progress = builder(), builder(), ReadProgress()
     sources = [samples_folder(), answers(tmp_path / "many, größer.jsonl", 2_000)]
-    made = list(iter_entries(read_responses(sources, progress=progress), there))
+    made = list(iter_entries(read_responses(sources, progress=progress), apart))
     in_place = ReadProgress()
     assert made == list(map(here.entry, read_responses(sources, progress=in_place)))
     assert len(started) == 1
     assert len(made) > 2_000
-    assert there.stats == here.stats
+    assert apart.stats == here.stats
     assert (progress.records, progress.bytes_read) == (in_place.records, in_place.bytes_read)
     assert progress.bytes_read == progress.bytes_total
     assert progress.current_file == in_place.current_file
@@ -96,16 +96,16 @@ def test_peeked_records_are_mapped_by_the_subprocess(tmp_path: Path, started: li
 
 
 def test_job_holds_no_write_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[MappingJob] = []
+    jobs: list[MappingJob] = []
     start = mapper_process.MapperProcess.start
 
-    def noted(self: mapper_process.MapperProcess, order: MappingJob) -> bool:
-        told.append(order)
-        return start(self, order)
+    def record_job(self: mapper_process.MapperProcess, job: MappingJob) -> bool:
+        jobs.append(job)
+        return start(self, job)
 
-    monkeypatch.setattr(mapper_process.MapperProcess, "start", noted)
+    monkeypatch.setattr(mapper_process.MapperProcess, "start", record_job)
     assert list(iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 1)]), builder()))
-    assert KEY.encode() not in msgpack.encode(told[0])
+    assert KEY.encode() not in msgpack.encode(jobs[0])
 
 
 def broken_off(made: Iterator[NewDelivery]) -> tuple[int, InputError]:
@@ -128,8 +128,8 @@ def test_killed_subprocess_raises_after_its_entries(tmp_path: Path, started: lis
 
 def test_exception_in_the_subprocess_is_raised(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
     responses = read_responses([answers(tmp_path / "answers.jsonl", 3)])
-    order = MappingJob([b"a\0b"], 10_000_000, RULES, {"production": None}, None)
-    made = mapper_process.map_in_subprocess(responses, order, builder())
+    job = MappingJob([b"a\0b"], 10_000_000, RULES, {"production": None}, None)
+    made = mapper_process.map_in_subprocess(responses, job, builder())
     number, error = broken_off(made)
     assert number == 0
     assert error.message == "cannot read the input: ValueError: embedded null byte"
@@ -157,8 +157,8 @@ def test_closed_iterator_ends_the_subprocess(tmp_path: Path, started: list[subpr
 
 def test_subprocess_exits_when_its_output_is_closed(tmp_path: Path) -> None:
     worker = mapper_process.MapperProcess()
-    order = MappingJob([os.fsencode(answers(tmp_path / "answers.jsonl", 50_000))], 10_000_000, RULES, {"a": None}, "a")
-    assert worker.start(order)
+    job = MappingJob([os.fsencode(answers(tmp_path / "answers.jsonl", 50_000))], 10_000_000, RULES, {"a": None}, "a")
+    assert worker.start(job)
     process = worker._process
     assert process is not None
     assert process.stdout is not None
