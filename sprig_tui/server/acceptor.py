@@ -13,7 +13,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from sprig_tui.server.connection import HttpConnection
-from sprig_tui.server.connection_table import ConnectionRegistry
+from sprig_tui.server.connection_registry import ConnectionRegistry
 from sprig_tui.server.responses import OnRejection
 
 DESCRIPTOR_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})

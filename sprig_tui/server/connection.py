@@ -10,7 +10,7 @@ from typing import cast
 
 from starlette.types import ASGIApp
 
-from sprig_tui.server.connection_table import ConnectionRegistry, owner_of
+from sprig_tui.server.connection_registry import ConnectionRegistry, owner_of
 from sprig_tui.server.exchange import Exchange, raw_response
 from sprig_tui.server.framing import BodyPart, FramingError, RequestEnd, RequestHead, RequestParser
 from sprig_tui.server.responses import HTTPRejectionError, OnRejection, Rejection

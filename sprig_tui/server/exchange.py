@@ -77,7 +77,7 @@ class Exchange:
         return min(self.waiting_since, self.started_at + self._received / SLOW_BYTES_PER_S)
 
     def disconnect(self) -> None:
-        """Tell the application that the client disconnected."""
+        """Notify the application that the client disconnected."""
         self._disconnected = True
         self._changed.set()
 

@@ -8,14 +8,13 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from starlette.types import ASGIApp
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.http.proxies import is_loopback
 from sprig_tui.server.acceptor import Acceptor
-from sprig_tui.server.connection_table import ConnectionRegistry
+from sprig_tui.server.connection_registry import ConnectionRegistry
 from sprig_tui.server.limits import ConnectionLimits
 from sprig_tui.server.rejections import TrafficMetrics
 from sprig_tui.server.responses import ignore_rejection
@@ -24,9 +23,6 @@ LISTEN_BACKLOG = 1_024
 """Connections that the system queues until they are accepted."""
 
 SEND_BUFFER_BYTES = 65_536
-
-TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""Only authenticated encryption with forward secrecy (RFC 9325, 4.2), as in TLS 1.3."""
 
 RESERVED_FILES = 200
 """Open files besides the connections: the journal, requests to Segment, captures."""
@@ -150,38 +146,3 @@ def raise_open_files_limit(connections: int) -> None:
 def is_bound_to_loopback(bound: socket.socket) -> bool:
     """Whether only programs on this machine can reach the socket."""
     return is_loopback(str(bound.getsockname()[0]))
-
-
-def tls_context(certfile: Path, keyfile: Path | None) -> ssl.SSLContext:
-    """A server's TLS context; raises ConfigError for invalid files and for a key with a passphrase."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(TLS_1_2_CIPHERS)
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    try:
-        context.load_cert_chain(certfile, keyfile, password=_reject_passphrase)
-    except _PassphraseError:
-        raise ConfigError(
-            f"the key in {keyfile or certfile} has a passphrase, and a server cannot ask for it",
-            hint="store the key without one, readable only by its owner",
-        ) from None
-    except OSError as error:
-        names = f"{certfile} and {keyfile}" if keyfile else str(certfile)
-        if not isinstance(error, ssl.SSLError):
-            problem = error.strerror
-        elif error.reason == "KEY_VALUES_MISMATCH":
-            problem = "the key is not the certificate's"
-        else:
-            problem = "they are not a certificate and its key in PEM form"
-        raise ConfigError(
-            f"cannot use {names}: {problem}", hint="give --certfile and --keyfile, in PEM form"
-        ) from error
-    return context
-
-
-class _PassphraseError(Exception):
-    pass
-
-
-def _reject_passphrase() -> str:
-    raise _PassphraseError

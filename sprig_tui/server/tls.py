@@ -1,4 +1,4 @@
-"""TLS certificate of a server: its files, and their renewal while the server runs."""
+"""TLS of a server: its context, and its certificate, which may be renewed while the server runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import ssl
 from pathlib import Path
 
 from sprig_tui.errors import ConfigError
-from sprig_tui.server.server import tls_context
+
+TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Only authenticated encryption with forward secrecy (RFC 9325, 4.2), as in TLS 1.3."""
 
 _FileSignatures = tuple[tuple[int, int, int], ...]
 
@@ -63,3 +65,38 @@ class Certificate:
                 status = None
             signatures.append((status.st_mtime_ns, status.st_size, status.st_ino) if status else (0, 0, 0))
         return tuple(signatures)
+
+
+def tls_context(certfile: Path, keyfile: Path | None) -> ssl.SSLContext:
+    """A server's TLS context; raises ConfigError for invalid files and for a key with a passphrase."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(TLS_1_2_CIPHERS)
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    try:
+        context.load_cert_chain(certfile, keyfile, password=_reject_passphrase)
+    except _PassphraseError:
+        raise ConfigError(
+            f"the key in {keyfile or certfile} has a passphrase, and a server cannot ask for it",
+            hint="store the key without one, readable only by its owner",
+        ) from None
+    except OSError as error:
+        names = f"{certfile} and {keyfile}" if keyfile else str(certfile)
+        if not isinstance(error, ssl.SSLError):
+            problem = error.strerror
+        elif error.reason == "KEY_VALUES_MISMATCH":
+            problem = "the key is not the certificate's"
+        else:
+            problem = "they are not a certificate and its key in PEM form"
+        raise ConfigError(
+            f"cannot use {names}: {problem}", hint="give --certfile and --keyfile, in PEM form"
+        ) from error
+    return context
+
+
+class _PassphraseError(Exception):
+    pass
+
+
+def _reject_passphrase() -> str:
+    raise _PassphraseError

@@ -1,1 +1,1 @@
-"""Sprig's side of the river: its records, and reading them from every format it produces."""
+"""Sprig's records, and their reading from every format that Sprig produces."""

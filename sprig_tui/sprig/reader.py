@@ -172,19 +172,19 @@ def find_files(sources: Iterable[InputPath]) -> list[str]:
 
 
 def _files_in_folder(folder: str) -> list[str]:
-    def refuse(error: OSError) -> None:
+    def raise_error(error: OSError) -> None:
         raise InputError(f"cannot list {error.filename or folder}: {error.strerror}") from error
 
-    found: list[str] = []
-    for place, folders, names in os.walk(folder, onerror=refuse):
+    files: list[str] = []
+    for place, folders, names in os.walk(folder, onerror=raise_error):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [str(Path(place, name)) for name in names if not name.startswith(".") and _has_input_suffix(name)]
-    if not found:
+        files += [str(Path(place, name)) for name in names if not name.startswith(".") and _has_input_suffix(name)]
+    if not files:
         raise InputError(
             f"no file to read in {folder}",
             hint="files ending in .json, .jsonl, .ndjson or .csv are read, each also with .gz",
         )
-    return sorted(found)
+    return sorted(files)
 
 
 def _has_input_suffix(name: str) -> bool:

@@ -1,1 +1,1 @@
-"""Takes in Sprig's webhooks: HTTP on one side, the journal on the other."""
+"""Webhook receiver: Sprig's webhooks over HTTP into the journal."""

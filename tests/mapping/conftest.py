@@ -1,4 +1,4 @@
-"""One typical answer, to be changed at will."""
+"""One typical answer, which tests change as needed."""
 
 from __future__ import annotations
 

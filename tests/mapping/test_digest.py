@@ -1,4 +1,4 @@
-"""The digest tells a repeat from a revision, for any bytes and for ever."""
+"""Digest of an answer: equal for equal values, for any bytes, in every version."""
 
 from __future__ import annotations
 

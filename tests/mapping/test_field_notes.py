@@ -1,4 +1,4 @@
-"""Every documented question type with its documented answers passes without a word; what is odd gets a note."""
+"""Notes on question types: documented shapes have none, unusual ones have one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a response becomes, by the table of Sprig's page and the resolutions in facts/sprig.md 8."""
+"""Mapper: the track call of a response, by Sprig's table and facts/sprig.md 8."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever comes in, what goes out is valid JSON in valid UTF-8, and the verdict agrees with the lints."""
+"""Mapper properties for any response: valid JSON in UTF-8, and a reason that agrees with the lints."""
 
 from __future__ import annotations
 

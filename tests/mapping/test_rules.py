@@ -1,4 +1,4 @@
-"""Rules leave out and hash what a team asks, and are refused before the first record when they cannot be kept."""
+"""Mapping rules: omitted and hashed fields, and the rejection of invalid rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inspector's rows: every field of Sprig's table, in its order, with origin and note."""
+"""Field traces: every field of Sprig's table in its order, with origin and note."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pull from the look-alike into a list that stands for the journal, in a state folder of its own."""
+"""Pull from the fake Sprig API into a list in place of the journal, in its own state folder."""
 
 from __future__ import annotations
 

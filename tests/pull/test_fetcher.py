@@ -1,4 +1,4 @@
-"""Asking until there is an answer: pacing, waits that grow, and when to give up; on a clock that tests turn."""
+"""Page fetcher: rate limit, backoff and timeouts, on a clock that the tests move."""
 
 from __future__ import annotations
 

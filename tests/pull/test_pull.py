@@ -1,4 +1,4 @@
-"""Pulls against the look-alike of Sprig's API: pages, windows, marks, and going on after a break."""
+"""Pulls from the fake Sprig API: pages, windows, high-water marks, and resuming after an interruption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A certificate of our own."""
+"""Self-signed certificate for the server tests."""
 
 from __future__ import annotations
 

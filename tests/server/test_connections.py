@@ -1,4 +1,4 @@
-"""Connections at their limits: whoever keeps others waiting gives way, and no wait is without a bound."""
+"""Connections at their limits: deadlines, evictions and shutdown."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sprig_tui.server import acceptor
-from sprig_tui.server.connection_table import owner_of
+from sprig_tui.server.connection_registry import owner_of
 from sprig_tui.server.limits import ConnectionLimits
 from sprig_tui.server.rejections import TrafficMetrics
 from sprig_tui.server.responses import Rejection, create_app, json_response
-from sprig_tui.server.server import RunningServer, bind, running_server, tls_context
+from sprig_tui.server.server import RunningServer, bind, running_server
+from sprig_tui.server.tls import tls_context
 
 GET = b"GET /now HTTP/1.1\r\nhost: x\r\n\r\n"
 LARGE = b"x" * 3_000_000

@@ -1,4 +1,4 @@
-"""What a request is on the wire: two readers could never take it for two different ones."""
+"""Request framing: ambiguous requests are rejected, and chunking makes no difference."""
 
 from __future__ import annotations
 

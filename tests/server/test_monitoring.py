@@ -1,4 +1,4 @@
-"""What a process that only delivers tells monitors, on a real socket."""
+"""Health server of `run --metrics`, on a real socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A certificate is renewed while the server runs, and one that is half written changes nothing."""
+"""Certificate renewal while the server runs."""
 
 from __future__ import annotations
 

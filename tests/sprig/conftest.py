@@ -1,4 +1,4 @@
-"""What the tests of Sprig's formats share: one healthy record of each, and reading bytes as a file."""
+"""One valid record of each of Sprig's formats, and reading of bytes as a file."""
 
 import json
 from collections.abc import Callable

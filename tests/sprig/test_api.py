@@ -1,4 +1,4 @@
-"""One request to Sprig's API: what each answer, and each trouble, comes back as."""
+"""Client of Sprig's API: the response of each status and each network error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages taken apart: everything readable is read, everything else says what is wrong, and nothing is raised."""
+"""Pages of Sprig's API: everything readable is read, and nothing raises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sprig's CSV export: a row becomes one response per answered question."""
+"""CSV export of Sprig: one response per answered question of a row."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Hostile and broken records: each is told with its place, and nothing of it is raised."""
+"""Format detection of broken and hostile records, each with its diagnosis."""
 
 import json
 from typing import Any

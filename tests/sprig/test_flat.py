@@ -1,4 +1,4 @@
-"""The canonical flat record and its aliases."""
+"""Flat records and the aliases of their fields."""
 
 import json
 from typing import Any

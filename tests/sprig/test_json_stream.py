@@ -1,4 +1,4 @@
-"""Taking streams of JSON apart: every layout, cut into chunks anywhere."""
+"""JSON streams in every layout, cut into chunks anywhere."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Reading costs no more than its length asks for, whatever is read: twice as much takes twice the steps."""
+"""Linear time of reading: twice the input takes twice the steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody's own JSON and files that hold none: what is missing in one sentence, and what is no file of answers."""
+"""Records of other programs: missing and misspelt fields, and files that hold no answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other programs make of answers: marks, separators, numbers that JSON has not, times in digits, ids of nobody."""
+"""Odd input of other programs: marks, separators, huge numbers, epoch times, placeholder ids."""
 
 from __future__ import annotations
 

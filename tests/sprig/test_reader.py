@@ -1,4 +1,4 @@
-"""Files, folders and standard input: what is found, how it is opened, and what happens when it fails."""
+"""Record reader: files, folders, standard input, encodings, and errors in the middle."""
 
 import gzip
 import io

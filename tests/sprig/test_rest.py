@@ -1,4 +1,4 @@
-"""REST records: with and without snapshots, in pages, deleted ones, and the ids they carry."""
+"""REST records: snapshots, pages, deleted answers and ids."""
 
 import json
 from typing import Any
@@ -100,7 +100,7 @@ def test_visitor_uuid_and_old_visitor_id_are_distinguished(
     assert (found.visitor_id, found.old_visitor_id) == expected
 
 
-def test_deleted_and_updated_times_are_kept(rest: dict[str, Any]) -> None:
+def test_deleted_time_is_kept_and_unknown_fields_ignored(rest: dict[str, Any]) -> None:
     found = answer(
         rest | {"deletedAt": "2025-03-05T00:00:00.000Z", "url": "u", "meta": {"os": "Linux"}, "selectedIndexes": 1}
     )

@@ -1,4 +1,4 @@
-"""Contents are remembered over restarts, whatever became of the file that holds them."""
+"""Sent files, remembered over restarts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhook bodies: every documented event, and what each field becomes."""
+"""Webhook bodies: every documented event, and each field of an answer."""
 
 import json
 from typing import Any
@@ -171,7 +171,7 @@ def test_null_response_is_an_answer_and_a_missing_one_is_not(webhook: dict[str, 
 
 @pytest.mark.parametrize("field", ["responseGroupUid", "question", "questionType"])
 @pytest.mark.parametrize("value", [None, 5, ["x"], "absent"])
-def test_missing_required_field_is_named(webhook: dict[str, Any], field: str, value: Any) -> None:
+def test_invalid_required_field_is_named(webhook: dict[str, Any], field: str, value: Any) -> None:
     webhook[field] = value
     if value == "absent":
         del webhook[field]

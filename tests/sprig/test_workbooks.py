@@ -1,4 +1,4 @@
-"""Spreadsheets given as they are: the sentence says to save them as CSV."""
+"""Spreadsheet files: the error asks for CSV."""
 
 from __future__ import annotations
 

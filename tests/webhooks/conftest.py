@@ -1,4 +1,4 @@
-"""A receiver on a real socket, with a journal on a real disk."""
+"""Webhook receiver on a real socket, with a journal on a real disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is taken: every documented event, on either path, once, for the environment it belongs to."""
+"""Webhook receiver: every documented event on both paths, for the environment it belongs to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Without a token only this machine's own programs are heard: not a web page in its browser, under whatever name."""
+"""Origin checks: without a token only loopback hosts and their own pages are answered."""
 
 from __future__ import annotations
 

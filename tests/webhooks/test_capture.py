@@ -1,4 +1,4 @@
-"""Raw requests kept for support: all of them but what proves who sent them."""
+"""Captured requests, without their secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storing for many at once: together, each told its own, and a bad one spoils no other."""
+"""Group commit: concurrent requests are stored together, and a bad one fails alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What monitors are told, and what of it strangers are not."""
+"""Health endpoints and metrics of the webhook receiver, with and without a token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused: a status, JSON that says why, and nothing of it lost that was acknowledged."""
+"""Rejected webhooks: their status, their JSON, and the log."""
 
 from __future__ import annotations
 

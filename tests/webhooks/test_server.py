@@ -1,4 +1,4 @@
-"""The address, TLS, and the end in good order."""
+"""Server address, TLS and shutdown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from support.certificates import self_signed
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.server.server import bind, is_bound_to_loopback, raise_open_files_limit, tls_context
+from sprig_tui.server.server import bind, is_bound_to_loopback, raise_open_files_limit
+from sprig_tui.server.tls import tls_context
 
 TOKEN = "production-token-0123456789"
 
