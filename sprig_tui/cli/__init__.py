@@ -6,7 +6,7 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Run `sprig-tui`; the exit code says what came of it."""
+    """Run `sprig-tui` and exit with its exit code."""
     from sprig_tui.cli.program import main as run
 
     run()

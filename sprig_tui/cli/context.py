@@ -1,4 +1,4 @@
-"""Opening what commands work with: settings and the journal."""
+"""Settings, journal and input files, opened for a command."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 READ_TIMEOUT_S = 5.0
-"""Seconds that a shared journal gets to be opened, and to answer one look, where somebody waits at a terminal."""
+"""Seconds to open a shared journal, and to answer one query, for commands that only read."""
 
 
 def open_settings(*, quiet: bool = False) -> Settings:
-    """The settings; what is off in them is said on stderr, and what they had last time. Raises ConfigError."""
+    """The settings; their warnings, and what they lost since the last use, go to stderr. Raises ConfigError."""
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.startup import load_settings_at_start, removed_since_last_use
 
@@ -39,12 +39,12 @@ def open_settings(*, quiet: bool = False) -> Settings:
         for warning in settings.warnings:
             diagnostics.warning(warning.message)
         for name, meant in suggest_tables(settings):
-            diagnostics.warning(f"{settings.document.file}: {name} is none of ours", f"did you mean {meant}?")
+            diagnostics.warning(f"{settings.document.file}: {name} is unknown", f"did you mean {meant}?")
     return settings
 
 
 def suggest_tables(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Tables left alone whose name is so close to one of ours that it was surely meant, and that one."""
+    """Unknown tables of the config that look like a misspelt one, and the known name."""
     import difflib
 
     from sprig_tui.config.schema import KNOWN_TABLES
@@ -55,7 +55,7 @@ def suggest_tables(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def journal_exists(settings: Settings) -> bool:
-    """Whether opening the journal would find one; of a shared one, that it should."""
+    """Whether there is a journal; a shared one is assumed to exist."""
     from sprig_tui.journal.url import is_server_url
 
     return is_server_url(settings.journal) or os.path.exists(settings.journal)  # noqa: PTH110 - Path.exists may raise
@@ -63,9 +63,9 @@ def journal_exists(settings: Settings) -> bool:
 
 @asynccontextmanager
 async def awaited_journal(settings: Settings) -> AsyncIterator[PendingJournal]:
-    """The journal of the settings as soon as it can be opened; what keeps it from that, and passes, is said.
+    """The journal of the settings, opened in the background; temporary problems are reported.
 
-    Raises JournalError for what does not pass.
+    Raises JournalError for permanent problems.
     """
     from sprig_tui.journal.open import PendingJournal, open_journal
 
@@ -78,7 +78,7 @@ async def awaited_journal(settings: Settings) -> AsyncIterator[PendingJournal]:
 
 @asynccontextmanager
 async def journal_session(settings: Settings) -> AsyncIterator[Journal]:
-    """The journal of the settings, open; made where it is missing. Raises JournalError."""
+    """The journal of the settings, created where it is missing. Raises JournalError."""
     from sprig_tui.journal.open import open_journal
 
     async with open_journal(settings.journal) as journal:
@@ -87,7 +87,7 @@ async def journal_session(settings: Settings) -> AsyncIterator[Journal]:
 
 @asynccontextmanager
 async def existing_journal_session(settings: Settings) -> AsyncIterator[Journal | None]:
-    """The journal of the settings for a command that only looks, open; None where there is none, and none is made.
+    """The journal of the settings for a command that only reads; None where there is none, and none is created.
 
     Raises JournalError, of a shared one after `READ_TIMEOUT_S` at the latest.
     """
@@ -104,7 +104,7 @@ async def existing_journal_session(settings: Settings) -> AsyncIterator[Journal 
 
 async def run_within_read_timeout(work: Coroutine[Any, Any, Result], settings: Settings) -> Result:
     """The result of work on the journal; raises JournalUnreachableError after `READ_TIMEOUT_S`."""
-    import asyncio  # preview and its like wait for nothing
+    import asyncio  # `preview` needs no event loop
 
     from sprig_tui.journal.url import is_server_url
 
@@ -128,6 +128,6 @@ def read_files(files: tuple[str, ...], progress: ReadProgress | None = None, *, 
         raise click.UsageError("standard input (-) can be read once only")
     if "-" in files and sys.stdin.isatty():
         diagnostics.info("reading answers from this terminal; Ctrl-D ends them, Ctrl-C gives up")
-    # Unbuffered: a thread that still waits for standard input must not hold its lock when the program ends.
-    stdin = open(0, "rb", buffering=0, closefd=False) if "-" in files else None  # noqa: SIM115 - as above, and never ours to close
+    # unbuffered, so that a thread that waits for standard input holds no lock at exit
+    stdin = open(0, "rb", buffering=0, closefd=False) if "-" in files else None  # noqa: SIM115 - never closed here
     return read_responses(files, stdin=stdin, progress=progress, force=force)

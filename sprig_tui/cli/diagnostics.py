@@ -1,4 +1,4 @@
-"""The only writer of stderr: what happened, to which thing, what to do now; and progress."""
+"""Messages and progress on stderr. No other module writes to it."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ LINE_INTERVAL_S = 5.0
 REDRAW_INTERVAL_S = 0.1
 
 _active_lines: list[ProgressLine] = []
-"""The progress that stands on the terminal's last line."""
+"""Progress lines on the terminal's last line."""
 _secrets: list[str] = []
-"""What no message repeats."""
+"""Words that look like keys; no message repeats them."""
 
 
 def hide_secrets(secrets: list[str]) -> None:
-    """Repeat none of these in what follows, whatever names them."""
+    """Remove these words from all later messages."""
     _secrets[:] = secrets
 
 
 def hides_secrets() -> bool:
-    """Whether there is something that no message repeats."""
+    """Whether the command line held a word that looks like a key."""
     return bool(_secrets)
 
 
 def info(text: str) -> None:
-    """Something worth knowing."""
+    """Write a line of information."""
     _write_message(text)
 
 
 def success(text: str) -> None:
-    """Something went well."""
+    """Write that a step succeeded."""
     _write_message(text, "good")
 
 
 def warning(text: str, hint: str = "") -> None:
-    """Something is off; the command goes on."""
+    """Write a warning; the command continues."""
     _write_message(text, "warning", label="warning: ", hint=hint)
 
 
 def failure(text: str, hint: str = "") -> None:
-    """The command cannot do what it was asked."""
+    """Write why the command cannot do what was asked."""
     _write_message(text, "bad", label="error: ", hint=hint)
 
 
 def exception(found: SprigTuiError) -> None:
-    """An error of ours: what happened in one line, what to do in the next."""
+    """Write an error of this program: the problem in one line, the next step in another."""
     hint = found.hint
     if isinstance(found, FilterError):
         hint = f"at character {found.position + 1}; {hint}" if hint else f"at character {found.position + 1}"
@@ -58,13 +58,13 @@ def exception(found: SprigTuiError) -> None:
 
 
 def write_lines(text: str) -> None:
-    """A text of our own that has several lines, such as a command's help."""
+    """Write a text of several lines, such as a command's help."""
     for line in text.splitlines():
         _write_message(line)
 
 
 def is_terminal() -> bool:
-    """Whether a person sees stderr directly."""
+    """Whether stderr is a terminal."""
     return sys.stderr.isatty()
 
 
@@ -85,18 +85,18 @@ def _write_message(text: str, style_name: str = "", *, label: str = "", hint: st
 
 
 def write(text: str) -> None:
-    """Raw text; a stderr that is gone or lacks letters stops nothing."""
+    """Write raw text. A closed stderr is ignored, and letters that its encoding lacks are escaped."""
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     try:
         sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
         sys.stderr.flush()
     except (OSError, ValueError):
-        # Nobody is listening any more; the work itself goes on.
+        # stderr was closed: the command continues without it
         return
 
 
 class ProgressLine:
-    """Where a long command stands: one line that is redrawn on a terminal, else a line every few seconds."""
+    """Progress of a long command: one line that is redrawn on a terminal, else a line every few seconds."""
 
     def __init__(self) -> None:
         self._redrawn = _is_line_shown()
@@ -113,11 +113,11 @@ class ProgressLine:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time for another look."""
+        """Whether the next update would be shown."""
         return time.monotonic() - self._last >= (REDRAW_INTERVAL_S if self._redrawn else LINE_INTERVAL_S)
 
     def update(self, text: str) -> None:
-        """Show the state, if it is time."""
+        """Show the state, unless the last update is too recent."""
         from sprig_tui.text import printable
 
         if not self.is_due:
@@ -133,7 +133,7 @@ class ProgressLine:
             write(printable(text) + "\n")
 
     def erase(self) -> None:
-        """Make room for a line that stays."""
+        """Remove the line, so that a message can take its place."""
         if self._drawn:
             write("\r\x1b[K")
             self._drawn = False
@@ -146,7 +146,7 @@ def _is_line_shown() -> bool:
 
 
 def time_left(done: float, total: float, rate: float) -> str:
-    """Such as `2 m 10 s left`; empty where it cannot be told."""
+    """Such as `2 m 10 s left`; empty where it is unknown."""
     from sprig_tui.formatting import format_duration
 
     if rate <= 0 or total <= done:

@@ -1,4 +1,4 @@
-"""Dry run: what `send` and `pull` would do with records, counted without a trace.
+"""Dry run of `send` and `pull`: counts the deliveries that would be made, and stores nothing.
 
 It looks into no journal: known are the repeats within the input alone.
 """
@@ -21,21 +21,21 @@ from sprig_tui.journal.dedup import (
 from sprig_tui.journal.records import NewDelivery, State
 
 MAX_REMEMBERED_IDENTITIES = 200_000
-"""Identities that are kept to find repeats by, the latest ones; some 100 MB at most."""
+"""Latest identities kept to find repeats; about 100 MB at most."""
 
 
 class DryRun:
-    """Takes entries as a journal would that holds nothing yet."""
+    """Counts entries as an empty journal would store them."""
 
     def __init__(self) -> None:
         self.environments: Counter[str] = Counter()
-        """What would be sent, by environment."""
+        """Deliveries that would be sent, by environment."""
         self._records = self._known_count = 0
         self._tally: StateCounts = Counter()
         self._identities: dict[int, StoredIdentity] = {}
 
     def add(self, entry: NewDelivery) -> None:
-        """Count what would become of this one."""
+        """Count one entry."""
         self._records += 1
         kept = self._as_stored(entry)
         if kept is None:
@@ -46,7 +46,7 @@ class DryRun:
             self.environments[kept.environment] += 1
 
     def _as_stored(self, entry: NewDelivery) -> NewDelivery | None:
-        """The entry as it would be stored; None where it would be known."""
+        """The entry as it would be stored; None for a repeat."""
         known = self._identities.get(identity_key(entry.environment, entry.message_id))
         relation = "new" if known is None else classify_duplicate(known, entry)
         if known is None or relation == "takes-over":
@@ -77,11 +77,11 @@ class DryRun:
 
     @property
     def account(self) -> Account:
-        """So far."""
+        """The account so far."""
         return Account(self._records, self._known_count, self._known_count, self._tally, all_counts=self._tally)
 
     def as_json(self) -> dict[str, Any]:
-        """For programs; without what was queued before, which only a journal knows."""
+        """The account as JSON, without `queued_before`, which only a journal knows."""
         found = {"dry_run": True, **self.account.as_json(), "environments": self.environments}
         del found["queued_before"]
         return found

@@ -1,4 +1,4 @@
-"""Filters on the command line: words and options to a Query, completion, and matching rows that just changed."""
+"""Filter options: words and options of the command line as one Query."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from sprig_tui.journal.query import Query
 
 _NEGATION_PLACEHOLDER = "\ue000"
-"""Stands for the dash of `-word` while click looks for options."""
+"""Replaces the dash of `-word` while click looks for options."""
 _WITH_FIELD = re.compile(r"(-?[A-Za-z]+:)(.*)", re.DOTALL)
 
 FILTER_OPTIONS = ("status", "env", "survey", "user", "since", "until")
 
 DELIVERY_ID_TYPE = click.IntRange(min=1, max=(1 << 63) - 1)
-"""What may name a delivery: ids are whole numbers of 64 bits in every store."""
+"""Delivery ids: positive 64-bit integers in every store."""
 
 
 class FilterCommand(CliCommand):
-    """A command whose arguments are a filter, so that `-word` means 'not this' and is no option."""
+    """A command with filter arguments, in which `-word` negates a word and is no option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Hide the dash of negated words from click; real options of one letter stay what they are."""
+        """Hide the dash of negated words from click, but not of one-letter options."""
         options = [name for param in self.get_params(ctx) for name in param.opts if len(name) == 2]
         return super().parse_args(ctx, [_hide_negation(word, options) for word in args])
 
@@ -44,7 +44,7 @@ def _hide_negation(word: str, options: list[str]) -> str:
 
 
 def filter_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`[FILTER_TYPE]...` and the options that say the same in longer words."""
+    """Add `[FILTER]...` and the equivalent options."""
     for decorate in reversed(
         (
             click.argument("words", nargs=-1, type=FILTER_TYPE, metavar="[FILTER]..."),
@@ -74,7 +74,7 @@ def filter_text(words: Iterable[str], **options: str | None) -> str:
 
 
 def _decode_word(word: str) -> str:
-    """What was typed: an ASCII locale hands other letters over as single bytes, in disguise."""
+    """The word as typed; in an ASCII locale other letters arrive as surrogates."""
     return os.fsencode(word).decode("utf-8", "replace") if not word.isascii() else word
 
 
@@ -94,7 +94,7 @@ def _is_filter(word: str) -> bool:
 
 
 def is_selective(query: Query) -> bool:
-    """Whether a filter tells some deliveries from others: a lone dash, or spaces in quotes, stand in nearly all."""
+    """Whether a filter selects; a lone dash or quoted spaces match nearly every delivery."""
     return any(term.field != "text" or term.value.strip().strip("-") for term in query.terms)
 
 

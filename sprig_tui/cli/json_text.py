@@ -1,4 +1,4 @@
-"""JSON text of any value on one line, whatever bytes are in it: the one way for every `--json`.
+"""JSON text of any value on one line, for every `--json`.
 
 Text that was no UTF-8 (paths, arguments; Python holds their bytes as lone surrogates) has those bytes as a backslash,
 an x and two digits each, since JSON can hold no bytes. Stored bytes are embedded as the JSON they are, or as text in
@@ -15,7 +15,7 @@ import msgspec
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-"""What a terminal obeys, and what turns the reading direction or is not seen."""
+"""Control characters, and characters that are invisible or change the reading direction."""
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
 
 
@@ -33,7 +33,7 @@ def json_text(value: Any, *, ascii_only: bool = False) -> str:
 
 
 def embed_json(data: bytes) -> msgspec.Raw | str | None:
-    """Stored bytes as a value: the JSON that they are, on one line, else their text; None where there are none."""
+    """Stored bytes as a JSON value on one line, else as text; None where there are none."""
     if not data:
         return None
     try:
@@ -44,9 +44,9 @@ def embed_json(data: bytes) -> msgspec.Raw | str | None:
 
 
 def escape_invalid_utf8(text: str) -> str:
-    """The text with the bytes that were no UTF-8 written out, as Python would."""
+    """The text with invalid UTF-8 bytes written as Python escapes."""
     try:
-        # Bytes that are UTF-8 after all: an ASCII locale hands those over in disguise, too.
+        # In an ASCII locale valid UTF-8 arrives as surrogates too.
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:
         return _SURROGATE.sub(_escape_surrogate, text)

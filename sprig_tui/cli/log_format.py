@@ -1,4 +1,4 @@
-"""A delivery as a line of the log, as JSON, and in full."""
+"""Log format: a delivery as one line, as JSON and in full."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 OutputFormat = Literal["lines", "json", "csv"]
 STATE_STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "warning", State.QUEUED: "name"}
 COLUMN_WIDTHS = {"environment": 12, "survey": 22, "user": 16, "type": 10, "answer": 18}
-"""Columns of the parts that may be longer; the rest of a line is what it is."""
+"""Columns of the parts of variable width."""
 NARROW_WIDTHS = {"environment": 5, "survey": 8, "user": 9}
-"""The parts that a terminal of 80 columns has room for, so that a delivery stays on one line."""
+"""The same for 80 columns, so that a delivery fits on one line."""
 MIN_FULL_COLUMNS = 120
-"""Columns from which on all parts are shown."""
+"""Terminal width from which all parts are shown."""
 ID_WIDTH, STATE_WIDTH, GAP_WIDTH, TIME_WIDTH, SHORT_TIME_WIDTH = 6, 9, 2, 14, 12
-"""Columns of the parts that are what they are, and between two; an id may be longer."""
+"""Columns of the fixed parts and of the gap; an id may be longer."""
 OUTCOME_WIDTH, SHORT_OUTCOME_WIDTH = 24, 10
-"""Columns that are kept for why a delivery stands where it stands."""
+"""Columns reserved for the outcome."""
 LABELS = {"endpoint": "was sent to", "bound_for": "would go to"}
-"""Fields whose names do not say to people which way they point."""
+"""Labels of fields whose names are unclear."""
 TIME_FIELDS = ("answered_at", "added_at", "due_at", "settled_at")
 
 
 class DeliveryLineFormatter:
-    """Lines of the log: in full for a file or a pipe, made to fit for a terminal."""
+    """Formats deliveries as lines, cut to fit a terminal."""
 
     def __init__(self, columns: int = 0) -> None:
         """`terminal_columns` of the terminal; 0 for no limit."""
@@ -77,7 +77,7 @@ class DeliveryLineFormatter:
         return (" " * GAP_WIDTH).join((number, output.paint(when, "dim"), *fitted, state, why)).rstrip()
 
     def _outcome_width(self, number: int = ID_WIDTH) -> int:
-        """Columns that are left for why, behind a number of so many digits."""
+        """Columns left for the outcome."""
         time = SHORT_TIME_WIDTH if self._columns < MIN_FULL_COLUMNS else TIME_WIDTH
         widths = self._widths.values()
         return self._columns - number - time - sum(widths) - STATE_WIDTH - GAP_WIDTH * (len(widths) + 3)
@@ -90,7 +90,7 @@ class DeliveryLineFormatter:
 
 
 def write_deliveries(deliveries: list[Delivery] | tuple[Delivery, ...], form: OutputFormat) -> None:
-    """Write them to stdout."""
+    """Write deliveries to stdout."""
     if form == "csv":
         from sprig_tui.journal.export_format import csv_lines, delivery_fields
 
@@ -106,9 +106,9 @@ def write_deliveries(deliveries: list[Delivery] | tuple[Delivery, ...], form: Ou
 
 
 def outcome_text(delivery: Delivery) -> str:
-    """Why it stands where it stands: the reason, or status, attempts and latency."""
+    """Outcome: the reason, or status, attempts and latency."""
     if delivery.state is State.WITHHELD:
-        # What has neither survey nor person is known by its place in the file alone.
+        # a record without survey and user is identified by its place in the file
         nameless = delivery.source and not delivery.survey_id and not delivery.survey_name
         where = f"{delivery.source}:{delivery.line}" if delivery.line else delivery.source
         return one_line(
@@ -166,7 +166,7 @@ def delivery_json(delivery: Delivery) -> dict[str, Any]:
 
 
 def detail_json(detail: DeliveryDetail) -> dict[str, Any]:
-    """Everything that is known of a delivery; bodies as JSON where they are JSON, else as text."""
+    """All data of a delivery as JSON; bodies that are not JSON as text."""
     from sprig_tui.cli.json_text import embed_json
 
     return {
@@ -187,7 +187,7 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
 
 
 def detail_lines(detail: DeliveryDetail) -> Iterator[str]:
-    """Everything that is known of a delivery, for people."""
+    """All data of a delivery as lines."""
     delivery = detail.delivery
     shown = {name: value for name, value in delivery_json(delivery).items() if value not in ("", None, 0, False)}
     for name, value in shown.items():
@@ -212,7 +212,7 @@ def detail_lines(detail: DeliveryDetail) -> Iterator[str]:
 
 
 def pretty_lines(data: bytes) -> Iterator[str]:
-    """JSON with indentation, or what there is, safe to print."""
+    """JSON with indentation, or the plain text, safe to print."""
     import msgspec
 
     from sprig_tui.text import printable

@@ -1,4 +1,4 @@
-"""What all commands share: the option for colour, and the types of their options."""
+"""Shared options, option types and command classes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def color_option(function: Function) -> Function:
 
 
 class CliCommand(click.Command):
-    """A command that takes `--color` too, and says in a sentence what is wrong with a command line."""
+    """A command with `--color` and plain usage errors."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -76,26 +76,26 @@ class CliCommand(click.Command):
 
 
 class CliGroup(click.Group):
-    """A group of commands that answers an unknown one with the nearest."""
+    """A group that suggests the nearest command for an unknown one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click, in our own words."""
+        """As click, with a plain error for unknown commands."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             raise_unknown_command(ctx, args[0], self.list_commands(ctx))
         return super().resolve_command(ctx, args)
 
 
 def raise_unknown_command(ctx: click.Context, word: str, commands: list[str]) -> NoReturn:
-    """Raise what is to be said of a word that is no command."""
+    """Raise the usage error for an unknown command."""
     from sprig_tui.cli.usage import unknown_command_message
 
     raise UnknownWordError(unknown_command_message(word, commands, ctx.command_path), ctx)
 
 
 class UnknownWordError(click.UsageError):
-    """A word that is no command, with a hint of its own."""
+    """An unknown command, with its own hint."""
 
     def __init__(self, said: UsageMessage, ctx: click.Context) -> None:
         super().__init__(said.message, ctx)
@@ -103,7 +103,7 @@ class UnknownWordError(click.UsageError):
 
 
 class SecretArgumentError(click.UsageError):
-    """A key or token on the command line, where none belongs; the message does not repeat it."""
+    """A key or token on the command line; the message does not repeat it."""
 
     def __init__(self, kind: str, run: str, after: str) -> None:
         super().__init__(
@@ -113,7 +113,7 @@ class SecretArgumentError(click.UsageError):
 
 
 class NumberType(ParamType):
-    """A number within bounds; what is none is told with the bounds."""
+    """A number within bounds; errors name the bounds."""
 
     def __init__(self, bounds: click.IntRange | click.FloatRange) -> None:
         self._bounds = bounds
@@ -179,7 +179,7 @@ class EndpointType(ParamType):
 
 
 class EnvironmentType(ParamType):
-    """The name of an environment; whether there is one is asked when the config is read."""
+    """The name of an environment; it is checked when the config is read."""
 
     name = "environment"
 

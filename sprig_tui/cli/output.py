@@ -1,4 +1,4 @@
-"""The only writer of stdout: data, for people as lines or for programs as JSON."""
+"""Data on stdout, as lines or as JSON. No other module writes to it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _ascii_only = [False]
 
 
 class StdoutClosedError(Exception):
-    """Who read stdout has closed it, as `head` does; not an OSError, which click would take for its own."""
+    """The reader of stdout has closed it, as `head` does. Not an OSError, since click handles those itself."""
 
 
 def write_line(text: str = "") -> None:
-    """One line for people; letters that the terminal's encoding lacks are written as escapes."""
+    """Write one line; letters that the encoding lacks are escaped."""
     _write(_encodable(text) + "\n")
 
 
 def write_lines(lines: Iterable[str]) -> None:
-    """Several lines for people."""
+    """Write several lines."""
     for line in lines:
         write_line(line)
 
 
 def clear() -> bool:
-    """Clear the terminal, so that what follows stands in the place of what was there; False where there is none."""
+    """Clear the terminal; False where stdout is none."""
     obeyed = style.supports_cursor(sys.stdout)
     if obeyed:
         _write("\x1b[H\x1b[2J")
@@ -37,12 +37,12 @@ def clear() -> bool:
 
 
 def set_ascii_only(*, enabled: bool) -> None:
-    """Whether JSON escapes every letter beyond ASCII: then nothing in it can hide."""
+    """Choose whether JSON escapes every letter beyond ASCII, so that invisible characters show."""
     _ascii_only[0] = enabled
 
 
 def write_json(value: Any) -> None:
-    """One JSON value on one line, as `json_text` makes it; all ASCII where the encoding lacks a letter of it."""
+    """Write one JSON value on one line; all ASCII where the encoding lacks one of its letters."""
     from sprig_tui.cli.json_text import json_text
 
     text = json_text(value, ascii_only=_ascii_only[0])
@@ -52,7 +52,7 @@ def write_json(value: Any) -> None:
 
 
 def flush() -> None:
-    """Write out what is buffered; a closed pipe shows here at the latest (StdoutClosedError)."""
+    """Flush the buffer. Raises StdoutClosedError for a closed pipe."""
     with _pipe_errors_as_closed():
         sys.stdout.flush()
 
@@ -73,7 +73,7 @@ def _pipe_errors_as_closed() -> Iterator[None]:
 
 
 def is_colored() -> bool:
-    """Whether lines for people are coloured."""
+    """Whether stdout is coloured."""
     return style.color_enabled(sys.stdout)
 
 
@@ -83,12 +83,12 @@ def paint(text: str, name: str) -> str:
 
 
 def mark(symbol: str, plain: str) -> str:
-    """The symbol, or its plain stand-in where the encoding lacks it."""
+    """The symbol, or its plain replacement where the encoding lacks it."""
     return symbol if _encodable(symbol) == symbol else plain
 
 
 def terminal_columns() -> int:
-    """Width of the terminal; 0 where stdout is none, and nothing is to be cut."""
+    """Width of the terminal; 0 where stdout is none, and lines are not cut."""
     if not sys.stdout.isatty():
         return 0
     import shutil

@@ -1,4 +1,4 @@
-"""The program: its commands, loaded when they are asked for, and the one place where an error becomes an exit code."""
+"""Entry point: the table of commands, lazy loading, and the exit code of every error."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from sprig_tui.errors import ExitCode, SprigTuiError
 
 DEBUG_VARIABLE = "SPRIG_TUI_DEBUG"
 MIN_SECRET_CHARS = 12
-"""Characters that a word has at least before it is looked at for being a key."""
+"""Minimum length of words that are checked for being a key."""
 
 
 COMMANDS = {
-    "demo": "Try it all: sample answers, a Segment look-alike, no key, no network.",
+    "demo": "Try it all: sample answers, a fake Segment, no key, no network.",
     "preview": "Show the mapped track call of each answer; sends nothing.",
     "send": "Map, journal and deliver files of answers.",
     "replay": "Queue deliveries again, by filter or id, and deliver them.",
@@ -32,7 +32,7 @@ COMMANDS = {
     "pull": "Read new answers from Sprig's REST API, and deliver them.",
     "listen": "Receive Sprig's webhooks, and deliver, until stopped.",
     "keys": "Write Keys and other secrets: list, set, check, remove.",
-    "sink": "Run the Segment look-alike by itself, with faults if wanted.",
+    "sink": "Run the fake Segment alone, with faults if wanted.",
     "doctor": "Check config, keys, journal and endpoints; say what to do.",
     "journal": "The journal: info, backup, verify, prune, resume, move to PostgreSQL.",
     "paths": "Where config, journal and log live.",
@@ -45,7 +45,7 @@ class Program(click.Group):
     """A group that imports a command only when it runs or shows its own help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """In the order in which a person meets them."""
+        """Commands in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
@@ -59,7 +59,7 @@ class Program(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click, but a file opens the console, and an unknown command is answered with the nearest."""
+        """As click, but a file opens the console, and an unknown command suggests the nearest."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             if os.path.lexists(args[0]):
                 return "open", _open_files, args
@@ -69,7 +69,7 @@ class Program(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """From the table, so that no command is imported for it."""
+        """Format the table without importing any command."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except output.StdoutClosedError:
         _drop_stdout()
     except SprigTuiError as error:
-        # What the command did is done; only its last words did not get through.
+        # the command is done; only the end of its output is lost
         diagnostics.exception(error)
         _drop_stdout()
         code = code or error.exit_code
@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _open_missing_streams() -> None:
-    """A program started with closed streams (`>&-`, some services) has None in their place: nobody listens there."""
+    """Open /dev/null for streams that were closed at the start (`>&-`, some services)."""
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
     from pathlib import Path
@@ -160,7 +160,7 @@ def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit p
         _warn_of_keys()
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        # stdout is for data alone, and this is no answer to a question
+        # stdout is for data; help for a missing argument is an error
         diagnostics.write_lines(error.ctx.get_help())
         return ExitCode.USAGE
     except click.UsageError as error:
@@ -173,7 +173,7 @@ def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit p
         diagnostics.info("interrupted")
         return ExitCode.INTERRUPTED
     except output.StdoutClosedError:
-        # The reader has seen enough, as in `sprig-tui log | head`.
+        # the reader closed the pipe, as in `sprig-tui log | head`
         _drop_stdout()
         return ExitCode.OK
     except OSError as error:
@@ -202,7 +202,7 @@ def _report_bug(error: Exception) -> None:
 
 
 def _silence_exit_warnings() -> None:
-    """Half made objects complain when they go; the sentence has said it."""
+    """Silence the warnings of half-constructed objects at exit; the error was reported."""
     if not os.environ.get(DEBUG_VARIABLE):
         import warnings
 
@@ -220,14 +220,14 @@ def _print_traceback_in_debug() -> None:
 def _report_usage_error(error: click.UsageError) -> None:
     from sprig_tui.cli.usage import usage_message
 
-    said = error.usage_message if isinstance(error, UnknownWordError) else usage_message(error)
-    diagnostics.failure(said.message, said.hint)
+    usage = error.usage_message if isinstance(error, UnknownWordError) else usage_message(error)
+    diagnostics.failure(usage.message, usage.hint)
     if not isinstance(error, SecretArgumentError):
         _warn_of_keys()
 
 
 def _hide_keys(argv: Sequence[str]) -> None:
-    """What looks like a key is not repeated by any message."""
+    """Hide words that look like keys from all messages."""
     if any(len(word) >= MIN_SECRET_CHARS for word in argv):
         from sprig_tui.cli.usage import find_secrets
 
@@ -245,7 +245,7 @@ def _warn_of_keys() -> None:
 
 
 def _drop_stdout() -> None:
-    """Point stdout to nowhere, so that the interpreter's own flush at exit stays quiet."""
+    """Redirect stdout to /dev/null, so that the flush at exit does not fail."""
     import contextlib
 
     with contextlib.suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What stderr shows while the engine works: progress with rate and time left, and the engine's warnings."""
+"""Progress of a run on stderr, with rate and time left, and the engine's log."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 REDRAW_INTERVAL_S = 0.1
 ORPHAN_CHECK_AFTER_S = 1.0
-"""Seconds without anything settled, from which on it is asked whether a worker that is gone holds the rest."""
+"""Seconds without a settled delivery before orphaned leases are looked up."""
 
 
 class RunProgress:
-    """Redraws the progress of one run until it is left."""
+    """Progress line of one run, redrawn while the context is entered."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class RunProgress:
         read_progress: ReadProgress | None = None,
         total: int = 0,
     ) -> None:
-        """The journal is asked, where there is one, which worker holds the deliveries that are waited for."""
+        """`journal` tells which dead worker still holds deliveries; None: not asked."""
         self.ingested: IngestResult | None = None
         self._read_progress = read_progress
         self._engine = engine
@@ -62,13 +62,13 @@ class RunProgress:
         self._line.__exit__()
 
     def begin_waiting(self) -> None:
-        """Everything is read; from now on it is about what is queued."""
+        """Switch from records read to deliveries settled."""
         self._is_waiting = True
         self._total = len(self.ingested.ids) if self.ingested else 0
         self._queued = self._total
 
     def set_queued(self, queued: int) -> None:
-        """So many are still queued."""
+        """Set the number of deliveries still queued."""
         if queued != self._queued:
             self._changed_at, self._orphaned_text = time.monotonic(), ""
         self._queued = queued
@@ -81,7 +81,7 @@ class RunProgress:
             await asyncio.sleep(REDRAW_INTERVAL_S)
 
     async def _check_orphans(self) -> None:
-        """Nothing moves: say so where it is because of a worker that is gone, and until when."""
+        """Report once that a dead worker holds the remaining deliveries, and until when."""
         still = time.monotonic() - self._changed_at
         if self._journal is None or not self._is_waiting or not self._queued or still < ORPHAN_CHECK_AFTER_S:
             return
@@ -89,7 +89,7 @@ class RunProgress:
         with suppress(JournalError):
             text = format_orphaned_leases(await orphaned_leases(self._journal))
             if text and not self._orphaned_text and not diagnostics.is_terminal():
-                diagnostics.info(f"{text}; then this goes on")
+                diagnostics.info(f"{text}; then this continues")
             self._orphaned_text = text
 
     def _text(self) -> str:
@@ -123,7 +123,7 @@ def _read_share(reading: ReadProgress) -> str:
 
 
 def lane_problems(snapshot: EngineSnapshot) -> list[str]:
-    """What holds lanes up, one phrase each."""
+    """Problems of lanes, one phrase each."""
     found = [text for lane in snapshot.environments.values() if (text := _lane_problem(lane))]
     return [*found, snapshot.replay_error] if snapshot.replay_error else found
 
@@ -146,7 +146,7 @@ class _DiagnosticsHandler(logging.Handler):
 
 @contextmanager
 def engine_log(level: int = logging.WARNING) -> Iterator[None]:
-    """Show the engine's own warnings as ours."""
+    """Show log records of the package as messages on stderr."""
     logger, handler = logging.getLogger("sprig_tui"), _DiagnosticsHandler(level)
     logger.addHandler(handler)
     try:

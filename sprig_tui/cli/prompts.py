@@ -1,4 +1,4 @@
-"""Hidden input: a secret typed or pasted at the terminal, with every line of a paste.
+"""Prompts: confirmations, and hidden input of secrets with every line of a paste.
 
 `getpass` reads one line and throws the rest of a paste away, so that a key which a mail or a terminal broke over two
 lines would lose its second half without a word.
@@ -27,7 +27,7 @@ END_BYTES, ERASE_BYTES, KILL_BYTES = (0x04,), (0x08, 0x7F), (0x15, 0x17)
 
 
 def read_hidden(prompt: str) -> str:
-    """What was typed up to enter, or pasted, without the last line break; empty when the person gave up (Ctrl-D)."""
+    """Text typed or pasted up to enter, without the last line break; empty after Ctrl-D."""
     try:
         import termios
     except ImportError:  # Windows: a console without modes of this kind
@@ -40,19 +40,19 @@ def read_hidden(prompt: str) -> str:
     inner = sys.stdin.fileno()
     before = termios.tcgetattr(inner)
     try:
-        # Before the prompt: what is pasted at the sight of it is not shown, nor cut into lines.
+        # before the prompt, so that an early paste is neither shown nor cut into lines
         termios.tcsetattr(inner, termios.TCSADRAIN, _hidden_modes(before, termios))
         diagnostics.write(prompt)
         text = _read_secret_bytes(inner)
     finally:
-        # What came after it is no command for the shell.
+        # discard input after the secret, so that the shell does not run it
         termios.tcsetattr(inner, termios.TCSAFLUSH, before)
         diagnostics.write("\n")
     return text.decode("utf-8", "replace").removesuffix("\n")
 
 
 def _hidden_modes(before: list[Any], termios: Any) -> list[Any]:
-    """The terminal's modes with no echo and without its own line editing; Ctrl-C stays what it is."""
+    """The terminal's modes without echo and line editing; Ctrl-C keeps its meaning."""
     modes = [*before[:6], list(before[6])]
     modes[3] &= ~(termios.ECHO | termios.ICANON)
     modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
@@ -80,7 +80,7 @@ def _read_secret_bytes(inner: int) -> bytes:
 
 
 def _erase_character(typed: bytearray) -> None:
-    """The last character, all bytes of it."""
+    """Remove the last character with all its bytes."""
     while typed and 0x80 <= typed[-1] < 0xC0:
         typed.pop()
     if typed:
@@ -88,30 +88,30 @@ def _erase_character(typed: bytearray) -> None:
 
 
 def is_interactive() -> bool:
-    """Whether someone is there to answer."""
+    """Whether stdin and stderr are a terminal."""
     return sys.stdin.isatty() and diagnostics.is_terminal()
 
 
 def confirm(question: str) -> bool:
-    """Yes or no; anything but yes is no."""
+    """Ask for yes or no; anything but yes is no."""
     return prompt_line(f"{question} [y/N] ").lower() in ("y", "yes")
 
 
 def confirm_name(question: str, name: str) -> bool:
-    """Whether the person typed this very name; for what cannot be taken back."""
+    """Ask for a name to be typed, before steps that cannot be undone."""
     diagnostics.info(question)
-    return prompt_line("type its name to go on: ") == name
+    return prompt_line("type its name to continue: ") == name
 
 
 def prompt_secret(question: str) -> str:
-    """A secret, not shown while it is typed or pasted, all lines of it; empty when the person gave up (Ctrl-D)."""
+    """Ask for a secret with hidden input; empty after Ctrl-D."""
     from sprig_tui.text import one_line
 
     return read_hidden(f"{one_line(question)} ")
 
 
 def prompt_line(question: str) -> str:
-    """One line as it was typed, without the spaces around it; empty when the person gave up (Ctrl-D)."""
+    """Ask for one line; surrounding spaces are stripped; empty after Ctrl-D."""
     from sprig_tui.text import printable
 
     diagnostics.write(printable(question))
@@ -126,7 +126,7 @@ MAX_INPUT_CHARS = 65_536
 
 
 def read_secret(what: str) -> str:
-    """As typed, pasted or piped; raises ConfigError for what is no text."""
+    """A secret from the prompt or from a pipe. Raises ConfigError for input that is not text."""
     if sys.stdin.isatty():
         return prompt_secret(f"{what} (not shown):")
     text = sys.stdin.buffer.read(MAX_INPUT_CHARS + 1)
@@ -138,7 +138,7 @@ def read_secret(what: str) -> str:
 
 
 def print_lint(lint: SecretLint) -> None:
-    """Everything that was found; nothing of the secret itself."""
+    """Report the problems of a pasted secret, never the secret."""
     for fault in lint.faults:
         if fault.level == "error":
             diagnostics.failure(f"not stored: {fault.message}", fault.hint)
@@ -149,10 +149,10 @@ def print_lint(lint: SecretLint) -> None:
 
 
 def confirm_warnings(warnings: list[str], *, force: bool, flag: str = "--force") -> bool:
-    """Whether to store it in spite of these; asks, where someone is there."""
+    """Whether to store a secret despite warnings; asks at a terminal."""
     if not warnings or force:
         return True
     if is_interactive():
-        return confirm("store it all the same?")
+        return confirm("store it anyway?")
     diagnostics.failure(f"not stored: {'; '.join(warnings)}", f"add {flag} if it is meant so")
     return False

@@ -24,7 +24,7 @@ RELOAD_INTERVAL_S = 1.0
 
 
 def ignore_message(_: str) -> None:
-    """Nobody asks."""
+    """Discard the message."""
 
 
 async def reload_on_change(
@@ -36,10 +36,11 @@ async def reload_on_change(
     reload_requested: asyncio.Event | None = None,
     on_config_problem: Callable[[str], None] = ignore_message,
 ) -> None:
-    """Take up the config, and what pulls learnt of surveys, whenever it changes, until cancelled.
+    """Apply the config, and the surveys that pulls have found, whenever they change, until cancelled.
 
-    `taken_up` hears of it; it may raise ConfigError against it. `held` hears why the config on disk is not in use, and
-    an empty text when it is again. `asked` is set when a person wants it read now, as it stands (SIGHUP).
+    `on_reload` receives new settings, and may raise ConfigError to reject them. `on_config_problem` receives the
+    reason why the config on disk is not in use, and an empty text when it is again. `reload_requested` is set to
+    apply the config at once (SIGHUP).
     """
     paths = find_paths()
     reload = ConfigReloader(paths, settings, lambda: load_settings(paths))
@@ -59,7 +60,7 @@ async def reload_on_change(
 
 
 async def wait_for_request(reload_requested: asyncio.Event | None, seconds: float) -> bool:
-    """Wait so long, or until it is set; whether it was, and it is cleared then."""
+    """Wait for the event, at most so many seconds. True where it was set; it is cleared."""
     if reload_requested is None:
         await asyncio.sleep(seconds)
         return False

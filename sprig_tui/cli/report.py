@@ -1,4 +1,4 @@
-"""What became of a run's deliveries, by state and reason: for people on stderr, for programs on stdout."""
+"""Report of a run: its deliveries by state and reason, as text and as JSON, and the exit code."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 StateCounts = Counter[tuple[State, str]]
 MAX_EXAMPLES = 5
-"""Withheld and failed deliveries that are named one by one."""
+"""Withheld and failed deliveries that are listed individually."""
 STATE_ORDER = (State.DELIVERED, State.FAILED, State.WITHHELD, State.QUEUED)
 STALL_TEXTS = {
     "paused": "paused",
     "no-key": "no write key",
     "unreachable": "unreachable",
-    "journal": "stands still",
+    "journal": "stalled",
 }
 
 
 async def count_states(journal: Journal, ids: IdRanges) -> StateCounts:
-    """How the deliveries stand now."""
+    """Count these deliveries by their current state and reason."""
     found: StateCounts = Counter()
     for first, last in ids:
         found.update(await journal.count_by_state(first, last))
@@ -44,7 +44,7 @@ async def count_states(journal: Journal, ids: IdRanges) -> StateCounts:
 
 
 def sum_by_state(tally: StateCounts) -> dict[State, int]:
-    """Numbers by state, every state named."""
+    """Totals by state, zeros included."""
     numbers = dict.fromkeys(STATE_ORDER, 0)
     for (state, _), number in tally.items():
         numbers[state] += number
@@ -87,7 +87,7 @@ def unsendable_text(tally: StateCounts) -> str:
 
 
 def exit_code_for(tally: Mapping[tuple[State, str], int], stalls: tuple[Stall, ...] = ()) -> ExitCode:
-    """The exit code that these numbers mean."""
+    """The exit code for these counts and stalls."""
     if any(one.kind in ("unreachable", "journal") for one in stalls):
         return ExitCode.UNREACHABLE
     ended_badly = any(number for (state, _), number in tally.items() if state in (State.FAILED, State.WITHHELD))
@@ -95,7 +95,7 @@ def exit_code_for(tally: Mapping[tuple[State, str], int], stalls: tuple[Stall, .
 
 
 def warn_placeholder_ids(number: int, records: int) -> None:
-    """Tell of User IDs that stand for nobody (`null`, `N/A` ...): they go out, since only a person can tell."""
+    """Report placeholder User IDs (`null`, `N/A`). They are sent, since only a person can decide."""
     if number:
         have = "has" if number == 1 else "have"
         diagnostics.info(
@@ -111,27 +111,27 @@ def end_json(stalls: tuple[Stall, ...], *, interrupted: bool) -> dict[str, Any]:
 
 
 def print_stalls(stalls: tuple[Stall, ...], command: str = "sprig-tui run") -> None:
-    """Why deliveries are still queued, and what to do; `who` is the command that delivers them later."""
+    """Report why deliveries are still queued, and what to do. `command` delivers them later."""
     advice = {
         "paused": (
-            "set the right key (sprig-tui keys set {name}) or endpoint, then {who} goes on; "
-            "if both are right, sprig-tui journal resume {name} tries at once, and {who} after a while"
+            "set the right key (sprig-tui keys set {name}) or endpoint, then {command} resumes; "
+            "if both are right, sprig-tui journal resume {name} tries at once, and {command} after a while"
         ),
-        "no-key": "set one with sprig-tui keys set {name}, then {who} delivers",
-        "journal": "mend that, then {who} delivers what is queued; what Segment has already is sent under the"
+        "no-key": "set one with sprig-tui keys set {name}, then {command} delivers",
+        "journal": "fix that, then {command} delivers what is queued; what Segment has already is sent under the"
         " same id, which it drops",
-        "unreachable": "all stays queued; {who} delivers when it is back",
+        "unreachable": "all stays queued; {command} delivers when it is back",
     }
     for one in stalls:
         cause = f": {one.cause}" if one.cause else ""
         diagnostics.warning(
             f"{one.environment}: {STALL_TEXTS[one.kind]}{cause}",
-            advice[one.kind].format(name=one.environment, who=command),
+            advice[one.kind].format(name=one.environment, command=command),
         )
 
 
 async def print_examples(journal: Journal, ids: IdRanges, state: State) -> None:
-    """Name the first few deliveries of this run that stand in a bad state, and say where the rest is."""
+    """List the first few deliveries of this run in a state, and the command that shows the rest."""
     ranges = list(ids)
     if not ranges:
         return
@@ -152,27 +152,27 @@ async def print_examples(journal: Journal, ids: IdRanges, state: State) -> None:
 
 
 class Account(Struct, frozen=True):
-    """What a run read, how the new ones stand now, and how those do that were queued before it."""
+    """Account of a run: records read, and the states of new, known and previously queued deliveries."""
 
     records: int
     known: int
-    """Records that were in the journal when they were read."""
+    """Records that the journal had already."""
     repeats: int
-    """Known ones that an earlier record of the same run had brought."""
+    """Known records that repeat an earlier record of the same run."""
     tally: StateCounts
-    """Of the new ones."""
+    """Counts of the new deliveries."""
     queued_before: StateCounts = Counter()
-    """Of the known ones that were queued and that this run could deliver."""
+    """Counts of known deliveries that were queued and that this run could deliver."""
     all_counts: StateCounts = Counter()
-    """Of all that the input holds, the known ones included: what the exit code tells."""
+    """Counts of all deliveries of the input, known ones included; they decide the exit code."""
 
     @property
     def new(self) -> int:
-        """Records that were not in the journal, whatever became of them."""
+        """Records that were not in the journal before."""
         return self.records - self.known
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """The account as JSON."""
         before = {state.value: number for state, number in sum_by_state(self.queued_before).items()}
         return {
             "records": self.records,
@@ -202,7 +202,7 @@ class Account(Struct, frozen=True):
         return f"{', '.join(parts)}: {counts_text(self.tally)}{self._also_text()}"
 
     def _known_problems_text(self) -> str:
-        """What is not all right among the known ones: it decides the exit code, so it is said."""
+        """Failed and withheld deliveries among the known ones; they are named because they decide the exit code."""
         badly: StateCounts = Counter(
             {key: number for key, number in self.all_counts.items() if key[0] in (State.FAILED, State.WITHHELD)}
         )
@@ -222,7 +222,7 @@ class Account(Struct, frozen=True):
 
 
 async def load_account(journal: Journal, result: IngestResult) -> Account:
-    """The account of what was fed, as its deliveries stand now."""
+    """The account of an ingest, with the current states of its deliveries."""
     standing: StateCounts = Counter(
         {key: number for key, number in result.states.items() if key[0] is not State.QUEUED}
     )

@@ -1,4 +1,4 @@
-"""The terms of one run: options of `send` and its like that stand above the config's."""
+"""Run options: command-line overrides of the delivery settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
-    """What was given on the command line; None where nothing was."""
+    """Options as given; None where an option was not."""
 
     endpoint: str | None = None
     max_retries: int | None = None
@@ -29,7 +29,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     give_up_after: float = UNREACHABLE_TIMEOUT_S
 
     def environments(self, settings: Settings) -> dict[str, Environment]:
-        """The environments with these terms."""
+        """The environments with these overrides."""
         given: dict[str, Any] = {}
         if self.endpoint is not None:
             given["endpoint"] = self.endpoint
@@ -44,18 +44,18 @@ class RunOptions(Struct, frozen=True, kw_only=True):
         }
 
     def delivery(self, settings: Settings) -> DeliverySettings:
-        """The engine's settings with these terms."""
+        """The engine's settings with these overrides."""
         given = {name: getattr(self, name) for name in ("max_retries", "retry_window", "timeout")}
         return replace(settings.delivery, **{name: value for name, value in given.items() if value is not None})
 
 
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options; the command gets them as one `terms`."""
+    """Add the options; the command receives them as `terms`."""
     return _with_options(function, waits=True)
 
 
 def standing_terms_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same for what is always on: it gives up nothing, and takes `--give-up-after` so as not to break old units."""
+    """The same for long-running commands. They never give up; `--give-up-after` is accepted for old units."""
     return _with_options(function, waits=False)
 
 
@@ -103,12 +103,12 @@ def _with_options(function: Callable[..., Any], *, waits: bool) -> Callable[...,
 
 
 def delivering_command(options: RunOptions) -> str:
-    """The command that delivers what a run under these terms leaves queued."""
+    """The command that delivers what this run leaves queued."""
     return f"sprig-tui run --endpoint {options.endpoint}" if options.endpoint is not None else "sprig-tui run"
 
 
 def report_elsewhere(elsewhere: Mapping[str, str]) -> None:
-    """What it means that a run which goes on for long sends to another endpoint than the environments' own."""
+    """Report environments that a long run sends to another endpoint than their own."""
     for name, url in sorted(elsewhere.items()):
         diagnostics.info(
             f"what is delivered for {name} goes to {url}, and does not count as delivered to {name}'s own endpoint;"

@@ -1,4 +1,4 @@
-"""Signals: the first SIGINT or SIGTERM asks to stop in good order, the second to stop at once; SIGHUP to read again."""
+"""Shutdown signals: the first SIGINT or SIGTERM stops cleanly, the second aborts; SIGHUP reloads."""
 
 from __future__ import annotations
 
@@ -20,20 +20,19 @@ SIGNAL_DEBOUNCE_S = 0.5
 """Seconds within which two signals are one: `timeout` and some supervisors signal a process and its group at once."""
 
 STOP_DEADLINE_S = 7.5
-"""Seconds from the first signal to the end, whatever hangs: Docker kills after ten."""
+"""Seconds from the first signal until the process exits at the latest: Docker kills after ten."""
 
 
 class ShutdownRequested(Exception):  # noqa: N818 - not an error: what the person asked for
-    """The first signal came while the work ran."""
+    """The first signal arrived during the work."""
 
 
 class ShutdownSignals:
-    """Listens to signals while it is entered, inside a running event loop.
+    """Signal handlers while the context is entered, inside a running event loop.
 
-    `reads_again`: on SIGHUP config and certificate are read again. Where it comes because the terminal is gone, it asks
-    to stop instead, as it does for programs that know nothing of it. `ends_within`: so many seconds after the first
-    signal the process ends, whatever it still waits for, with the exit code `last_code`. What was acknowledged is in
-    the journal by then, and what it held is taken over as from a process that was killed.
+    `reload_on_hangup`: SIGHUP reloads config and certificate; sent because the terminal closed, it stops the process.
+    `deadline_s`: seconds after the first signal until the process exits with `last_code`, whatever it waits for.
+    Acknowledged deliveries are in the journal by then, and leases expire as those of a killed process do.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class ShutdownSignals:
         self._deadline_s = deadline_s
         self._last_code = last_code
         self._deadline_timer: threading.Timer | None = None
-        """A thread, since the loop may wait for one that hangs."""
+        """A thread, since the event loop may be blocked by one that hangs."""
         self._handles_hangup = reload_on_hangup and sys.platform != "win32"
         self._terminal = next((number for number in range(3) if _is_terminal(number)), None)
         self._hangup_events: list[asyncio.Event] = []
@@ -77,7 +76,7 @@ class ShutdownSignals:
             self._loop.remove_signal_handler(signal.SIGHUP)
 
     def hangup_event(self) -> asyncio.Event:
-        """An event of the caller's own, set at each SIGHUP that asks to read again."""
+        """A new event for the caller, set at each SIGHUP that asks to reload."""
         self._hangup_events.append(asyncio.Event())
         return self._hangup_events[-1]
 
@@ -91,7 +90,7 @@ class ShutdownSignals:
         self._loop.call_soon_threadsafe(self._on_signal)
 
     def request(self) -> None:
-        """Ask to stop in good order, as a first signal does; said again it means no more than that."""
+        """Request a clean stop, as the first signal does. Repeated requests change nothing."""
         if not self.requested.is_set():
             self._first_at = self._loop.time()
             self.requested.set()
@@ -106,11 +105,11 @@ class ShutdownSignals:
         self.request()
 
     async def guard(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """The work's result; Stopped, with the work cancelled, when the first signal comes before."""
+        """The result of the work. Raises ShutdownRequested, with the work cancelled, at the first signal."""
         return await _run_until(work, self.requested)
 
     async def drain(self, work: Coroutine[Any, Any, bool]) -> None:
-        """Let the engine finish what is on the wire; a second signal breaks it off."""
+        """Let requests in flight finish; a second signal aborts them."""
         if self.requested.is_set():
             diagnostics.info("stopping: requests on the wire finish first; again to stop at once")
         try:
@@ -125,7 +124,7 @@ def _exit_at_deadline(code: ExitCode) -> None:
 
 
 def _is_terminal(descriptor: int) -> bool:
-    """Whether it is a terminal, and one that has not hung up."""
+    """Whether it is a terminal that is still connected."""
     return os.isatty(descriptor)
 
 

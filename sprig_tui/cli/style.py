@@ -1,4 +1,4 @@
-"""Colour for terminals: whether, and how."""
+"""Colours of terminal output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _color_choice: list[ColorChoice] = ["auto"]
 
 
 def set_color_choice(choice: ColorChoice) -> None:
-    """Hold to the person's `--color`."""
+    """Set the mode of `--color`."""
     _color_choice[0] = choice
 
 
@@ -34,7 +34,7 @@ def color_enabled(stream: TextIO) -> bool:
 
 
 def supports_cursor(stream: TextIO) -> bool:
-    """Whether there is a terminal that moves its cursor when told to."""
+    """Whether the stream is a terminal that supports cursor movement."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 

@@ -1,4 +1,4 @@
-"""`run --workers N`: N processes of the same command line, started again when they die and stopped together."""
+"""Supervisor of `run --workers N`: starts N processes, restarts those that die, and stops them together."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 
 _MAX_UNSENT_BYTES = 1_000_000
-"""Bytes that wait for a supervisor that does not read; what is beyond them is not told: delivering goes before."""
+"""Bytes buffered for a supervisor that does not read. Further results are dropped, so that delivery never waits."""
 
 
 class ResultReport(Struct, frozen=True, array_like=True, gc=False):
-    """One answer of Segment's, as the supervisor counts it."""
+    """One result of a request, as the supervisor counts it."""
 
     environment: str
     kind: str
     status: int
     latency_ms: float
     unconfirmed: bool = False
-    """See `Answer.unconfirmed`."""
+    """As in `SendResult.unconfirmed`."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -44,7 +44,7 @@ _decode = msgspec.json.Decoder(ResultReport).decode
 
 
 class WorkerChannel:
-    """The worker's end."""
+    """The worker's end of the socket to its supervisor."""
 
     def __init__(self, descriptor: int) -> None:
         try:
@@ -60,13 +60,13 @@ class WorkerChannel:
         self._writer.close()
 
     def send(self, environment: str, result: SendResult) -> None:
-        """Tell the supervisor of an answer; waits for nothing."""
+        """Send a result to the supervisor without waiting."""
         if self._writer.transport.get_write_buffer_size() < _MAX_UNSENT_BYTES:
             heard = ResultReport(environment, result.kind, result.status, result.latency_ms, result.unconfirmed)
             self._writer.write(_encode(heard) + b"\n")
 
     async def wait_closed(self) -> None:
-        """Return when the supervisor is gone, however it went."""
+        """Return when the supervisor has exited."""
         try:
             while await self._reader.read(4096):
                 pass
@@ -75,7 +75,7 @@ class WorkerChannel:
 
 
 async def read_reports(reader: asyncio.StreamReader) -> AsyncIterator[ResultReport]:
-    """The supervisor's end: what a worker tells, until it is gone."""
+    """The supervisor's end: results of one worker, until it exits."""
     try:
         while (line := await reader.readline()).endswith(b"\n"):
             yield _decode(line)
@@ -85,17 +85,17 @@ async def read_reports(reader: asyncio.StreamReader) -> AsyncIterator[ResultRepo
 
 MIN_RESTART_BACKOFF_S = 0.5
 MAX_RESTART_BACKOFF_S = 30.0
-"""Seconds before a worker that died is started again: doubled each time."""
+"""Seconds before a dead worker is restarted, doubled each time."""
 RESET_BACKOFF_AFTER_S = 60.0
-"""Seconds; a worker that lived so long is not one that dies again and again."""
+"""Seconds of uptime after which the restart backoff is reset."""
 STOP_TIMEOUT_S = 6.5
 KILL_TIMEOUT_S = 0.5
-"""Seconds that workers get to end in: when asked to stop, and when told to stop at once."""
+"""Seconds that workers get to exit: after a clean stop, and after an abort."""
 _MAX_LINE_BYTES = 65_536
 
 
 class Supervisor:
-    """Keeps `number` workers alive until it is stopped; they notice by themselves when it is killed.
+    """Keeps `number` workers alive until it is stopped; they exit when it is killed.
 
     The answers that Segment gave to any of them are counted in `metrics`, and so is each new start.
     """
@@ -106,19 +106,19 @@ class Supervisor:
         self._tasks: list[asyncio.Task[int]] = []
 
     async def run(self, stop_requested: asyncio.Event) -> None:
-        """Start them all, and keep them alive until this is set, or until a fault of ours that `stop` then raises."""
+        """Start all workers, and restart them until the event is set, or until an internal error that `stop` raises."""
         self._tasks = [asyncio.create_task(worker.run()) for worker in self._workers]
         asking = asyncio.create_task(stop_requested.wait())
         await asyncio.wait((asking, *self._tasks), return_when=asyncio.FIRST_COMPLETED)
         asking.cancel()
 
     def reload(self) -> None:
-        """Let all of them read their config again."""
+        """Let all workers reload their config."""
         for worker in self._workers:
             worker.reload()
 
     async def stop(self, kill_requested: asyncio.Event) -> int:
-        """Let all finish what is on the wire, or break it off once `at_once` is set; the worst of their exit codes."""
+        """Stop all workers cleanly, or abort once the event is set; returns the worst of their exit codes."""
         for worker in self._workers:
             worker.stop()
         insisting = asyncio.create_task(kill_requested.wait())
@@ -136,7 +136,7 @@ class Supervisor:
 
 
 class _WorkerMetrics:
-    """What the workers did, in the supervisor's metrics."""
+    """The workers' results in the supervisor's metrics."""
 
     def __init__(self, metrics: DeliveryMetrics) -> None:
         from prometheus_client import Counter
@@ -147,18 +147,18 @@ class _WorkerMetrics:
         )
 
     def record_result(self, report: ResultReport) -> None:
-        """One answer of Segment's to one of them."""
+        """Count one result of a worker."""
         self._metrics.record_attempt(
             report.environment, report.kind, report.status, report.latency_ms, unconfirmed=report.unconfirmed
         )
 
     def record_restart(self) -> None:
-        """One was started again."""
+        """Count one restart."""
         self._restarts.inc()
 
 
 class _WorkerProcess:
-    """One place among the workers: a process, and after it the next."""
+    """One worker slot: a process and its successors."""
 
     def __init__(self, number: int, metrics: _WorkerMetrics | None) -> None:
         self._number = number
@@ -167,16 +167,16 @@ class _WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
 
     def stop(self) -> None:
-        """Ask the process to stop, again where it was asked before; none is started after it."""
+        """Ask the process to stop; it is not restarted. A repeated call asks again."""
         self._stopping.set()
         self._send_signal(signal.SIGTERM)
 
     def reload(self) -> None:
-        """Let the process read its config again."""
+        """Let the process reload its config."""
         self._send_signal(signal.SIGHUP)
 
     def kill(self) -> None:
-        """End the process; what it held is sent again by others when its leases run out."""
+        """Kill the process; other workers take over its deliveries when their leases expire."""
         self._send_signal(signal.SIGKILL)
 
     def _send_signal(self, number: signal.Signals) -> None:
@@ -185,7 +185,7 @@ class _WorkerProcess:
                 self._process.send_signal(number)
 
     async def run(self) -> int:
-        """Run a process, and when it dies another, until stopped; the exit code of the last one."""
+        """Run a process, restarting it until stopped; returns the last exit code."""
         pause = MIN_RESTART_BACKOFF_S
         while True:
             began = time.monotonic()
@@ -205,7 +205,7 @@ class _WorkerProcess:
             pause = min(2 * pause, MAX_RESTART_BACKOFF_S)
 
     async def _run_once(self) -> tuple[int, str]:
-        """One process from start to end: its exit code as a command's, and in words how it ended."""
+        """Run one process; returns its exit code and a text on how it ended."""
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -238,7 +238,7 @@ class _WorkerProcess:
         return self._exit_status(code, process.pid)
 
     def _write_stdout(self, line: str) -> None:
-        """A worker writes nothing to stdout; should it ever, nobody may be there to read it."""
+        """Discard the worker's stdout, which is normally empty, so that it cannot block."""
         with suppress(output.StdoutClosedError, SprigTuiError):
             output.write_line(f"[{self._number}] {line}")
             output.flush()
@@ -251,7 +251,7 @@ class _WorkerProcess:
     def _exit_status(self, code: int, pid: int) -> tuple[int, str]:
         if code >= 0:
             return code, f"(pid {pid}) ended with exit code {code}"
-        early = self._stopping.is_set() and code == -signal.SIGTERM  # before it had begun to listen to signals
+        early = self._stopping.is_set() and code == -signal.SIGTERM  # before its signal handlers were installed
         try:
             name = signal.Signals(-code).name
         except ValueError:
@@ -265,7 +265,7 @@ def _command_line(descriptor: int) -> list[str]:
 
 
 async def _forward_lines(stream: asyncio.StreamReader, write: Callable[[str], None]) -> None:
-    """Write each line of the stream, until its end; one that never ends is written in pieces."""
+    """Write each line of the stream until EOF; an endless line is written in pieces."""
     rest = b""
     while chunk := await stream.read(_MAX_LINE_BYTES):
         *lines, rest = (rest + chunk).split(b"\n")

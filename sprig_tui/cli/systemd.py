@@ -1,4 +1,4 @@
-"""A systemd unit for a command line of ours that does not end by itself."""
+"""Systemd units for `run` and `listen`."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ SERVICE_USER = "sprig-tui"
 
 
 class Service(NamedTuple):
-    """What a unit is for."""
+    """One command as a systemd service."""
 
     name: str
     description: str
     setup: str
-    """The command that it cannot do without having been given once."""
+    """The setup command that must be run once before."""
 
 
 LISTEN_SERVICE = Service(
@@ -108,7 +108,7 @@ def _absolute_file_word(word: str, files: Sequence[Path]) -> str:
 
 
 def _program_path() -> Path:
-    """The program as it was started, or as it stands beside the interpreter."""
+    """Path of the program as it was started, or beside the interpreter."""
     beside = Path(sys.executable).with_name("sprig-tui")
     started = Path(sys.argv[0])
     return started.absolute() if started.name == "sprig-tui" and started.is_file() else beside

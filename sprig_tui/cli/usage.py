@@ -1,4 +1,4 @@
-"""Usage errors: what was wrong with a command line and what to do, and the one place that proposes another spelling.
+"""Usage errors: their messages, hints and spelling suggestions.
 
 A proposal never names an option that sends, deletes or consents: such a one is typed by whom it is meant by. Options
 that take a value may be proposed; of those that take none only the ones in HARMLESS_FLAGS, so that a new flag is left
@@ -62,25 +62,25 @@ KNOWN_WORD_HINTS = {
     "version": "sprig-tui --version shows it",
     "webhooks": "sprig-tui listen receives webhooks",
 }
-"""Words that people try, and what is called otherwise here."""
+"""Common words for commands that have another name here."""
 
 _FILE_ENDING = re.compile(r"\.(?:jsonl?|ndjson|csv|tsv|txt|gz|zip|log|xlsx?|md)\Z", re.IGNORECASE)
 _FILTER_WORD = re.compile(r"-?[A-Za-z]+:.+", re.DOTALL)
 
 
 _SECRET_PATTERN = re.compile(r"sgp_\S{8,}|spk_\S{8,}|(?=[A-Za-z]*\d)(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])[A-Za-z0-9]{32}")
-"""What looks like a Write Key, or like a key of Sprig's or Segment's APIs."""
+"""Patterns of Write Keys and of keys of Sprig's and Segment's APIs."""
 
 
 class UsageMessage(NamedTuple):
-    """What is wrong in one line, and the next step."""
+    """The problem in one line, and the next step."""
 
     message: str
     hint: str = ""
 
 
 def usage_message(error: click.UsageError) -> UsageMessage:
-    """The same in our own words; `see ... --help` where there is nothing better to do."""
+    """The message and hint of a usage error; the hint is `see ... --help` where there is none better."""
     see = f"see {error.ctx.command_path} --help" if error.ctx is not None else "see sprig-tui --help"
     if isinstance(error, click.NoSuchOption):
         return _unknown_option_message(error, see)
@@ -102,7 +102,7 @@ def find_secrets(words: Iterable[str]) -> list[str]:
 
 
 def unknown_command_message(word: str, commands: Iterable[str], group: str) -> UsageMessage:
-    """What to say of a word that is no command of `group` (such as `sprig-tui keys`)."""
+    """The message for an unknown command of `group` (such as `sprig-tui keys`)."""
     shown = one_line(word, limit=60)
     if group == "sprig-tui":
         if word == "-":
@@ -124,7 +124,7 @@ def unknown_command_message(word: str, commands: Iterable[str], group: str) -> U
 
 
 def nearest_option(word: str, options: Iterable[click.Parameter]) -> str:
-    """The long option that was surely meant by `word`; empty where none is near, or where it is not to be proposed."""
+    """The long option that `word` is likely to mean; empty where none is near or none may be suggested."""
     names = {
         name: option
         for option in options
@@ -157,7 +157,7 @@ def _unknown_option_message(error: click.NoSuchOption, see: str) -> UsageMessage
         return UsageMessage(said, "options of a command stand behind its name: sprig-tui send FILE -e development")
     takes_name = any(isinstance(one, click.Argument) and one.name == "environment" for one in ctx.command.params)
     if takes_name and word in ("-e", "--env", "--environment"):
-        return UsageMessage(said, f"the environment stands by itself: {ctx.command_path} production")
+        return UsageMessage(said, f"name the environment alone: {ctx.command_path} production")
     return UsageMessage(said, see)
 
 
@@ -183,7 +183,7 @@ def _misused_text(error: click.BadOptionUsage) -> str:
 
 
 def _parameter_name(param: click.Parameter | None, ctx: click.Context | None) -> str:
-    """As it is written: `--port`, `FILE...`."""
+    """A parameter as written: `--port`, `FILE...`."""
     if isinstance(param, click.Option):
         return max(param.opts, key=len)
     if param is None or ctx is None:
@@ -192,6 +192,6 @@ def _parameter_name(param: click.Parameter | None, ctx: click.Context | None) ->
 
 
 def _as_sentence(message: str) -> str:
-    """Another's words on one line, as ours begin and end."""
+    """A message of click on one line, in this program's style."""
     text = one_line(message).rstrip(".")
     return text[:1].lower() + text[1:] if text[1:2].islower() else text

@@ -1,4 +1,4 @@
-"""The Segment workspace behind the keys: which source each key belongs to, and what is connected to it."""
+"""Segment workspace lookup: the source of each key, and its destinations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_TOKEN_HINT = "make a Public API token in Segment, and store it with sprig-tui
 
 
 class KeyLookup(NamedTuple):
-    """One environment's key, as the workspace knows it."""
+    """Lookup of one environment's key."""
 
     environment: str
     source: Source | None
@@ -33,12 +33,12 @@ class KeyLookup(NamedTuple):
 
 
 class WorkspaceLookup(NamedTuple):
-    """What the workspace says of the keys."""
+    """Lookup of all keys in the workspace."""
 
     workspace: str
     sources: int
     visible: bool
-    """Whether the token may see Write Keys; without that nothing can be told of any."""
+    """Whether the token may see Write Keys; without that no key can be looked up."""
     keys: tuple[KeyLookup, ...]
 
 
@@ -64,7 +64,7 @@ def public_api(
 
 
 def list_sources(settings: Settings) -> tuple[Source, ...]:
-    """Every source of the workspace; raises WorkspaceError and ConfigError."""
+    """Every source of the workspace; raises SegmentApiError and ConfigError."""
 
     async def ask() -> tuple[Source, ...]:
         async with public_api(settings.workspace) as api:
@@ -76,7 +76,7 @@ def list_sources(settings: Settings) -> tuple[Source, ...]:
 async def look_up_keys(
     settings: Settings, environments: Iterable[Environment], *, timeout_s: float = 15.0
 ) -> WorkspaceLookup:
-    """Look up the keys of these environments; raises WorkspaceError and ConfigError."""
+    """Look up the keys of these environments; raises SegmentApiError and ConfigError."""
     async with public_api(settings.workspace, timeout_s=timeout_s) as api:
         workspace, sources = await api.workspace(), await api.sources()
         visible = any(source.write_keys for source in sources)

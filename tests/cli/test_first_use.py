@@ -144,7 +144,7 @@ def test_a_misspelt_table_is_said_before_its_settings_are_missed(cli: Run, home:
     home.mkdir()
     (home / "config.toml").write_text('[maping]\nhash = ["properties.email"]\n[other_tool]\nx = 1\n')
     err = cli("send", write(answer(1)), "-e", "development", "--dry-run").err
-    assert "maping is none of ours" in err
+    assert "maping is unknown" in err
     assert "did you mean mapping?" in err
     assert "other_tool" not in err
 

@@ -120,7 +120,7 @@ def test_reused_write_key_is_confirmed_at_a_terminal(terminal: Run, configured: 
     at = terminal("keys", "set", "development")
     at.says("(not shown): ")
     at.types(f"{KEY}\n")
-    at.says("store it all the same? [y/N] ")
+    at.says("store it anyway? [y/N] ")
     assert "this is the write key of production" in at.seen
     assert (configured / "config.toml").read_bytes() == before
     at.types("\n")

@@ -181,7 +181,7 @@ def test_a_person_confirms_a_flagged_source(terminal: Run, workspace: FakeSegmen
     at.types("Acme div\n")
     at.says("did you mean 'Acme dev'?")
     at.types("acme-dev\n")
-    at.says("store it all the same? [y/N]")
+    at.says("store it anyway? [y/N]")
     at.types("\n")
     assert at.ends() == 2
     assert "environments" not in stored(home)

@@ -239,7 +239,7 @@ def test_every_so_often_until_stopped(pulling: Path, sprig_api: FakeSprigApi, si
         process.kill()
         process.wait()
     assert process.returncode == 0, err.decode()
-    assert "stopped; the next pull goes on where this one was" in err.decode()
+    assert "stopped; the next pull resumes where this one was" in err.decode()
 
 
 def test_ctrl_c_in_the_middle_keeps_the_position(
@@ -258,7 +258,7 @@ def test_ctrl_c_in_the_middle_keeps_the_position(
         process.kill()
         process.wait()
     assert process.returncode == 130
-    assert "goes on where it stopped" in err.decode()
+    assert "resumes where it stopped" in err.decode()
     done = cli("pull", "--json")
     assert done.json["pulls"][0]["resumed"]
     assert len({event["messageId"] for event in sink.sink.events}) == 2_500

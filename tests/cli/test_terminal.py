@@ -21,13 +21,13 @@ def test_a_protected_environment_asks_for_its_name(
     file = write(answer(1), answer(2))
     for typed in ("yes", "", "productio"):
         at = terminal("send", file, "-e", "production")
-        at.says("type its name to go on: ")
+        at.says("type its name to continue: ")
         at.types(f"{typed}\n")
         assert at.ends() == 2
         assert "production was not confirmed" in at.seen
     assert sink.sink.stats.requests == 0
     at = terminal("send", file, "-e", "production")
-    at.says("type its name to go on: ")
+    at.says("type its name to continue: ")
     at.types("production\n")
     assert at.ends() == 0
     assert "2 records: 2 delivered" in at.seen
@@ -38,7 +38,7 @@ def test_a_key_is_typed_unseen_and_an_odd_one_is_asked_about(terminal: Run, home
     at = terminal("keys", "set", "development")
     at.says("(not shown): ")
     at.types(f"{KEY[:20]}\n")
-    at.says("store it all the same? [y/N] ")
+    at.says("store it anyway? [y/N] ")
     at.types("\n")
     assert at.ends() == 2
     assert not (home / "config.toml").exists()
@@ -59,7 +59,7 @@ def test_removing_and_replaying_ask_with_no_as_default(
     at.types("\n")
     assert at.ends() == 2
     at = terminal("keys", "remove", "production")
-    at.says("type its name to go on: ")
+    at.says("type its name to continue: ")
     at.types("\x04")
     assert at.ends() == 2
     assert "[environments.production]\nwrite_key" in (configured / "config.toml").read_text()
@@ -67,7 +67,7 @@ def test_removing_and_replaying_ask_with_no_as_default(
 
 def test_ctrl_c_at_a_question_is_130(terminal: Run, configured: Path, write: Run, answer: Run) -> None:
     at = terminal("send", write(answer(1), answer(2)), "-e", "production")
-    at.says("type its name to go on: ")
+    at.says("type its name to continue: ")
     at.process.send_signal(2)
     assert at.ends() == 130
     assert not (configured / "journal.db").exists()

@@ -1,4 +1,4 @@
-"""`sprig-tui completion`."""
+"""Command `completion`: prints shell completion scripts."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def open_console(*, read_only: bool, no_engine: bool, files: tuple[str, ...] = (
 
 
 def open_demo(folder: Path, samples: Path) -> int:
-    """Run the console on the sample payloads, against a look-alike in this process; `folder` is thrown away after."""
+    """Run the console on the sample payloads, against a fake Segment in this process; `folder` is thrown away after."""
     from sprig_tui.config.paths import paths_in_folder
 
     paths = paths_in_folder(str(folder))
@@ -53,7 +53,7 @@ def open_demo(folder: Path, samples: Path) -> int:
 
 
 def demo_settings(paths: Paths, url: str) -> Settings:
-    """Production and development, both to the look-alike, with made-up keys."""
+    """Production and development, both to the fake Segment, with made-up keys."""
     from sprig_tui.config.settings import make_settings
     from sprig_tui.config.toml_file import ConfigFile
 
@@ -100,11 +100,11 @@ def _warm_up() -> None:
 
 @contextmanager
 def _sink_in_thread() -> Iterator[str]:
-    """A look-alike on a thread of its own: the console has this one's event loop."""
+    """A fake Segment on its own thread: the console has the event loop of this one."""
     from sprig_tui.segment.sink import Sink
 
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="look-alike", daemon=True)
+    thread = threading.Thread(target=loop.run_forever, name="fake-segment", daemon=True)
     thread.start()
     sink = Sink(faults=("503@1",))
     asyncio.run_coroutine_threadsafe(sink.start(), loop).result(10)

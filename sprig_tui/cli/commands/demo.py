@@ -1,4 +1,4 @@
-"""`sprig-tui demo`."""
+"""Command `demo`: sends the sample answers to a fake Segment."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     samples = samples_folder()
     environments = demo_settings(paths_in_folder(str(folder)), sink.url).environments
     intake = EntryBuilder(Rules(), environments, DEMO_ENVIRONMENT)
-    diagnostics.info(f"reading {samples}; sending to a look-alike of Segment at {sink.url}")
+    diagnostics.info(f"reading {samples}; sending to a fake Segment at {sink.url}")
     async with Engine(journal, environments, role="demo") as engine:
         fed = await ingest_records(read_responses([samples]), intake, journal, engine)
         waited = await wait_until_settled(journal, fed.ids, list(fed.environments), engine=engine)
@@ -116,10 +116,10 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     stats = sink.stats
     diagnostics.info(account.text())
     diagnostics.info(
-        f"the look-alike saw {stats.requests:,} requests, refused {stats.faults.total():,} of them on purpose, "
+        f"the fake Segment saw {stats.requests:,} requests, refused {stats.faults.total():,} of them on purpose, "
         f"and took {stats.accepted:,} events, none twice"
         if not stats.duplicates
-        else f"the look-alike took {stats.accepted:,} events and dropped {stats.duplicates:,} repeats"
+        else f"the fake Segment took {stats.accepted:,} events and dropped {stats.duplicates:,} repeats"
     )
     diagnostics.info("next: sprig-tui keys set development, then sprig-tui preview FILE -e development")
     well = not waited.queued and numbers[State.DELIVERED] == stats.accepted

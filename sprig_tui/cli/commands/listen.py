@@ -1,4 +1,4 @@
-"""`sprig-tui listen`."""
+"""Command `listen`: receives webhooks, and delivers."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8722
 STOP_TIMEOUT_S = 6.0
-"""For what is on the wire when a stop is asked for: Docker kills after 10 s. What is broken off is queued again."""
+"""Seconds for requests in flight at a stop: Docker kills after 10 s. Aborted requests are queued again."""
 CERTIFICATE_CHECK_INTERVAL_S = 2.0
-"""Seconds between two looks at the certificate's files."""
+"""Seconds between two checks of the certificate's files."""
 
 
 @command("listen")
@@ -118,7 +118,7 @@ def listen(  # noqa: PLR0913 - one parameter per option
 
 
 def _report_tokens(settings: Settings, *, allow_anonymous: bool) -> None:
-    """What the lack of tokens means here; raises ConfigError where nobody could send."""
+    """Report environments without a token; raises ConfigError where no sender could be accepted."""
     without = [name for name, found in settings.environments.items() if found.webhook_token is None]
     if allow_anonymous:
         if without:
@@ -156,7 +156,7 @@ def _warn_short_tokens(settings: Settings) -> None:
 
 
 def _warn_key_mode(file: Path | None) -> None:
-    """Warn of a private key that others on this machine can read."""
+    """Warn of a private key that other users can read."""
     import os
     import stat
 
@@ -278,7 +278,7 @@ def _report_start(server: RunningServer, engine: Engine | None) -> None:
 
 
 async def _shut_down(server: RunningServer, engine: Engine | None) -> bool:
-    """Answer what was accepted, and let requests to Segment finish meanwhile."""
+    """Answer accepted requests, and let requests to Segment finish."""
     if engine is None:
         await server.shut_down()
         return True
@@ -287,7 +287,7 @@ async def _shut_down(server: RunningServer, engine: Engine | None) -> bool:
 
 
 async def _reload_certificate(certificate: Certificate, hangup: asyncio.Event) -> None:
-    """Take up a renewed certificate, with SIGHUP or without."""
+    """Load a renewed certificate, at SIGHUP or when its files change."""
     from sprig_tui.cli.reload import wait_for_request
 
     while True:
@@ -306,7 +306,7 @@ async def _report_status(receiver: WebhookReceiver, engine: Engine | None, journ
 
 
 async def _status_text(receiver: WebhookReceiver, engine: Engine | None, journal: Journal) -> str:
-    """One line: what came, and what became of it."""
+    """One line: webhooks received, and the engine's status."""
     from sprig_tui.cli.commands.run import queued_text, status_text
 
     came = f"webhooks {receiver.metrics.requests:,}  rejected {receiver.metrics.rejected:,}"

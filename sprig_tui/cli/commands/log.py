@@ -1,4 +1,4 @@
-"""`sprig-tui log`."""
+"""Command `log`: lists deliveries of the journal."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 
 FOLLOW_POLL_INTERVAL_S = 0.25
-"""Seconds between two looks for what changed."""
+"""Seconds between two queries for changes."""
 MAX_CHANGED_ROWS = 10_000
-"""Rows that one look holds; more that were added are read page by page."""
+"""Rows of one query for changes; further additions are read in pages."""
 FOLLOW_PAGE_SIZE = 1_000
 
 
 class LogFollower:
-    """Writes what is added or changes from when it began."""
+    """Writes deliveries that are added or change after the start."""
 
     def __init__(self, journal: Journal, query: Query, form: OutputFormat, cursor: str, newest: int) -> None:
         self._journal = journal
@@ -47,12 +47,12 @@ class LogFollower:
 
     @classmethod
     async def start(cls, journal: Journal, query: Query, form: OutputFormat) -> Self:
-        """From now on."""
+        """Start to follow at the current state."""
         newest = (await journal.page(Query(), limit=1)).deliveries
         return cls(journal, query, form, (await journal.changes()).cursor, newest[-1].id if newest else 0)
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Follow until cancelled."""
         while True:
             seen = await self.poll()
             output.flush()
@@ -60,12 +60,12 @@ class LogFollower:
                 await asyncio.sleep(FOLLOW_POLL_INTERVAL_S)
 
     async def poll(self) -> bool:
-        """Write what is new; whether there was anything."""
+        """Write new and changed deliveries; False where there were none."""
         changes = await self._journal.changes(self._cursor, limit=MAX_CHANGED_ROWS)
         self._cursor = changes.cursor
         rows = changes.deliveries
         if changes.overflow and rows:
-            # Told are the newest; what was added before them is read, so that only changes of older ones are missed.
+            # `changes` holds the newest. Earlier additions are read in pages; only changes of older rows are lost.
             write_deliveries([row for row in rows if row.id <= self._newest and self._query.matches(row)], self._form)
             await self._write_added(rows[-1].id)
             diagnostics.info("more changed at once than can be followed: all that was added is shown, not every change")
@@ -147,7 +147,7 @@ async def _write_log(query: Query, number: int, detail: int | None, *, follow: b
 
 
 def _report_no_journal(detail: int | None, form: OutputFormat) -> int:
-    """Where there is no journal; the exit code."""
+    """Report that there is no journal; returns the exit code."""
     if detail is not None:
         diagnostics.failure(f"there is no delivery {detail}", "there is no journal yet: the first send makes it")
         return ExitCode.USAGE

@@ -1,4 +1,4 @@
-"""`sprig-tui paths`."""
+"""Command `paths`: locations of config, journal and log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sprig-tui preview`."""
+"""Command `preview`: shows mapped track calls, and sends nothing."""
 
 from __future__ import annotations
 
@@ -188,8 +188,8 @@ def _narrow_field_lines(field: FieldTrace, columns: int) -> Iterator[str]:
     origin = one_line(field.origin)
     if path.rpartition(".")[2] == origin:
         origin = ""  # it says no more than the path
-    told = [(text, style) for text, style in ((origin, "dim"), (one_line(field.note), "")) if text]
-    yield from flow(told, columns, "    ")
+    parts = [(text, style) for text, style in ((origin, "dim"), (one_line(field.note), "")) if text]
+    yield from flow(parts, columns, "    ")
 
 
 def _level_mark(field: FieldTrace) -> str:

@@ -1,4 +1,4 @@
-"""The options that say what `pull` reads."""
+"""Command `pull`: reads answers from Sprig's REST API, and delivers them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TimeType(ParamType):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> TimeArgument:
-        """The words and what they mean in epoch milliseconds, or a usage error."""
+        """The text and its epoch milliseconds, or a usage error."""
         from sprig_tui.clock import SystemClock
         from sprig_tui.journal.filter import parse_moment
 
@@ -63,7 +63,7 @@ class ApiUrlType(ParamType):
 
 
 class PullOptions(Struct, frozen=True, kw_only=True):
-    """What was given on the command line."""
+    """Options of one pull as given."""
 
     since: TimeArgument | None = None
     until: TimeArgument | None = None
@@ -75,7 +75,7 @@ class PullOptions(Struct, frozen=True, kw_only=True):
     api_url: str | None = None
 
     def to_request(self) -> PullRequest:
-        """The same for the puller; raises UsageError for a window that holds nothing."""
+        """The pull request; raises UsageError for an empty window."""
         from sprig_tui.pull.request import PullRequest
 
         if self.since is not None and self.until is not None and self.since.ms >= self.until.ms:
@@ -93,7 +93,7 @@ class PullOptions(Struct, frozen=True, kw_only=True):
 
 
 def _request_text(since: TimeArgument | None, until: TimeArgument | None) -> str:
-    """What was given, for finding an interrupted pull again; empty for what is new."""
+    """The window as given, to find an interrupted pull; empty for an incremental one."""
     if since is None and until is None:
         return ""
     return f"{since.text if since else ''}..{until.text if until else ''}"
@@ -107,13 +107,13 @@ _OPTIONS = (
     click.option("--overlap", type=DURATION_TYPE, default=3600.0, show_default="1h", help="Read so much again."),
     click.option("--without-snapshots", is_flag=True, help="Leave out attributes, email and triggering event."),
     click.option("--with-deleted", is_flag=True, help="Also answers deleted in Sprig; they are withheld."),
-    click.option("--restart", is_flag=True, help="Do not go on with a pull that was interrupted."),
+    click.option("--restart", is_flag=True, help="Do not resume an interrupted pull."),
     click.option("--api-url", type=ApiUrlType(), help="Where the API is, if not at Sprig."),
 )
 
 
 def pull_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options; the command gets them as one `reading`."""
+    """Add the options; the command receives them as `reading`."""
 
     def wrapped(**options: Any) -> Any:
         given = {name: options.pop(name) for name in PullOptions.__struct_fields__}
@@ -162,7 +162,7 @@ def pull(
 
     The API key of an environment comes from SPRIG_TUI_SPRIG_API_KEY_<ENV>, or is stored by `sprig-tui keys sprig ENV`;
     what it gives belongs to that environment. The first pull reads everything, later ones what is new.
-    An interrupted pull goes on where it stopped. Reading an answer again sends nothing twice.
+    An interrupted pull resumes where it stopped. Reading an answer again sends nothing twice.
     """
     if every is not None and (dry_run or reading.until is not None):
         raise click.UsageError("--every goes neither with --dry-run nor with --until")

@@ -1,4 +1,4 @@
-"""Runs of `pull`: once, again and again, or only to see what would happen."""
+"""Runs of `pull`: once, repeatedly, or dry."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
 
 
 class PullOutcome:
-    """What became of the pull for one environment."""
+    """Outcome of the pull for one environment."""
 
     def __init__(self, environment: str) -> None:
         self.state = PullProgress(environment=environment)
         self.error: SprigTuiError | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """For programs; times as ISO-8601, null where there is none."""
+        """The outcome as JSON; times are ISO 8601 or null."""
         state, window = self.state, self.state.window
         return {
             "environment": state.environment,
@@ -71,7 +71,7 @@ class PullOutcome:
 
 
 class PullRunProgress(RunProgress):
-    """The progress of pulls on stderr: records, pages, the date reached, what is waited for, and the deliveries."""
+    """Progress of pulls: records, pages, the date reached, waits, and deliveries."""
 
     def __init__(self, engine: Engine | None, journal: Journal | None) -> None:
         super().__init__(engine, journal)
@@ -79,11 +79,11 @@ class PullRunProgress(RunProgress):
         self._warned = 0
         self._paused_until = 0.0
         self._waiting_since = 0.0
-        """When what is waited for was said, in seconds of the monotonic clock."""
+        """Start of the current wait, in seconds of the monotonic clock."""
 
     @property
     def state(self) -> PullProgress | None:
-        """Where the pull at work stands; warnings in it are said as they come."""
+        """Progress of the current pull; setting it reports new warnings."""
         return self._state
 
     @state.setter
@@ -99,7 +99,7 @@ class PullRunProgress(RunProgress):
         self._paused_until = 0.0
 
     def show_pause(self, until_s: float) -> None:
-        """Nothing is pulled until then, in seconds of the monotonic clock."""
+        """Show the pause until the next pull; monotonic seconds."""
         self._paused_until = until_s
 
     def _reading_text(self) -> str:
@@ -117,7 +117,7 @@ class PullRunProgress(RunProgress):
 
 
 def print_outcome(pulled: PullOutcome) -> None:
-    """One line on what was read, and one on what went wrong."""
+    """Report the records read, and the error."""
     state = pulled.state
     if state.pages or state.finished:
         upto = f", created up to {format_utc(state.newest)}" if state.newest else ""
@@ -128,7 +128,7 @@ def print_outcome(pulled: PullOutcome) -> None:
 
 
 def worst_exit_code(pulled: Sequence[PullOutcome]) -> ExitCode:
-    """The exit code of what went wrong: what a person has to mend, before what passes by itself."""
+    """The exit code of the errors; permanent ones take precedence over temporary ones."""
     codes = {ExitCode(one.error.exit_code) for one in pulled if one.error is not None}
     order = (ExitCode.USAGE, ExitCode.UNREACHABLE, ExitCode.REJECTED)
     return next((code for code in order if code in codes), ExitCode.OK)
@@ -164,7 +164,7 @@ class PullRun:
         self._deliver = deliver
         self._ingest_result = IngestResult()
         self._journal: Journal | None = None
-        """Where the positions stand; None where there is none yet."""
+        """The journal that holds the checkpoints; None where there is none yet."""
 
     # -- three ways to run ----------------------------------------------------------------------------------------
 
@@ -189,11 +189,11 @@ class PullRun:
             with PullRunProgress(session.engine, None) as progress:
                 await session.run(self._pull_repeatedly(every, session, progress, as_json=as_json))
             await session.drain()
-            diagnostics.info("stopped; the next pull goes on where this one was")
+            diagnostics.info("stopped; the next pull resumes where this one was")
         return session.service_exit_code
 
     async def dry_run(self, *, as_json: bool) -> int:
-        """Read and map all of it without a trace, and count."""
+        """Read and map everything, count it, and store nothing."""
         found = DryRun()
         pulled: list[PullOutcome] = []
         async with AsyncExitStack() as stack:
@@ -262,7 +262,7 @@ class PullRun:
                 with suppress(JournalUnavailableError):
                     await self._report_round(journal, pulled, as_json=as_json)
                 if self._request.since is not None and all(one.state.finished for one in pulled):
-                    # It says where to begin; what comes after that is what is new.
+                    # --since applies to the first round; later rounds are incremental
                     self._request = replace(self._request, since=None, words="")
                 progress.show_pause(begun + interval_s)
                 await asyncio.sleep(max(1.0, begun + interval_s - time.monotonic()))
@@ -276,7 +276,7 @@ class PullRun:
     async def _pull_all(
         self, pulled: list[PullOutcome], handle_page: PageHandler, progress: PullRunProgress, *, save_state: bool = True
     ) -> None:
-        """Pull for each environment; trouble with one does not keep the others waiting."""
+        """Pull for each environment; an error of one does not stop the others."""
         for name in self._environment_names():
             await self._pull_one(name, pulled, handle_page, progress, save_state=save_state)
 
@@ -292,7 +292,7 @@ class PullRun:
         note = PullOutcome(name)
         pulled.append(note)
 
-        def heard(state: PullProgress) -> None:
+        def on_progress(state: PullProgress) -> None:
             note.state = progress.state = state
 
         terms = ApiOptions(
@@ -310,7 +310,7 @@ class PullRun:
                 handle_page,
                 self._journal,
                 options=terms,
-                on_progress=heard,
+                on_progress=on_progress,
             )
         except (SprigApiError, ConfigError) as error:
             note.error = error
@@ -321,7 +321,6 @@ class PullRun:
         self, journal: Journal, pulled: list[PullOutcome], wait_result: WaitResult, *, stopped: bool, as_json: bool
     ) -> int:
         fed = self._ingest_result
-        # An overlap is read again each time: what was there before is no news of this run.
         account = await load_account_with_examples(journal, fed)
         for one in pulled:
             print_outcome(one)
@@ -335,7 +334,7 @@ class PullRun:
         who = delivering_command(self._options)
         print_stalls(wait_result.stalls, who)
         if stopped:
-            diagnostics.info(f"interrupted, nothing is lost: the same command goes on where it stopped, {who} delivers")
+            diagnostics.info(f"interrupted, nothing is lost: the same command resumes where it stopped, {who} delivers")
             return ExitCode.INTERRUPTED
         if not self._deliver and sum_by_state(account.tally)[State.QUEUED]:
             diagnostics.info(f"{who} delivers what is queued")

@@ -1,4 +1,4 @@
-"""`sprig-tui replay`."""
+"""Command `replay`: queues deliveries again, and delivers them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def replay(  # noqa: PLR0913, PLR0917 - click passes each option by name
 
     FILTER is as in `log`. Under the same message id a repeat is safe: Segment drops what it had within about 24 hours,
     so what was delivered in that time changes nothing. Withheld deliveries stay withheld where there is nothing to
-    send. A bulk replay keeps behind live traffic; interrupted, it goes on with the next run.
+    send. A bulk replay keeps behind live traffic; interrupted, it resumes with the next run.
     """
     query = read_filter(words, **options)
     if ids and query.terms:

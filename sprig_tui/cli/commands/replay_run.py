@@ -1,4 +1,4 @@
-"""One run of `replay`: what it is about, queueing it, delivering it, and what became of it."""
+"""One run of `replay`: selects deliveries, requeues them, delivers and reports."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ POLL_INTERVAL_S = 0.1
 
 
 class ReplaySelection(Struct, kw_only=True):
-    """The deliveries that a replay is about, as they stood when it was asked for."""
+    """Deliveries selected for a replay, with their states at that time."""
 
     ids: array[int]
     """Ascending."""
@@ -48,7 +48,7 @@ class ReplaySelection(Struct, kw_only=True):
     tally: StateCounts
     environments: Counter[str]
     recent: int = 0
-    """Delivered so lately that Segment will ignore the repeat."""
+    """Deliveries so recent that Segment ignores the repeat."""
     ignored_until: int = 0
     """When it takes the last of them again, ms since 1970."""
     in_place: array[int]
@@ -58,11 +58,11 @@ class ReplaySelection(Struct, kw_only=True):
 
     @property
     def total(self) -> int:
-        """How many."""
+        """Number of selected deliveries."""
         return len(self.ids)
 
     def as_json(self) -> dict[str, Any]:
-        """For `--dry-run --json`."""
+        """The selection as JSON, for `--dry-run`."""
         redirected = [
             {"went_to": went, "goes_to": goes, "deliveries": number} for (went, goes), number in self.redirected.items()
         ]
@@ -73,9 +73,9 @@ class ReplaySelection(Struct, kw_only=True):
 async def select_deliveries(
     journal: Journal, query: Query, ids: tuple[int, ...], environments: Mapping[str, Environment]
 ) -> ReplaySelection | None:
-    """Look at what matches; None, said on stderr, when a delivery named by id is not there.
+    """Select deliveries; None, with an error on stderr, where a delivery named by id does not exist.
 
-    `environments` are those of this run: they say where each would go.
+    `environments` are those of this run; they give each delivery its endpoint.
     """
     chosen = ReplaySelection(
         ids=array("q"),
@@ -171,7 +171,7 @@ async def run_replay(
 
 
 class ReplayRun:
-    """One run of `replay`: what was chosen, and what becomes of it."""
+    """One run of `replay`: its selection and its progress."""
 
     def __init__(
         self,
@@ -214,7 +214,7 @@ class ReplayRun:
             self.queued, self.skipped = job.queued, job.skipped
 
     async def affected_ids(self) -> IdRanges:
-        """The deliveries that stand for the replay now."""
+        """The deliveries that this replay has queued."""
         found = IdRanges() if self.as_new else IdRanges(self.selection.in_place)
         if self._makes_deliveries:
             found.add(
@@ -223,7 +223,7 @@ class ReplayRun:
         return found
 
     async def count_by_state(self) -> StateCounts:
-        """How they stand."""
+        """Counts of the replayed deliveries by state."""
         found: StateCounts = Counter()
         kept = array("q") if self.as_new else self.selection.in_place
         if kept:
@@ -275,6 +275,6 @@ def _report_result(
         diagnostics.info(f"{run.queued:,} {done}{skipped}; now: {counts_text(tally)}")
     print_stalls(wait_result.stalls)
     if stopped:
-        diagnostics.info(f"interrupted, nothing is lost: {delivering_command(options)} goes on with it")
+        diagnostics.info(f"interrupted, nothing is lost: {delivering_command(options)} resumes it")
         return ExitCode.INTERRUPTED
     return exit_code_for(tally, wait_result.stalls)

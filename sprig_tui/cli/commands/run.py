@@ -1,4 +1,4 @@
-"""`sprig-tui run`."""
+"""Command `run`: delivers queued deliveries until stopped."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def run(
     key resumes its lane.
 
     With --workers N it starts N processes of itself and passes their words on, each with its number in front. They
-    are stopped with it, and stop by themselves should it be killed. Exit code: the worst of theirs.
+    are stopped with it, and stop when it is killed. Exit code: the worst of theirs.
 
     With --metrics monitors ask /healthz, /readyz and /metrics (Prometheus): what the journal holds, the lanes, the
     live workers, and the requests that this process, all its workers included, made. On an address that others reach
@@ -155,7 +155,7 @@ def run(
 
 
 FINAL_QUERY_TIMEOUT_S = 1.0
-"""How long the journal is waited for, to say what stands in it."""
+"""Seconds to wait for the journal's counts at the end."""
 
 
 class _RunCommand:
@@ -198,7 +198,7 @@ class _RunCommand:
                 return ExitCode.OK
             engine = await session.start_engine("run", adopt=True, on_result=on_result)
             served = ", ".join(sorted(engine.served_environments()))
-            diagnostics.info(f"delivering for {served}; Ctrl-C stops in good order")
+            diagnostics.info(f"delivering for {served}; press Ctrl-C to stop")
             report_elsewhere(engine.override_urls())
             await session.run(self._run_until_stopped(session, engine, health_server))
             if health_server:
@@ -210,7 +210,7 @@ class _RunCommand:
         return session.service_exit_code or lost
 
     async def supervise(self, number: int) -> int:
-        """Let so many processes deliver until stopped; returns the worst of their exit codes."""
+        """Run worker processes until stopped; returns the worst of their exit codes."""
         from sprig_tui.cli.progress import engine_log
         from sprig_tui.cli.reload import reload_on_change
         from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownSignals
@@ -220,7 +220,7 @@ class _RunCommand:
             stack.enter_context(engine_log(self._level))
             interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
             async with awaited_journal(self._settings):
-                pass  # what is wrong with it is said once, before anything starts; the workers wait for what passes
+                pass  # report permanent problems once before workers start; they wait for temporary ones
             supervisor, health_server = Supervisor(number), None
             if self._bound is not None:
                 awaited = await stack.enter_async_context(awaited_journal(self._settings))
@@ -238,7 +238,7 @@ class _RunCommand:
                 )
                 stack.callback(asyncio.create_task(reloading).cancel)
             stack.callback(asyncio.create_task(_watch_hangups(interrupts.hangup_event(), supervisor.reload)).cancel)
-            diagnostics.info(f"starting {number} workers; Ctrl-C stops them in good order")
+            diagnostics.info(f"starting {number} workers; press Ctrl-C to stop")
             await supervisor.run(interrupts.requested)
             if health_server:
                 health_server.set_stopping()
@@ -287,7 +287,7 @@ async def _report_status(engine: Engine, journal: Journal, interval_s: float) ->
 
 
 async def status_text(engine: Engine, journal: Journal) -> str:
-    """One line: what this engine did, what is queued, and what stands still."""
+    """One line: deliveries of this engine, the queue, and lane problems."""
     from sprig_tui.cli.progress import lane_problems
 
     snapshot = engine.snapshot()
@@ -303,7 +303,7 @@ async def status_text(engine: Engine, journal: Journal) -> str:
 
 
 async def lost_journal_code(journal: Journal) -> ExitCode:
-    """The exit code of whoever stops now: a journal that was lost on the way is said once more."""
+    """The exit code at the end; a journal lost during the run is reported again."""
     try:
         async with asyncio.timeout(FINAL_QUERY_TIMEOUT_S):
             await journal.identity()
@@ -316,7 +316,7 @@ async def lost_journal_code(journal: Journal) -> ExitCode:
 
 
 async def queued_text(journal: Journal) -> str:
-    """How many are queued, or why that is not known."""
+    """Number of queued deliveries, or why it is unknown."""
     from sprig_tui.journal.records import State
 
     try:

@@ -1,4 +1,4 @@
-"""`sprig-tui send`."""
+"""Command `send`: maps, journals and delivers files."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class DeclinedError(SprigTuiError):
-    """The person said no."""
+    """The user declined."""
 
 
 class ProtectionGate:
-    """Lets answers through to environments that are not protected, or that were consented to.
+    """Admits answers to environments that are not protected or were confirmed.
 
     Naming a protected environment with `-e` is consent where nobody can be asked (a script); at a terminal its name
     is asked for, unless `--yes` was given. A single record is asked about in the same places, by yes or no.
@@ -42,7 +42,7 @@ class ProtectionGate:
         self._unconfirmed = set() if yes else {name for name, found in environments.items() if found.protected}
 
     def check_first(self, head: Iterable[Record]) -> None:
-        """Look at the first two records, so that a refusal comes before anything is stored."""
+        """Check the first two records, so that a refusal comes before anything is stored."""
         first = list(islice(head, 2))
         self._single_record = len(first) < 2
         for record in first:
@@ -52,7 +52,7 @@ class ProtectionGate:
 
     @property
     def check_entry(self) -> Callable[[NewDelivery], None] | None:
-        """What raises at an entry that would go where it may not; None where all may pass."""
+        """A check that raises for an entry of an unconfirmed environment; None where all are allowed."""
         return (lambda entry: self._require_consent(entry.environment)) if self._unconfirmed else None
 
     def _require_consent(self, name: str) -> None:
@@ -78,7 +78,7 @@ class ProtectionGate:
 
 FOLDER_TYPE = click.Path()
 MAX_LOOKAHEAD_RECORDS = 100
-"""Records that are looked at, before anything is stored, for the first answer among them."""
+"""Records searched for the first answer before anything is stored."""
 
 
 @command("send")
@@ -111,7 +111,7 @@ def send(  # noqa: PLR0913, PLR0917 - one for each option
 
     A protected environment asks for its name; in a script, naming it with -e is the consent.
 
-    With --watch, complete files in FOLDER_TYPE and its sub-folders are sent as they appear, those that are there first;
+    With --watch, complete files in FOLDER and its sub-folders are sent as they appear, those that are there first;
     hidden ones and links are left out. What was read is remembered by content, over restarts too. With --json each
     file gets an object of its own.
     """
@@ -156,7 +156,7 @@ def _check_first_answer(
     *,
     need_key: bool,
 ) -> None:
-    """Refuse before anything is stored when the first answer shows that the command cannot be meant so."""
+    """Raise before anything is stored where the first answer shows that the command line is wrong."""
     from sprig_tui.sprig.records import StudyResponse
 
     first = next((one for one in islice(records, MAX_LOOKAHEAD_RECORDS) if isinstance(one, StudyResponse)), None)

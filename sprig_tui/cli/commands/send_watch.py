@@ -1,4 +1,4 @@
-"""`send --watch`: each complete file of a folder goes to the journal as it appears, while the engine delivers."""
+"""Watch run of `send --watch`: ingests files of a folder as they appear, while the engine delivers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 REPORT_POLL_INTERVAL_S = 0.25
-"""Seconds between two looks into the journal while something is open."""
+"""Seconds between two queries of the journal while files are unreported."""
 
 
 class _OpenFile(NamedTuple):
@@ -53,7 +53,7 @@ class FileReporter:
     """One report per file: a line for people, and with `as_json` an object on stdout.
 
     Without an engine a file is reported as it was stored. With one, when none of its deliveries is queued any more,
-    or after `patience` seconds.
+    or after `timeout_s` seconds.
     """
 
     def __init__(self, journal: Journal, engine: Engine | None, timeout_s: float, *, as_json: bool) -> None:
@@ -66,13 +66,13 @@ class FileReporter:
         self._reported_errors: dict[str, str] = {}
 
     def add(self, path: str, result: IngestResult) -> None:
-        """All of this file is stored."""
+        """Add a file whose records are all stored."""
         self._reported_errors.pop(path, None)
         self._open.append(_OpenFile(path, result, time.monotonic()))
         self._file_added.set()
 
     def report_refused(self, path: str, error: SprigTuiError, so_far: IngestResult) -> None:
-        """This file is not sent, or not all of it, or not yet; the same is not said twice."""
+        """Report a file that is not sent, or only in part; the same error once."""
         if self._reported_errors.get(path) == error.message:
             return
         self._reported_errors[path] = error.message
@@ -81,7 +81,7 @@ class FileReporter:
         self._write_json({"file": path, "records": so_far.records, "error": error.message})
 
     async def run(self) -> None:
-        """Report as files come to an end, until cancelled. Raises JournalError."""
+        """Report files as they are settled, until cancelled. Raises JournalError."""
         while True:
             await self._file_added.wait()
             with suppress(JournalUnavailableError):
@@ -92,11 +92,11 @@ class FileReporter:
             await asyncio.sleep(REPORT_POLL_INTERVAL_S)
 
     async def finish(self) -> None:
-        """Report what is still open, as it stands."""
+        """Report the remaining files in their current state."""
         try:
             await self._report_settled(final=True)
         except JournalError as error:
-            diagnostics.warning(f"what became of the last files cannot be told: {error.message}", error.hint)
+            diagnostics.warning(f"the state of the last files is unknown: {error.message}", error.hint)
 
     async def _report_settled(self, *, final: bool) -> None:
         for one in tuple(self._open):
@@ -127,9 +127,9 @@ class FileReporter:
 
 
 MAX_SCAN_INTERVAL_S = 5.0
-"""Seconds between two looks at the folder when nothing is heard of it, for systems that tell nothing."""
+"""Seconds between two scans of the folder without a notification, for systems that send none."""
 SCAN_COST_FACTOR = 20.0
-"""A look that takes long is repeated after so many times as long at the earliest, however often something changes."""
+"""Multiple of a scan's duration until the next scan, however often files change."""
 MIN_FILE_RETRY_S = 5.0
 MAX_FILE_RETRY_S = 300.0
 """Seconds until a file is tried again that could not be read or stored; doubled each time."""
@@ -170,7 +170,7 @@ class FolderSender:
         self._missing = False
 
     async def run(self, *, as_json: bool) -> int:
-        """Until a signal comes; what is on the wire then finishes. Returns the exit code."""
+        """Run until a signal; requests in flight then finish. Returns the exit code."""
         async with service_session(self._settings, self._options) as session:
             if not await session.wait_until_open():
                 return ExitCode.OK
@@ -179,7 +179,7 @@ class FolderSender:
             if self._deliver:
                 await session.start_engine("send --watch")
             reporter = FileReporter(journal, session.engine, self._options.give_up_after, as_json=as_json)
-            diagnostics.info(f"watching {self._folder}; Ctrl-C stops in good order")
+            diagnostics.info(f"watching {self._folder}; press Ctrl-C to stop")
             await session.run(self._run_tasks(session, reporter, sent_files))
             await session.drain()
             await reporter.finish()
@@ -187,9 +187,9 @@ class FolderSender:
         return session.service_exit_code
 
     async def _load_sent_files(self, journal: Journal) -> SentFiles:
-        """What went into this journal before; the same content is news under another declaration."""
+        """Files already ingested into this journal; the same file counts as new under another `-e`."""
         memory = SentFiles(journal, (self._settings.journal_name, self._declared or ""))
-        # a journal made since then keeps all that went into it itself
+        # newer journals record their files themselves
         await memory.load(self._older if (await journal.identity()).older else None)
         return memory
 
@@ -202,7 +202,7 @@ class FolderSender:
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            # none of them ends by itself, but for an error
+            # they end only by an error
             for task in done:
                 task.result()
         finally:
@@ -265,9 +265,9 @@ class FolderSender:
     ) -> None:
         path, so_far = file.path, IngestResult()
 
-        def noted(fed: IngestResult) -> None:
+        def on_progress(result: IngestResult) -> None:
             nonlocal so_far
-            so_far = fed
+            so_far = result
 
         try:
             if not self._force and await asyncio.to_thread(is_truncated, path):
@@ -280,12 +280,12 @@ class FolderSender:
             intake = EntryBuilder(self._settings.rules, self._options.environments(self._settings), self._declared)
             records = await asyncio.to_thread(read_responses, [path], force=self._force)
             fed = await ingest_records(
-                records, intake, journal, engine, on_entry=self._entry_check(), on_progress=noted
+                records, intake, journal, engine, on_entry=self._entry_check(), on_progress=on_progress
             )
         except FileNotFoundError:
             return
         except (ConfigError, UnknownFormatError) as error:
-            # no waiting mends it: it is looked at again when it or the config changes, or at the next start
+            # retried only when the file or the config changes, or at the next start
             self._refused.add(path)
             reporter.report_refused(path, error, so_far)
             return
@@ -319,7 +319,7 @@ class FolderSender:
         reporter.report_refused(file.path, error, so_far)
 
     def _entry_check(self) -> Callable[[NewDelivery], None]:
-        """What raises ConfigError at the first answer that may not go where it would."""
+        """A check that raises ConfigError at the first answer whose environment is not allowed."""
         environments = self._options.environments(self._settings)
         asked: set[str] = set()
 
@@ -328,8 +328,8 @@ class FolderSender:
             if name in asked or not entry.digest:  # what is no answer has none
                 return
             if not name and not asked:
-                told = entry.detail if entry.reason == Reason.ENVIRONMENT_UNKNOWN else ""
-                raise ConfigError(f"which environment? {told or 'its first answer names none'}")
+                detail = entry.detail if entry.reason == Reason.ENVIRONMENT_UNKNOWN else ""
+                raise ConfigError(f"which environment? {detail or 'its first answer names none'}")
             if name and self._deliver and environments[name].write_key is None:
                 raise ConfigError(f"{name} has no write key", hint=f"set one with sprig-tui keys set {name}")
             if name and self._deliver and environments[name].protected and name not in self._consented:
@@ -349,7 +349,7 @@ LEGACY_SENT_FILES = "sent-files"
 def watch_folder(
     folder: str, environment: str | None, options: RunOptions, *, deliver: bool, force: bool, yes: bool, as_json: bool
 ) -> int:
-    """Watch until stopped; returns the exit code. Raises what speaks against it before anything is read."""
+    """Watch until stopped; returns the exit code. Raises before anything is read where it cannot start."""
     from sprig_tui.config.paths import find_paths
 
     if not Path(folder).is_dir():
@@ -374,7 +374,7 @@ def watch_folder(
 
 
 def _ask_consent(settings: Settings, declared: str | None, *, yes: bool) -> frozenset[str]:
-    """Protected environments that may be sent to: asked for once, since nobody may be there when a file comes."""
+    """Protected environments that may be sent to; asked once at the start."""
     closed = {name for name, found in settings.environments.items() if found.protected}
     if yes:
         return frozenset(closed)

@@ -1,4 +1,4 @@
-"""`sprig-tui sink`."""
+"""Command `sink`: runs the fake Segment."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     seed: int,
     as_json: bool,
 ) -> int:
-    """Run the Segment look-alike by itself, until stopped; stdout lists each request.
+    """Run the fake Segment alone, until stopped; stdout lists each request.
 
     It takes any key, answers as Segment's documentation says, and shows what it got at GET /events and /stats. Send to
     it with `sprig-tui send FILE -e development --endpoint http://127.0.0.1:8080`.

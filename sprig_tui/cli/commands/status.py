@@ -1,4 +1,4 @@
-"""`sprig-tui status`: lanes, counts and live workers, at once or again and again."""
+"""Command `status`: lanes, counts and live workers, once or repeatedly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sprig_tui.journal.records import Counts, Lane, WorkerInfo, WorkerLeases
 
 DEFAULT_INTERVAL_S = 2.0
-"""Seconds between two looks of `--watch`."""
+"""Seconds between two updates of `--watch`."""
 MIN_INTERVAL_S = 0.2
 
 
@@ -60,7 +60,7 @@ async def _status(*, as_json: bool, watch: float | None) -> int:
 
 
 async def _watch_status(settings: Settings, interval_s: float, *, as_json: bool) -> None:
-    """Look until cancelled; a journal that cannot be read for a while is said once, one that is made is taken up."""
+    """Update until cancelled. A journal that cannot be read is reported once; a new one is shown when it exists."""
     told, looks = "", 0
     while True:
         async with existing_journal_session(settings) as journal:
@@ -84,7 +84,7 @@ async def _watch_status(settings: Settings, interval_s: float, *, as_json: bool)
 
 
 class _StatusSnapshot:
-    """What was found at one moment."""
+    """State of the journal at one moment."""
 
     def __init__(
         self,
@@ -127,12 +127,12 @@ class _StatusSnapshot:
         return f"{lane.state}{wait}: {lane.cause}" if lane.cause else f"{lane.state}{wait}"
 
     def is_paused(self, name: str) -> bool:
-        """Whether nothing is sent there, but for a probe now and then."""
+        """Whether the lane is paused, with at most a probe now and then."""
         lane = self.lanes.get(name)
         return lane is not None and (lane.state == "paused" or lane.pauses > 0)
 
     def waited_s(self, name: str) -> float | None:
-        """Seconds since the delivery at the head of the queue came; None where none waits."""
+        """Seconds since the oldest queued delivery was added; None where none is queued."""
         return max(0, self.now - self.oldest[name]) / 1000 if name in self.oldest else None
 
 

@@ -1,4 +1,4 @@
-"""`sprig-tui withdraw`."""
+"""Command `withdraw`: takes queued deliveries back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sprig-tui doctor`."""
+"""Command `doctor`: checks config, keys, journal and endpoints."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ def _check_lines(check: CheckResult) -> list[str]:
         lines = [f"{mark} {check.name:<13}{one_line(check.message)}"]
         return [*lines, f"  {'':<13}{output.paint(hint, 'dim')}"] if hint else lines
     indent = " " * (TEXT_INDENT_COLUMNS if columns >= MIN_WIDE_COLUMNS else 4)
-    told = [*wrap(one_line(check.message), columns - 1 - len(indent))]
-    lines = [f"{mark} {check.name:<13}{told.pop(0) if columns >= MIN_WIDE_COLUMNS and told else ''}".rstrip()]
-    lines += [indent + piece for piece in told]
+    words = [*wrap(one_line(check.message), columns - 1 - len(indent))]
+    lines = [f"{mark} {check.name:<13}{words.pop(0) if columns >= MIN_WIDE_COLUMNS and words else ''}".rstrip()]
+    lines += [indent + piece for piece in words]
     lines += [indent + output.paint(piece, "dim") for piece in wrap(hint, columns - 1 - len(indent))]
     return lines
 

@@ -1,4 +1,4 @@
-"""The checks of `doctor` that need no network: config, keys, journal, disk, terminal."""
+"""Local checks of `doctor`: config, keys, journal, disk, terminal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sprig_tui.journal.records import Lane
 
 INTEGRITY_CHECK_TIMEOUT_S = 10.0
-"""Seconds that looking through the journal file may take."""
+"""Seconds that the integrity check of the journal file may take."""
 NOT_CREATED_TEXT = "is not there yet: the first send makes it"
 MAX_CLOCK_SKEW_MS = 5_000
 LOW_DISK_BYTES = 500_000_000
@@ -41,7 +41,7 @@ LOW_DISK_BYTES = 500_000_000
 
 
 class CheckResult(Struct, frozen=True):
-    """One thing that was looked at."""
+    """Result of one check."""
 
     name: Literal[
         "config",
@@ -64,14 +64,12 @@ class CheckResult(Struct, frozen=True):
 
 
 def _preference_checks(settings: Settings) -> Iterator[CheckResult]:
-    """What the console refuses of `[console]` and `[keys]`: it alone knows, and is loaded only where there is some."""
+    """Problems of `[console]` and `[keys]`; the console is loaded only where the config has them."""
     if settings.keys or settings.console:
         from sprig_tui.console.preferences import preferences
 
         for text in preferences(settings).faults:
-            yield CheckResult(
-                "config", "warning", f"{settings.document.file}: {text}", "the console goes on without it"
-            )
+            yield CheckResult("config", "warning", f"{settings.document.file}: {text}", "the console ignores it")
 
 
 def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -> Iterator[CheckResult]:
@@ -87,7 +85,7 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
         yield CheckResult(
             "config",
             "warning",
-            f"{document.file}: the {kind} {dotted_key(name)[:60]} is none of ours, and is left alone",
+            f"{document.file}: the {kind} {dotted_key(name)[:60]} is unknown, and is left alone",
             nearest_key_hint(name, KNOWN_TABLES),
         )
     yield from (CheckResult("config", "warning", one.message, one.hint) for one in settings.warnings)
@@ -116,7 +114,7 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
 
 
 def held_config_checks(paths: Paths) -> Iterator[CheckResult]:
-    """Processes that go on with the config from before, since what is on disk is not to be used."""
+    """Processes that keep the previous config because the one on disk is rejected."""
     for held in read_held_notes(paths):
         yield CheckResult(
             "config", "warning", f"process {held.pid} goes on with the one from before: {held.why}", held.hint
@@ -131,7 +129,7 @@ def _environment_id_checks(settings: Settings) -> Iterator[CheckResult]:
         yield CheckResult(
             "environments",
             "ok",
-            "no Sprig environment ids are set: webhook bodies need -e, and cannot be told apart by themselves",
+            "no Sprig environment ids are set: webhook bodies need -e, and are not routed automatically",
         )
 
 
@@ -156,7 +154,7 @@ async def _content_checks(settings: Settings, found: list[CheckResult]) -> list[
                 return [*found, CheckResult("journal", "ok", f"{settings.journal_name} {NOT_CREATED_TEXT}")]
             counts = (await journal.counts()).by_environment
             lanes = await journal.lanes()
-            # a real write, to the disk: what can be read may be full, or on a disk that fails
+            # a real write: a readable journal may be on a full or failing disk
             standing = await Readiness(journal).check()
             if not standing.ready:
                 found = [*found, CheckResult("journal", "fault", standing.message, standing.hint)]
@@ -182,7 +180,7 @@ async def _content_checks(settings: Settings, found: list[CheckResult]) -> list[
 def _lane_check(name: str, lane: Lane) -> CheckResult | None:
     said = f"{name} is {lane.state}: {lane.cause}"
     if lane.state == "waiting":
-        return CheckResult("lanes", "warning", said, "it goes on by itself")
+        return CheckResult("lanes", "warning", said, "it resumes automatically")
     if lane.pauses:
         return CheckResult(
             "lanes",
@@ -192,7 +190,7 @@ def _lane_check(name: str, lane: Lane) -> CheckResult | None:
             f" {name} tries at once, and sprig-tui run or listen with one delivery{_next_probe_text(lane)}",
         )
     if lane.state == "paused":
-        return CheckResult("lanes", "warning", said, f"sprig-tui journal resume {name} lets it go on")
+        return CheckResult("lanes", "warning", said, f"sprig-tui journal resume {name} resumes it")
     return None
 
 
@@ -223,7 +221,7 @@ def _clock_checks(ahead_ms: int) -> CheckResult:
 
 
 def _file_checks(path: Path) -> list[CheckResult] | None:
-    """The file by itself; None when there is none."""
+    """Checks of the journal file; None where there is none."""
     return [*_mode_checks(path), *_integrity_checks(path)] if path.exists() else None
 
 

@@ -1,4 +1,4 @@
-"""The checks of `doctor` over the network: whether an endpoint answers, and whether our clock agrees with its."""
+"""Network checks of `doctor`: endpoints and clock skew."""
 
 from __future__ import annotations
 
@@ -116,5 +116,5 @@ async def _try_key(url: str, name: str, key: SprigApiKey, timeout_s: float) -> C
         )
     # answers that are queued are delivered without it
     return CheckResult(
-        "sprig", "warning", f"{name}: {url} does not answer: {answer.error}", "sprig-tui pull goes on when it does"
+        "sprig", "warning", f"{name}: {url} does not answer: {answer.error}", "sprig-tui pull resumes when it does"
     )

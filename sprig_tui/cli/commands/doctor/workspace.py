@@ -1,4 +1,4 @@
-"""What `keys check` and `doctor` say of the keys once the workspace was asked."""
+"""Workspace checks of `keys check` and `doctor`: the source of each key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
     from sprig_tui.config.settings import Settings
 
-NOT_VISIBLE_TEXT = "the token sees no write keys, so which source a key belongs to cannot be told"
+NOT_VISIBLE_TEXT = "the token sees no write keys, so the source of a key cannot be looked up"
 ROLE_HINT = "give the token the role of a source admin or workspace owner"
 
 
@@ -66,7 +66,7 @@ def _source_checks(lookup: WorkspaceLookup) -> list[CheckResult]:
     for name, source, destinations, doubts in lookup.keys:
         if source is None:
             said = f"{name}: its key belongs to no source of the workspace {lookup.workspace}"
-            hint = f"Segment answers 200 all the same, and drops it: sprig-tui keys set {name}"
+            hint = f"Segment answers 200 anyway, and drops it: sprig-tui keys set {name}"
             checks.append(CheckResult("source", "fault", said, hint))
             continue
         text = f"{name}: {source_text(source)}; {destinations_text(destinations)}"

@@ -1,4 +1,4 @@
-"""`sprig-tui journal`: what it holds, and retention."""
+"""Command `journal`: its contents, retention and maintenance."""
 
 from __future__ import annotations
 
@@ -146,12 +146,12 @@ async def _prune(older_than: float, *, dry_run: bool, yes: bool, as_json: bool) 
     return ExitCode.OK
 
 
-@journal.command("resume", cls=CliCommand, short_help="Let a paused environment go on.")
+@journal.command("resume", cls=CliCommand, short_help="Resume a paused environment.")
 @click.argument("environment", type=ENVIRONMENT_TYPE, metavar="ENV")
 def resume(environment: str) -> int:
-    """Let an environment go on that is paused over a refused key or a wrong address.
+    """Resume an environment that is paused because of a rejected key or a wrong address.
 
-    A changed key or endpoint resumes it by itself; this is for when both are right, and Segment was wrong.
+    A changed key or endpoint resumes it automatically. Use this when both were right, and Segment was wrong.
     """
     return asyncio.run(_resume(environment))
 
@@ -168,7 +168,7 @@ async def _resume(environment: str) -> int:
             diagnostics.info(f"{environment} is not paused")
             return ExitCode.OK
         await opened.set_lane(environment, "open")
-    diagnostics.success(f"{environment} goes on; it was paused: {lane.cause}")
+    diagnostics.success(f"{environment} is resumed; it was paused: {lane.cause}")
     diagnostics.info("sprig-tui run delivers what is queued")
     return ExitCode.OK
 

@@ -1,4 +1,4 @@
-"""`sprig-tui journal verify`, `backup` and `salvage`: checks, copies and rescues a journal."""
+"""Commands `journal verify`, `journal backup` and `journal salvage`."""
 
 from __future__ import annotations
 

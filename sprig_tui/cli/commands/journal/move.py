@@ -1,4 +1,4 @@
-"""`sprig-tui journal migrate` and `journal copy`: from one machine to many."""
+"""Commands `journal migrate` and `journal copy`: from SQLite to PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sprig-tui keys`: list, set, remove."""
+"""Commands `keys list`, `keys set` and `keys remove`."""
 
 from __future__ import annotations
 

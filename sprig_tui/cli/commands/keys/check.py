@@ -1,4 +1,4 @@
-"""`sprig-tui keys check`."""
+"""Command `keys check`: checks write keys, and sends a test event."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def check(environment: str | None, send_test_event: bool, yes: bool, as_json: bo
         row, code = asyncio.run(_send_test_event(settings, chosen[0]))
         rows[0]["test_event"] = row
     for row in rows:
-        said = row.pop("said", ())
+        lookup_lines = row.pop("said", ())
         if not as_json:
-            said_of_it = printable("; ".join(row["faults"])) or "looks like a key"
-            output.write_line(f"{row['name']:<14}{row['key'] or 'no key':<12}{said_of_it}")
-            output.write_lines(f"{'':<14}{printable(line)}" for line in said)
+            verdict = printable("; ".join(row["faults"])) or "looks like a key"
+            output.write_line(f"{row['name']:<14}{row['key'] or 'no key':<12}{verdict}")
+            output.write_lines(f"{'':<14}{printable(line)}" for line in lookup_lines)
     if as_json:
         output.write_json({"environments": rows})
     return code

@@ -1,4 +1,4 @@
-"""New environments: whether a name makes one, or was surely meant to be the name of another."""
+"""Names of new environments, checked for misspelling."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ new_option = click.option("--new", is_flag=True, help="ENV is a new environment,
 
 
 def resolve_name(settings: Settings, name: str, *, new: bool) -> str | None:
-    """The environment that is meant; None, said on stderr, when the person wants neither. Raises ConfigError.
+    """The intended environment; None, with a message on stderr, where the user declines. Raises ConfigError.
 
     A name near a known one asks at a terminal, and wants `--new` in a script; any other new name is taken, and said.
     """
@@ -46,7 +46,7 @@ def resolve_name(settings: Settings, name: str, *, new: bool) -> str | None:
 
 
 def report_unprotected(settings: Settings, name: str) -> None:
-    """Say of an environment that was just made that sends to it ask nobody."""
+    """Report that a new environment is not protected."""
     found = settings.environments.get(name)
     if found is not None and not found.protected:
         diagnostics.info(

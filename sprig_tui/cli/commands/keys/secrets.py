@@ -1,4 +1,4 @@
-"""`keys sprig`, `keys token` and `keys workspace`: the kinds of secret beside the write key."""
+"""Commands `keys sprig`, `keys token` and `keys workspace`, and the steps that all secrets share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Write Key for `keys set`: pasted, or taken from a source of the workspace that is chosen by number or name."""
+"""Choice of a Write Key for `keys set`: pasted, or taken from a source of the workspace."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
 MAX_LISTED_SOURCES = 50
-"""Sources that are listed; any other can be named."""
+"""Sources listed; any other can be chosen by name."""
 
 
 class KeyChoice(NamedTuple):
-    """A key as it was given, and what speaks against its source."""
+    """A chosen key, and the warnings about its source."""
 
     text: str
     warnings: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ def _sources(settings: Settings) -> tuple[Source, ...]:
 
 
 def _pick_source(sources: Sequence[Source], settings: Settings, environment: str) -> Source | None:
-    """The source that the person picks; None to paste a key."""
+    """The source that the user picks; None to paste a key."""
     doubts = {source.id: source_mismatches(source, environment, settings.environments) for source in sources}
     # sorting keeps the order within each half
     listed = sorted(sources, key=lambda source: bool(doubts[source.id]))
