@@ -133,10 +133,11 @@ class PullActions:
 
         def warning(text: str) -> str:
             lint = lint_secret(text, SPRIG_API_KEY_RULES)
-            known = (one.write_key for one in self._session.settings.environments.values() if one.write_key)
-            if any(key.reveal() == lint.secret for key in known):
+            environments = self._session.settings.environments.values()
+            write_keys = (environment.write_key for environment in environments if environment.write_key)
+            if any(key.reveal() == lint.secret for key in write_keys):
                 return "this is a write key of Segment, and Sprig would be sent it"
-            return "; ".join(f"{one.message}: {one.hint}" for one in lint.warnings)
+            return "; ".join(f"{fault.message}: {fault.hint}" for fault in lint.warnings)
 
         text = "In Sprig: Integrations > Enrichment > Data Import API, in the environment that this one stands for."
         typed = await self._app.push_screen_wait(

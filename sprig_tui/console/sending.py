@@ -332,20 +332,22 @@ class SendActions:
         return self._session.journal
 
     def _report(self, added: list[AddResult], *, journal_only: bool) -> None:
+        """Show what became of records that were just journaled."""
         if len(added) == 1:
-            (one,) = added
-            if one.outcome == "known":
-                text = f"known: it is delivery {one.id}, {one.state.value}; r in Deliveries sends it again"
-            elif one.state is State.QUEUED:
-                text = f"queued as delivery {one.id}"
+            (result,) = added
+            is_queued = result.state is State.QUEUED and result.outcome != "known"
+            if result.outcome == "known":
+                text = f"known: it is delivery {result.id}, {result.state.value}; r in Deliveries sends it again"
+            elif is_queued:
+                text = f"queued as delivery {result.id}"
                 text += ", not delivered from here (--no-engine)" if journal_only else ""
-            elif one.reason == Reason.ANONYMOUS:
-                text = f"withheld as delivery {one.id}: it has no User ID and can never be sent"
+            elif result.reason == Reason.ANONYMOUS:
+                text = f"withheld as delivery {result.id}: it has no User ID and can never be sent"
             else:
-                text = f"withheld as delivery {one.id}: {one.reason}"
-            (notify if one.state is State.QUEUED and one.outcome != "known" else notify_warning)(self._app, text)
+                text = f"withheld as delivery {result.id}: {result.reason}"
+            (notify if is_queued else notify_warning)(self._app, text)
             return
-        queued = sum(one.state is State.QUEUED and one.outcome != "known" for one in added)
-        anonymous = sum(one.reason == Reason.ANONYMOUS for one in added)
+        queued = sum(result.state is State.QUEUED and result.outcome != "known" for result in added)
+        anonymous = sum(result.reason == Reason.ANONYMOUS for result in added)
         text = f"{queued:,} of {len(added):,} records queued"
         notify(self._app, f"{text}\n{never_sent(anonymous)}" if anonymous else text)

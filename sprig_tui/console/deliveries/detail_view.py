@@ -152,9 +152,9 @@ def derived_text(delivery: Delivery, origin: Delivery) -> str:
     return "the same for another address" if _is_readdressed(origin, delivery) else "sent again as new"
 
 
-def _is_readdressed(origin: Delivery, made: Delivery) -> bool:
+def _is_readdressed(origin: Delivery, derived: Delivery) -> bool:
     """Whether a run with `--endpoint` bound the two deliveries for different endpoints."""
-    return origin.bound_for != made.bound_for
+    return origin.bound_for != derived.bound_for
 
 
 def full_time(milliseconds: int) -> str:

@@ -76,7 +76,7 @@ class ReplayActions:
             self._on_progress("")
         notify(self._pane.app, replay_outcome(added, as_new=as_new))
         self._on_queued()
-        return [one for one in added if one.outcome == "new"]
+        return [result for result in added if result.outcome == "new"]
 
     async def replay_matching(self, journal: Journal, query: Query, *, as_new: bool) -> ReplayJob | None:
         """Start a replay job for everything that matches now; None if it was declined or nothing matches."""

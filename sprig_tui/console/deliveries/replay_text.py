@@ -142,11 +142,15 @@ def unsendable_text(rows: Sequence[Delivery]) -> str:
 def _not_queued_text(added: Sequence[AddResult] | Sequence[Delivery]) -> str:
     """Why none was queued again, by their state if all have the same."""
     they_are = "it is" if len(added) == 1 else "they are"
-    states = {one.state for one in added}
+    states = {result.state for result in added}
     if states == {State.QUEUED}:
         return f"{they_are} queued already"
     if states == {State.WITHHELD}:
-        because = f" ({', '.join(reasons)})" if (reasons := sorted({one.reason for one in added if one.reason})) else ""
+        because = (
+            f" ({', '.join(reasons)})"
+            if (reasons := sorted({result.reason for result in added if result.reason}))
+            else ""
+        )
         return f"{they_are} withheld{because}, with nothing that can be sent"
     return f"{they_are} queued already, or nothing can be sent"
 

@@ -80,7 +80,7 @@ def place_columns(width: int) -> tuple[PlacedColumn, ...]:
     gap = 2 if width >= WIDE_MIN_CELLS else 1
     room = width - MARK_CELLS
     kept: list[Column] = []
-    for column in sorted(COLUMNS, key=lambda one: one.rank):
+    for column in sorted(COLUMNS, key=lambda column: column.rank):
         if column.name == "id" and width < WIDE_MIN_CELLS:
             continue
         needed = column.min_cells + (gap if kept else 0)
@@ -100,8 +100,8 @@ def place_columns(width: int) -> tuple[PlacedColumn, ...]:
         ]
         if not growing:
             break
-        hungriest = min(growing, key=lambda one: (widths[one.name] - one.min_cells) / one.share)
-        widths[hungriest.name] += 1
+        next_column = min(growing, key=lambda column: (widths[column.name] - column.min_cells) / column.share)
+        widths[next_column.name] += 1
         room -= 1
     ordered = [column for column in COLUMNS if column.name in widths]
     return tuple(
@@ -202,18 +202,18 @@ def _text_or_dash(text: str, style: str = "") -> Cell:
 
 
 _CELLS: dict[ColumnName, Callable[[Delivery, int, int], Cell]] = {
-    "id": lambda one, _now, _width: (str(one.id), "muted"),
-    "time": lambda one, now, width: (short_time(one.added_at, now, width), "muted"),
-    "environment": lambda one, _now, _width: _text_or_dash(environment_title(one.environment)),
-    "survey": lambda one, _now, _width: _text_or_dash(one.survey_name or one.survey_id),
-    "user": lambda one, _now, _width: _text_or_dash(one.user_id),
-    "type": lambda one, _now, _width: _text_or_dash(one.question_type, "muted"),
+    "id": lambda row, _now, _width: (str(row.id), "muted"),
+    "time": lambda row, now, width: (short_time(row.added_at, now, width), "muted"),
+    "environment": lambda row, _now, _width: _text_or_dash(environment_title(row.environment)),
+    "survey": lambda row, _now, _width: _text_or_dash(row.survey_name or row.survey_id),
+    "user": lambda row, _now, _width: _text_or_dash(row.user_id),
+    "type": lambda row, _now, _width: _text_or_dash(row.question_type, "muted"),
     "answer": _answer_cell,
-    "state": lambda one, _now, _width: (state_word(one), STATE_STYLES[one.state]),
-    "status": lambda one, _now, _width: (str(one.status) if one.status else "", "good" if one.status < 300 else "bad"),
-    "attempts": lambda one, _now, _width: (
-        str(one.attempts) if one.attempts else "",
-        "muted" if one.attempts < 2 else "warning",
+    "state": lambda row, _now, _width: (state_word(row), STATE_STYLES[row.state]),
+    "status": lambda row, _now, _width: (str(row.status) if row.status else "", "good" if row.status < 300 else "bad"),
+    "attempts": lambda row, _now, _width: (
+        str(row.attempts) if row.attempts else "",
+        "muted" if row.attempts < 2 else "warning",
     ),
     "result": _result_cell,
 }

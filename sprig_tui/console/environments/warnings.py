@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def config_warnings(settings: Settings) -> tuple[str, ...]:
-    """Everything worth a warning, worst first."""
+    """Warnings about the config, worst first."""
     shared = (*check_shared_keys(settings.environments), *check_environment_ids(settings.environments))
     return (
         *(problem.message for problem in shared),
@@ -25,13 +25,13 @@ def config_warnings(settings: Settings) -> tuple[str, ...]:
 def environment_mismatch(
     environments: Mapping[str, Environment], selected: str, named: str | None, sprig_id: str | None
 ) -> str:
-    """The warning for a payload that belongs to another environment than the selected one; empty where it fits.
+    """The warning for a payload of another environment than the selected one; empty for none.
 
-    `named` and `sprig_id` are what the record says of itself (name of an environment, Sprig's environment id).
+    `named` and `sprig_id` are the environment name and Sprig's environment id in the record.
     """
     own = (named or "").strip().lower()
     identity = (sprig_id or "").strip()
-    by_id = next((name for name, one in environments.items() if one.sprig_environment_id == identity), "")
+    by_id = next((name for name, known in environments.items() if known.sprig_environment_id == identity), "")
     belongs = own or (by_id if identity else "")
     if belongs and belongs != selected:
         return f"this payload belongs to {belongs}, not to {selected}"
