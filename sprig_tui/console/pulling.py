@@ -139,7 +139,7 @@ class PullActions:
                 return "this is a write key of Segment, and Sprig would be sent it"
             return "; ".join(f"{fault.message}: {fault.hint}" for fault in lint.warnings)
 
-        text = "In Sprig: Integrations > Enrichment > Data Import API, in the environment that this one stands for."
+        text = "In Sprig: Integrations > Enrichment > Data Import API, in the environment that this one is for."
         typed = await self._app.push_screen_wait(
             Prompt(
                 f"Key of Sprig's API for {name}",

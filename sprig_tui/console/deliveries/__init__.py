@@ -1,1 +1,1 @@
-"""The Deliveries pane: a live log over the journal, its filter, replays and exports."""
+"""Deliveries pane: the live log of the journal, its filter, replays, withdrawals and exports."""

@@ -147,7 +147,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         self.updater.wake()
 
     def queue_changed(self) -> None:
-        """Deliveries were queued, or a replay job was made or changed: look for them, and tell the engine."""
+        """Deliveries were queued, or a replay job was made or changed: poll now, and post `Queued` for the engine."""
         self.post_message(self.Queued())
         self.job_line.wake()
         self.wake()

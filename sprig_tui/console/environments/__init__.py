@@ -1,1 +1,1 @@
-"""The Environments pane: where answers go, with which key, and how it stands."""
+"""Environments pane: Write Keys, endpoints and lane status of the environments."""

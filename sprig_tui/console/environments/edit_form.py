@@ -55,7 +55,7 @@ def id_change(text: str, current: Environment) -> ConfigChanges:
 class EditForm(Dialog[ConfigChanges | None]):
     """Asks for the settings of one environment. Result: the keys that changed (None removes one), or None."""
 
-    # seven rows of one line each stay in sight together, title included, on 24 rows
+    # with one line per row, the form and its title fit on 24 rows
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012 - as Textual declares it
 
     def __init__(self, environment: Environment) -> None:
