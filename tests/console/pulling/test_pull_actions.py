@@ -40,7 +40,7 @@ async def test_pull_is_confirmed_read_and_delivered(configured, sprig_api, sink)
     sprig_api.hold(sprig_samples.response(n) for n in range(30))
     async with configured.running() as pilot:
         await configured.press("1", "j", "u")
-        await configured.until(shown(configured, "Pull answers for development", "everything that Sprig has"))
+        await configured.until(shown(configured, "Pull answers for development", "everything in Sprig"))
         await configured.press("enter")
         assert sprig_api.requests == [], "no is the default"
         await configured.press("u")
@@ -78,7 +78,7 @@ async def test_stopped_pull_is_resumed_by_the_next(configured, sprig_api, sink):
         await configured.press("escape")
         await configured.until(said(configured, "stopped after 1,000 records", "resumes there"))
         await configured.press("u")
-        await configured.until(shown(configured, "goes on with the pull that stopped after 1,000 records"))
+        await configured.until(shown(configured, "resumes the pull that stopped after 1,000 records"))
         await configured.press("y")
         await configured.until(said(configured, "1,501 records on 2 pages"))
         await configured.until(lambda: sink.stats.accepted == 1_500)
