@@ -8,7 +8,7 @@ import pytest
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.preferences import LastChoice, initial_environment
-from sprig_tui.console.sending import SendPlan
+from sprig_tui.console.sending import SendActions, SendPlan
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 
@@ -139,10 +139,9 @@ async def test_unconfirmed_protected_environment_is_asked_about(console, sink, a
     file = answers(*(answer(number) for number in range(20)))
     async with console.running(files=(file,)) as pilot:
         await console.until(lambda: "1 of 20" in screen_text(pilot.app))
-        flows = pilot.app.services.send_actions
         # as if all that was looked at goes elsewhere
         monkeypatch.setattr(
-            flows, "_count_ahead", lambda *_: SendPlan(1, {"development": 1}, complete=False, estimate=20)
+            SendActions, "_count_ahead", lambda *_: SendPlan(1, {"development": 1}, complete=False, estimate=20)
         )
         await console.press("S")
         await console.until(lambda: "Send all of answers.jsonl, about 20 records?" in screen_text(pilot.app))
