@@ -1,4 +1,4 @@
-"""The main screen: three panes, and the handlers that tie them together."""
+"""Main screen: three panes, the handlers of their messages, and the actions of the Environments pane."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ Pane: TypeAlias = "EnvironmentPane | PayloadInspector | DeliveryLog"
 
 
 class MainScreen(Screen[None]):
-    """Environments, Payload, Deliveries; widgets send messages up, only this screen ties them together."""
+    """Environments, Payload and Deliveries; panes post messages, and only this screen connects them."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -86,13 +86,13 @@ class MainScreen(Screen[None]):
         self._session = session
         self._explained_rejection = False
         self._payload_warning = ""
-        """The warning about the payload in sight."""
+        """Warning about the payload shown."""
         self.status = StatusLine(badge(session.dependencies.label, session.permissions))
         self.environments = EnvironmentPane(id="environments", classes="pane")
         self.payload: PayloadInspector
         self.deliveries: DeliveryLog
         self.panes: dict[str, Pane] = {"environments": self.environments}
-        """By scope; Payload and Deliveries from `fill` on."""
+        """By scope; Payload and Deliveries are added by `mount_panes`."""
 
     @property
     def console(self) -> ConsoleApp:
@@ -110,13 +110,13 @@ class MainScreen(Screen[None]):
         yield KeyBar()
 
     def _placeholder(self, scope: str) -> Static:
-        """Where a pane will stand."""
-        room = Static(id=f"{scope}-room", classes="pane")
-        room.border_title = SCOPE_TITLES[scope]
-        return room
+        """Empty frame in the place of a pane that is mounted later."""
+        frame = Static(id=f"{scope}-room", classes="pane")
+        frame.border_title = SCOPE_TITLES[scope]
+        return frame
 
     def on_mount(self) -> None:
-        """Show the environments, which are known."""
+        """Show the environments of the config."""
         permissions = self._session.permissions
         self._last_choice = LastChoice(
             self._session.dependencies.paths.state_dir, writes=permissions.config and not permissions.read_only
@@ -128,14 +128,14 @@ class MainScreen(Screen[None]):
             self.environments.focus()
 
     def _first_pane(self) -> str:
-        """Where there is something to do."""
+        """The pane to focus: Payload with a file, Environments without a key, else Deliveries."""
         if self.console.files:
             return "payload"
         keys = any(environment.write_key for environment in self._session.settings.environments.values())
         return "deliveries" if keys else "environments"
 
     async def mount_panes(self) -> None:
-        """Put the Payload and Deliveries panes in their rooms; their code is loaded after the first paint."""
+        """Mount the Payload and Deliveries panes; their code is loaded after the first paint."""
         await asyncio.to_thread(_load_panes)
         from sprig_tui.console.deliveries.log import DeliveryLog
         from sprig_tui.console.payload.inspector import PayloadInspector
@@ -162,7 +162,7 @@ class MainScreen(Screen[None]):
         self.refresh_bindings()
 
     def use_settings(self, settings: Settings) -> None:
-        """Go on with these settings."""
+        """Apply changed settings to the panes."""
         self.payload.environments = settings.environments
         self.payload.rules = settings.rules
         self.deliveries.replays.protected = frozenset(
@@ -173,18 +173,17 @@ class MainScreen(Screen[None]):
         self.show_warnings()
 
     def use_journal(self) -> None:
-        """The journal was opened, or closed."""
+        """Give the Deliveries pane the journal that is open now, or None."""
         self.deliveries.journal = self._session.journal
 
     def on_descendant_focus(self) -> None:
-        """On narrow screens the pane with the focus gets most of the room."""
+        """Give the focused pane most of the room on a narrow screen."""
         if self.has_class("-narrow"):
             self._fit_panes()
         if "deliveries" in self.panes:
             self._stop_following_if_read()
 
     def on_resize(self) -> None:
-        """It may be narrow now."""
         if self.has_class("-narrow"):
             self._fit_panes()
 
@@ -192,10 +191,10 @@ class MainScreen(Screen[None]):
         scope = self.focused_scope()
         self.update_classes({f"-at-{other}": other == scope for other in self.panes})
 
-    # -- what moves ---------------------------------------------------------------------------------------------------
+    # -- snapshots and warnings ---------------------------------------------------------------------------------------
 
     def watch_snapshot(self, snapshot: ConsoleSnapshot) -> None:
-        """Hand the picture on; each widget repaints only what differs."""
+        """Pass the snapshot to the widgets, which repaint only what differs."""
         self.status.snapshot = snapshot
         if snapshot.failed and not self._explained_rejection and not self._session.permissions.config:
             self._explained_rejection = True
@@ -204,25 +203,25 @@ class MainScreen(Screen[None]):
         self.show_warnings()
 
     def show_warnings(self) -> None:
-        """Warnings: trouble now, the config, the payload in view."""
+        """Show the warnings about the session, the config and the payload."""
         trouble = (self.snapshot.trouble,) if self.snapshot.trouble else ()
         foreign = (self._payload_warning,) if self._payload_warning else ()
         misread = tuple(filter(None, (self.console.config_editor.fault, self.console.config_editor.missing)))
         self.environments.warnings = (*trouble, *misread, *foreign, *self.console.warnings)
         if "deliveries" in self.panes:
-            # narrow, the Environments pane is folded, and the status line too short for what to do about it
+            # on a narrow screen the Environments pane is folded, and the status line too short for the next step
             self.deliveries.trouble = self.snapshot.trouble if self.has_class("-narrow") else ""
 
     # -- commands -----------------------------------------------------------------------------------------------------
 
     def offered_commands(self) -> Sequence[type[Command]]:
-        """Of the focused pane, then of the others, then of the console."""
+        """Commands of the focused pane, then of the others, then of the console."""
         near = self.focused_scope()
         ordered = sorted(PANE_COMMANDS, key=lambda command: command.scope != near)
         return [*ordered, *app_commands.COMMANDS]
 
     def focused_scope(self) -> str:
-        """The pane with the focus; empty where none has it."""
+        """The scope of the focused pane; empty where none has the focus."""
         if self.focused is None:
             return ""
         for scope, pane in self.panes.items():
@@ -231,11 +230,11 @@ class MainScreen(Screen[None]):
         return ""
 
     async def run_command(self, command: type[Command]) -> None:
-        """Do a command from the palette, wherever the focus is."""
+        """Run a command from the palette, whichever pane has the focus."""
         await self.app.run_action(command.action(), self.panes.get(command.scope, self.app))
 
     async def action_forward(self, name: str) -> None:
-        """A pane's key, pressed in another pane."""
+        """Run a pane's command whose key was pressed in another pane."""
         command = _SHARED_COMMANDS[name]
         if command is SendRecord and self.focused_scope() != command.scope:
             # a record that may not be visible is not sent
@@ -276,13 +275,13 @@ class MainScreen(Screen[None]):
         return pane.unasked_command(action) if pane else None
 
     def focus_pane(self, scope: str) -> None:
-        """Go there."""
+        """Focus a pane."""
         pane = self.panes.get(scope)
         if pane is None:
             return
         if self.zoomed != scope:
             self.zoomed = ""
-        # At once, not after the messages that wait: keys typed ahead are for the new pane.
+        # set_focus acts at once, Widget.focus after queued messages: keys typed ahead are for the new pane
         self.set_focus(pane if isinstance(pane, EnvironmentPane) else pane.lines)
 
     # -- Environments -------------------------------------------------------------------------------------------------
@@ -350,7 +349,7 @@ class MainScreen(Screen[None]):
             self.environments.selected = name
 
     def on_paste(self, event: events.Paste) -> None:
-        """A file dropped on the terminal is opened, whichever pane has the focus."""
+        """Open a file dropped on the terminal, whichever pane has the focus."""
         if "payload" in self.panes and self.payload.open_pasted(event.text):
             event.stop()
             self.focus_pane("payload")
@@ -359,12 +358,12 @@ class MainScreen(Screen[None]):
     # -- Payload and Deliveries ---------------------------------------------------------------------------------------
 
     def on_delivery_log_delivery_selected(self, event: DeliveryLog.DeliverySelected) -> None:
-        """Show what the log selects; what a person looks at in a file gives way to a key or a click alone."""
+        """Show the selected delivery; only a key or a click replaces a record of a file."""
         shown = self.payload.detail
         if shown is not None and shown.delivery.id == event.delivery.id and not event.by_person:
             self.payload.update_delivery(event.delivery)
         elif event.by_person or shown is not None or not (self.payload.inspection or self.console.files):
-            # keys wait for what a key chose, not for what the log shows while more comes in
+            # keys wait for a delivery chosen by a key, not for one that the log follows
             group = "loading-delivery" if event.by_person else "delivery"
             self.run_worker(self._fetch_delivery(event.delivery.id), exclusive=True, group=group, exit_on_error=False)
 
@@ -383,18 +382,18 @@ class MainScreen(Screen[None]):
         self._stop_following_if_read()
 
     def _stop_following_if_read(self) -> None:
-        """What the Payload pane shows, and its keys act on, must not change under the person's eyes."""
+        """Stop following while the Payload pane has the focus: its record must not change meanwhile."""
         if self.focused_scope() == "payload" and self.payload.detail is not None:
             self.deliveries.stop_following()
 
     def _is_payload_stale(self) -> bool:
-        """Whether the log has chosen a delivery that the Payload pane does not show yet."""
+        """Whether the log has selected a delivery that the Payload pane does not show yet."""
         shown = self.payload.detail
         selected = self.deliveries.lines.selected
         return self.deliveries.is_selected_stale or bool(shown and selected and shown.delivery.id != selected)
 
     def on_payload_inspector_record_shown(self) -> None:
-        """Warn of a payload of another environment, and say what can be sent."""
+        """Warn of a payload of another environment, and show what can be sent."""
         browser = self.payload.navigator.browser
         if browser is not None and not self.payload.refusal("send_file"):
             total = f"{browser.file.count:,}" if browser.file.complete else f"of {browser.file.name}"
@@ -433,6 +432,6 @@ class MainScreen(Screen[None]):
         self.deliveries.wake()
 
     def on_delivery_log_queued(self) -> None:
-        """Something was queued again: the engine may look now."""
+        """Wake the engine: deliveries were queued again."""
         if self._session.engine is not None:
             self._session.engine.wake()

@@ -16,7 +16,7 @@ class PullAnswers(EnvironmentCommand):
     """Read new answers of the selected environment from Sprig's REST API, and send them.
 
     Asks first; a protected environment asks for its name. The first pull reads everything, later ones what is new and
-    an hour before it; nothing is sent twice. Escape stops it, and the next pull goes on there. Without a key of Sprig's
+    an hour before it; nothing is sent twice. Escape stops it, and the next pull resumes there. Without a key of Sprig's
     API it asks for one.
     """
 
@@ -64,8 +64,8 @@ class TestEvent(EnvironmentCommand):
 class PauseOrResume(EnvironmentCommand):
     """Pause sending to the selected environment, or resume it.
 
-    What is queued stays queued. It holds for every process on this journal, until somebody resumes it. On a lane that
-    waits or is paused over a refused key, resuming tries again at once.
+    What is queued stays queued. It holds for every process on this journal, until it is resumed. On a lane that waits
+    or is paused over a rejected key, resuming retries at once.
     """
 
     id = "pause-or-resume"
@@ -88,7 +88,7 @@ class RevealKey(EnvironmentCommand):
 class EditEnvironment(EnvironmentCommand):
     """Change region or address, requests per second, protection, and the Sprig environment id.
 
-    Saved to the config at once; deliveries go on under the new terms.
+    Saved to the config at once; deliveries continue with the new settings.
     """
 
     id = "edit-environment"

@@ -66,8 +66,8 @@ class PayloadInspector(HasCommands, Panel):
     """
 
     HELP = (
-        "One record at a time: what is sent for it, where each value comes from, and what is off. Enter opens a long or"
-        " nested value in place. Nothing leaves before you send it."
+        "One record at a time: what is sent for it, where each value comes from, and its problems. Enter opens a long"
+        " or nested value in place. Nothing leaves before you send it."
     )
     COMMAND_CLASSES = COMMANDS
     BINDINGS: ClassVar[list[BindingType]] = bindings(COMMANDS)
