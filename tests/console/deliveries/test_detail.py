@@ -1,4 +1,4 @@
-"""The detail screen: everything about a delivery, and what can be done from there."""
+"""Detail screen: facts, attempts, links to other deliveries, and its commands."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Completing a filter, and pointing at what is wrong in it."""
+"""Filter completion, and the caret under a syntax error."""
 
 import pytest
 from hypothesis import given

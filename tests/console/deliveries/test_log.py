@@ -1,4 +1,4 @@
-"""The pane in use: filter, follow, marks, failed ones, trouble, and its pictures."""
+"""Deliveries pane in use: filter, following, marks, failed deliveries, errors, snapshots."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Replays and exports from the pane: what is asked, and what the journal and the disk hold afterwards."""
+"""Replay, withdraw and export from the pane, and their effect on the journal and the disk."""
 
 import json
 

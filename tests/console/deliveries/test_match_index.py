@@ -1,4 +1,4 @@
-"""Matches against a plain sorted list, whatever is done to it."""
+"""MatchIndex, compared with a sorted list after every change."""
 
 import pytest
 from hypothesis import given

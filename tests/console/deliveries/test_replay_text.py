@@ -1,4 +1,4 @@
-"""What is asked before a replay, and what is said after it."""
+"""Replay texts: questions, results and progress."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A search over a real journal: what it finds, what it hears of, and what it reads."""
+"""Delivery search over a real journal: matches, polls and cached rows."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The config changes on disk while the console is open: noticed, never overwritten blindly."""
+"""Config changes on disk while the console is open: reloaded, never overwritten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ages, countdowns and moments."""
+"""Relative times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write Keys in the real console: added, linted, shown for a moment, removed; never in a picture."""
+"""Write keys in the real console: added, linted, revealed, removed, never in a screenshot."""
 
 from __future__ import annotations
 

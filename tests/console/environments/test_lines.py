@@ -1,4 +1,4 @@
-"""The lines of the pane: all that fits, the selected one first, nothing wider than the pane."""
+"""Lines of the Environments pane at several sizes."""
 
 from __future__ import annotations
 

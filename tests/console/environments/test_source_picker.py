@@ -1,4 +1,4 @@
-"""A key chosen by its source's name, in the real console against the look-alike of the Public API."""
+"""Source picker in the real console, against the fake Public API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sentence that says how an environment stands: every state, and never more than is known."""
+"""Status sentence of every lane state."""
 
 from __future__ import annotations
 

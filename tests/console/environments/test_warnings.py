@@ -1,4 +1,4 @@
-"""Payloads that belong to another environment than the selected one."""
+"""Warning for a payload of another environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pulling for the selected environment: real console, journal, engine, and both look-alikes."""
+"""Pulling in the real console, against fake Sprig and fake Segment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sending from the Payload pane: real files, journal, engine and look-alike."""
+"""Sending from the Payload pane: real files, journal, engine and fake Segment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counting before asking, and what is said afterwards."""
+"""Counts before a send, and the texts around it."""
 
 from __future__ import annotations
 
