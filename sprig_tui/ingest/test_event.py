@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
 
 import sprig_tui
 from sprig_tui.journal.records import NewDelivery
+from sprig_tui.segment.timestamps import format_iso
 from sprig_tui.segment.track import Track, derived_message_id, encode_track
 
 EVENT_NAME = "sprig-tui test event"
@@ -16,7 +16,6 @@ TEST_USER_ID = "sprig-tui-test"
 def make_test_event(environment: str, now_ms: int, nonce: str = "") -> NewDelivery:
     """A journal entry for a test event. Each has its own message id, so Segment does not drop it as a duplicate."""
     identity = derived_message_id("sprig-tui-test", environment, str(now_ms), nonce or secrets.token_hex(8))
-    at = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     body = encode_track(
         Track(
             message_id=identity,
@@ -25,7 +24,7 @@ def make_test_event(environment: str, now_ms: int, nonce: str = "") -> NewDelive
             type="track",
             properties={"environment": environment, "sentBy": "sprig-tui", "test": True},
             context={"integration": {"name": "sprig-tui", "version": sprig_tui.__version__}},
-            timestamp=at,
+            timestamp=format_iso(now_ms),
         )
     )
     return NewDelivery(

@@ -1,4 +1,4 @@
-"""Test event: builds it, and the dialog that follows its delivery."""
+"""Test event dialog: follows the delivery of a test event, and says where to look for it in Segment."""
 
 from __future__ import annotations
 
