@@ -90,21 +90,21 @@ def _integrations(rules: Rules) -> FieldTrace:
 
 def _add_lints(field: FieldTrace, lints: Sequence[Lint]) -> FieldTrace:
     inside = (f"{field.path}.", f"{field.path}[")
-    found = [
+    own_lints = [
         lint
         for lint in lints
         if lint.path == field.path or (field.path.startswith("properties.") and lint.path.startswith(inside))
     ]
-    if not found:
+    if not own_lints:
         return field
-    level: Level = "error" if any(lint.level == "error" for lint in found) else "warning"
+    level: Level = "error" if any(lint.level == "error" for lint in own_lints) else "warning"
     if field.level == "error":
         level = "error"
     return FieldTrace(
         field.path,
         field.value,
         field.origin,
-        _joined([*(_lint_text(lint, field.path) for lint in found), field.note]),
+        _joined([*(_lint_text(lint, field.path) for lint in own_lints), field.note]),
         level,
     )
 

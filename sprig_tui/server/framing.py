@@ -165,10 +165,10 @@ class RequestParser:
         bound = self._position + self._limits.head_bytes + 1
         if self._tail:
             seam = self._tail + self._data[self._position : self._position + 3]
-            if (found := seam.find(_END_OF_HEAD)) >= 0:
-                return found + 4 - len(self._tail)
-        found = self._data.find(_END_OF_HEAD, self._position, bound)
-        return (found + 4 if found >= 0 else min(bound, len(self._data))) - self._position
+            if (end := seam.find(_END_OF_HEAD)) >= 0:
+                return end + 4 - len(self._tail)
+        end = self._data.find(_END_OF_HEAD, self._position, bound)
+        return (end + 4 if end >= 0 else min(bound, len(self._data))) - self._position
 
     def _head(self) -> RequestHead:
         if self._version not in ("1.0", "1.1"):

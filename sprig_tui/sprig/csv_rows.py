@@ -46,8 +46,8 @@ def detect_delimiter(header: bytes, declared: str = "") -> str:
 
 def declared_delimiter(line: bytes) -> str:
     """The delimiter in a first line such as `sep=;`, which spreadsheets write; empty for any other line."""
-    found = _match_sep_line(line.strip(b"\r\n"))
-    return found[1].decode() if found else ""
+    match = _match_sep_line(line.strip(b"\r\n"))
+    return match[1].decode() if match else ""
 
 
 def read_rows(buffer: StreamBuffer, delimiter: str, max_record_bytes: int) -> Iterator[CsvRow]:

@@ -118,7 +118,7 @@ class FolderScanner:
     def scan(self, now: float) -> ScanResult:
         """Scan once. A missing folder is not an error; when it is back, all files in it count as new."""
         self._remarks = []
-        found: dict[str, FileSignature] = {}
+        signatures: dict[str, FileSignature] = {}
         partial: set[FileSignature] = set()
         if not os.path.isdir(self._folder):  # noqa: PTH112 - a bare text
             self._tracked.clear()
@@ -127,13 +127,13 @@ class FolderScanner:
         for path, name, status in self._walk():
             kind = classify_name(name)
             if kind == "answers":
-                found[path] = _signature(status)
+                signatures[path] = _signature(status)
             elif kind == "other":
                 self._add_remark(path, "is skipped: files ending in .json, .jsonl, .ndjson or .csv are read, also .gz")
             else:
                 partial.add(_signature(status))
-        ready, next_in = self._ready_files(found, now)
-        self._tracked = {path: tracked for path, tracked in self._tracked.items() if path in found}
+        ready, next_in = self._ready_files(signatures, now)
+        self._tracked = {path: tracked for path, tracked in self._tracked.items() if path in signatures}
         self._partial_files = partial
         return ScanResult(ready, next_in, self._remarks)
 
@@ -150,10 +150,10 @@ class FolderScanner:
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    def _ready_files(self, found: dict[str, FileSignature], now: float) -> tuple[list[ReadyFile], float | None]:
+    def _ready_files(self, signatures: dict[str, FileSignature], now: float) -> tuple[list[ReadyFile], float | None]:
         ready: list[ReadyFile] = []
         next_in: float | None = None
-        for path, signature in found.items():
+        for path, signature in signatures.items():
             tracked = self._tracked.get(path)
             if tracked is None or tracked.signature != signature:
                 # the whole signature is compared: a new file may reuse an inode, but has another time
@@ -279,9 +279,9 @@ class FolderNotifier:
         )
         first = True
         async with aclosing(watching) as changes:
-            async for found in changes:
+            async for changed in changes:
                 # changes before the watch was set up are not reported, so the first round counts as one
-                if found or first:
+                if changed or first:
                     self.changed.set()
                 first = False
                 if _folder_identity(self._folder) != identity:

@@ -175,17 +175,17 @@ def _try_record(buffer: StreamBuffer, path: str, limit: int) -> RawRecord | None
     data, at = buffer.data, buffer.position
     if buffer.base + at < buffer.searched:
         return None  # an earlier record searched this part already, without a brace that ended it
-    found = _brace_before_object(data, at, at + limit)
-    buffer.searched = buffer.base + (min(at + limit, len(data)) if found is None else found.end())
-    if found is None:
+    brace = _brace_before_object(data, at, at + limit)
+    buffer.searched = buffer.base + (min(at + limit, len(data)) if brace is None else brace.end())
+    if brace is None:
         return None
-    raw = data[at : found.end()]
+    raw = data[at : brace.end()]
     try:
         _validate(raw)
     except (DecodeError, RecursionError):
         return None
     line = buffer.line
-    buffer.advance_to(found.end())
+    buffer.advance_to(brace.end())
     return RawRecord(raw, line, path)
 
 
@@ -274,12 +274,12 @@ def _resync(buffer: StreamBuffer, indent: bytes | None) -> bytes:
     pattern = re.compile(rb"\}\s*,\s*(?=\{)" if indent is None else rb"\n" + indent + rb"(?=[{\[])")
     skipped = b""
     while True:
-        found = pattern.search(buffer.data, buffer.position)
-        end = found.end() if found else max(buffer.position, len(buffer.data) - _TAIL_BYTES)
+        match = pattern.search(buffer.data, buffer.position)
+        end = match.end() if match else max(buffer.position, len(buffer.data) - _TAIL_BYTES)
         if len(skipped) < MAX_EXCERPT_BYTES:
             skipped += buffer.data[buffer.position : end]
         buffer.advance_to(end)
-        if found:
+        if match:
             return skipped.rstrip(b" \t\r\n,")
         if not buffer.fill():
             skipped += buffer.data[buffer.position :]
@@ -291,8 +291,8 @@ def _resync(buffer: StreamBuffer, indent: bytes | None) -> bytes:
 def _skip(buffer: StreamBuffer, pattern: re.Pattern[bytes]) -> bool:
     """Advance past everything that `pattern` matches; False at the end of the stream."""
     while True:
-        found = pattern.match(buffer.data, buffer.position)
-        buffer.advance_to(found.end() if found else buffer.position)
+        match = pattern.match(buffer.data, buffer.position)
+        buffer.advance_to(match.end() if match else buffer.position)
         if buffer.position < len(buffer.data):
             return True
         if not buffer.fill():

@@ -47,14 +47,14 @@ def is_too_deep(raw: bytes) -> bool:
 def has_lone_surrogate(raw: bytes) -> bool:
     r"""Whether an escape such as `\ud83d` lacks its other half, so that it cannot be written as UTF-8."""
     expected = -1
-    for found in _surrogate.finditer(raw):
-        digits = found.group(1)
+    for match in _surrogate.finditer(raw):
+        digits = match.group(1)
         low = digits is not None and digits[1:2].lower() in b"cdef"
-        if expected >= 0 and not (low and found.start() == expected):
+        if expected >= 0 and not (low and match.start() == expected):
             return True
         if low and expected < 0:
             return True
-        expected = found.end() if digits is not None and not low else -1
+        expected = match.end() if digits is not None and not low else -1
     return expected >= 0
 
 

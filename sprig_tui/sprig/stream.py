@@ -217,17 +217,17 @@ def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:  # noqa: C90
                     inflate = zlib.decompressobj(wbits=31)
                 before = inflate.copy()
                 try:
-                    found = inflate.decompress(data, CHUNK_BYTES)
+                    content = inflate.decompress(data, CHUNK_BYTES)
                 except zlib.error as error:
                     yield b"".join((*ready, _inflate_until_damage(before, data)))
                     raise BrokenStreamError("the gzip data is damaged here") from error
-                ready.append(found)
-                size += len(found)
+                ready.append(content)
+                size += len(content)
                 if size >= CHUNK_BYTES:
                     yield b"".join(ready)
                     ready.clear()
                     size = 0
-                full = len(found) == CHUNK_BYTES and not inflate.eof
+                full = len(content) == CHUNK_BYTES and not inflate.eof
                 data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
                 inflate = None if inflate.eof else inflate
         if size:
@@ -240,18 +240,18 @@ def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:  # noqa: C90
 
 def _inflate_until_damage(inflate: zlib._Decompress, data: bytes) -> bytes:
     """The content of `data` up to the damage in it; zlib returns nothing from a call that fails."""
-    found = b""
+    content = b""
     size = len(data)
-    while size and data and len(found) < CHUNK_BYTES:
+    while size and data and len(content) < CHUNK_BYTES:
         attempt = inflate.copy()
         try:
-            found += attempt.decompress(data[:size], CHUNK_BYTES)
+            content += attempt.decompress(data[:size], CHUNK_BYTES)
         except zlib.error:
             size //= 2
             continue
         inflate = attempt
         data = attempt.unconsumed_tail + data[size:]
-    return found
+    return content
 
 
 def _guess_utf16(head: bytes) -> str:

@@ -109,13 +109,13 @@ def json_fault(raw: bytes, error: DecodeError) -> tuple[str, str]:
     """The place of a known bad character (` at byte 7`, or empty), and the fault."""
     if has_lone_surrogate(raw):
         return "", "half of a surrogate pair stands alone in an escape"
-    found = _match_malformed(str(error))
-    if found is None:
+    match = _match_malformed(str(error))
+    if match is None:
         return "", "it ends too early"
-    at = int(found[2])
+    at = int(match[2])
     if culprit := _describe_culprit(raw, at):
         return f" at byte {at + 1}", culprit.rstrip(",")
-    return "", f"{found[1]} at byte {at + 1}"
+    return "", f"{match[1]} at byte {at + 1}"
 
 
 def _describe_culprit(raw: bytes, at: int) -> str:
@@ -133,14 +133,14 @@ def _describe_culprit(raw: bytes, at: int) -> str:
 def describe_field_fault(error: ValidationError) -> tuple[str, str]:
     """Path and wording of a field that msgspec rejected."""
     text = str(error)
-    if found := _match_wrong_type(text):
-        *others, last = (_TYPE_WORDS.get(kind, kind) for kind in _sort_kinds(found[1].split(" | ")))
+    if match := _match_wrong_type(text):
+        *others, last = (_TYPE_WORDS.get(kind, kind) for kind in _sort_kinds(match[1].split(" | ")))
         expected = f"{', '.join(others)} or {last}" if others else last
-        return found[3] or "", f"expected {expected}, got {_TYPE_WORDS.get(found[2], found[2])}"
-    if found := _match_missing(text):
-        return join_path(found[2] or "", found[1]), "is missing"
-    if found := _match_located(text):
-        return found[2], found[1][:1].lower() + found[1][1:]
+        return match[3] or "", f"expected {expected}, got {_TYPE_WORDS.get(match[2], match[2])}"
+    if match := _match_missing(text):
+        return join_path(match[2] or "", match[1]), "is missing"
+    if match := _match_located(text):
+        return match[2], match[1][:1].lower() + match[1][1:]
     return "", text[:1].lower() + text[1:]
 
 
