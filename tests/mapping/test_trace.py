@@ -48,7 +48,7 @@ def rows(response: Any, rules: Rules | None = None, environment: str = "producti
     return {field.path: field for field in mapping.fields}
 
 
-def said(field: FieldTrace) -> tuple[str, str, str]:
+def summary(field: FieldTrace) -> tuple[str, str, str]:
     return field.origin, field.level, field.note
 
 
@@ -78,11 +78,11 @@ def test_trace_of_a_complete_answer(make: Make) -> None:
     assert found["event"] == FieldTrace("event", "SDK - Submitted - Survey Response", "default")
     assert found["type"] == FieldTrace("type", "track", "default")
     assert found["properties.responseGroupId"].origin == "responseGroupUid"
-    assert said(found["properties.surveyId"]) == ("surveyId", "ok", "not a UUID; sent as Sprig gives it")
+    assert summary(found["properties.surveyId"]) == ("surveyId", "ok", "not a UUID; sent as Sprig gives it")
     assert found["context.integration"].origin == "default"
-    assert said(found["sentAt"]) == ("at send", "ok", "stamped on each attempt")
-    assert said(found["timestamp"]) == ("createdAt", "ok", "")
-    assert said(found["receivedAt"]) == ("", "ok", "never sent: Segment sets it on arrival")
+    assert summary(found["sentAt"]) == ("at send", "ok", "stamped on each attempt")
+    assert summary(found["timestamp"]) == ("createdAt", "ok", "")
+    assert summary(found["receivedAt"]) == ("", "ok", "never sent: Segment sets it on arrival")
     assert found["messageId"].origin == "computed"
     assert [path for path, field in found.items() if field.level != "ok"] == ["properties.createdAt"]
 
@@ -208,7 +208,7 @@ def test_trace_of_a_complete_answer(make: Make) -> None:
     ],
 )
 def test_field_notes(make: Make, changes: dict[str, Any], path: str, expected: tuple[str, str, str]) -> None:
-    assert said(rows(make(**changes))[path]) == expected
+    assert summary(rows(make(**changes))[path]) == expected
 
 
 def test_rules_are_noted(make: Make) -> None:
@@ -225,16 +225,16 @@ def test_rules_are_noted(make: Make) -> None:
     assert found["context.integration"].origin == "config"
     assert found["integrations"] == FieldTrace("integrations", {"All": False}, "config")
     assert found["properties.surveyName"] == FieldTrace("properties.surveyName", "Known", "catalogue")
-    assert said(found["properties.createdAt"]) == ("catalogue", "ok", "")
-    assert said(found["properties.visitorId"]) == ("config", "ok", "left out, as the rules ask")
+    assert summary(found["properties.createdAt"]) == ("catalogue", "ok", "")
+    assert summary(found["properties.visitorId"]) == ("config", "ok", "left out, as the rules ask")
     assert found["properties.visitorId"].value is UNSET
-    assert said(found["properties.email"]) == (
+    assert summary(found["properties.email"]) == (
         "email",
         "ok",
         "sha256 of its trimmed lower-case text, as the rules ask",
     )
-    assert said(found["properties.oldVisitorId"]) == ("", "ok", "not in the record")
-    assert said(found["properties.attributes"]) == (
+    assert summary(found["properties.oldVisitorId"]) == ("", "ok", "not in the record")
+    assert summary(found["properties.attributes"]) == (
         "attributes",
         "ok",
         "left out, as the rules ask: plan; hashed, as the rules ask: company",

@@ -227,7 +227,7 @@ async def test_unlisted_survey_stays_in_the_catalogue(trial: Trial, sprig_api: F
 
 
 @pytest.mark.parametrize(
-    ("trouble", "said"),
+    ("trouble", "warning"),
     [
         ({"status": 404}, "answers 404"),
         ({"body": b"<html>", "times": 3}, "HTML"),
@@ -236,12 +236,12 @@ async def test_unlisted_survey_stays_in_the_catalogue(trial: Trial, sprig_api: F
     ],
 )
 async def test_invalid_survey_list_is_a_warning(
-    trial: Trial, sprig_api: FakeSprigApi, trouble: dict[str, Any], said: str
+    trial: Trial, sprig_api: FakeSprigApi, trouble: dict[str, Any], warning: str
 ) -> None:
     sprig_api.hold([response(1)])
     sprig_api.trouble(**trouble, where=lambda asked: asked.path == "/v1/surveys")
     state = await trial.pull()
-    assert said in state.warnings[0]
+    assert warning in state.warnings[0]
     assert len(trial.answers) == 1
 
 

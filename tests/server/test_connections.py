@@ -201,9 +201,9 @@ async def test_pipelined_requests_are_answered_in_order(serve):
     [connection] = served.up.connections.members
     assert len(served.up.connections.tasks) == 1, "one in flight, whatever waits behind it"
     served.go.set()
-    told = b""
-    while told.count(b"HTTP/1.1 200 ") < 301 or not told.endswith(b"}"):
-        told += await reader.read(65_536)
+    received = b""
+    while received.count(b"HTTP/1.1 200 ") < 301 or not received.endswith(b"}"):
+        received += await reader.read(65_536)
     assert connection.phase.name == "IDLE"
     writer.close()
 
@@ -252,9 +252,9 @@ async def test_framing_rejections_are_json_and_counted(serve, raw, status):
     served = await serve(head_seconds=0.2)
     reader, writer = await served.connect()
     writer.write(raw)
-    told = await reader.read()
+    received = await reader.read()
     writer.close()
-    head, _, body = told.rpartition(b"\r\n\r\n")
+    head, _, body = received.rpartition(b"\r\n\r\n")
     assert head.rpartition(b"HTTP/1.1 ")[2].startswith(b"%d " % status)
     assert b"content-type: application/json" in head
     assert body.startswith(b'{"error":"')

@@ -17,9 +17,9 @@ TOKEN = "production-token-0123456789"
 ENVIRONMENTS = {"production": Environment(name="production", webhook_token=WebhookToken(TOKEN))}
 
 
-class Post:
-    def __init__(self, watchpost: HealthServer, journal: SQLiteJournal, client: httpx.AsyncClient) -> None:
-        self.watchpost, self.journal, self.client = watchpost, journal, client
+class ServedHealth:
+    def __init__(self, health_server: HealthServer, journal: SQLiteJournal, client: httpx.AsyncClient) -> None:
+        self.health_server, self.journal, self.client = health_server, journal, client
 
     async def ask(self, path: str, token: str = "") -> httpx.Response:
         return await self.client.get(path, headers={"authorization": f"Bearer {token}"} if token else {})
@@ -28,52 +28,54 @@ class Post:
 @pytest.fixture
 def serve(tmp_path) -> Callable:
     @asynccontextmanager
-    async def start(*, trusting: bool) -> AsyncIterator[Post]:
+    async def start(*, trusting: bool) -> AsyncIterator[ServedHealth]:
         async with SQLiteJournal(tmp_path / "j.db") as journal:
-            watchpost = HealthServer(journal, ENVIRONMENTS, allow_anonymous=trusting)
+            health_server = HealthServer(journal, ENVIRONMENTS, allow_anonymous=trusting)
             async with (
-                running_server(watchpost.app, bind("127.0.0.1", 0), HEALTH_LIMITS, traffic=watchpost.traffic) as up,
+                running_server(
+                    health_server.app, bind("127.0.0.1", 0), HEALTH_LIMITS, traffic=health_server.traffic
+                ) as up,
                 httpx.AsyncClient(base_url=up.url, trust_env=False) as client,
             ):
-                yield Post(watchpost, journal, client)
+                yield ServedHealth(health_server, journal, client)
 
     return start
 
 
 async def test_readyz_follows_config_stop_and_journal(serve):
-    async with serve(trusting=True) as post:
-        assert (await post.ask("/healthz")).json() == {"alive": True}
-        assert (await post.ask("/readyz")).json() == {
+    async with serve(trusting=True) as served:
+        assert (await served.ask("/healthz")).json() == {"alive": True}
+        assert (await served.ask("/readyz")).json() == {
             "ready": True,
             "stopping": False,
             "journal": "writable",
             "lanes": {},
             "config": "in use",
         }
-        post.watchpost.set_config_problem("it is empty")
-        told = (await post.ask("/readyz")).json()
-        assert (told["ready"], told["config"]) == (True, "the previous one is in use: it is empty")
-        post.watchpost.set_stopping()
-        done = await post.ask("/readyz")
+        served.health_server.set_config_problem("it is empty")
+        body = (await served.ask("/readyz")).json()
+        assert (body["ready"], body["config"]) == (True, "the previous one is in use: it is empty")
+        served.health_server.set_stopping()
+        done = await served.ask("/readyz")
         assert (done.status_code, done.json()["stopping"]) == (503, True)
-        await post.journal.close()
-        assert (await post.ask("/healthz")).status_code == 200
-        assert "sprig_tui_journal_readable 0.0" in (await post.ask("/metrics")).text
+        await served.journal.close()
+        assert (await served.ask("/healthz")).status_code == 200
+        assert "sprig_tui_journal_readable 0.0" in (await served.ask("/metrics")).text
 
 
 async def test_health_server_has_no_other_routes(serve):
-    async with serve(trusting=True) as post:
-        done = await post.ask("/webhooks/production")
+    async with serve(trusting=True) as served:
+        done = await served.ask("/webhooks/production")
         assert (done.status_code, "/metrics" in done.json()["error"]) == (404, True)
-        assert (await post.client.post("/metrics")).status_code == 405
+        assert (await served.client.post("/metrics")).status_code == 405
 
 
 async def test_readyz_hides_details_without_a_token(serve):
-    async with serve(trusting=False) as post:
-        assert (await post.ask("/readyz")).json() == {"ready": True, "stopping": False}
-        assert (await post.ask("/metrics")).status_code == 401
-        assert (await post.ask("/metrics", "wrong")).status_code == 401
-        assert (await post.ask("/metrics", TOKEN)).status_code == 200
-        assert (await post.ask("/readyz", TOKEN)).json()["journal"] == "writable"
-        post.watchpost.reconfigure({"production": Environment(name="production")})
-        assert (await post.ask("/metrics", TOKEN)).status_code == 401, "that token is no longer one"
+    async with serve(trusting=False) as served:
+        assert (await served.ask("/readyz")).json() == {"ready": True, "stopping": False}
+        assert (await served.ask("/metrics")).status_code == 401
+        assert (await served.ask("/metrics", "wrong")).status_code == 401
+        assert (await served.ask("/metrics", TOKEN)).status_code == 200
+        assert (await served.ask("/readyz", TOKEN)).json()["journal"] == "writable"
+        served.health_server.reconfigure({"production": Environment(name="production")})
+        assert (await served.ask("/metrics", TOKEN)).status_code == 401, "that token is no longer one"

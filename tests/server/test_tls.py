@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import ssl
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from support.certificates import key_pem, make_certificate
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.server.tls import Certificate
 
 
 def made(name: str) -> tuple[bytes, bytes]:
-    """A self-signed certificate and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    whose = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(whose)
-        .issuer_name(whose)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return signed.public_bytes(serialization.Encoding.PEM), key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    """A self-signed certificate and its key, as PEM."""
+    certificate, key = make_certificate(name)
+    return certificate, key_pem(key)
 
 
 async def shown(port: int) -> bytes:

@@ -37,54 +37,54 @@ def entries(*names: str) -> list[NewDelivery]:
 
 async def test_concurrent_requests_share_a_commit():
     journal = RecordingJournal()
-    inflow = GroupCommitter(journal)
-    await asyncio.gather(*(inflow.store(entries(f"m{number}")) for number in range(40)))
+    committer = GroupCommitter(journal)
+    await asyncio.gather(*(committer.store(entries(f"m{number}")) for number in range(40)))
     assert len(journal.calls) < 4
     assert sorted(name for names in journal.calls for name in names) == sorted(f"m{number}" for number in range(40))
 
 
 @given(st.lists(st.lists(st.text(max_size=3), max_size=4), max_size=30))
 @settings(max_examples=40, deadline=None)
-async def test_each_request_gets_its_own_results(parcels):
-    inflow = GroupCommitter(RecordingJournal())
-    told = await asyncio.gather(*(inflow.store(entries(*names)) for names in parcels))
-    assert [[one.outcome for one in added] for added in told] == parcels
+async def test_each_request_gets_its_own_results(requests):
+    committer = GroupCommitter(RecordingJournal())
+    results = await asyncio.gather(*(committer.store(entries(*names)) for names in requests))
+    assert [[result.outcome for result in added] for added in results] == requests
 
 
 async def test_large_request_is_committed_alone_in_order():
     journal = RecordingJournal()
-    inflow = GroupCommitter(journal)
+    committer = GroupCommitter(journal)
     large = [f"l{number}" for number in range(MAX_GROUP_ENTRIES + 1)]
-    await asyncio.gather(inflow.store(entries("a")), inflow.store(entries(*large)), inflow.store(entries("b")))
+    await asyncio.gather(committer.store(entries("a")), committer.store(entries(*large)), committer.store(entries("b")))
     assert journal.calls == [["a"], large, ["b"]]
 
 
-@pytest.mark.parametrize("error", [JournalError("the journal failed"), ValueError("of no parcel")])
+@pytest.mark.parametrize("error", [JournalError("the journal failed"), ValueError("of no request")])
 async def test_failing_request_does_not_fail_others(error):
     journal = RecordingJournal(error)
-    inflow = GroupCommitter(journal)
-    told = await asyncio.gather(
-        *(inflow.store(entries(name)) for name in ("a", "bad", "b", "c")), return_exceptions=True
+    committer = GroupCommitter(journal)
+    results = await asyncio.gather(
+        *(committer.store(entries(name)) for name in ("a", "bad", "b", "c")), return_exceptions=True
     )
-    assert [type(one) for one in told] == [list, JournalError, list, list]
+    assert [type(result) for result in results] == [list, JournalError, list, list]
 
 
 @pytest.mark.parametrize("kind", [JournalFullError, JournalUnreachableError])
 async def test_store_error_fails_the_whole_group_once(kind):
     journal = RecordingJournal(kind("no room left", hint="free disk space"))
-    inflow = GroupCommitter(journal)
-    told = await asyncio.gather(*(inflow.store(entries("bad")) for _ in range(20)), return_exceptions=True)
-    assert all(isinstance(one, kind) for one in told)
-    assert len({id(one) for one in told}) == 20, "each waiter has an error of its own"
+    committer = GroupCommitter(journal)
+    results = await asyncio.gather(*(committer.store(entries("bad")) for _ in range(20)), return_exceptions=True)
+    assert all(isinstance(result, kind) for result in results)
+    assert len({id(result) for result in results}) == 20, "each waiter has an error of its own"
     assert len(journal.calls) <= 2
-    assert (await inflow.store(entries("later")))[0].outcome == "later"
+    assert (await committer.store(entries("later")))[0].outcome == "later"
 
 
 async def test_cancelled_request_does_not_delay_others():
     journal = RecordingJournal()
-    inflow = GroupCommitter(journal)
-    leaving = asyncio.create_task(inflow.store(entries("leaves")))
-    staying = asyncio.create_task(inflow.store(entries("stays")))
+    committer = GroupCommitter(journal)
+    leaving = asyncio.create_task(committer.store(entries("leaves")))
+    staying = asyncio.create_task(committer.store(entries("stays")))
     await asyncio.sleep(0)
     leaving.cancel()
     assert (await staying)[0].outcome == "stays"
@@ -105,28 +105,28 @@ class Hanging(RecordingJournal):
 
 async def test_hanging_journal_times_out_once_then_fails_immediately():
     journal = Hanging()
-    inflow = GroupCommitter(journal, timeout_s=0.05)
-    told = await asyncio.gather(*(inflow.store(entries(name)) for name in "abc"), return_exceptions=True)
-    assert [type(one) for one in told] == [JournalUnavailableError] * 3
-    assert "did not store" in inflow.problem()
+    committer = GroupCommitter(journal, timeout_s=0.05)
+    results = await asyncio.gather(*(committer.store(entries(name)) for name in "abc"), return_exceptions=True)
+    assert [type(result) for result in results] == [JournalUnavailableError] * 3
+    assert "did not store" in committer.problem()
     with pytest.raises(JournalUnavailableError):
         async with asyncio.timeout(0):  # at once, without a turn of the loop
-            await inflow.store(entries("d"))
+            await committer.store(entries("d"))
     journal.go.set()
     async with asyncio.timeout(20):
-        while inflow.problem():  # noqa: ASYNC110 - nothing tells of it
+        while committer.problem():  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0)
-    assert (await inflow.store(entries("e")))[0].outcome == "e"
+    assert (await committer.store(entries("e")))[0].outcome == "e"
     stored = [name for names in journal.calls for name in names]
     assert "d" not in stored
     assert stored[-1] == "e"
 
 
 async def test_problem_is_reported_until_a_write_succeeds():
-    inflow = GroupCommitter(journal := RecordingJournal(JournalFullError("no room left", hint="free disk space")))
+    committer = GroupCommitter(journal := RecordingJournal(JournalFullError("no room left", hint="free disk space")))
     with pytest.raises(JournalFullError):
-        await inflow.store(entries("bad"))
-    assert inflow.problem() == "no room left"
-    await inflow.store(entries("good"))
-    assert inflow.problem() == ""
+        await committer.store(entries("bad"))
+    assert committer.problem() == "no room left"
+    await committer.store(entries("good"))
+    assert committer.problem() == ""
     assert journal.number == 1

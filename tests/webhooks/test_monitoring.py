@@ -122,6 +122,6 @@ async def test_rejections_are_counted_and_logged(serve, answer, caplog):
     assert found["sprig_tui_webhook_requests_total", "404"] == 2
     for status, number in (("400", 1), ("404", 2), ("405", 1)):
         assert found["sprig_tui_http_refusals_total", status] == number
-    told = [record.getMessage() for record in caplog.records]
-    assert [line[18:21] for line in told] == ["404", "405", "400"], "the second of a kind a minute later"
-    assert "\x1b" not in "".join(told)
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line[18:21] for line in lines] == ["404", "405", "400"], "the second of a kind a minute later"
+    assert "\x1b" not in "".join(lines)

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable
 
 import pytest
+from support.blocked_journal import BlockedJournal
 
 from sprig_tui.config.environment import Environment, WebhookToken
 from sprig_tui.errors import JournalFullError
@@ -123,7 +124,7 @@ async def test_json_content_types_are_accepted(serve, answer, kind):
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "reason"),
     [
         (b"{", "ends too early"),
         (b'{"eventType":"ANSWER_SUBMITTED"', "ends too early"),
@@ -136,12 +137,12 @@ async def test_json_content_types_are_accepted(serve, answer, kind):
         (b"x" + b"{" * 101 + b'"' + b'\\"' * 75_000, "at byte 1"),
     ],
 )
-async def test_body_that_is_not_json_is_rejected_and_withheld(serve, raw, said):
+async def test_body_that_is_not_json_is_rejected_and_withheld(serve, raw, reason):
     served = await serve()
     done = await served.post(raw)
     assert done.status_code == 400
     assert done.json()["error"].startswith("the body is not JSON: ")
-    assert said in done.json()["error"]
+    assert reason in done.json()["error"]
     assert done.json()["withheld"] == 1
     [delivery] = await served.log()
     assert (delivery.environment, delivery.reason) == ("production", "invalid")
@@ -188,9 +189,9 @@ async def test_body_with_too_many_records_is_rejected(serve):
 
 async def test_announced_long_body_is_rejected_before_it_is_read(serve):
     served = await serve(limits=WebhookLimits(body_bytes=1000))
-    told = await exchange(served.port, HEAD + b"content-length: 1001\r\nexpect: 100-continue\r\n\r\n")
-    assert told.startswith(b"HTTP/1.1 413 ")
-    assert told.endswith(b'{"error":"the body is longer than 1,000 bytes"}')
+    response = await exchange(served.port, HEAD + b"content-length: 1001\r\nexpect: 100-continue\r\n\r\n")
+    assert response.startswith(b"HTTP/1.1 413 ")
+    assert response.endswith(b'{"error":"the body is longer than 1,000 bytes"}')
     absurd = await exchange(served.port, HEAD + b"content-length: " + b"9" * 20 + b"\r\n\r\n")
     assert absurd[9:12] in (b"413", b"400")
 
@@ -198,8 +199,8 @@ async def test_announced_long_body_is_rejected_before_it_is_read(serve):
 async def test_chunked_body_over_the_limit_is_rejected(serve):
     served = await serve(limits=WebhookLimits(body_bytes=1000))
     chunks = [b"190\r\n" + b"x" * 400 + b"\r\n"] * 4
-    told = await exchange(served.port, HEAD + b"transfer-encoding: chunked\r\n\r\n", *chunks, b"0\r\n\r\n")
-    assert told.startswith(b"HTTP/1.1 413 ")
+    response = await exchange(served.port, HEAD + b"transfer-encoding: chunked\r\n\r\n", *chunks, b"0\r\n\r\n")
+    assert response.startswith(b"HTTP/1.1 413 ")
     assert served.receiver.body_budget.used_bytes == 0
 
 
@@ -213,17 +214,17 @@ async def test_body_of_exactly_the_limit_is_accepted(serve, answer):
 async def test_client_that_keeps_sending_still_gets_the_rejection(serve):
     served = await serve(limits=WebhookLimits(body_bytes=1000))
     length = 2_000_000
-    told = await exchange(
+    response = await exchange(
         served.port, HEAD + b"content-length: %d\r\n\r\n" % length, *([b"x" * 100_000] * (length // 100_000))
     )
-    assert told.startswith(b"HTTP/1.1 413 ")
+    assert response.startswith(b"HTTP/1.1 413 ")
 
 
 async def test_slow_body_times_out(serve):
     served = await serve(limits=WebhookLimits(body_seconds=0.2))
-    told = await exchange(served.port, HEAD + b"content-length: 100\r\n\r\n{")
-    assert told.startswith(b"HTTP/1.1 408 ")
-    assert b"did not come within 0.2 s" in told
+    response = await exchange(served.port, HEAD + b"content-length: 100\r\n\r\n{")
+    assert response.startswith(b"HTTP/1.1 408 ")
+    assert b"did not come within 0.2 s" in response
     assert served.receiver.body_budget.used_bytes == 0
 
 
@@ -258,27 +259,15 @@ async def test_missing_headers_of_a_second_request_time_out(serve):
     writer.close()
 
 
-class Slow(SQLiteJournal):
-    """Stores nothing until it is let go."""
-
-    def __init__(self, path):
-        super().__init__(path)
-        self.go = asyncio.Event()
-
-    async def add(self, entries, *, deadline=None):  # noqa: ARG002
-        await self.go.wait()
-        return await super().add(entries)
-
-
 async def test_connection_over_the_limit_gets_503(serve, answer, tmp_path):
-    async with Slow(tmp_path / "slow.db") as journal:
+    async with BlockedJournal(tmp_path / "slow.db") as journal:
         served = await serve(limits=WebhookLimits(connections=3), journal=journal)
         posting = [asyncio.create_task(served.post(answer(number))) for number in range(3)]
         length = sum(len(json.dumps(answer(number))) for number in range(3))
         await until(lambda: served.receiver.body_budget.used_bytes == length)
-        told = await exchange(served.port, HEAD)
-        assert told.startswith(b"HTTP/1.1 503 ")
-        assert b"retry-after: 1" in told
+        response = await exchange(served.port, HEAD)
+        assert response.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1" in response
         journal.go.set()
         assert {response.status_code for response in await asyncio.gather(*posting)} == {200}
         assert (await served.post(answer())).status_code == 200
@@ -310,10 +299,10 @@ async def test_buffered_bytes_are_limited_over_all_connections(serve, answer):
 async def test_invalid_http_is_rejected_and_the_next_client_served(serve, answer, raw):
     served = await serve()
     try:
-        told = await exchange(served.port, raw)
+        response = await exchange(served.port, raw)
     except ConnectionError:
-        told = b""
-    assert not told or told[9:10] == b"4"
+        response = b""
+    assert not response or response[9:10] == b"4"
     assert (await served.post(answer())).status_code == 200
 
 
@@ -336,10 +325,10 @@ async def test_outage_is_logged_once_per_interval(serve, answer, tmp_path, caplo
         served = await serve(journal=journal)
         for number in range(20):
             assert (await served.post(answer(number))).status_code == 503
-    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(told) == 1
-    assert "503" in told[0]
-    assert "no room left for the journal" in told[0]
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(lines) == 1
+    assert "503" in lines[0]
+    assert "no room left for the journal" in lines[0]
 
 
 async def test_failed_store_is_answered_with_503(serve, answer, tmp_path):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.blocked_journal import BlockedJournal
 from support.certificates import self_signed
 
 from sprig_tui.errors import ConfigError
-from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.server.server import bind, is_bound_to_loopback, raise_open_files_limit
 from sprig_tui.server.tls import tls_context
 
@@ -84,21 +84,8 @@ def test_open_files_limit_is_raised_to_the_connections(monkeypatch):
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-class Slow(SQLiteJournal):
-    """Takes its time to store, until it is let go."""
-
-    def __init__(self, path):
-        super().__init__(path)
-        self.asked, self.go = asyncio.Event(), asyncio.Event()
-
-    async def add(self, entries, *, deadline=None):  # noqa: ARG002
-        self.asked.set()
-        await self.go.wait()
-        return await super().add(entries)
-
-
 async def test_shutdown_answers_accepted_requests(serve, answer, tmp_path):
-    async with Slow(tmp_path / "slow.db") as journal:
+    async with BlockedJournal(tmp_path / "slow.db") as journal:
         served = await serve(journal=journal)
         posting = asyncio.create_task(served.post(answer()))
         await journal.asked.wait()
@@ -117,7 +104,7 @@ async def test_shutdown_answers_accepted_requests(serve, answer, tmp_path):
 
 
 async def test_abort_closes_unanswered_requests(serve, answer, tmp_path):
-    async with Slow(tmp_path / "slow.db") as journal:
+    async with BlockedJournal(tmp_path / "slow.db") as journal:
         served = await serve(journal=journal)
         posting = asyncio.create_task(served.post(answer()))
         await journal.asked.wait()
