@@ -83,21 +83,21 @@ def _stacked_marks_pattern() -> re.Pattern[str]:
 
 
 def _code_point_runs(codes: Iterable[int]) -> list[list[int]]:
-    found: list[list[int]] = []
+    runs: list[list[int]] = []
     for code in codes:
-        if found and found[-1][-1] == code - 1:
-            found[-1].append(code)
+        if runs and runs[-1][-1] == code - 1:
+            runs[-1].append(code)
         else:
-            found.append([code])
-    return found
+            runs.append([code])
+    return runs
 
 
 def _is_mark(code: int) -> bool:
     return unicodedata.category(chr(code)) in {"Mn", "Me"} and not _is_selector(code) and code not in _BLANK_LETTERS
 
 
-def _count_marks(found: re.Match[str]) -> str:
-    return f"{found[1]}⟨+{len(found[2]):,} marks⟩"
+def _count_marks(match: re.Match[str]) -> str:
+    return f"{match[1]}⟨+{len(match[2]):,} marks⟩"
 
 
 def one_line(text: str, *, limit: int = 0) -> str:
@@ -136,10 +136,10 @@ def redact(text: str, secrets: Iterable[str], *, replacement: str = REDACTED) ->
     Forms: as they are; with characters percent-encoded or escaped as JSON, Python or HTML do; in base64, as in Basic
     credentials (`base64("KEY:")`); and their beginning (8 characters or more) where the text was cut already.
     """
-    held = sorted({secret for secret in secrets if secret.strip()}, key=len, reverse=True)
-    for secret in held:
+    ordered = sorted({secret for secret in secrets if secret.strip()}, key=len, reverse=True)
+    for secret in ordered:
         text = _secret_pattern(secret).sub(replacement, text)
-    for secret in held:
+    for secret in ordered:
         text = _redact_prefix(text, secret, replacement)
     return text
 
@@ -224,8 +224,8 @@ def _make_visible(text: str) -> str:
         return text.translate(_GLYPHS)
     kept: list[str] = []
     at = 0
-    for found in _JOINERS_AND_SELECTORS.finditer(text):
-        start = found.start()
+    for match in _JOINERS_AND_SELECTORS.finditer(text):
+        start = match.start()
         kept.append(text[at:start].translate(_GLYPHS))
         kept.append(_render_contextual(text, start))
         at = start + 1

@@ -143,5 +143,5 @@ def describe_reuse(settings: Settings, text: str, kind: SecretKind, environment:
     return tuple(sentences)
 
 
-def _kind_difference(found: SecretKind, wanted: SecretKind) -> str:
-    return "" if found.key == wanted.key else f", not {SECRET_NAMES[wanted.key].replace('the ', 'a ', 1)}"
+def _kind_difference(present: SecretKind, wanted: SecretKind) -> str:
+    return "" if present.key == wanted.key else f", not {SECRET_NAMES[wanted.key].replace('the ', 'a ', 1)}"

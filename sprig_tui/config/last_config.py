@@ -47,10 +47,10 @@ class LastConfigStore:
     def load(self) -> LastConfig:
         """The last config; an empty one if the file is unreadable or belongs to another config."""
         try:
-            found = msgspec.json.decode(self.file.read_bytes(), type=LastConfig)
+            last = msgspec.json.decode(self.file.read_bytes(), type=LastConfig)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return LastConfig()
-        return found if found.file == self._config_path and found.version <= LAST_CONFIG_VERSION else LastConfig()
+        return last if last.file == self._config_path and last.version <= LAST_CONFIG_VERSION else LastConfig()
 
     def save(self, document: ConfigFile, *, written: bool = False) -> None:
         """Remember this config as the one in use. An absent config is ignored: the one before it stays."""

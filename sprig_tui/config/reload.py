@@ -42,10 +42,10 @@ class HeldConfigNote(Struct, frozen=True, kw_only=True):
 
 def write_held_note(paths: Paths, reason: str, hint: str) -> None:
     """Store for `status` and `doctor` why this process continues with its earlier config. Write errors are ignored."""
-    held = HeldConfigNote(pid=os.getpid(), why=reason, hint=hint, since=time.time_ns() // 1_000_000)
+    note = HeldConfigNote(pid=os.getpid(), why=reason, hint=hint, since=time.time_ns() // 1_000_000)
     with suppress(ConfigError):
         make_folder(paths.state_dir / HELD_FOLDER)
-        write_atomically(_note_file(paths, held.pid), msgspec.json.encode(held))
+        write_atomically(_note_file(paths, note.pid), msgspec.json.encode(note))
 
 
 def remove_held_note(paths: Paths) -> None:
@@ -56,15 +56,15 @@ def remove_held_note(paths: Paths) -> None:
 
 def read_held_notes(paths: Paths) -> tuple[HeldConfigNote, ...]:
     """The notes of all live processes; those of dead ones are removed."""
-    found = []
+    notes = []
     for file in sorted((paths.state_dir / HELD_FOLDER).glob("*.json")):
         with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
-            held = msgspec.json.decode(file.read_bytes(), type=HeldConfigNote)
-            if _process_exists(held.pid):
-                found.append(held)
+            note = msgspec.json.decode(file.read_bytes(), type=HeldConfigNote)
+            if _process_exists(note.pid):
+                notes.append(note)
             else:
                 file.unlink(missing_ok=True)
-    return tuple(found)
+    return tuple(notes)
 
 
 def _note_file(paths: Paths, pid: int) -> Path:
@@ -143,20 +143,20 @@ class ConfigReloader:
         config that this process wrote itself.
         """
         try:
-            found = self._load_settings()
+            settings = self._load_settings()
         except ConfigError as error:
             return self.reject(error.message, error.hint)
-        before, now = self._settings.document, found.document
+        before, now = self._settings.document, settings.document
         if before.digest == now.digest:
             # same file, but the survey catalogue may be new
             return self._clear_rejection() or (
-                ConfigUpdate("changed", found) if found.digest != self._settings.digest else None
+                ConfigUpdate("changed", settings) if settings.digest != self._settings.digest else None
             )
         lost = removed_keys(key_paths(before.tables), key_paths(now.tables))
         is_own = now.digest in (written, self._last_config.load().written)
         if not is_own and (rejection := self._rejection(before, now, lost, confirmed=confirmed)):
             return self.reject(*rejection)
-        return ConfigUpdate("changed", found, lost)
+        return ConfigUpdate("changed", settings, lost)
 
     def _rejection(
         self, before: ConfigFile, now: ConfigFile, removed: tuple[str, ...], *, confirmed: bool
@@ -229,10 +229,11 @@ def is_truncated(before: str, now: str) -> bool:
     Both are valid TOML. A deleted last table looks the same as an interrupted write, so a new comment at the end means
     that the file is complete.
     """
-    found = parse_statements(now)
-    if found and found[-1].kind == "comment" and now[found[-1].start : found[-1].end].strip() not in before:
+    statements = parse_statements(now)
+    last = statements[-1] if statements else None
+    if last is not None and last.kind == "comment" and now[last.start : last.end].strip() not in before:
         return False
-    old, new = _values_by_key(before, parse_statements(before)), _values_by_key(now, found)
+    old, new = _values_by_key(before, parse_statements(before)), _values_by_key(now, statements)
     if key := _truncated_key(old, new, now):
         del new[key]
     kept = [key for key in old if key in new]
@@ -244,8 +245,8 @@ def is_truncated(before: str, now: str) -> bool:
 
 def is_number_truncated(before: str, now: str) -> bool:
     """Whether `now` ends with the first digits of a number in `before`: a truncated number is still valid TOML."""
-    found = _values_by_key(now, parse_statements(now))
-    return bool(_truncated_key(_values_by_key(before, parse_statements(before)), found, now))
+    values = _values_by_key(now, parse_statements(now))
+    return bool(_truncated_key(_values_by_key(before, parse_statements(before)), values, now))
 
 
 def _truncated_key(old: dict[KeyPath, str], new: dict[KeyPath, str], now: str) -> KeyPath:
@@ -256,11 +257,11 @@ def _truncated_key(old: dict[KeyPath, str], new: dict[KeyPath, str], now: str) -
     return key if value != old.get(key, "") and old.get(key, "").startswith(value) else ()
 
 
-def _values_by_key(text: str, found: list[Statement]) -> dict[KeyPath, str]:
+def _values_by_key(text: str, statements: list[Statement]) -> dict[KeyPath, str]:
     """Headers and pairs by their whole key, in order, each pair with its value as written."""
     values: dict[KeyPath, str] = {}
     table: KeyPath = ()
-    for statement in found:
+    for statement in statements:
         if statement.kind in ("table", "array"):
             table = statement.key
             values.setdefault(table, "")

@@ -58,8 +58,8 @@ def resolve_write_key(
     environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
 ) -> tuple[WriteKey | None, list[ConfigWarning]]:
     """The Write Key to use, and its warnings."""
-    found, notes = resolve_secret(WRITE_KEY, environment, stored, env_variable, environ)
-    return (WriteKey(*found) if found else None), notes
+    secret, notes = resolve_secret(WRITE_KEY, environment, stored, env_variable, environ)
+    return (WriteKey(*secret) if secret else None), notes
 
 
 def resolve_webhook_token(
@@ -69,9 +69,9 @@ def resolve_webhook_token(
 
     A token that is set but unusable becomes empty, which no webhook matches: it must not admit everyone.
     """
-    found, notes = resolve_secret(WEBHOOK_TOKEN, environment, stored, env_variable, environ)
-    if found:
-        return WebhookToken(*found), notes
+    secret, notes = resolve_secret(WEBHOOK_TOKEN, environment, stored, env_variable, environ)
+    if secret:
+        return WebhookToken(*secret), notes
     return (WebhookToken("", "config") if notes else None), notes
 
 
@@ -79,8 +79,8 @@ def resolve_api_key(
     environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
 ) -> tuple[SprigApiKey | None, list[ConfigWarning]]:
     """The key of Sprig's REST API to use, and its warnings."""
-    found, notes = resolve_secret(SPRIG_API_KEY, environment, stored, env_variable, environ)
-    return (SprigApiKey(*found) if found else None), notes
+    secret, notes = resolve_secret(SPRIG_API_KEY, environment, stored, env_variable, environ)
+    return (SprigApiKey(*secret) if secret else None), notes
 
 
 def resolve_secret(
@@ -100,8 +100,8 @@ def resolve_secret(
         text = f"{kind.key}_env names {env_variable[:80]!r}, which is not set"
         notes.append(ConfigWarning(WarningCode.VARIABLE_NOT_SET, text, environment))
     if stored is not None and stored.strip():
-        found, faults = _lint_secret(kind, environment, stored, "config")
-        return found, [*notes, *faults]
+        secret, faults = _lint_secret(kind, environment, stored, "config")
+        return secret, [*notes, *faults]
     return None, notes
 
 
@@ -137,8 +137,8 @@ def make_workspace(
 ) -> tuple[Workspace, list[ConfigWarning]]:
     """The workspace of `[segment]`, and its warnings; raises ConfigError, which names `label`."""
     region = "us" if table.region is None else parse_region(table.region, label)
-    found, notes = resolve_secret(PUBLIC_API_TOKEN, "", table.public_api_token, table.public_api_token_env, environ)
-    token = PublicApiToken(*found) if found else None
+    secret, notes = resolve_secret(PUBLIC_API_TOKEN, "", table.public_api_token, table.public_api_token_env, environ)
+    token = PublicApiToken(*secret) if secret else None
     warnings = [structs.replace(note, table="segment") for note in notes]
     return Workspace(token, region, bool(table.public_api_token)), warnings
 

@@ -106,13 +106,13 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def environment(self, name: str) -> Environment:
         """The environment of this name; raises ConfigError with the nearest name."""
-        found = self.environments.get(name)
-        if found is None:
+        environment = self.environments.get(name)
+        if environment is None:
             raise ConfigError(
                 f"no environment is called {name[:60]!r}",
                 hint=f"{self._suggestion(name)} (add one with sprig-tui keys set NAME)",
             )
-        return found
+        return environment
 
     def _suggestion(self, name: str) -> str:
         near = nearest_environment(name, self.environments)

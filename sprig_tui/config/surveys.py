@@ -56,14 +56,14 @@ def _read_bytes(file: Path) -> bytes | None:
 
 def _parse_surveys(file: Path, data: bytes) -> EnvironmentSurveys:
     try:
-        found = msgspec.json.decode(data, type=EnvironmentSurveys)
+        catalogue = msgspec.json.decode(data, type=EnvironmentSurveys)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{file} is no survey catalogue: {error}", hint="remove it: the next sprig-tui pull writes it again"
         ) from error
-    if found.version > SURVEYS_FILE_VERSION:
+    if catalogue.version > SURVEYS_FILE_VERSION:
         raise ConfigError(f"{file} was written by a newer version of sprig-tui", hint="use that version, or remove it")
-    return found
+    return catalogue
 
 
 def write_surveys_file(file: Path, catalogue: EnvironmentSurveys) -> None:

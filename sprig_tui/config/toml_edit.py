@@ -47,7 +47,7 @@ _TOKEN = re.compile(
 
 def parse_statements(text: str) -> list[Statement]:
     """The statements in order, without blank lines; the text must be valid TOML."""
-    found: list[Statement] = []
+    statements: list[Statement] = []
     position = 0
     while position < len(text):
         first = _SPACE.match(text, position).end()  # type: ignore[union-attr]  # the pattern matches anything
@@ -56,22 +56,22 @@ def parse_statements(text: str) -> list[Statement]:
             position = _line_end(text, first)
         elif head[:1] == "#":
             end = _line_end(text, first)
-            found.append(Statement("comment", (), position, end))
+            statements.append(Statement("comment", (), position, end))
             position = end
         elif head[:1] == "[":
             array = head == "[["
             key, after = _parse_key(text, first + (2 if array else 1))
             end = _line_end(text, after)
-            found.append(Statement("array" if array else "table", key, position, end))
+            statements.append(Statement("array" if array else "table", key, position, end))
             position = end
         else:
             key, after = _parse_key(text, first)
             value_start = _SPACE.match(text, after + 1).end()  # type: ignore[union-attr]  # the pattern matches anything
             value_end = _value_end(text, value_start)
             end = _line_end(text, value_end)
-            found.append(Statement("pair", key, position, end, value_start, value_end))
+            statements.append(Statement("pair", key, position, end, value_start, value_end))
             position = end
-    return found
+    return statements
 
 
 def _line_end(text: str, position: int) -> int:
@@ -155,11 +155,11 @@ def remove_environment(text: str, name: str) -> str:
     if not isinstance(table, dict) or name not in table:
         return text
     del table[name]
-    found, path = parse_statements(text), ("environments", name)
-    span = _find_table(found, path)
+    statements, path = parse_statements(text), ("environments", name)
+    span = _find_table(statements, path)
     if span is None:
         raise _manual_edit_error(path, None)
-    own = [found[span[0]], *(item for item in found[span[0] + 1 : span[1]] if item.kind == "pair")]
+    own = [statements[span[0]], *(item for item in statements[span[0] + 1 : span[1]] if item.kind == "pair")]
     result = text[: own[0].start] + text[own[-1].end :]
     if not table and "environments" not in tomllib.loads(result):
         del wanted["environments"]
@@ -168,13 +168,13 @@ def remove_environment(text: str, name: str) -> str:
 
 def _apply_changes(text: str, path: tuple[str, ...], changes: Mapping[str, TomlValue | None]) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
-    found = parse_statements(text)
-    span = _find_table(found, path)
+    statements = parse_statements(text)
+    span = _find_table(statements, path)
     if span is None:
         added = _format_pairs({key: value for key, value in changes.items() if value is not None}, newline)
         gap = "" if not text else newline if text.endswith("\n") else 2 * newline
         return f"{text}{gap}[{dotted_key(*path)}]{newline}{added}"
-    body = found[span[0] + 1 : span[1]]
+    body = statements[span[0] + 1 : span[1]]
     pairs = {item.key[0]: item for item in body if item.kind == "pair" and len(item.key) == 1}
     cuts: list[tuple[int, int, str]] = []
     for key, value in changes.items():
@@ -184,7 +184,7 @@ def _apply_changes(text: str, path: tuple[str, ...], changes: Mapping[str, TomlV
             cuts.append((pairs[key].value_start, pairs[key].value_end, _toml_literal(value)))
     new = {key: value for key, value in changes.items() if key not in pairs and value is not None}
     if new:
-        after = max([found[span[0]].end, *(item.end for item in pairs.values())])
+        after = max([statements[span[0]].end, *(item.end for item in pairs.values())])
         start = newline if not text[:after].endswith("\n") else ""
         cuts.append((after, after, start + _format_pairs(new, newline)))
     for start_at, end_at, put in sorted(cuts, reverse=True):
@@ -192,12 +192,12 @@ def _apply_changes(text: str, path: tuple[str, ...], changes: Mapping[str, TomlV
     return text
 
 
-def _find_table(found: list[Statement], path: tuple[str, ...]) -> tuple[int, int] | None:
+def _find_table(statements: list[Statement], path: tuple[str, ...]) -> tuple[int, int] | None:
     """Indices of the table's first statement and of the one after its last; None without a header of its own."""
-    for index, item in enumerate(found):
+    for index, item in enumerate(statements):
         if item.kind == "table" and item.key == path:
-            ends = (at for at in range(index + 1, len(found)) if found[at].kind in ("table", "array"))
-            return index, next(ends, len(found))
+            ends = (at for at in range(index + 1, len(statements)) if statements[at].kind in ("table", "array"))
+            return index, next(ends, len(statements))
     return None
 
 

@@ -18,23 +18,23 @@ def is_loopback(host: str) -> bool:
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
-    found = _parse_ip(host)
-    return found is not None and found.is_loopback
+    address = _parse_ip(host)
+    return address is not None and address.is_loopback
 
 
 def is_this_machine(host: str) -> bool:
     """Whether it is loopback or an address of one of this machine's network interfaces."""
     if is_loopback(host):
         return True
-    found = _parse_ip(host)
-    if found is None:
+    address = _parse_ip(host)
+    if address is None:
         return False
-    if found.is_unspecified:
+    if address.is_unspecified:
         return True
-    family = socket.AF_INET if found.version == 4 else socket.AF_INET6
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((str(found), 0))  # only an address of this machine can be bound
+            probe.bind((str(address), 0))  # only an address of this machine can be bound
     except OSError:
         return False
     return True
@@ -42,12 +42,12 @@ def is_this_machine(host: str) -> bool:
 
 def _parse_ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        found = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
         return None
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        return found.ipv4_mapped
-    return found
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
 
 
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
@@ -89,14 +89,14 @@ def parse_no_proxy(text: str) -> NoProxy:
             everything = True
         elif item:
             try:
-                found, port = _parse_entry(item)
+                entry, port = _parse_entry(item)
             except ValueError:
                 unreadable.append(item)
                 continue
-            if isinstance(found, str):
-                names.append((found, port))
+            if isinstance(entry, str):
+                names.append((entry, port))
             else:
-                networks.append((found, port))
+                networks.append((entry, port))
     return NoProxy(everything, tuple(names), tuple(networks), tuple(unreadable))
 
 
@@ -168,12 +168,12 @@ def find_route(url: str, environ: Mapping[str, str] | None = None) -> ProxyRoute
 
 def _proxies_by_scheme(environ: Mapping[str, str]) -> dict[str, str]:
     """Proxies by scheme, as from `getproxies`: a lower-case variable takes precedence."""
-    found = {}
+    proxies = {}
     for variable in sorted(environ):  # capitals first
         kind, proxy, rest = variable.lower().rpartition("_proxy")
         if proxy and not rest:
-            found[kind] = environ[variable]
-    return found
+            proxies[kind] = environ[variable]
+    return proxies
 
 
 def _variable_name(scheme: str, environ: Mapping[str, str]) -> str:

@@ -213,22 +213,22 @@ def _is_web_page(content_type: str, text: str) -> bool:
 def _denial_text(text: str) -> str:
     """The error of a 2xx whose body says `"success": false`; else empty."""
     try:
-        found = msgspec.json.decode(text)
+        response = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return ""
-    return SUCCESS_FALSE_ERROR if isinstance(found, dict) and found.get("success") is False else ""
+    return SUCCESS_FALSE_ERROR if isinstance(response, dict) and response.get("success") is False else ""
 
 
 def _error_code(text: str) -> str:
     """The `code` of an error body, else its `message`. Error bodies are not documented, so both may be missing."""
     try:
-        found = msgspec.json.decode(text)
+        response = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return ""
-    if not isinstance(found, dict):
+    if not isinstance(response, dict):
         return ""
-    code = found.get("code")
+    code = response.get("code")
     if isinstance(code, str) and _ERROR_CODE.fullmatch(code):
         return code
-    message = next((found[key] for key in ("message", "error") if isinstance(found.get(key), str)), "")
+    message = next((response[key] for key in ("message", "error") if isinstance(response.get(key), str)), "")
     return without_controls(message)[:120]

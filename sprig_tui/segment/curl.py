@@ -35,5 +35,5 @@ def visible_json(body: bytes) -> str:
 
 def _escape_non_ascii(text: str) -> str:
     units = text.encode("utf-16-be")
-    found = (int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2))
-    return "".join(chr(unit) if 32 <= unit < 127 else f"\\u{unit:04x}" for unit in found)
+    codes = (int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2))
+    return "".join(chr(unit) if 32 <= unit < 127 else f"\\u{unit:04x}" for unit in codes)

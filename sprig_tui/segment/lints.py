@@ -62,15 +62,15 @@ def lint(track: Mapping[str, Any] | bytes, now_ms: int) -> tuple[Lint, ...]:
         call = _OBJECT.decode(body)
     except (ValueError, TypeError, RecursionError) as error:
         return (Lint(NOT_JSON, "", f"not a JSON object: {_error_text(error)}"),)
-    found = [
+    lints = [
         *_size_lints(body),
         *_user_id_lints(call),
         *_event_lints(call),
         *_property_lints(call),
         *_context_lints(call),
     ]
-    found += [*_message_id_lints(call), *_timestamp_lints(call, now_ms)]
-    return tuple(sorted(found, key=lambda lint: lint.level))
+    lints += [*_message_id_lints(call), *_timestamp_lints(call, now_ms)]
+    return tuple(sorted(lints, key=lambda lint: lint.level))
 
 
 def timestamp_lint(ms: int, now_ms: int) -> Lint | None:
@@ -160,13 +160,13 @@ def _timestamp_lints(call: dict[str, Raw], now_ms: int) -> Iterator[Lint]:
         yield Lint(TIMESTAMP_MISSING, "timestamp", "no time: Segment would take the time of arrival")
     else:
         instant = parse_instant(written) if isinstance(written, str) else None
-        found = (
+        problem = (
             Lint(TIMESTAMP_INVALID, "timestamp", "neither an ISO-8601 time nor 10 or 13 digits (s or ms since 1970)")
             if instant is None
             else timestamp_lint(instant.ms, now_ms)
         )
-        if found is not None:
-            yield found
+        if problem is not None:
+            yield problem
     if "sentAt" in call:
         message = "stamped afresh on each attempt: a fixed one shifts the timestamp when it is sent later"
         yield Lint(SENT_AT_SET, "sentAt", message, "warning")

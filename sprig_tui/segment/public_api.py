@@ -120,12 +120,12 @@ class PublicApiClient:
         )
 
     async def _list_pages(self, path: str, parse: Callable[[bytes], ListPage[Item]]) -> tuple[Item, ...]:
-        found: list[Item] = []
+        items: list[Item] = []
         cursor, seen = "", {""}
         for _ in range(MAX_PAGES):
             parameters = {"pagination.count": str(PAGE_SIZE), **({"pagination.cursor": cursor} if cursor else {})}
             page = parse(await self._get_required(path, parameters))
-            found += page.items
+            items += page.items
             cursor = page.next_cursor
             if cursor in seen:
                 break
@@ -133,7 +133,7 @@ class PublicApiClient:
         if cursor:
             # the cursors repeat, or there are more than MAX_PAGES
             raise SegmentApiError(f"the pages of {path} do not come to an end", hint="check [segment] region")
-        return tuple(found)
+        return tuple(items)
 
     async def _get_required(self, path: str, parameters: Mapping[str, str] | None = None) -> bytes:
         body = await self._get(path, parameters)

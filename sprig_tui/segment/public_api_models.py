@@ -64,12 +64,14 @@ def find_source(text: str, sources: Sequence[Source]) -> SourceMatch:
     if not wanted:
         return SourceMatch(None, "no source is named")
     for same in (lambda text: text == wanted, lambda text: text.casefold() == wanted.casefold()):
-        found = [source for source in sources if any(map(same, (source.name, source.slug, source.id)))]
-        if len(found) == 1:
-            return SourceMatch(found[0])
-        if found:
-            ids = ", ".join(source.slug or source.id for source in found[:10])
-            return SourceMatch(None, f"{len(found)} sources are called {wanted[:80]!r}", f"name it by its slug: {ids}")
+        matches = [source for source in sources if any(map(same, (source.name, source.slug, source.id)))]
+        if len(matches) == 1:
+            return SourceMatch(matches[0])
+        if matches:
+            ids = ", ".join(source.slug or source.id for source in matches[:10])
+            return SourceMatch(
+                None, f"{len(matches)} sources are called {wanted[:80]!r}", f"name it by its slug: {ids}"
+            )
     return SourceMatch(None, f"no source is called {wanted[:80]!r}", _nearest_hint(wanted, sources))
 
 
@@ -200,8 +202,8 @@ def parse_source(body: bytes) -> Source:
 
 def parse_workspace(body: bytes) -> str:
     """The workspace's name from GET /; raises SegmentApiError."""
-    found = _decode(body, _WorkspaceResponse).data.workspace
-    return found.name or found.slug or found.id
+    workspace = _decode(body, _WorkspaceResponse).data.workspace
+    return workspace.name or workspace.slug or workspace.id
 
 
 def parse_errors(body: bytes) -> tuple[str, float | None]:

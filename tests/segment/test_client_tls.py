@@ -25,7 +25,7 @@ from .conftest import Key
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate for 127.0.0.1 with its key, made here so that none expires in the repository."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "look-alike")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fake-segment")])
     now = dt.datetime.now(dt.UTC)
     signed = (
         x509.CertificateBuilder()
@@ -38,7 +38,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    path = tmp_path_factory.mktemp("tls") / "look-alike.pem"
+    path = tmp_path_factory.mktemp("tls") / "fake-segment.pem"
     path.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         + signed.public_bytes(serialization.Encoding.PEM)
@@ -48,7 +48,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def context(certificate: Path) -> ssl.SSLContext:
-    """What the look-alike serves with."""
+    """TLS context of the fake Segment."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.load_cert_chain(certificate)
     return made

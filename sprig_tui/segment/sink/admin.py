@@ -44,13 +44,13 @@ class AdminRoutes:
         limit, offset = _parse_number(given.get("limit", str(_DEFAULT_LIMIT))), _parse_number(given.get("offset", "0"))
         if limit is None or offset is None:
             return error_reply(400, "limit and offset are whole numbers from 0")
-        found = list(
+        events = list(
             self._store.find(
                 message_id=given.get("messageId", ""), user_id=given.get("userId", ""), key=given.get("key", "")
             )
         )
-        page = [msgspec.to_builtins(event) for event in found[offset : offset + min(limit, _MAX_LIMIT)]]
-        return json_reply({"total": len(found), "events": page})
+        page = [msgspec.to_builtins(event) for event in events[offset : offset + min(limit, _MAX_LIMIT)]]
+        return json_reply({"total": len(events), "events": page})
 
 
 def _parse_number(text: str) -> int | None:

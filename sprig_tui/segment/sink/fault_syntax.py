@@ -48,19 +48,19 @@ _RATE = re.compile(r":(?P<percent>[0-9]{1,3}(?:\.[0-9]+)?)%")
 def parse_rule(text: str) -> FaultRule:
     """One rule from its short text; raises ConfigError with the rule and the position of the mistake."""
     head, tilde, poison = text.strip().partition("~")
-    found = _RuleParser(text.strip(), head).fields()
+    fields = _RuleParser(text.strip(), head).fields()
     if tilde:
         if not poison:
             raise _syntax_error(text, len(head) + 2, "no text after ~")
-        found["contains"] = poison
-    rule = FaultRule(**found, name=text.strip())
+        fields["contains"] = poison
+    rule = FaultRule(**fields, name=text.strip())
     check_rule(rule, f"fault rule {text.strip()!r}")
     return rule
 
 
 def parse_rules(given: Sequence[str | FaultRule]) -> tuple[FaultRule, ...]:
     """Rules and texts of rules, in order."""
-    return tuple(parse_rule(one) if isinstance(one, str) else one for one in given)
+    return tuple(parse_rule(rule) if isinstance(rule, str) else rule for rule in given)
 
 
 def read_rules(path: Path) -> tuple[FaultRule, ...]:
@@ -78,7 +78,7 @@ def rules_from_json(content: bytes, what: str = "fault rules") -> tuple[FaultRul
         listed = msgspec.json.decode(content, type=list[Any])
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ConfigError(f"{what}: not a JSON list of rules: {error}", hint='such as [{"do": "reset"}]') from error
-    return tuple(_rule_from_object(one, f"{what}: rule {index}") for index, one in enumerate(listed, 1))
+    return tuple(_rule_from_object(item, f"{what}: rule {index}") for index, item in enumerate(listed, 1))
 
 
 def check_rule(rule: FaultRule, what: str) -> None:

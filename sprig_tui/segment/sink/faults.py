@@ -118,16 +118,16 @@ class FaultRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
         return structs.replace(reply, body=self.body.encode() or reply.body, headers=headers)
 
     def _headers(self, now_ms: int) -> list[tuple[str, str]]:
-        found = []
+        headers = []
         if self.retry_after:
             kind, _, seconds = self.retry_after.partition(":")
             text = http_date(now_ms, float(seconds)) if kind == "date" else self.retry_after
-            found.append(("Retry-After", text))
+            headers.append(("Retry-After", text))
         if self.rate_limit_reset:
-            found.append(("X-RateLimit-Reset", self.rate_limit_reset))
+            headers.append(("X-RateLimit-Reset", self.rate_limit_reset))
         if self.do == "redirect":
-            found.append(("Location", self.location))
-        return found
+            headers.append(("Location", self.location))
+        return headers
 
 
 class FaultScript:
@@ -162,12 +162,12 @@ class FaultScript:
 
 def _needles(rule: FaultRule) -> list[set[bytes]]:
     """For each text that the body must contain, its spellings in JSON."""
-    found = []
+    needles = []
     if rule.contains:
-        found.append({rule.contains.encode(), *(written[1:-1] for written in _json_spellings(rule.contains))})
+        needles.append({rule.contains.encode(), *(written[1:-1] for written in _json_spellings(rule.contains))})
     if rule.message_id:
-        found.append(_json_spellings(rule.message_id))
-    return found
+        needles.append(_json_spellings(rule.message_id))
+    return needles
 
 
 def _json_spellings(text: str) -> set[bytes]:
