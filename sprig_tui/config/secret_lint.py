@@ -245,7 +245,7 @@ WRITE_KEY_RULES = LintRules(
             "snippet",
             "this is Segment's page snippet, not the key in it",
             lambda text: "analytics.load" in text or "<script" in text.lower(),
-            "paste only what stands between the quotes after analytics.load",
+            "paste only the text between the quotes after analytics.load",
         ),
         _URL,
         _JSON._replace(hint="paste only the text of its writeKey"),
