@@ -18,18 +18,18 @@ from sprig_tui.segment.track import message_id
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 START = 1_790_000_000_000
 SILENT_TURNS = 10
-"""Turns of the loop without a call or a request on the way, after which time may fly."""
+"""Turns of the loop without a call or a request in progress, after which fake time may advance."""
 
 
 class FakeTime:
-    """Wall and monotonic clock that move only when told to."""
+    """Wall and monotonic clock that tests advance."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self.jump = 0
-        """Milliseconds that the wall clock is off."""
+        """Milliseconds by which the wall clock is ahead of the monotonic one."""
         self.busy = 0
-        """Calls of a journal that are on their way."""
+        """Calls of a journal in progress."""
         self._sleepers: dict[asyncio.Future[None], float] = {}
 
     def now(self) -> int:
@@ -42,12 +42,12 @@ class FakeTime:
         assert seconds <= 300, "nothing waits longer than five minutes"
         over = asyncio.get_running_loop().create_future()
         self._sleepers[over] = self.seconds + max(seconds, 0.0)
-        told = asyncio.ensure_future(event.wait())
+        event_set = asyncio.ensure_future(event.wait())
         try:
-            await asyncio.wait((over, told), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((over, event_set), return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._sleepers.pop(over, None)
-            told.cancel()
+            event_set.cancel()
             over.cancel()
         return event.is_set()
 
@@ -58,14 +58,14 @@ class FakeTime:
                 sleeper.set_result(None)
 
     def step(self) -> None:
-        """Go to the moment at which the next sleeper wakes."""
+        """Advance to the time at which the next sleeper wakes."""
         waiting = [due for sleeper, due in self._sleepers.items() if not sleeper.done()]
         if waiting:
             self.advance(max(0.0, min(waiting) - self.seconds))
 
 
 class Watched:
-    """A journal that tells the clock when it is busy, so that time does not fly meanwhile."""
+    """Journal that counts its calls in progress, so that fake time does not advance meanwhile."""
 
     def __init__(self, journal: SQLiteJournal, time: FakeTime) -> None:
         self._journal = journal
@@ -111,7 +111,7 @@ def entry(number: int, environment: str = "production", text: str = "") -> NewDe
 
 
 class Bench:
-    """A journal, the clock it runs on, and what tests do with them."""
+    """Journal with a fake clock, and what tests do with them."""
 
     def __init__(self, path: Path) -> None:
         self.time = FakeTime()
@@ -123,13 +123,13 @@ class Bench:
     async def queue(
         self, numbers: Iterable[int], environment: str = "production", poison: Collection[int] = ()
     ) -> list[int]:
-        """Queue one delivery per number, and give their ids; poison ones hold the word POISON."""
+        """Queue one delivery per number and return their ids; those in `poison` contain the word POISON."""
         return [one.id for one in await self.journal.add(self.entries(numbers, environment, poison))]
 
     def entries(
         self, numbers: Iterable[int], environment: str = "production", poison: Collection[int] = ()
     ) -> list[NewDelivery]:
-        """One for each number; poison ones hold the word POISON."""
+        """One entry per number; those in `poison` contain the word POISON."""
         return [entry(number, environment, "POISON" if number in poison else "") for number in numbers]
 
     def environment(self, url: str, name: str = "production", key: str | None = KEY, rate: float = 0.0) -> Environment:
@@ -147,13 +147,13 @@ class Bench:
     # -- waiting --------------------------------------------------------------------------------------------------
 
     async def until(self, holds: Callable[[], bool], engine: Engine | None = None) -> None:
-        """Wait until something holds; with an engine, time flies whenever its wire and the journal are silent."""
+        """Wait until a condition holds; with an engine, fake time advances while wire and journal are idle."""
         async with asyncio.timeout(20):
             while not holds():
                 await self.tick(engine)
 
     async def settled(self, engine: Engine) -> None:
-        """Wait until nothing is queued; time flies whenever wire and journal are silent."""
+        """Wait until nothing is queued; fake time advances while wire and journal are idle."""
         engine.wake()
         async with asyncio.timeout(30):
             while await self.queued():
@@ -163,7 +163,7 @@ class Bench:
         await asyncio.sleep(0.002)
         if engine is None:
             return
-        # an answer takes a few turns of the loop to reach the one who waits: only a lasting silence is one
+        # a result takes a few turns of the loop to reach its caller: only several idle turns count
         for _ in range(SILENT_TURNS):
             if engine.snapshot().in_flight or self.time.busy:
                 return
