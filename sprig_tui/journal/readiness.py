@@ -90,7 +90,7 @@ class Readiness:
             self._probe_task = asyncio.create_task(self._journal.check_writable())
         done, _ = await asyncio.wait((self._probe_task,), timeout=PROBE_TIMEOUT_S)
         if not done:
-            # the probe goes on: another one would wait behind it
+            # the probe keeps running: another one would wait behind it
             return ReadinessStatus(ready=False, message=f"the journal took no write within {PROBE_TIMEOUT_S:.0f} s")
         probe, self._probe_task = self._probe_task, None
         try:

@@ -196,7 +196,7 @@ async def store_plan(
 ) -> int:
     """Store a plan; returns the id of its first delivery (0 for none).
 
-    Raises UniqueViolationError or SerializationError when another added the same meanwhile: plan anew then.
+    Raises UniqueViolationError or SerializationError if another process added the same meanwhile: plan again then.
     `numbers` are those of (environment, endpoint); with `call_out` those who listen hear of it.
     """
     entries = plan.entries

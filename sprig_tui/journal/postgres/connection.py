@@ -183,7 +183,7 @@ class ServerPool:
             raise JournalLostError(
                 f"another journal took the place of {redact_url(self.url)} while it was in use: nothing is "
                 f"stored or sent"
-                " any more. Start sprig-tui again to go on with the one that is there now"
+                " any more. Start sprig-tui again to use the one that is there now"
             )
 
     async def _check_session_pooling(self, connection: asyncpg.Connection) -> None:

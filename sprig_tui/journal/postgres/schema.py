@@ -154,7 +154,7 @@ async def check_schema(connection: asyncpg.Connection, url: str, *, allow_partia
     if version[0] < SCHEMA_VERSION:
         raise JournalVersionError(
             f"the journal {redact_url(url)} has schema {version[0]}; this sprig-tui needs {SCHEMA_VERSION}",
-            hint="run: sprig-tui journal migrate (workers of the older version go on meanwhile)",
+            hint="run: sprig-tui journal migrate (workers of the older version keep running)",
         )
     if not allow_partial_copy and (source := await connection.fetchval(f"SELECT min(source) FROM {SCHEMA}.copies")):
         raise JournalError(

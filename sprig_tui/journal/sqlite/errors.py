@@ -129,7 +129,7 @@ _ERROR_MAPPINGS = (
         (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB),
         JournalCorruptError,
         "the journal {path} is damaged or no SQLite file ({error})",
-        "sprig-tui journal verify says where; sprig-tui journal salvage {path} NEW brings over what can be read",
+        "sprig-tui journal verify says where; sprig-tui journal salvage {path} NEW copies what can be read",
     ),
 )
 _UNKNOWN_ERROR = _ErrorMapping((), JournalError, "the journal {path} failed: {error}", "run: sprig-tui doctor")

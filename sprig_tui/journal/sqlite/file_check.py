@@ -108,7 +108,7 @@ class FileCheck:
         kept = self._rename_log_away()
         return (
             f"another file took the place of the journal {name} while it was in use: nothing is stored or sent any"
-            f" more. Stop every sprig-tui that uses it and start it again: it then goes on with the new file{kept}"
+            f" more. Stop every sprig-tui that uses it and start it again: it then uses the new file{kept}"
         )
 
     def _wal_problem(self) -> str:

@@ -105,8 +105,8 @@ class RepairLimiter:
                 if rebuilt:
                     self.done += 1
                     _log.error(
-                        "the journal %s is damaged; made anew from what is whole, since it could not be read: %s. Stop"
-                        " what uses it, then run: sprig-tui journal salvage %s NEW",
+                        "the journal %s is damaged; these parts were unreadable and have been rebuilt: %s. Stop every"
+                        " process that uses it, then run: sprig-tui journal salvage %s NEW",
                         self._path,
                         ", ".join(rebuilt),
                         self._path,

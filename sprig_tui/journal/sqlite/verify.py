@@ -61,7 +61,7 @@ def _check_undamaged(copy: sqlite3.Connection, target: Path) -> None:
     if result != "ok":
         raise JournalCorruptError(
             f"the journal is damaged, and so would be {target}: {result}",
-            hint="sprig-tui journal salvage FILE NEW brings over what can be read",
+            hint="sprig-tui journal salvage FILE NEW copies what can be read",
         )
 
 
@@ -167,7 +167,7 @@ def _check_structure(connection: sqlite3.Connection, check: str) -> list[str]:
 
 def _unreadable(connection: sqlite3.Connection) -> list[str]:
     try:
-        return [f"{name} cannot be read; send, run and listen make it anew" for name in damaged(connection)]
+        return [f"{name} cannot be read; send, run and listen rebuild it" for name in damaged(connection)]
     except sqlite3.DatabaseError as error:
         _raise_unless_damage(error)
         return [f"the list of the tables cannot be read: {error}"]
