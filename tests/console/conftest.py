@@ -1,4 +1,4 @@
-"""The console's test bench: a frozen clock and time zone, a host for one widget, and pictures of the screen as text."""
+"""Test bench of the console: a frozen clock and time zone, a host for one widget, and snapshots of the screen."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ UPDATE = "SPRIG_TUI_UPDATE_SNAPSHOTS"
 
 
 class Host(App[None]):
-    """Nothing but the widgets under test, with the console's styles; `heard` holds every message that reached it."""
+    """App with only the widgets under test, and the console's styles."""
 
     CSS_PATH = sheets()
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual has it
@@ -156,7 +156,7 @@ class Bench:
             save_environment(self.paths, name, {"write_key": key, **({"endpoint": endpoint} if endpoint else {})})
 
     def config(self) -> dict:
-        """What stands in the config."""
+        """The content of the config."""
         file = self.paths.config_file
         return tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
@@ -171,10 +171,10 @@ class Bench:
         **permissions: bool,
     ) -> AsyncIterator[Pilot[int]]:
         """The console, open; with `ready` its journal too."""
-        sources = ConsoleDependencies(
+        dependencies = ConsoleDependencies(
             self.paths, lambda: load_settings(self.paths), self.journal_class, _engine, list_sources=self.list_sources
         )
-        app = SprigTui(sources, sources.load(), Permissions(**permissions), files=files, clock=clock)
+        app = SprigTui(dependencies, dependencies.load(), Permissions(**permissions), files=files, clock=clock)
         async with app.run_test(size=size, notifications=True) as pilot:
             before, self._pilot = self._pilot, pilot
             await self.until(lambda: not ready or app.main.snapshot.journal == "sqlite")
@@ -187,10 +187,10 @@ class Bench:
 
     async def press(self, *keys: str, pilot: Pilot[int] | None = None) -> None:
         """Press, and let the screen settle."""
-        one = pilot or self._pilot
-        assert one is not None
-        await one.press(*keys)
-        await one.pause()
+        pilot = pilot or self._pilot
+        assert pilot is not None
+        await pilot.press(*keys)
+        await pilot.pause()
 
     async def until(self, holds: Callable[[], object]) -> None:
         """Wait until something holds, for as long as it takes (20 s at most)."""
@@ -202,9 +202,9 @@ class Bench:
                     await self._pilot.pause()
 
     def notices(self) -> list[str]:
-        """Everything that was said in the corner, oldest first."""
+        """Every notice, oldest first."""
         assert self._pilot is not None
-        return [one.message for one in self._pilot.app._notifications]
+        return [notice.message for notice in self._pilot.app._notifications]
 
     def text(self) -> str:
         """The screen."""
@@ -227,6 +227,6 @@ def console(tmp_path, monkeypatch) -> Bench:
 
 @pytest.fixture
 async def sink() -> AsyncIterator[Sink]:
-    """The look-alike, listening."""
+    """A fake Segment server."""
     async with Sink() as listening:
         yield listening

@@ -10,10 +10,10 @@ KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 
 
 @pytest.mark.parametrize("text", [KEY, f"{KEY[:16]}\n{KEY[16:]}", (KEY * 7)[:MAX_KEY_CHARS]])
-def test_what_looks_like_a_key(text):
+def test_paste_advice_recognizes_a_key(text):
     assert paste_advice(text).startswith("that looks like a key")
 
 
 @pytest.mark.parametrize("text", ["a" * 1_000_000, "ab" * 30, (KEY * 7)[: MAX_KEY_CHARS + 1], KEY[:15]])
-def test_what_does_not(text):
+def test_paste_advice_does_not_take_other_texts_for_a_key(text):
     assert paste_advice(text).startswith("a pasted text goes into a field")

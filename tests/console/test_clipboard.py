@@ -57,7 +57,7 @@ async def test_the_desktops_own_tool_comes_first(clipboard, tools, written, tmp_
     assert outcome.message("userId") == f"copied userId by wl-copy; also in {file}"
 
 
-async def test_the_file_always_has_it_and_is_private(clipboard, tmp_path):
+async def test_copied_text_is_always_in_a_private_file(clipboard, tmp_path):
     outcome = await clipboard().copy("secret-ish answer")
     file = tmp_path / "state" / "deep" / FILE_NAME
     assert outcome.file == file
@@ -74,7 +74,7 @@ async def test_local_clipboard_tool_is_not_used_over_ssh(clipboard, tools, writt
     assert "OSC 52" in outcome.route
 
 
-async def test_tmux_is_asked_to_hand_it_on(clipboard, tools, written):
+async def test_tmux_route_sets_the_outer_clipboard(clipboard, tools, written):
     got = tools("tmux")
     outcome = await clipboard(TMUX="/tmp/tmux-0/default,1,0").copy("x")
     assert outcome.route == "tmux"
@@ -82,7 +82,7 @@ async def test_tmux_is_asked_to_hand_it_on(clipboard, tools, written):
     assert not written
 
 
-async def test_a_tool_that_fails_is_passed_over(clipboard, tools, written):
+async def test_failing_clipboard_tool_is_skipped(clipboard, tools, written):
     tools("xclip", status=1)
     got = tools("xsel")
     assert (await clipboard(DISPLAY=":0").copy("x")).route == "xsel"
@@ -92,7 +92,7 @@ async def test_a_tool_that_fails_is_passed_over(clipboard, tools, written):
     assert "OSC 52" in (await clipboard(DISPLAY=":0", TMUX="t").copy("x")).route
 
 
-async def test_a_tool_that_hangs_is_ended(clipboard, tools, monkeypatch, written):
+async def test_hanging_clipboard_tool_is_killed(clipboard, tools, monkeypatch, written):
     monkeypatch.setattr("sprig_tui.console.clipboard.TOOL_TIMEOUT_S", 0.05)
     tools("xclip", hang=True)
     assert "OSC 52" in (await clipboard(DISPLAY=":0").copy("x")).route
@@ -120,7 +120,7 @@ async def test_unwritable_state_folder_is_reported(tmp_path, written):
     assert outcome.message("it").startswith("it was not copied: cannot make the folder")
 
 
-async def test_a_pasted_escape_sequence_steers_nothing(clipboard, written):
+async def test_copied_escape_sequence_is_made_visible(clipboard, written):
     outcome = await clipboard().copy("a\x1b[201~; rm -rf x\r\n\tb\x9b2J\x7f\ud800")
     assert written == ["a␛[201~; rm -rf x\n\tb⟨U+009B⟩2J␡\ufffd"]
     assert outcome.replaced == 4

@@ -41,7 +41,7 @@ async def test_confirm_by_mouse(host):
         assert given == [True]
 
 
-async def test_a_name_has_to_be_typed(host, screen_text):
+async def test_confirm_name_requires_the_name(host, screen_text):
     async with host().run_test(size=(80, 24)) as pilot:
         given = []
         pilot.app.push_screen(ConfirmName("Send 12 to production?", name="production"), given.append)
@@ -53,7 +53,7 @@ async def test_a_name_has_to_be_typed(host, screen_text):
         assert given == [True]
 
 
-async def test_a_prompt_checks_and_can_be_left(host, screen_text):
+async def test_prompt_checks_its_text_and_can_be_cancelled(host, screen_text):
     async with host().run_test(size=(80, 24)) as pilot:
         given = []
         prompt = Prompt("Name", check=lambda text: "" if text == "staging" else "no such thing")
@@ -65,7 +65,7 @@ async def test_a_prompt_checks_and_can_be_left(host, screen_text):
         assert given == [None]
 
 
-async def test_a_masked_prompt_shows_nothing_of_it(host, screen_text):
+async def test_masked_prompt_hides_its_text(host, screen_text):
     async with host().run_test(size=(80, 24)) as pilot:
         given = []
         pilot.app.push_screen(Prompt("Write key", masked=True), given.append)

@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_first_run_says_what_to_do_next(console, snapshot, size):
+async def test_first_run_shows_next_steps(console, snapshot, size):
     async with console.running(size=size) as pilot:
         assert pilot.app.main.focused_scope() == "environments"
         await snapshot(pilot, "first-run")
@@ -14,7 +14,7 @@ async def test_first_run_says_what_to_do_next(console, snapshot, size):
 
 
 @pytest.mark.parametrize(("theme", "name"), [("sprig-light", "light"), ("textual-ansi", "ansi")])
-async def test_other_themes_say_the_same(console, snapshot, theme, name):
+async def test_themes_show_the_same_text(console, snapshot, theme, name):
     console.write(f'[console]\ntheme = "{theme}"\n')
     async with console.running() as pilot:
         assert pilot.app.theme == theme if name == "light" else True
@@ -22,7 +22,7 @@ async def test_other_themes_say_the_same(console, snapshot, theme, name):
     assert "Environments" in shown
 
 
-async def test_no_colour_says_the_same(console, monkeypatch, screen_text):
+async def test_no_color_shows_the_same_text(console, monkeypatch, screen_text):
     async with console.running() as pilot:
         coloured = screen_text(pilot.app)
     monkeypatch.setenv("NO_COLOR", "1")

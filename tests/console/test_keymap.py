@@ -35,17 +35,17 @@ SLOTS = (
         ("é", ("é",)),
     ],
 )
-def test_one_spelling_for_each_key(text, keys):
+def test_keys_are_normalized_to_one_spelling(text, keys):
     assert keys_of(text) == keys
 
 
 @pytest.mark.parametrize("text", ["", "a,,b", "contrl+a", "ctrl+nokey", "F99x"])
-def test_what_is_no_key_is_refused(text):
+def test_keymap_rejects_unknown_keys(text):
     with pytest.raises(KeymapError):
         keys_of(text)
 
 
-def test_a_good_keymap_comes_back_normalised():
+def test_valid_keymap_is_normalized():
     assert check_keymap({"replay": "ctrl+r, R", "help": "?"}, SLOTS) == {"replay": "ctrl+r,R", "help": "question_mark"}
 
 
@@ -67,7 +67,7 @@ def test_an_unknown_command_is_named_with_the_nearest():
         ({"help": "x", "replay": "x"}, "replay"),
     ],
 )
-def test_a_clash_names_both(keymap, other):
+def test_keymap_clash_names_both_commands(keymap, other):
     with pytest.raises(KeymapError) as caught:
         check_keymap(keymap, SLOTS)
     assert other in caught.value.message
@@ -94,7 +94,7 @@ def test_the_commands_as_they_come_do_not_clash():
         assert not met, (one.id, other.id)
 
 
-def test_every_command_tells_what_it_does():
+def test_every_command_has_a_help_text():
     from sprig_tui.console.commands.registry import COMMANDS
 
     for command in COMMANDS:

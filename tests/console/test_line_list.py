@@ -55,7 +55,7 @@ def shown(view):
     return [view.render_line(y).text.rstrip() for y in range(view.size.height)]
 
 
-async def test_only_what_is_in_sight_is_made():
+async def test_line_list_builds_only_visible_lines():
     async with Host(view := Numbers(1_000_000)).run_test() as pilot:
         await pilot.pause()
         assert set(view.asked) == set(range(10))
@@ -155,7 +155,7 @@ async def test_scrolls_sideways_by_cells():
         assert strip.text.startswith("本語日")
 
 
-async def test_foreign_text_cannot_steer_the_terminal():
+async def test_line_list_makes_control_characters_visible():
     nasty = "[bold]x[/foo]\x1b[2J\x1b]0;title\x07\n\u202eevil\u200b"
     async with Host(view := Numbers(3, text=nasty.replace("{", "{{"))).run_test() as pilot:
         await pilot.pause()
@@ -192,7 +192,7 @@ def test_fit_fills_exactly(text, width):
         ("ab", 0, ""),
     ],
 )
-def test_fit(text, width, fitted):
+def test_fit_span(text, width, fitted):
     assert fit_span(text, width) == fitted
 
 

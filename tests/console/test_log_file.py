@@ -23,7 +23,7 @@ def log(tmp_path):
     stop_log_file(handler)
 
 
-def test_keys_never_reach_it_in_any_form(log):
+def test_secrets_are_redacted_in_the_log_file(log):
     coded = base64.b64encode(f"{KEY}:".encode()).decode()
     logger.warning("sent with %s and Basic %s", KEY, coded)
     try:
@@ -44,12 +44,12 @@ def test_log_file_lines_hold_no_control_characters(log):
     assert len(text) < 3_000
 
 
-def test_it_is_the_owners_alone(log):
+def test_log_file_has_mode_0600(log):
     logger.warning("hello")
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
-def test_it_is_turned_over_when_it_is_large(log, monkeypatch):
+def test_large_log_file_is_rotated(log, monkeypatch):
     monkeypatch.setattr(log_file, "MAX_LOG_BYTES", 200)
     for number in range(20):
         logger.warning("line %d", number)
@@ -59,7 +59,7 @@ def test_it_is_turned_over_when_it_is_large(log, monkeypatch):
     assert log.stat().st_size < 400
 
 
-def test_a_log_that_cannot_be_written_harms_nothing(tmp_path):
+def test_unwritable_log_file_is_ignored(tmp_path):
     (tmp_path / "file").write_text("in the way")
     handler = start_log_file(tmp_path / "file" / "sprig-tui.log", list)
     logger.warning("hello")

@@ -14,7 +14,7 @@ KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_help_tells_the_keys_of_the_pane(console, snapshot, size):
+async def test_help_lists_the_keys_of_the_pane(console, snapshot, size):
     async with console.running(size=size) as pilot:
         await console.press("1", "question_mark")
         await snapshot(pilot, "help-environments")
@@ -41,7 +41,7 @@ async def test_jump_keys_zoom_and_tab(console):
         assert pilot.app.main.focused_scope() == "payload"
 
 
-async def test_a_click_on_the_key_bar_is_as_good_as_the_key(console, screen_text):
+async def test_click_on_key_bar_runs_the_command(console, screen_text):
     async with console.running(size=(120, 40)) as pilot:
         bar = screen_text(pilot.app).splitlines()[-1]
         await pilot.click("KeyBar", offset=(bar.index("help"), 0))

@@ -18,7 +18,7 @@ def test_screenshot_goes_to_state_folder_without_downloads(tmp_path, monkeypatch
     assert saved.read_text() == "<svg/>"
 
 
-def test_where_nothing_can_be_written_it_says_why(tmp_path, monkeypatch):
+def test_screenshot_failure_names_the_reason(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "state").write_text("in the way")
     saved, fault = save_screenshot("<svg/>", state_dir=tmp_path / "state")

@@ -15,7 +15,7 @@ from sprig_tui.journal.sqlite import SQLiteJournal
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 
 
-async def test_a_lost_journal_is_told_and_comes_back(console, sink, screen_text, tmp_path):
+async def test_lost_journal_is_reported_and_reopened(console, sink, screen_text, tmp_path):
     console.keys(development=KEY, endpoint=sink.url)
     # however long its path is, and this one is longer than a line
     console.paths = paths_in_folder(str(console.paths.journal_file.parent.rename(tmp_path / ("long" * 40))))
@@ -37,7 +37,7 @@ async def test_a_lost_journal_is_told_and_comes_back(console, sink, screen_text,
         await console.until(lambda: "journal: sqlite" in screen_text(pilot.app))
 
 
-async def test_a_new_journal_in_place_of_a_lost_one(console):
+async def test_begin_journal_key_replaces_a_lost_journal(console):
     async with console.running() as pilot:
         console.paths.journal_file.unlink()
         pilot.app.session.check_file()
@@ -57,7 +57,7 @@ async def test_journal_that_fails_to_open_is_reported_and_retried(console, scree
         await console.until(lambda: "journal: sqlite" in screen_text(pilot.app))
 
 
-async def test_a_fault_of_ours_in_a_flow_keeps_the_screen(console):
+async def test_unexpected_error_in_a_flow_keeps_the_screen(console):
     async with console.running() as pilot:
 
         async def broken() -> None:
@@ -68,7 +68,7 @@ async def test_a_fault_of_ours_in_a_flow_keeps_the_screen(console):
         assert pilot.app.is_running
 
 
-async def test_the_log_has_no_key(console):
+async def test_log_file_contains_no_key(console):
     console.keys(production=KEY)
     async with console.running():
         logging.getLogger("sprig_tui.delivery").warning("using %s", KEY)

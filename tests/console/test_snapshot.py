@@ -47,7 +47,7 @@ async def test_rate_without_engine_starts_at_first_count(tmp_path, clock, journa
     assert rates == [0, 0, 2, 0]
 
 
-async def test_what_a_worker_that_is_gone_holds_is_told(tmp_path, clock, journal):
+async def test_leases_of_dead_worker_are_shown(tmp_path, clock, journal):
     paths = paths_in_folder(str(tmp_path / "home"))
     settings = load_settings(paths)
     core = Session(

@@ -28,7 +28,7 @@ def text(snapshot: ConsoleSnapshot, width: int, selected: str = "production", la
     return "".join(part.text for part in status_parts(snapshot, selected, label, width))
 
 
-def test_a_wide_line_has_it_all():
+def test_wide_status_line_shows_everything():
     line = text(BUSY, 140, label="demo")
     for part in (
         "sprig-tui demo",
@@ -84,6 +84,6 @@ def test_sparkline(history, bars):
         (EnvironmentStatus("·", "1,204 queued"), "1,204 queued"),
     ],
 )
-def test_the_first_words_of_a_standing(standing, word):
+def test_status_line_shows_brief_status(standing, word):
     snapshot = ConsoleSnapshot(environments=(EnvironmentView(name="production", status=standing),))
     assert f"● Production   {word}   queued" in text(snapshot, 120)

@@ -45,7 +45,7 @@ async def test_workers_screen_lists_workers_as_they_start_and_end(console, sink,
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 @pytest.mark.parametrize("permission", [{"engine": False}, {"read_only": True}])
-async def test_a_console_that_only_looks_is_no_worker(console, permission, size):
+async def test_read_only_console_is_not_a_worker(console, permission, size):
     async with console.running(size=size, **permission):
         await console.press("L")
         await console.until(lambda: "no worker is alive" in console.text())
@@ -90,5 +90,5 @@ async def test_many_workers_are_scrolled_to(console):
         assert pilot.app.screen.query_one(".workers-table", Static).size.height > 24
 
 
-def test_nobody_is_said_with_what_to_do():
+def test_workers_screen_without_workers_shows_next_step():
     assert "sprig-tui run" in workers_text([], 0).plain

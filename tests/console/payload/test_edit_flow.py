@@ -101,7 +101,7 @@ async def test_terminal_without_suspend_is_reported(bench, inspector, lines_file
         assert "this terminal cannot be handed to an editor" in notices(app)[-1]
 
 
-async def test_an_editor_that_is_not_there_is_named(bench, inspector, lines_file, editor, monkeypatch):
+async def test_missing_editor_is_named(bench, inspector, lines_file, editor, monkeypatch):
     editor("true")
     monkeypatch.setenv("VISUAL", "/nowhere/ed --wait")
     async with bench(file=lines_file(1)) as (app, pilot):

@@ -50,7 +50,7 @@ def test_broken_edit_is_a_record_with_its_problem():
 
 
 @pytest.mark.parametrize("data", [b"", b" \n", json.dumps([flat(1), flat(2)]).encode(), msgspec.json.encode([])])
-def test_none_or_several_records_are_refused(data):
+def test_edit_with_no_or_several_records_is_rejected(data):
     with pytest.raises(InputError):
         read_edited(data, Origin("x"))
 
@@ -62,7 +62,7 @@ def test_none_or_several_records_are_refused(data):
         ({"VISUAL": " ", "EDITOR": "'/opt/my editor' -x"}, ["/opt/my editor", "-x"]),
     ],
 )
-def test_the_persons_own_editor(environ, command):
+def test_editor_command_prefers_visual_then_editor(environ, command):
     assert editor_command(environ) == command
 
 

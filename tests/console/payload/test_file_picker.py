@@ -24,7 +24,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_path_is_understood_as_terminals_paste_it(folder):
+def test_dropped_paths_in_every_terminal_notation(folder):
     spaced, plain = str(folder / "Alpha two.csv.gz"), str(folder / "beta.json")
     for text in (
         spaced,
@@ -49,7 +49,7 @@ def test_home_is_a_folder_too(folder, monkeypatch):
     "text",
     ["", "  \n ", "hello there", "/no/such/file.json", "it's", "\0", "x" * 5_000, "/x" * MAX_DROP_CHARS, "~noone/x"],
 )
-def test_any_other_text_is_left_alone(text):
+def test_dropped_paths_ignores_any_other_text(text):
     assert dropped_paths(text) == ()
 
 
@@ -66,11 +66,11 @@ def test_picker_lists_folders_and_data_files_with_sizes(folder):
     assert listing.items[-1].size == 2
 
 
-def test_hidden_files_are_shown_to_who_asks(folder):
+def test_hidden_files_are_listed_on_request(folder):
     assert [item.name for item in list_folder(str(folder), ".h").items] == [".hidden.json"]
 
 
-def test_a_folder_that_cannot_be_listed_says_so(tmp_path):
+def test_unreadable_folder_is_reported_in_the_picker(tmp_path):
     listing = list_folder(str(tmp_path / "none"))
     assert listing.items == ()
     assert listing.fault == f"cannot list {tmp_path}/none: No such file or directory"
@@ -80,7 +80,7 @@ def test_a_folder_that_cannot_be_listed_says_so(tmp_path):
     ("typed", "completed"),
     [("", ""), ("al", "Alpha"), ("ALPHA ", "Alpha two.csv.gz"), ("b", "beta.json"), ("ar", "archive/"), ("zz", "zz")],
 )
-def test_a_typed_path_goes_on(folder, typed, completed):
+def test_typed_path_is_completed(folder, typed, completed):
     typed = f"{folder}/{typed}"
     assert complete_path(typed, list_folder(*split_typed(typed))) == f"{folder}/{completed}"
 
@@ -97,11 +97,11 @@ def test_a_huge_folder_is_listed_in_part(tmp_path, monkeypatch):
     ("size", "text"),
     [(0, "0 bytes"), (999, "999 bytes"), (1_234, "1.2 KB"), (5e6, "5.0 MB"), (7e12, "7,000.0 GB")],
 )
-def test_sizes_for_people(size, text):
+def test_file_sizes_are_formatted(size, text):
     assert size_text(size) == text
 
 
-def test_a_path_behind_another_is_meant_alone(folder, monkeypatch):
+def test_path_typed_after_another_replaces_it(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder))
     spaced, plain = str(folder / "Alpha two.csv.gz"), str(folder / "beta.json")
     for behind in (plain, f"'{plain}'", f"file://{plain}", "~/beta.json"):
@@ -113,7 +113,7 @@ def test_a_path_behind_another_is_meant_alone(folder, monkeypatch):
     assert intended_path("/usr/li") == "/usr/li"
 
 
-def test_one_of_several_may_be_gone(folder):
+def test_dropped_paths_may_include_a_missing_file(folder):
     plain, gone = str(folder / "beta.json"), str(folder / "gone.json")
     assert dropped_paths(f"{plain} {gone}") == (plain, gone)
     assert dropped_paths(f"{gone} {gone}") == ()
@@ -123,5 +123,5 @@ def test_one_of_several_may_be_gone(folder):
 @pytest.mark.parametrize(
     ("text", "is_one"), [("/tmp/x", True), ("~/x", True), ("'/tmp/a b'", True), ("file:///x", True), ("x.json", False)]
 )
-def test_what_begins_like_a_whole_path(text, is_one):
+def test_looks_like_path_accepts_whole_paths(text, is_one):
     assert looks_like_path(text) is is_one

@@ -60,7 +60,7 @@ def delivery(entry, state=State.DELIVERED, **changes):
     return DeliveryDetail(delivery=Delivery(**fields | changes), raw=entry.raw, body=entry.body, history=())
 
 
-def test_a_good_record_would_be_sent(intake, clock):
+def test_valid_record_would_be_sent(intake, clock):
     found = inspect_record(read(flat()), intake, clock.now())
     assert said(found) == f"{len(found.body)} bytes of 32 KB · would be sent to Development"
     assert found.place == "answers.jsonl:7"
@@ -69,21 +69,21 @@ def test_a_good_record_would_be_sent(intake, clock):
     assert reason_line(found, ENVIRONMENTS).startswith("development has no write key yet")
 
 
-def test_a_protected_environment_is_named_as_one(intake):
+def test_protected_environment_is_marked(intake):
     found = inspect_record(read(flat(environment="production")), intake, 0)
     # Declared is development, and the record says otherwise.
     assert found.withheld == "environment-unknown"
     assert "this record names production, but you chose development" in reason_line(found, ENVIRONMENTS)
 
 
-def test_an_anonymous_record_says_so(intake):
+def test_anonymous_record_is_explained(intake):
     found = inspect_record(read(flat(userId=None)), intake, 0)
     assert said(found).startswith("1 error · ")
     assert said(found).endswith(" · would be withheld: anonymous")
     assert [field.path for field in found.fields if field.level == "error"] == ["userId"]
 
 
-def test_what_cannot_be_read_names_field_and_fault(intake):
+def test_unreadable_record_names_field_and_problem(intake):
     found = inspect_record(read(flat(question=7)), intake, 0)
     assert (found.fields[0].path, found.fields[0].level) == ("question", "error")
     assert found.fields[0].note == "expected text, got a whole number"
@@ -97,7 +97,7 @@ def test_call_over_size_limit_counts_as_error(intake):
     assert "would be withheld: too large" in said(found)
 
 
-def test_trouble_is_what_a_person_would_look_at(intake, clock):
+def test_has_problems_ignores_what_every_record_may_lack(intake, clock):
     now = clock.now()
     assert not has_problems(read(flat()), intake, now)
     assert not has_problems(read(flat(surveyCreatedAt=None)), intake, now), "that is so for every record of the file"
@@ -192,7 +192,7 @@ def test_a_delivery_of_any_bytes_can_be_shown(raw, body):
         (RecordPosition("x[/foo]\x1b[2J.json", 1, 1, complete=True), 60, "x[/foo]␛[2J.json  1 of 1"),
     ],
 )
-def test_where_a_record_stands(position, room, line):
+def test_position_text(position, room, line):
     found = position_text(position, room)
     if line:
         assert found == line

@@ -18,14 +18,14 @@ def shown(inspector):
     return inspector.inspection.record.user_id
 
 
-async def test_an_empty_pane_says_what_to_do(bench, screen_text):
+async def test_empty_payload_pane_shows_next_steps(bench, screen_text):
     async with bench() as (app, _pilot):
         text = screen_text(app)
         assert "no payload yet" in text
         assert "open a file or folder of answers" in text
 
 
-async def test_a_file_is_moved_through(bench, inspector, lines_file, screen_text):
+async def test_keys_move_through_the_records_of_a_file(bench, inspector, lines_file, screen_text):
     async with bench(file=lines_file(200)) as (app, pilot):
         assert "answers.jsonl  1 of 200 " in screen_text(app).split("\n")[0]
         await press(pilot, "n", "right_square_bracket", "n")
@@ -225,7 +225,7 @@ async def test_the_picker_opens_a_whole_folder(bench, inspector, lines_file, tmp
         assert inspector.navigator.browser.file.count == 5
 
 
-async def test_what_cannot_be_opened_leaves_what_is_shown(bench, inspector, lines_file, tmp_path):
+async def test_failed_open_keeps_the_record_shown(bench, inspector, lines_file, tmp_path):
     async with bench(file=lines_file(2)) as (app, pilot):
         inspector.show_file(tmp_path / "none.jsonl")
         await settle(pilot)

@@ -24,6 +24,6 @@ async def test_pictures(bench, inspector, lines_file, snapshot, size, view):
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_picture_of_nothing(bench, snapshot, size):
+async def test_empty_payload_pane_snapshot(bench, snapshot, size):
     async with bench(size=size) as (_app, pilot):
         await snapshot(pilot, "payload-empty")

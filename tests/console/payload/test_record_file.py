@@ -76,7 +76,7 @@ def test_every_record_of_lines_backwards(lines_file, small_chunks, record):
     same_as_read(lines_file(odd * 30), backwards)
 
 
-def test_a_line_too_long_to_keep_makes_no_wrong_mark(lines_file, small_chunks, monkeypatch, record):
+def test_overlong_line_makes_no_wrong_index_entry(lines_file, small_chunks, monkeypatch, record):
     monkeypatch.setattr(indexed_file, "_MAX_RECORD_BYTES", 2_000)
     path = lines_file([record(1), record(2, response="x" * 9_000), record(3)] * 5)
     file = RecordFile([str(path)])
@@ -128,7 +128,7 @@ def test_file_without_index_is_read_from_its_start(tmp_path, record):
         same_as_read(path, backwards)
 
 
-def test_a_byte_order_mark_does_not_shift_the_marks(tmp_path, small_chunks, record):
+def test_byte_order_mark_does_not_shift_index_offsets(tmp_path, small_chunks, record):
     path = tmp_path / "marked.jsonl"
     path.write_bytes(b"\xef\xbb\xbf\n" + "\n".join(json.dumps(record(number)) for number in range(60)).encode())
     same_as_read(path, backwards)
@@ -160,7 +160,7 @@ def test_memory_keeps_a_bounded_number_of_records(lines_file):
     assert file.cached(MAX_CACHED_RECORDS + 400) is not None
 
 
-def test_reading_that_is_no_longer_wanted_ends(lines_file):
+def test_stopped_read_raises_stopped_error(lines_file):
     file = RecordFile([str(lines_file(2_000))])
     with pytest.raises(StoppedError):
         file.read(1_999, lambda: True)
@@ -169,7 +169,7 @@ def test_reading_that_is_no_longer_wanted_ends(lines_file):
     assert file.read(1_999).user_id == "acct_1999"
 
 
-def test_a_file_that_changed_is_said_to_have(lines_file, record):
+def test_changed_file_raises_input_error(lines_file, record):
     path = lines_file(3)
     file = RecordFile([str(path)])
     file.read(2)
@@ -179,7 +179,7 @@ def test_a_file_that_changed_is_said_to_have(lines_file, record):
         file.read(0)
 
 
-def test_what_cannot_be_opened_is_named(tmp_path):
+def test_file_that_cannot_be_opened_is_named(tmp_path):
     with pytest.raises(InputError, match="there is no file"):
         RecordFile([str(tmp_path / "none.json")])
     with pytest.raises(InputError, match="no file to read in"):
@@ -192,7 +192,7 @@ def test_what_cannot_be_opened_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"\x00\x01\x02binary", b"{", b"[", b"null", b"a,b\n1,2\n", b"# Words\n" * 30])
-def test_what_is_no_file_of_answers_is_not_opened(tmp_path, content):
+def test_file_without_answers_is_not_opened(tmp_path, content):
     path = tmp_path / "odd.json"
     path.write_bytes(content)
     with pytest.raises(UnknownFormatError, match="is not a file of answers"):
@@ -200,7 +200,7 @@ def test_what_is_no_file_of_answers_is_not_opened(tmp_path, content):
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n", b"\xff\xfe"])
-def test_odd_content_reads_as_it_always_does(tmp_path, content):
+def test_indexed_file_reads_odd_content_like_the_reader(tmp_path, content):
     path = tmp_path / "odd.json"
     path.write_bytes(content)
     same_as_read(path, backwards)

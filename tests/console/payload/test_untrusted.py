@@ -113,7 +113,7 @@ def test_every_view_and_every_line_around_it(record, name, width):
 
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(records, min_size=3, max_size=6), st.sampled_from([(80, 24), (120, 40)]))
-def test_the_screen(tmp_path_factory, host, listed, size):
+def test_random_records_are_shown_safely(tmp_path_factory, host, listed, size):
     file = tmp_path_factory.mktemp("fuzz") / "x[bold]\u202e\x1b[2J.jsonl"
     file.write_bytes(b"\n".join(encoded(record) for record in listed))
     asyncio.run(walk_through(host, file, size))
@@ -141,7 +141,7 @@ async def walk_through(host, file, size):
             await settle(pilot)
 
 
-async def test_a_megabyte_of_anything(host, tmp_path):
+async def test_megabyte_answers_are_shown_safely(host, tmp_path):
     answers = [one * (1_000_000 // len(one)) for one in ("x", "日", "\x1b[31m", "e\u0301", "word ", "\u202e")]
     file = tmp_path / "large.jsonl"
     file.write_bytes(b"\n".join(encoded({"response": [answer, {"a": answer}]}) for answer in answers))

@@ -41,7 +41,7 @@ def test_a_wide_table_has_a_column_for_the_notes():
     assert field_header(130).split() == ["Segment", "field", "value", "from", "note"]
 
 
-def test_a_narrow_table_says_where_from_or_why_not():
+def test_narrow_field_table_shares_origin_and_note_column():
     assert re.split(r"  +", shaped(field_cells(CREATED, 80))) == [
         "! properties.createdAt",
         "(omitted)",
@@ -51,7 +51,7 @@ def test_a_narrow_table_says_where_from_or_why_not():
     assert field_header(80).split() == ["Segment", "field", "value", "from"]
 
 
-def test_a_very_narrow_table_has_paths_by_their_ends():
+def test_very_narrow_field_table_shortens_paths_at_the_start():
     assert shaped(field_cells(SURVEY, 40)).split() == ["✓", ".surveyId", "12"]
 
 
@@ -160,7 +160,7 @@ def test_more_than_200_items_are_folded():
     assert view.copy_line(1).text == json.dumps(list(range(1_000)), indent=2)
 
 
-def test_of_a_megabyte_only_a_little_is_made():
+def test_view_builds_only_shown_lines_of_a_megabyte():
     wide = json.dumps({"list": [{"a": number, "b": "x" * 20} for number in range(25_000)]}).encode()
     long = json.dumps({"text": "x" * 1_000_000}).encode()
     deep = b'{"a":' + b"[" * 90 + b'"' + b"y" * 1_000_000 + b'"' + b"]" * 90 + b"}"
@@ -178,7 +178,7 @@ def test_a_value_is_copied_as_itself():
     assert view.copy_line(3).text == "1.50"
 
 
-def test_what_is_no_json_is_told_apart():
+def test_is_json_rejects_other_bytes():
     assert is_json(b' {"a":1} ')
     for data in (b"", b"{", b'{"a":1}x', b'"\xff"', b"[" * 100_000):
         assert not is_json(data)
@@ -225,7 +225,7 @@ def test_bytes_that_are_no_text_are_escaped():
     assert [span.role for span in view.line(0)] == ["", "bad", ""]
 
 
-def test_what_is_no_text_at_all_is_a_hex_dump():
+def test_binary_payload_is_shown_as_hex_dump():
     view = RawView(bytes(range(20)))
     view.resize(100)
     assert text(view)[1].startswith("00000010  10 11 12 13 ")
@@ -274,7 +274,7 @@ def test_a_curl_command_is_folded_but_copied_whole():
 
 
 @given(st.text())
-def test_a_curl_command_shows_all_it_sends(value):
+def test_visible_json_in_curl_keeps_its_meaning(value):
     body = msgspec.json.encode({"response": value}) if value.isprintable() else json.dumps({"response": value}).encode()
     shown = visible_json(body)
     assert printable(shown) == shown
@@ -282,7 +282,7 @@ def test_a_curl_command_shows_all_it_sends(value):
 
 
 @given(st.text(max_size=60) | st.text("e\u0301✌\ufe0f日👩\u200d ", max_size=60), st.integers(3, 40), st.booleans())
-def test_what_is_cut_fits(value, width, keep_start):
+def test_shorten_fits_the_width(value, width, keep_start):
     shown = printable(value)
     cut = shorten(shown, width, keep_start=keep_start)
     assert cell_len(cut) <= width
