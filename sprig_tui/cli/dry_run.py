@@ -56,8 +56,8 @@ class DryRun:
         if relation == "tie":
             return self._as_stored(with_message_id(entry, tie_message_id(entry)))
         withheld = as_withheld(entry, known, relation)
-        there = self._identities.get(identity_key(withheld.environment, withheld.message_id))
-        return self._remember(withheld) if there is None or completes_withheld(there, entry) else None
+        known = self._identities.get(identity_key(withheld.environment, withheld.message_id))
+        return self._remember(withheld) if known is None or completes_withheld(known, entry) else None
 
     def _remember(self, entry: NewDelivery) -> NewDelivery:
         if len(self._identities) >= MAX_REMEMBERED_IDENTITIES:

@@ -63,9 +63,9 @@ def _escape_invalid_values(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         value = msgspec.structs.asdict(value)
     if isinstance(value, Mapping):
-        return {_escape_invalid_values(key): _escape_invalid_values(one) for key, one in value.items()}
+        return {_escape_invalid_values(key): _escape_invalid_values(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_escape_invalid_values(one) for one in value]
+        return [_escape_invalid_values(item) for item in value]
     return value
 
 

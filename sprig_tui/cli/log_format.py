@@ -198,10 +198,10 @@ def detail_lines(detail: DeliveryDetail) -> Iterator[str]:
     yield output.paint("attempts", "strong")
     for number, attempt in enumerate(detail.history, 1):
         where = f"  to {one_line(attempt.endpoint)}" if attempt.endpoint else ""
-        said = one_line(f"{attempt.outcome}  {attempt.error}  {attempt.excerpt}").rstrip()
+        result = one_line(f"{attempt.outcome}  {attempt.error}  {attempt.excerpt}").rstrip()
         yield (
             f"{number:>3}  {clock_time(attempt.started_at)}  {attempt.status or '-':>3}  "
-            f"{attempt.latency_ms:.0f} ms  {attempt.events} event{'' if attempt.events == 1 else 's'}{where}  {said}"
+            f"{attempt.latency_ms:.0f} ms  {attempt.events} event{'' if attempt.events == 1 else 's'}{where}  {result}"
         )
     if not detail.history:
         yield "     none"

@@ -97,9 +97,9 @@ def raise_unknown_command(ctx: click.Context, word: str, commands: list[str]) ->
 class UnknownWordError(click.UsageError):
     """An unknown command, with its own hint."""
 
-    def __init__(self, said: UsageMessage, ctx: click.Context) -> None:
-        super().__init__(said.message, ctx)
-        self.usage_message = said
+    def __init__(self, usage: UsageMessage, ctx: click.Context) -> None:
+        super().__init__(usage.message, ctx)
+        self.usage_message = usage
 
 
 class SecretArgumentError(click.UsageError):

@@ -88,7 +88,7 @@ def unsendable_text(tally: StateCounts) -> str:
 
 def exit_code_for(tally: Mapping[tuple[State, str], int], stalls: tuple[Stall, ...] = ()) -> ExitCode:
     """The exit code for these counts and stalls."""
-    if any(one.kind in ("unreachable", "journal") for one in stalls):
+    if any(stall.kind in ("unreachable", "journal") for stall in stalls):
         return ExitCode.UNREACHABLE
     ended_badly = any(number for (state, _), number in tally.items() if state in (State.FAILED, State.WITHHELD))
     return ExitCode.REJECTED if stalls or ended_badly else ExitCode.OK
@@ -122,11 +122,11 @@ def print_stalls(stalls: tuple[Stall, ...], command: str = "sprig-tui run") -> N
         " same id, which it drops",
         "unreachable": "all stays queued; {command} delivers when it is back",
     }
-    for one in stalls:
-        cause = f": {one.cause}" if one.cause else ""
+    for stall in stalls:
+        cause = f": {stall.cause}" if stall.cause else ""
         diagnostics.warning(
-            f"{one.environment}: {STALL_TEXTS[one.kind]}{cause}",
-            advice[one.kind].format(name=one.environment, command=command),
+            f"{stall.environment}: {STALL_TEXTS[stall.kind]}{cause}",
+            advice[stall.kind].format(name=stall.environment, command=command),
         )
 
 

@@ -62,8 +62,8 @@ class WorkerChannel:
     def send(self, environment: str, result: SendResult) -> None:
         """Send a result to the supervisor without waiting."""
         if self._writer.transport.get_write_buffer_size() < _MAX_UNSENT_BYTES:
-            heard = ResultReport(environment, result.kind, result.status, result.latency_ms, result.unconfirmed)
-            self._writer.write(_encode(heard) + b"\n")
+            report = ResultReport(environment, result.kind, result.status, result.latency_ms, result.unconfirmed)
+            self._writer.write(_encode(report) + b"\n")
 
     async def wait_closed(self) -> None:
         """Return when the supervisor has exited."""
@@ -244,9 +244,9 @@ class _WorkerProcess:
             output.flush()
 
     async def _read_reports(self, reader: asyncio.StreamReader) -> None:
-        async for heard in read_reports(reader):
+        async for report in read_reports(reader):
             if self._metrics is not None:
-                self._metrics.record_result(heard)
+                self._metrics.record_result(report)
 
     def _exit_status(self, code: int, pid: int) -> tuple[int, str]:
         if code >= 0:

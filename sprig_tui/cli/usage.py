@@ -119,8 +119,8 @@ def unknown_command_message(word: str, commands: Iterable[str], group: str) -> U
     names = list(commands)
     close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=MIN_COMMAND_SIMILARITY)
     meant = f"did you mean {close[0]}?" if close else f"its commands are {', '.join(names)}"
-    said = f"there is no command {shown!r}" if group == "sprig-tui" else f"{group} has no command {shown!r}"
-    return UsageMessage(f"{said}; {meant}", f"see {group} --help")
+    message = f"there is no command {shown!r}" if group == "sprig-tui" else f"{group} has no command {shown!r}"
+    return UsageMessage(f"{message}; {meant}", f"see {group} --help")
 
 
 def nearest_option(word: str, options: Iterable[click.Parameter]) -> str:
@@ -150,15 +150,17 @@ def _unknown_option_message(error: click.NoSuchOption, see: str) -> UsageMessage
     word, ctx = one_line(error.option_name, limit=60), error.ctx
     if ctx is None:
         return UsageMessage(f"there is no option {word}", see)
-    said = f"{ctx.command_path} has no option {word}"
+    message = f"{ctx.command_path} has no option {word}"
     if near := nearest_option(word, ctx.command.get_params(ctx)):
-        return UsageMessage(f"{said}; did you mean {near}?", see)
+        return UsageMessage(f"{message}; did you mean {near}?", see)
     if ctx.parent is None:
-        return UsageMessage(said, "options of a command stand behind its name: sprig-tui send FILE -e development")
-    takes_name = any(isinstance(one, click.Argument) and one.name == "environment" for one in ctx.command.params)
+        return UsageMessage(message, "options of a command stand behind its name: sprig-tui send FILE -e development")
+    takes_name = any(
+        isinstance(parameter, click.Argument) and parameter.name == "environment" for parameter in ctx.command.params
+    )
     if takes_name and word in ("-e", "--env", "--environment"):
-        return UsageMessage(said, f"name the environment alone: {ctx.command_path} production")
-    return UsageMessage(said, see)
+        return UsageMessage(message, f"name the environment alone: {ctx.command_path} production")
+    return UsageMessage(message, see)
 
 
 def _missing_text(error: click.MissingParameter) -> str:

@@ -103,9 +103,11 @@ def destinations_text(destinations: tuple[Destination, ...]) -> str:
     """Such as `destinations: Amplitude, Customer.io (disabled)`."""
     if not destinations:
         return "no destination is connected: what arrives goes nowhere else"
-    names = (one.name if one.enabled else f"{one.name} (disabled)" for one in destinations)
-    said = f"destinations: {', '.join(names)}"
-    return said if any(one.enabled for one in destinations) else f"{said}; none is enabled"
+    names = (
+        destination.name if destination.enabled else f"{destination.name} (disabled)" for destination in destinations
+    )
+    text = f"destinations: {', '.join(names)}"
+    return text if any(destination.enabled for destination in destinations) else f"{text}; none is enabled"
 
 
 def source_json(lookup: KeyLookup, workspace: str) -> dict[str, Any] | None:
@@ -123,6 +125,7 @@ def source_json(lookup: KeyLookup, workspace: str) -> dict[str, Any] | None:
         "labels": source.labels,
         "doubts": lookup.mismatches,
         "destinations": [
-            {"id": one.id, "name": one.name, "kind": one.kind, "enabled": one.enabled} for one in lookup.destinations
+            {"id": destination.id, "name": destination.name, "kind": destination.kind, "enabled": destination.enabled}
+            for destination in lookup.destinations
         ],
     }

@@ -100,9 +100,9 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     account = await load_account(journal, fed)
     numbers = sum_by_state(account.tally)
     if refused := numbers[State.FAILED]:
-        said = "one of the samples is" if refused == 1 else f"{refused:,} of the samples are"
+        subject = "one of the samples is" if refused == 1 else f"{refused:,} of the samples are"
         diagnostics.info(
-            f"{said} refused, on purpose: a request that holds a refused event is split until that one stands alone,"
+            f"{subject} refused, on purpose: a request that holds a refused event is split until that one stands alone,"
             " and so each delivery beside it took several requests"
         )
     lines = DeliveryLineFormatter(output.terminal_columns())

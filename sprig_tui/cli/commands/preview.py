@@ -112,11 +112,11 @@ def _show_unsendable(record: Unsendable, view: PreviewFormat) -> None:
         diagnostics.info(f"would be withheld: {record.origin.text}: {detail or record.reason.value}")
         return
     mark = output.paint(output.mark("✗", "x"), "bad")
-    said = f"{one_line(record.origin.text)}  withheld, {record.reason.value}" + (
+    text = f"{one_line(record.origin.text)}  withheld, {record.reason.value}" + (
         f": {one_line(detail)}" if detail else ""
     )
     columns = output.terminal_columns()
-    first, *more = wrap(said, columns - 5) if columns else (said,)
+    first, *more = wrap(text, columns - 5) if columns else (text,)
     output.write_lines([f"{mark} {first}", *(f"    {piece}" for piece in more)])
 
 
@@ -133,18 +133,18 @@ def _fields_lines(settings: Settings, mapping: Mapping, detail: str) -> Iterator
             else _field_lines(field, longest, columns)
         )
     counts = {level: sum(field.level == level for field in mapping.fields) for level in ("warning", "error")}
-    said = [(f"{number} {level}{'s' if number > 1 else ''}", "") for level, number in counts.items() if number]
-    said.append((f"{len(mapping.body):,} of {MAX_EVENT_BYTES:,} bytes", ""))
+    parts = [(f"{number} {level}{'s' if number > 1 else ''}", "") for level, number in counts.items() if number]
+    parts.append((f"{len(mapping.body):,} of {MAX_EVENT_BYTES:,} bytes", ""))
     if mapping.withheld is not None:
         verdict = f"would be withheld, {mapping.withheld.value}" + (f": {one_line(detail)}" if detail else "")
-        said.append((verdict, "warning"))
+        parts.append((verdict, "warning"))
     else:
         found = settings.environments[mapping.environment]
         keyless = ", which has no write key yet" if found.write_key is None else ""
-        said.append((f"would be sent to {found.name} ({found.base_url}){keyless}", "warning" if keyless else "good"))
+        parts.append((f"would be sent to {found.name} ({found.base_url}){keyless}", "warning" if keyless else "good"))
         if detail:
-            said.append((one_line(detail), ""))
-    yield from flow(said, columns, "  ")
+            parts.append((one_line(detail), ""))
+    yield from flow(parts, columns, "  ")
 
 
 def _field_lines(field: FieldTrace, value_width: int, columns: int) -> Iterator[str]:

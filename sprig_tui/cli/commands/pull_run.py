@@ -129,7 +129,7 @@ def print_outcome(pulled: PullOutcome) -> None:
 
 def worst_exit_code(pulled: Sequence[PullOutcome]) -> ExitCode:
     """The exit code of the errors; permanent ones take precedence over temporary ones."""
-    codes = {ExitCode(one.error.exit_code) for one in pulled if one.error is not None}
+    codes = {ExitCode(outcome.error.exit_code) for outcome in pulled if outcome.error is not None}
     order = (ExitCode.USAGE, ExitCode.UNREACHABLE, ExitCode.REJECTED)
     return next((code for code in order if code in codes), ExitCode.OK)
 
@@ -210,10 +210,10 @@ class PullRun:
             except ShutdownRequested:
                 diagnostics.info("stopped; nothing was stored or sent")
                 return ExitCode.INTERRUPTED
-        for one in pulled:
-            print_outcome(one)
+        for outcome in pulled:
+            print_outcome(outcome)
         if as_json:
-            output.write_json({**found.as_json(), "pulls": [one.as_json() for one in pulled]})
+            output.write_json({**found.as_json(), "pulls": [outcome.as_json() for outcome in pulled]})
         diagnostics.info(found.text())
         tally = found.account.tally
         only_queued = set(tally) <= {(State.QUEUED, "")}
@@ -261,7 +261,7 @@ class PullRun:
                     diagnostics.warning(error.message, error.hint)
                 with suppress(JournalUnavailableError):
                     await self._report_round(journal, pulled, as_json=as_json)
-                if self._request.since is not None and all(one.state.finished for one in pulled):
+                if self._request.since is not None and all(outcome.state.finished for outcome in pulled):
                     # --since applies to the first round; later rounds are incremental
                     self._request = replace(self._request, since=None, words="")
                 progress.show_pause(begun + interval_s)
@@ -322,8 +322,8 @@ class PullRun:
     ) -> int:
         fed = self._ingest_result
         account = await load_account_with_examples(journal, fed)
-        for one in pulled:
-            print_outcome(one)
+        for outcome in pulled:
+            print_outcome(outcome)
         if as_json:
             pulls = [outcome.as_json() for outcome in pulled]
             output.write_json(
@@ -343,11 +343,11 @@ class PullRun:
     async def _report_round(self, journal: Journal, pulled: list[PullOutcome], *, as_json: bool) -> None:
         fed = self._ingest_result
         account = await load_account(journal, fed)
-        for one in pulled:
-            if one.error or fed.new:
-                print_outcome(one)
+        for outcome in pulled:
+            if outcome.error or fed.new:
+                print_outcome(outcome)
         if fed.new:
             diagnostics.info(account.text())
         if as_json:
-            output.write_json({**account.as_json(), "pulls": [one.as_json() for one in pulled]})
+            output.write_json({**account.as_json(), "pulls": [outcome.as_json() for outcome in pulled]})
             output.flush()

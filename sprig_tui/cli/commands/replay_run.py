@@ -197,7 +197,7 @@ class ReplayRun:
         """Queue again: named ones at once, a filter's by a job that the engine (or another one) drives."""
         if self.selection.by_id:
             added = await self._journal.requeue(list(self.selection.ids), as_new=self.as_new, overrides=self.elsewhere)
-            self.skipped = sum(one.outcome == "known" for one in added)
+            self.skipped = sum(added_delivery.outcome == "known" for added_delivery in added)
             self.queued = len(added) - self.skipped
             if engine is not None:
                 engine.wake()
@@ -210,7 +210,7 @@ class ReplayRun:
         engine.wake()
         while job.state in ("running", "paused"):
             await asyncio.sleep(POLL_INTERVAL_S)
-            job = next((one for one in await self._journal.replays() if one.id == job.id), job)
+            job = next((current for current in await self._journal.replays() if current.id == job.id), job)
             self.queued, self.skipped = job.queued, job.skipped
 
     async def affected_ids(self) -> IdRanges:
@@ -218,7 +218,11 @@ class ReplayRun:
         found = IdRanges() if self.as_new else IdRanges(self.selection.in_place)
         if self._makes_deliveries:
             found.add(
-                [one.id async for one in iter_matching(self._journal, Query(), self._newest_id) if self._is_result(one)]
+                [
+                    delivery.id
+                    async for delivery in iter_matching(self._journal, Query(), self._newest_id)
+                    if self._is_result(delivery)
+                ]
             )
         return found
 
@@ -227,15 +231,15 @@ class ReplayRun:
         found: StateCounts = Counter()
         kept = array("q") if self.as_new else self.selection.in_place
         if kept:
-            async for one in iter_matching(self._journal, Query(), kept[0] - 1):
-                if one.id > kept[-1]:
+            async for delivery in iter_matching(self._journal, Query(), kept[0] - 1):
+                if delivery.id > kept[-1]:
                     break
-                if _contains(kept, one.id):
-                    found[one.state, one.reason] += 1
+                if _contains(kept, delivery.id):
+                    found[delivery.state, delivery.reason] += 1
         if self._makes_deliveries:
-            async for one in iter_matching(self._journal, Query(), self._newest_id):
-                if self._is_result(one):
-                    found[one.state, one.reason] += 1
+            async for delivery in iter_matching(self._journal, Query(), self._newest_id):
+                if self._is_result(delivery):
+                    found[delivery.state, delivery.reason] += 1
         return found
 
     @property

@@ -159,7 +159,9 @@ def _check_first_answer(
     """Raise before anything is stored where the first answer shows that the command line is wrong."""
     from sprig_tui.sprig.records import StudyResponse
 
-    first = next((one for one in islice(records, MAX_LOOKAHEAD_RECORDS) if isinstance(one, StudyResponse)), None)
+    first = next(
+        (record for record in islice(records, MAX_LOOKAHEAD_RECORDS) if isinstance(record, StudyResponse)), None
+    )
     chosen = declared
     if first is not None:
         route = builder.route(first)

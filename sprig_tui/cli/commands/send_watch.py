@@ -99,14 +99,14 @@ class FileReporter:
             diagnostics.warning(f"the state of the last files is unknown: {error.message}", error.hint)
 
     async def _report_settled(self, *, final: bool) -> None:
-        for one in tuple(self._open):
+        for file in tuple(self._open):
             queued = 0
-            for first, last in one.result.ids:
+            for first, last in file.result.ids:
                 queued += await self._journal.count_queued(first, last)
-            late = time.monotonic() - one.since >= self._timeout_s
+            late = time.monotonic() - file.since >= self._timeout_s
             if not queued or late or final or self._engine is None:
-                await self._report(one)
-                self._open.remove(one)
+                await self._report(file)
+                self._open.remove(file)
 
     async def _report(self, file: _OpenFile) -> None:
         fed = file.result

@@ -194,8 +194,8 @@ def _snapshot_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
     for name in dict.fromkeys(hold.environment for hold in snapshot.orphans):
         held = format_orphaned_leases([hold for hold in snapshot.orphans if hold.environment == name])
         yield f"{one_line(name, limit=24)}: {held}; then others send them"
-    for one in snapshot.held_configs:
-        yield f"process {one.pid} goes on with the config from before: {one_line(one.why, limit=300)}"
+    for note in snapshot.held_configs:
+        yield f"process {note.pid} goes on with the config from before: {one_line(note.why, limit=300)}"
     for name, number in sorted(snapshot.counts.queued_elsewhere.items()):
         yield f"{one_line(name, limit=24)}: {number:,} of the queued go only to the address of a run with --endpoint"
         yield "  sprig-tui run with that --endpoint delivers them, sprig-tui withdraw takes them back"
@@ -237,8 +237,8 @@ def _snapshot_json(snapshot: _StatusSnapshot) -> dict[str, Any]:
         workers.append({**fields, **times, "rate": round(worker.rate, 1)})
     orphans = [{**msgspec.structs.asdict(hold), "until": iso_time(hold.until)} for hold in snapshot.orphans]
     held = [
-        {"pid": one.pid, "why": one.why, "hint": one.hint, "since": iso_time(one.since)}
-        for one in snapshot.held_configs
+        {"pid": note.pid, "why": note.why, "hint": note.hint, "since": iso_time(note.since)}
+        for note in snapshot.held_configs
     ]
     return {
         "at": iso_time(snapshot.now),

@@ -66,7 +66,7 @@ async def _run_checks(*, offline: bool, timeout_s: float) -> list[CheckResult]:
         from sprig_tui.cli.commands.doctor.remote import endpoint_checks
 
         found.extend(await endpoint_checks(settings, timeout_s))
-        if any(one.sprig_api_key is not None for one in settings.environments.values()):
+        if any(environment.sprig_api_key is not None for environment in settings.environments.values()):
             from sprig_tui.cli.commands.doctor.remote import sprig_checks
 
             found.extend(await sprig_checks(settings, timeout_s))

@@ -75,8 +75,8 @@ def _preference_checks(settings: Settings) -> Iterator[CheckResult]:
 def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -> Iterator[CheckResult]:
     """The config file, keys and environments."""
     document = settings.document
-    there = "is understood" if document.mode is not None else "is not there: the defaults hold"
-    yield CheckResult("config", "ok", f"{document.file} {there}")
+    state = "is understood" if document.mode is not None else "is not there: the defaults hold"
+    yield CheckResult("config", "ok", f"{document.file} {state}")
     paths = find_paths()
     yield from (CheckResult("config", "warning", text, hint) for text, hint in removed_since_last_use(paths, settings))
     yield from held_config_checks(paths)
@@ -88,7 +88,7 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
             f"{document.file}: the {kind} {dotted_key(name)[:60]} is unknown, and is left alone",
             nearest_key_hint(name, KNOWN_TABLES),
         )
-    yield from (CheckResult("config", "warning", one.message, one.hint) for one in settings.warnings)
+    yield from (CheckResult("config", "warning", warning.message, warning.hint) for warning in settings.warnings)
     yield from _preference_checks(settings)
     findings = check_keys(settings)
     yield from (CheckResult("keys", finding.level, finding.message, finding.hint) for finding in findings)
@@ -142,7 +142,7 @@ async def journal_checks(settings: Settings) -> list[CheckResult]:
     found = _file_checks(place)
     if found is None:
         return [CheckResult("journal", "ok", f"{place} {NOT_CREATED_TEXT}"), *disk]
-    if any(one.level == "fault" for one in found):
+    if any(check.level == "fault" for check in found):
         return [*found, *disk]
     return [*await _content_checks(settings, found), *disk]
 
@@ -178,9 +178,9 @@ async def _content_checks(settings: Settings, found: list[CheckResult]) -> list[
 
 
 def _lane_check(name: str, lane: Lane) -> CheckResult | None:
-    said = f"{name} is {lane.state}: {lane.cause}"
+    message = f"{name} is {lane.state}: {lane.cause}"
     if lane.state == "waiting":
-        return CheckResult("lanes", "warning", said, "it resumes automatically")
+        return CheckResult("lanes", "warning", message, "it resumes automatically")
     if lane.pauses:
         return CheckResult(
             "lanes",
@@ -190,7 +190,7 @@ def _lane_check(name: str, lane: Lane) -> CheckResult | None:
             f" {name} tries at once, and sprig-tui run or listen with one delivery{_next_probe_text(lane)}",
         )
     if lane.state == "paused":
-        return CheckResult("lanes", "warning", said, f"sprig-tui journal resume {name} resumes it")
+        return CheckResult("lanes", "warning", message, f"sprig-tui journal resume {name} resumes it")
     return None
 
 
@@ -212,12 +212,12 @@ async def _server_checks(journal: Journal) -> list[CheckResult]:
 
 def _clock_checks(ahead_ms: int) -> CheckResult:
     """The server's clock is the one that workers go by; ours shows in what people read beside it."""
-    said = (
+    message = (
         f"the server's clock is {abs(ahead_ms) / 1000:,.1f} s {'ahead of' if ahead_ms > 0 else 'behind'} this machine's"
     )
     if abs(ahead_ms) < MAX_CLOCK_SKEW_MS:
-        return CheckResult("journal", "ok", said)
-    return CheckResult("journal", "warning", said, "workers go by the server's; set both by NTP")
+        return CheckResult("journal", "ok", message)
+    return CheckResult("journal", "warning", message, "workers go by the server's; set both by NTP")
 
 
 def _file_checks(path: Path) -> list[CheckResult] | None:
@@ -272,13 +272,13 @@ def _disk_checks(path: Path) -> list[CheckResult]:
     else:
         temporary = []
     free = shutil.disk_usage(folder).free
-    said = f"{free / 1e9:,.1f} GB free for the journal"
+    message = f"{free / 1e9:,.1f} GB free for the journal"
     if free < LOW_DISK_BYTES:
         return [
-            CheckResult("disk", "warning", said, "make room: a full disk stops everything, though nothing is lost"),
+            CheckResult("disk", "warning", message, "make room: a full disk stops everything, though nothing is lost"),
             *temporary,
         ]
-    return [CheckResult("disk", "ok", said), *temporary]
+    return [CheckResult("disk", "ok", message), *temporary]
 
 
 def terminal_check() -> CheckResult:

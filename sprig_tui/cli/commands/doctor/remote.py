@@ -67,9 +67,9 @@ async def _reach_endpoint(
         async with client.stream("GET", url + "/") as response:
             status, date = response.status_code, response.headers.get("date", "")
     except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
-        said = describe_error(error, host=host, timeout_s=timeout_s)
+        problem = describe_error(error, host=host, timeout_s=timeout_s)
         hint = "check the network, the proxy (HTTPS_PROXY) and the endpoint; what is queued waits"
-        return [CheckResult("endpoint", "fault", f"{url}{whose} cannot be reached: {said}", hint)]
+        return [CheckResult("endpoint", "fault", f"{url}{whose} cannot be reached: {problem}", hint)]
     took = time.perf_counter() - started
     found = [
         CheckResult(
@@ -87,9 +87,11 @@ def _skew_checks(date: str, now: float, host: str) -> list[CheckResult]:
     skew = now - theirs
     if abs(skew) < MAX_CLOCK_SKEW_S:
         return [CheckResult("clock", "ok", f"agrees with {host}'s to the second or so")]
-    said = f"this clock is {format_duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} {host}'s"
+    message = f"this clock is {format_duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} {host}'s"
     return [
-        CheckResult("clock", "warning", said, "set it by NTP: Segment corrects timestamps, but ages and waits go by it")
+        CheckResult(
+            "clock", "warning", message, "set it by NTP: Segment corrects timestamps, but ages and waits go by it"
+        )
     ]
 
 

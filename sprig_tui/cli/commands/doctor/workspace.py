@@ -54,8 +54,8 @@ async def workspace_checks(settings: Settings, timeout_s: float) -> list[CheckRe
         return [CheckResult("workspace", "warning", error.message, error.hint)]
     except (SegmentApiError, ConfigError) as error:
         return [CheckResult("workspace", "fault", error.message, error.hint)]
-    said = f"{found.workspace} has {found.sources:,} source{'' if found.sources == 1 else 's'} ({token.masked()})"
-    checks = [CheckResult("workspace", "ok", said)]
+    message = f"{found.workspace} has {found.sources:,} source{'' if found.sources == 1 else 's'} ({token.masked()})"
+    checks = [CheckResult("workspace", "ok", message)]
     if not found.visible:
         return [*checks, CheckResult("workspace", "warning", NOT_VISIBLE_TEXT, ROLE_HINT)]
     return [*checks, *_source_checks(found)]
@@ -65,9 +65,9 @@ def _source_checks(lookup: WorkspaceLookup) -> list[CheckResult]:
     checks: list[CheckResult] = []
     for name, source, destinations, doubts in lookup.keys:
         if source is None:
-            said = f"{name}: its key belongs to no source of the workspace {lookup.workspace}"
+            message = f"{name}: its key belongs to no source of the workspace {lookup.workspace}"
             hint = f"Segment answers 200 anyway, and drops it: sprig-tui keys set {name}"
-            checks.append(CheckResult("source", "fault", said, hint))
+            checks.append(CheckResult("source", "fault", message, hint))
             continue
         text = f"{name}: {source_text(source)}; {destinations_text(destinations)}"
         if not source.enabled:
@@ -75,7 +75,7 @@ def _source_checks(lookup: WorkspaceLookup) -> list[CheckResult]:
         elif doubts:
             hint = f"{'; '.join(doubts)}: if it is the wrong one, sprig-tui keys set {name}"
             checks.append(CheckResult("source", "warning", text, hint))
-        elif not any(one.enabled for one in destinations):
+        elif not any(destination.enabled for destination in destinations):
             checks.append(CheckResult("source", "warning", text, "connect one in Segment"))
         else:
             checks.append(CheckResult("source", "ok", text))

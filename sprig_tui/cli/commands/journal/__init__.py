@@ -127,10 +127,10 @@ async def _prune(older_than: float, *, dry_run: bool, yes: bool, as_json: bool) 
         found = await opened.prune(before, dry_run=True)
         total = sum(found.by_state.values())
         parts = ", ".join(f"{number:,} {state.value}" for state, number in found.by_state.items() if number)
-        said = f"{total:,} deliveries ({parts}), {size_text(found.bytes)} of payloads"
+        text = f"{total:,} deliveries ({parts}), {size_text(found.bytes)} of payloads"
         removed = False
         if total and not dry_run:
-            diagnostics.info(f"would remove {said}")
+            diagnostics.info(f"would remove {text}")
             if not yes and not prompts.is_interactive():
                 diagnostics.failure("nothing was removed: there is no terminal to confirm it at", "add --yes")
                 return ExitCode.USAGE
@@ -142,7 +142,7 @@ async def _prune(older_than: float, *, dry_run: bool, yes: bool, as_json: bool) 
         if not total:
             diagnostics.info(f"nothing to remove: no delivery ended longer than {format_duration(older_than)} ago")
         else:
-            diagnostics.info(f"{'removed' if removed else 'would remove' if dry_run else 'kept'} {said}")
+            diagnostics.info(f"{'removed' if removed else 'would remove' if dry_run else 'kept'} {text}")
     return ExitCode.OK
 
 

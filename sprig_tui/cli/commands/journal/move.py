@@ -71,7 +71,7 @@ def copy(sqlite: str, url: str | None, as_json: bool) -> int:
             {
                 "from": sqlite,
                 "to": redact_url(place),
-                "tables": {one.table: {"rows": one.rows, "digest": one.digest} for one in copied},
+                "tables": {table.table: {"rows": table.rows, "digest": table.digest} for table in copied},
             }
         )
     _print_summary(copied, redact_url(place))
@@ -79,8 +79,8 @@ def copy(sqlite: str, url: str | None, as_json: bool) -> int:
 
 
 def _print_summary(copied: tuple[CopiedTable, ...], name: str) -> None:
-    for one in copied:
-        diagnostics.info(f"{one.table:<13}{one.rows:>12,}  {one.digest}")
+    for table in copied:
+        diagnostics.info(f"{table.table:<13}{table.rows:>12,}  {table.digest}")
     diagnostics.success(f"the same rows stand in {name}")
     diagnostics.info(f'now set journal.url = "{name}" in the config of every machine')
 

@@ -171,8 +171,8 @@ def remove(environment: str, whole: bool, yes: bool) -> int:
     stored = environment in settings.stored_keys
     if not stored and not whole:
         source = found.write_key.read_from if found.write_key else ""
-        said = f"its key comes from {source}: unset that" if source else "it has no key"
-        diagnostics.info(f"nothing to remove in the config for {environment}; {said}")
+        reason = f"its key comes from {source}: unset that" if source else "it has no key"
+        diagnostics.info(f"nothing to remove in the config for {environment}; {reason}")
         return ExitCode.OK
     if not yes and not _confirm_removal(found):
         return ExitCode.USAGE
