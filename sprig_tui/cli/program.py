@@ -13,9 +13,11 @@ import click
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.options import CliCommand, SecretArgumentError, UnknownWordError, color_option, raise_unknown_command
-from sprig_tui.errors import ExitCode, SprigTuiError
+from sprig_tui.errors import ExitCode, JournalError, SprigTuiError
 
 DEBUG_VARIABLE = "SPRIG_TUI_DEBUG"
+MIN_OPEN_FILES = 24
+"""Files that a command with a journal on SQLite opens at once, and some to spare."""
 MIN_SECRET_CHARS = 12
 """Minimum length of words that are checked for being a key."""
 
@@ -155,10 +157,7 @@ def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit p
             args=None if argv is None else list(argv), prog_name="sprig-tui", standalone_mode=False
         )
     except SprigTuiError as error:
-        _print_traceback_in_debug()
-        diagnostics.exception(error)
-        _warn_of_keys()
-        return error.exit_code
+        return _report_error(error)
     except click.exceptions.NoArgsIsHelpError as error:
         # stdout is for data; help for a missing argument is an error
         diagnostics.write_lines(error.ctx.get_help())
@@ -179,11 +178,7 @@ def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit p
     except OSError as error:
         _print_traceback_in_debug()
         if error.errno in (errno.EMFILE, errno.ENFILE):
-            _silence_exit_warnings()
-            diagnostics.failure(
-                "too many files are open at once for what this process is allowed",
-                "raise the limit (ulimit -n 1024, LimitNOFILE in a unit) and run it again; nothing journaled is lost",
-            )
+            _report_few_descriptors()
         else:
             _report_bug(error)
         return ExitCode.USAGE
@@ -192,6 +187,35 @@ def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit p
         _report_bug(error)
         return ExitCode.USAGE
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _report_error(error: SprigTuiError) -> int:
+    """Report an error of this program; returns its exit code."""
+    _print_traceback_in_debug()
+    if isinstance(error, JournalError) and _has_few_descriptors():
+        # SQLite says of a lack of descriptors only that a file cannot be opened
+        _report_few_descriptors()
+        return ExitCode.USAGE
+    diagnostics.exception(error)
+    _warn_of_keys()
+    return error.exit_code
+
+
+def _has_few_descriptors() -> bool:
+    """Whether this process may open fewer files than a command with a journal needs."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return False
+    return 0 <= resource.getrlimit(resource.RLIMIT_NOFILE)[0] < MIN_OPEN_FILES
+
+
+def _report_few_descriptors() -> None:
+    _silence_exit_warnings()
+    diagnostics.failure(
+        "too many files are open at once for what this process is allowed",
+        "raise the limit (ulimit -n 1024, LimitNOFILE in a unit) and run it again; nothing journaled is lost",
+    )
 
 
 def _report_bug(error: Exception) -> None:
