@@ -55,7 +55,7 @@ def test_detail_lines_show_every_fact(delivery):
         "size          812 bytes of 32 KB",
         "attempts  2 ─",
         "503  retry",
-        "said     busy␛[2J",
+        "response busy␛[2J",
         "25 deliveries in 812 bytes",
         "the call, as it is sent but for sentAt ─",
         '"event": "x"',
