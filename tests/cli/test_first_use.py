@@ -140,7 +140,7 @@ async def test_signals_that_come_together_are_one(monkeypatch: pytest.MonkeyPatc
         assert interrupts.forced.is_set()
 
 
-def test_a_misspelt_table_is_said_before_its_settings_are_missed(cli: Run, home: Path, write: Run, answer: Run) -> None:
+def test_misspelt_config_table_is_reported_at_the_start(cli: Run, home: Path, write: Run, answer: Run) -> None:
     home.mkdir()
     (home / "config.toml").write_text('[maping]\nhash = ["properties.email"]\n[other_tool]\nx = 1\n')
     err = cli("send", write(answer(1)), "-e", "development", "--dry-run").err
@@ -149,7 +149,7 @@ def test_a_misspelt_table_is_said_before_its_settings_are_missed(cli: Run, home:
     assert "other_tool" not in err
 
 
-def test_an_empty_input_is_said_to_be_empty(cli: Run, configured: Path, tmp_path: Path) -> None:
+def test_empty_input_is_reported(cli: Run, configured: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty.json"
     empty.touch()
     for more in ((), ("--dry-run",)):
@@ -163,7 +163,7 @@ def test_hints_can_be_typed_as_they_stand(process: Run, home: Path) -> None:
     assert "sprig-tui keys check development --send-test-event" in said
 
 
-def test_a_sink_that_only_counts_tells_repeats_apart_when_asked(home: Path) -> None:
+def test_counting_sink_counts_duplicates_on_request(home: Path) -> None:
     import sys
 
     with subprocess.Popen(

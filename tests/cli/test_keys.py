@@ -59,7 +59,7 @@ def test_an_odd_key_can_be_forced(process: Run, home: Path) -> None:
     assert process("keys", "set", "production", "--force", stdin=b"short1234567").code == 0
 
 
-def test_the_same_key_in_two_environments_is_said(process: Run, cli: Run, home: Path) -> None:
+def test_shared_key_of_two_environments_is_reported(process: Run, cli: Run, home: Path) -> None:
     assert process("keys", "set", "production", stdin=KEY.encode()).code == 0
     again = process("keys", "set", "staging-eu", "--endpoint", "eu", stdin=KEY.encode())
     assert again.code == 2
@@ -80,14 +80,16 @@ def test_removing_needs_a_yes_and_keeps_the_rest(process: Run, cli: Run, home: P
     assert (home / "config.toml").read_text() == ""
 
 
-def test_a_variable_goes_before_the_config_and_is_told(process: Run, cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variable_takes_precedence_over_config_and_is_reported(
+    process: Run, cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SPRIG_TUI_WRITE_KEY_PRODUCTION", "k2bbbbbbCCCCdddd2222EEEEffff2Sky")
     done = process("keys", "set", "production", stdin=KEY.encode())
     assert "takes precedence over the config" in done.err
     assert "still has a key, from SPRIG_TUI_WRITE_KEY_PRODUCTION" in cli("keys", "remove", "production", "--yes").err
 
 
-def test_a_test_event_says_what_to_look_for(cli: Run, configured: Path, sink: LiveSink) -> None:
+def test_test_event_names_event_and_user(cli: Run, configured: Path, sink: LiveSink) -> None:
     done = cli("keys", "check", "development", "--send-test-event", "--json")
     assert done.code == 0, done.err
     assert "does not prove the key" in done.err

@@ -57,7 +57,7 @@ def test_a_name_near_a_known_one_makes_nothing_in_a_script(
 @pytest.mark.parametrize(
     "what", [("keys", "set"), ("keys", "sprig"), ("keys", "token"), ("keys", "workspace")], ids=" ".join
 )
-def test_an_empty_standard_input_says_what_belongs_there(piped: Run, home: Path, what: tuple[str, ...]) -> None:
+def test_empty_standard_input_names_the_expected_secret(piped: Run, home: Path, what: tuple[str, ...]) -> None:
     done = piped(*what, *(() if what[1] == "workspace" else ("production",)), stdin=b" \n")
     assert done.code == 2
     expected = {"set": "write key of production", "sprig": "key of Sprig's API", "token": "webhook token of production"}
@@ -66,7 +66,7 @@ def test_an_empty_standard_input_says_what_belongs_there(piped: Run, home: Path,
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
-def test_new_says_that_it_is_meant(piped: Run, home: Path, verb: tuple[str, ...]) -> None:
+def test_new_option_confirms_a_similar_name(piped: Run, home: Path, verb: tuple[str, ...]) -> None:
     done = piped(*verb, "prod", "--new", stdin=KEY.encode())
     assert done.code == 0, done.err
     assert list(stored(home)) == ["prod"]
@@ -77,7 +77,7 @@ def test_new_says_that_it_is_meant(piped: Run, home: Path, verb: tuple[str, ...]
     assert "new environment" not in again.err
 
 
-def test_a_name_of_its_own_needs_no_more_than_to_be_said(piped: Run, home: Path) -> None:
+def test_distinct_new_environment_name_is_accepted(piped: Run, home: Path) -> None:
     done = piped("keys", "set", "staging-eu", stdin=KEY.encode())
     assert done.code == 0
     assert "staging-eu is a new environment" in done.err

@@ -281,6 +281,6 @@ def test_addresses_of_ipv6_may_stand_in_brackets(configured, start):
     assert start("listen", "--host", "[::1]", "--port", "0").url().startswith("http://[::1]:")
 
 
-def test_a_config_that_others_read_is_said(guarded, start):
+def test_config_readable_by_others_is_reported(guarded, start):
     (guarded / "config.toml").chmod(0o644)
     assert start("listen", "--port", "0").until("holds keys and others may read it (mode 0644)")

@@ -50,7 +50,7 @@ def test_the_log_filters_by_words_and_by_options(cli: Run, failed: Path) -> None
 
 
 @pytest.mark.parametrize("verb", [("log",), ("withdraw", "--yes"), ("replay", "--yes")], ids=lambda verb: verb[0])
-def test_an_environment_that_nobody_knows_is_named(cli: Run, failed: Path, verb: tuple[str, ...]) -> None:
+def test_unknown_environment_is_named(cli: Run, failed: Path, verb: tuple[str, ...]) -> None:
     for way in (("-e", "prod"), ("env:prod",)):
         done = cli(*verb, *way)
         assert (done.code, done.out) == (2, "")
@@ -66,14 +66,14 @@ def test_an_environment_that_only_the_journal_has_is_a_filter(cli: Run, failed: 
     assert len(cli("log", "-e", "development", "--json").rows) == 6
 
 
-def test_a_detail_says_where_it_went(cli: Run, failed: Path, sink: LiveSink) -> None:
+def test_detail_shows_the_endpoint_of_a_sent_delivery(cli: Run, failed: Path, sink: LiveSink) -> None:
     told = cli("log", "--detail", "1").out
     assert f"was sent to   {sink.url}" in told
     assert "would go to" not in told
     assert cli("log", "--detail", "1", "--json").json["endpoint"] == sink.url
 
 
-def test_a_detail_says_where_it_would_go(cli: Run, configured: Path, write: Run, answer: Run) -> None:
+def test_detail_shows_the_endpoint_of_a_queued_delivery(cli: Run, configured: Path, write: Run, answer: Run) -> None:
     url = "http://127.0.0.1:9"
     assert cli("send", write(answer(1)), "-e", "development", "--no-wait", "--endpoint", url).code == 0
     told = cli("log", "--detail", "1").out
@@ -195,7 +195,7 @@ def test_run_takes_up_a_changed_config(configured: Path, cli: Run, sink: LiveSin
     assert running.returncode == 0
 
 
-def test_prune_says_first_and_never_takes_what_is_queued(cli: Run, failed: Path, write: Run, answer: Run) -> None:
+def test_prune_reports_first_and_keeps_queued_deliveries(cli: Run, failed: Path, write: Run, answer: Run) -> None:
     assert cli("send", write(answer(50)), "-e", "development", "--no-wait").code == 0
     assert cli("journal", "prune", "--older-than", "30d", "--json").json["by_state"] == {}
     refused = cli("journal", "prune", "--older-than", "0s")

@@ -64,7 +64,7 @@ def test_usage_and_config_errors_are_two_with_one_line_and_a_hint(cli: Run, argv
     assert "Traceback" not in done.err
 
 
-def test_without_a_terminal_the_console_says_what_to_use(process: Run) -> None:
+def test_console_without_terminal_names_other_commands(process: Run) -> None:
     done = process()
     assert (done.code, done.out) == (2, "")
     assert "needs a terminal" in done.err

@@ -102,7 +102,7 @@ def test_workers_do_not_outlive_a_supervisor_that_is_killed(shared, sink, start,
     assert standing(cli) == {"queued": 0, "delivered": 10, "leased": 0}, "what was on the wire was finished"
 
 
-def test_told_twice_they_stop_at_once_and_give_back_what_they_held(configured, sink, start, cli, write, answer, alive):
+def test_second_signal_aborts_workers_and_releases_leases(configured, sink, start, cli, write, answer, alive):
     sink.set_faults("hang@1")
     cli("send", write(*[answer(number) for number in range(5)]), "-e", "development", "--no-wait")
     supervisor = start("run", "--workers", "2", *QUIET)
@@ -138,7 +138,7 @@ def numbers(url: str) -> dict[str, float]:
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
-def test_the_supervisor_tells_the_numbers_of_all(configured, sink, start, cli, write, answer, alive):
+def test_supervisor_metrics_cover_all_workers(configured, sink, start, cli, write, answer, alive):
     supervisor = start("run", "--workers", "3", "--metrics", "0", *QUIET)
     url = supervisor.until("monitors ask").split("monitors ask ")[1].split("/healthz")[0]
     pids = alive(3)

@@ -84,7 +84,9 @@ def test_an_endpoint_that_is_not_there_is_three_and_all_stays_queued(
     assert cli("send", file, "-e", "development").code == 0
 
 
-def test_a_refused_key_pauses_and_says_so(cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run) -> None:
+def test_rejected_key_pauses_the_lane_and_is_reported(
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
+) -> None:
     sink.set_faults("401")
     done = cli("send", write(answer(1)), "-e", "development", "--json")
     assert done.code == 1
@@ -224,7 +226,7 @@ def test_a_second_signal_stops_at_once(configured: Path, sink: LiveSink, write: 
     assert b"1 queued" in err
 
 
-def test_preview_says_what_would_happen(cli: Run, home: Path, write: Run, answer: Run) -> None:
+def test_preview_names_the_target_environment(cli: Run, home: Path, write: Run, answer: Run) -> None:
     done = cli("preview", write(answer(1)), "-e", "production")
     assert done.code == 0
     assert "✓ userId" in done.out
@@ -285,7 +287,7 @@ def test_the_numbers_of_a_file_with_repeats_add_up(
     assert "4 records, 3 of them known from before: 1 delivered\n" in again.err
 
 
-def test_user_ids_of_nobody_are_counted(configured, cli, write, answer):
+def test_placeholder_user_ids_are_counted(configured, cli, write, answer):
     file = write(*(answer(number, userId=user) for number, user in enumerate(["null", "acct_1", "#REF!", None])))
     dry = cli("send", file, "-e", "development", "--dry-run", "--json")
     assert dry.json["doubtful_user_ids"] == 2

@@ -169,7 +169,7 @@ def test_a_file_that_grows_is_read_again_for_what_is_new(
     assert (sink.sink.stats.events, sink.sink.stats.duplicates) == (2, 0)
 
 
-def test_watch_goes_on_after_a_faulty_file(
+def test_watch_continues_after_a_faulty_file(
     configured: Path, sink: LiveSink, inbox: Path, drop: Run, tmp_path: Path
 ) -> None:
     with watching("inbox") as watcher:

@@ -30,7 +30,7 @@ def in_journal(home: Path, work: Callable[[SQLiteJournal], Any]) -> Any:
     return asyncio.run(run())
 
 
-def test_an_empty_journal_and_nobody(configured, cli):
+def test_status_of_an_empty_journal_without_workers(configured, cli):
     done = cli("status")
     assert (done.code, done.err) == (0, "")
     assert "no worker is alive" in done.out
@@ -114,7 +114,7 @@ def test_status_exits_2_for_unusable_and_3_for_unreachable_journal(configured, c
     assert (done.code, done.out) == (3, "")
 
 
-def test_watching_goes_on_over_a_journal_that_is_away_for_a_while(configured):
+def test_status_watch_survives_an_unavailable_journal(configured):
     in_journal(configured, lambda journal: journal.counts())
     with subprocess.Popen(
         [sys.executable, "-m", "sprig_tui", "status", "--watch", "0.2", "--json"],

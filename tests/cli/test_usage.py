@@ -192,9 +192,7 @@ def test_commands_are_proposed_by_likeness_alone(cli: Run) -> None:
     assert all(f"{name}" in cli("zzzz").err for name in COMMANDS)
 
 
-def test_a_replay_says_what_can_never_be_sent_and_what_is_new(
-    cli: Run, configured: object, write: Run, answer: Run
-) -> None:
+def test_replay_reports_unsendable_and_new_deliveries(cli: Run, configured: object, write: Run, answer: Run) -> None:
     answers = [answer(number, userId=None) for number in range(3)]
     assert cli("send", write(*answers, answer(9)), "-e", "development", "--no-wait").code == 1
     counted = cli("replay", "status:withheld", "--dry-run")
@@ -204,7 +202,7 @@ def test_a_replay_says_what_can_never_be_sent_and_what_is_new(
     assert "can never be sent" not in cli("replay", "user:acct_9", "--dry-run").err
 
 
-def test_errors_of_segment_are_told_in_sentences() -> None:
+def test_segment_error_codes_become_sentences() -> None:
     assert error_sentence("invalid_json") == "Segment could not read the request as JSON (invalid_json)"
     assert error_sentence("http 418") == "http 418"
     assert [reason_label(reason) for reason in ("anonymous", "invalid", "of-tomorrow")] == [

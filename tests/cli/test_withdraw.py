@@ -34,7 +34,7 @@ def test_by_id(queued, cli):
     assert (missing.code, "there is no delivery 99" in missing.err) == (2, True)
 
 
-def test_nobody_there_to_confirm_or_nothing_named_changes_nothing(queued, cli):
+def test_withdraw_without_confirmation_or_filter_changes_nothing(queued, cli):
     assert cli("withdraw").code == 2
     refused = cli("withdraw", "status:queued")
     assert (refused.code, "there is no terminal to confirm it at" in refused.err) == (2, True)

@@ -65,7 +65,7 @@ def test_a_token_that_cannot_be_tried_is_stored(process: Run, home: Path) -> Non
     assert stored(home)["segment"]["public_api_token"] == fake_segment_api.TOKEN
 
 
-def test_a_token_without_the_role_is_told(process: Run, home: Path, workspace_api: FakeSegmentApi) -> None:
+def test_workspace_token_without_role_is_reported(process: Run, home: Path, workspace_api: FakeSegmentApi) -> None:
     done = process("keys", "workspace", "--region", workspace_api.url, stdin=fake_segment_api.MEMBER_TOKEN.encode())
     assert "the token sees no write keys" in done.err
 
@@ -118,7 +118,7 @@ def test_a_source_that_does_not_fit_is_not_taken(
     assert "environments" not in stored(home)
 
 
-def test_force_takes_it_all_the_same(cli: Run, workspace: FakeSegmentApi, home: Path) -> None:
+def test_force_stores_a_secret_despite_warnings(cli: Run, workspace: FakeSegmentApi, home: Path) -> None:
     assert cli("keys", "set", "production", "--source", "Acme dev", "--force").code == 0
     assert stored(home)["environments"]["production"]["write_key"] == fake_segment_api.DEVELOPMENT_KEY
 
@@ -187,7 +187,7 @@ def test_a_person_confirms_a_flagged_source(terminal: Run, workspace: FakeSegmen
     assert "environments" not in stored(home)
 
 
-def test_a_person_pastes_all_the_same(terminal: Run, workspace: FakeSegmentApi, home: Path) -> None:
+def test_key_can_be_pasted_when_sources_are_listed(terminal: Run, workspace: FakeSegmentApi, home: Path) -> None:
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")
     at.types(f"{STRANGE}\n")
@@ -232,7 +232,7 @@ def doctored(done: Any) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_check_says_which_source_and_what_is_connected(cli: Run, keyed: Path) -> None:
+def test_check_names_source_and_destinations_of_a_key(cli: Run, keyed: Path) -> None:
     done = cli("keys", "check")
     assert done.code == 0, done.err
     assert "source Acme production (HTTP API, environment: prod), enabled" in done.out
@@ -285,7 +285,7 @@ def test_a_refused_token_is_a_fault(cli: Run, keyed: Path) -> None:
     assert "refuses the token (401)" in done.err
 
 
-def test_a_token_without_the_role_tells_nothing_of_keys(cli: Run, keyed: Path) -> None:
+def test_token_without_role_looks_up_no_keys(cli: Run, keyed: Path) -> None:
     keyed.write_text(keyed.read_text().replace(fake_segment_api.TOKEN, fake_segment_api.MEMBER_TOKEN))
     done = cli("keys", "check")
     assert done.code == 0

@@ -48,7 +48,7 @@ def test_doctor_tries_the_key(cli: Run, with_key: Path, sprig_api: FakeSprigApi,
     assert cli("doctor").code == 1
 
 
-def test_doctor_offline_asks_nobody(cli: Run, with_key: Path, sprig_api: FakeSprigApi) -> None:
+def test_doctor_offline_makes_no_request(cli: Run, with_key: Path, sprig_api: FakeSprigApi) -> None:
     cli("doctor", "--offline")
     assert sprig_api.requests == []
 

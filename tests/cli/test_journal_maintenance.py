@@ -83,7 +83,7 @@ def test_a_server_has_tools_of_its_own(configured: Path, cli: Run, monkeypatch: 
     assert (told.code, "pg_dump" in told.err) == (2, True)
 
 
-def test_rot_on_a_server_is_told_and_never_sent(
+def test_damaged_payload_on_a_server_is_reported_and_not_sent(
     configured: Path,
     cli: Run,
     write: Run,

@@ -134,7 +134,7 @@ def _assert_words(said: str, told: dict[str, Any]) -> None:
         assert int(found[1] if found else 0) == told[state], line
 
 
-def test_copies_and_known_ones_are_told_apart_over_chunks():
+def test_repeats_and_known_records_are_counted_across_chunks():
     fed = IngestResult()
 
     def entry() -> NewDelivery:
