@@ -20,6 +20,7 @@ Everything named in `__all__` is the public interface; it is imported when it is
 
 from __future__ import annotations
 
+import functools
 import importlib
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -98,6 +99,11 @@ _FORMER_NAMES = {
     "until_settled": "wait_until_settled",
 }
 """Names of version 0.1 and what they are called now; they go with version 0.3."""
+_FORMER_KEYWORDS = {
+    "feed": {"check": "on_entry", "into": "result", "progress": "on_progress"},
+    "until_settled": {"patience": "timeout_s", "progress": "on_progress"},
+}
+"""Keyword parameters of those functions, as they were called then."""
 _MODULES = {name: f"{__name__}.{module}" for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 __all__ = [  # noqa: PLE0604 - the table above is the one list of names
@@ -119,11 +125,22 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_MODULES[name]), name)
     elif name in _FORMER_NAMES:
         warnings.warn(f"sprig_tui.{name} is now sprig_tui.{_FORMER_NAMES[name]}", DeprecationWarning, stacklevel=2)
-        return __getattr__(_FORMER_NAMES[name])
+        return _with_former_keywords(__getattr__(_FORMER_NAMES[name]), _FORMER_KEYWORDS.get(name))
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def _with_former_keywords(public: Any, keywords: dict[str, str] | None) -> Any:
+    if keywords is None:
+        return public
+
+    @functools.wraps(public)
+    def renamed(*arguments: Any, **options: Any) -> Any:
+        return public(*arguments, **{keywords.get(option, option): value for option, value in options.items()})
+
+    return renamed
 
 
 def __dir__() -> list[str]:

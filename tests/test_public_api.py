@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +47,21 @@ def test_importing_the_package_imports_nothing_but_the_standard_librarys_own() -
 @pytest.mark.parametrize(("former", "name"), sorted(sprig_tui._FORMER_NAMES.items()))
 def test_a_former_name_is_an_alias_with_a_warning(former: str, name: str) -> None:
     with pytest.warns(DeprecationWarning, match=f"is now sprig_tui.{name}"):
-        assert getattr(sprig_tui, former) is getattr(sprig_tui, name)
+        alias = getattr(sprig_tui, former)
+    public = getattr(sprig_tui, name)
+    assert getattr(alias, "__wrapped__", alias) is public
+    keywords = sprig_tui._FORMER_KEYWORDS.get(former, {})
+    assert set(keywords.values()) <= set(inspect.signature(public).parameters)
+
+
+async def test_a_former_keyword_is_passed_on_by_its_new_name(tmp_path: Path) -> None:
+    from sprig_tui import EntryBuilder, IngestResult, Rules, open_journal
+
+    result, seen = IngestResult(), []
+    with pytest.warns(DeprecationWarning, match="is now"):
+        feed = sprig_tui.feed
+    async with open_journal(tmp_path / "journal.db") as journal:
+        assert await feed([], EntryBuilder(Rules(), {}), journal, into=result, check=seen.append) is result
 
 
 async def test_a_script_of_ten_lines_does_what_send_does(tmp_path: Path) -> None:
