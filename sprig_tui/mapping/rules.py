@@ -1,4 +1,4 @@
-"""Mapping rules of a team: their checks, and omitting and hashing fields by them."""
+"""Mapping rules of a team: their checks, and the fields they omit or hash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP server: its socket, its TLS context, and its shutdown."""
+"""HTTP server: its socket, its limit of open files, and its shutdown."""
 
 from __future__ import annotations
 
