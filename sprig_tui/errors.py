@@ -50,7 +50,7 @@ class SprigTuiError(Exception):
         self.hint = hint
 
 
-def place_of(label: str) -> str:
+def message_prefix(label: str) -> str:
     """The beginning of a message that names its subject; empty if the caller names it elsewhere."""
     return f"{label}: " if label else ""
 

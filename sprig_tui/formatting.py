@@ -6,9 +6,10 @@ import math
 import re
 from datetime import UTC, datetime
 
-from sprig_tui.errors import ConfigError, place_of
+from sprig_tui.errors import ConfigError, message_prefix
 
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_DURATION_HINT = "write it as 90s, 12h, 2d or plain seconds"
 MAX_DURATION_S = 10 * 366 * 86_400.0
 """Ten years in seconds: longer is a typing mistake, and would overflow a clock in milliseconds."""
 
@@ -27,15 +28,15 @@ def parse_duration(value: str | float, label: str = "duration") -> float:
             seconds = sum(float(number) * UNIT_SECONDS[unit] for number, unit in _UNIT_PART.findall(text))
         else:
             raise ConfigError(
-                f"{place_of(label)}{value[:40]!r} is not a duration",
+                f"{message_prefix(label)}{value[:40]!r} is not a duration",
                 hint="write it as 90s, 12h, 1h30m, 2d or plain seconds",
             )
     else:
         seconds = float(value)
     if not math.isfinite(seconds) or seconds < 0:
-        raise ConfigError(f"{place_of(label)}a duration is 0 or more", hint="write it as 90s, 12h, 2d or plain seconds")
+        raise ConfigError(f"{message_prefix(label)}a duration is 0 or more", hint=_DURATION_HINT)
     if seconds > MAX_DURATION_S:
-        raise ConfigError(f"{place_of(label)}more than ten years", hint="write it as 90s, 12h, 2d or plain seconds")
+        raise ConfigError(f"{message_prefix(label)}more than ten years", hint=_DURATION_HINT)
     return seconds
 
 

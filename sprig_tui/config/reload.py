@@ -1,5 +1,7 @@
 """Config reload: whether a running process uses a changed config file, and why not.
 
+`cli.reload` and the console's `config_editor` apply it.
+
 A valid config replaces the one in use. A file that is missing, empty, unreadable, invalid or truncated does not: the
 process continues with the config in use. A config that has lost keys (an environment, a token, a mapping rule) is used
 after it has not changed for STABLE_FOR_S, and the lost keys are named. If only its end is missing, its writer may have
@@ -214,7 +216,7 @@ def _truncation(before: ConfigFile, now: ConfigFile, removed: tuple[str, ...]) -
     """Signs that the file is truncated, and the next step if it is not."""
     if is_number_truncated(_config_text(before), _config_text(now)):
         return f"{now.file} breaks off in its last line: the number there lacks its end", _END_LINE_HINT
-    if removed and is_truncated(_config_text(before), _config_text(now)):
+    if removed and is_config_truncated(_config_text(before), _config_text(now)):
         return f"{now.file} breaks off, or its end was deleted: it lacks {join_names(removed)}", _CONFIRM_HINT
     return None
 
@@ -223,7 +225,7 @@ def _config_text(document: ConfigFile) -> str:
     return document.data.decode("utf-8-sig")
 
 
-def is_truncated(before: str, now: str) -> bool:
+def is_config_truncated(before: str, now: str) -> bool:
     """Whether `now` is `before` without its end: everything it lost came after the last key that it has.
 
     Both are valid TOML. A deleted last table looks the same as an interrupted write, so a new comment at the end means

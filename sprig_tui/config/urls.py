@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
-from sprig_tui.errors import ConfigError, place_of
+from sprig_tui.errors import ConfigError, message_prefix
 from sprig_tui.http.proxies import is_loopback
 from sprig_tui.segment.limits import ENDPOINT_URLS, PUBLIC_API_URLS
 
@@ -26,7 +26,7 @@ def parse_endpoint(text: str, label: str = "endpoint") -> tuple[str, str]:
     except _NoSchemeError:
         known = ", ".join(ENDPOINT_URLS)
         raise ConfigError(
-            f"{place_of(label)}{given[:80]!r} is neither a region ({known}) nor an https:// address",
+            f"{message_prefix(label)}{given[:80]!r} is neither a region ({known}) nor an https:// address",
             hint=_ENDPOINT_HINT,
         ) from None
     return _strip_route(given, parts, ("/v1/batch", "/v1/track", "/v1/import", "/v1/b", "/v1/t", "/v1"))
@@ -38,7 +38,7 @@ def parse_api_url(text: str, label: str = "api url") -> tuple[str, str]:
     try:
         parts = _split_secure_url(given, label, "api key", _API_HINT)
     except _NoSchemeError:
-        raise ConfigError(f"{place_of(label)}{given[:80]!r} is no https:// address", hint=_API_HINT) from None
+        raise ConfigError(f"{message_prefix(label)}{given[:80]!r} is no https:// address", hint=_API_HINT) from None
     return _strip_route(given, parts, ("/v1/responses", "/v1/surveys", "/v1"))
 
 
@@ -49,13 +49,15 @@ def parse_region(text: str, label: str = "region") -> str:
         return given.lower()
     if any(given.rstrip("/") == address for address in ENDPOINT_URLS.values()):
         # the Tracking API would get the token and answer 404
-        raise ConfigError(f"{place_of(label)}{given} takes events; the Public API is elsewhere", hint="use us or eu")
+        raise ConfigError(
+            f"{message_prefix(label)}{given} takes events; the Public API is elsewhere", hint="use us or eu"
+        )
     try:
         parts = _split_secure_url(given, label, "token", _ENDPOINT_HINT)
     except _NoSchemeError:
         known = ", ".join(PUBLIC_API_URLS)
         raise ConfigError(
-            f"{place_of(label)}{given[:80]!r} is neither a region ({known}) nor an https:// address",
+            f"{message_prefix(label)}{given[:80]!r} is neither a region ({known}) nor an https:// address",
             hint=_ENDPOINT_HINT,
         ) from None
     return _strip_route(given, parts, ("/sources",))[0]
@@ -69,19 +71,19 @@ def _split_secure_url(given: str, label: str, secret: str, hint: str) -> SplitRe
     """The parts of an address to which a secret may be sent."""
     if not given.isascii() or not given.isprintable() or " " in given:
         raise ConfigError(
-            f"{place_of(label)}an address holds no spaces, control or other than ASCII characters", hint=hint
+            f"{message_prefix(label)}an address holds no spaces, control or other than ASCII characters", hint=hint
         )
     parts = _split_url(given, label, hint)
     if "@" in parts.netloc:
         raise ConfigError(
-            f"{place_of(label)}the address holds a user or password", hint="leave out the part before the @"
+            f"{message_prefix(label)}the address holds a user or password", hint="leave out the part before the @"
         )
     if parts.query or parts.fragment or given.endswith(("?", "#")):
-        raise ConfigError(f"{place_of(label)}the address holds a query or fragment", hint=hint)
+        raise ConfigError(f"{message_prefix(label)}the address holds a query or fragment", hint=hint)
     host = parts.hostname or ""
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigError(
-            f"{place_of(label)}http:// to {host} would send the {secret} readable by anyone on the way",
+            f"{message_prefix(label)}http:// to {host} would send the {secret} readable by anyone on the way",
             hint="use https://; plain http is for this machine (127.0.0.1) only",
         )
     return parts
@@ -92,11 +94,11 @@ def _split_url(given: str, label: str, hint: str) -> SplitResult:
         parts = urlsplit(given)
         port = parts.port
     except ValueError as error:
-        raise ConfigError(f"{place_of(label)}{given[:80]!r} is no address: {error}", hint=hint) from error
+        raise ConfigError(f"{message_prefix(label)}{given[:80]!r} is no address: {error}", hint=hint) from error
     if parts.scheme not in ("http", "https"):
         raise _NoSchemeError
     if not parts.hostname or port == 0:
-        raise ConfigError(f"{place_of(label)}{given[:80]!r} names no host", hint=hint)
+        raise ConfigError(f"{message_prefix(label)}{given[:80]!r} names no host", hint=hint)
     return parts
 
 

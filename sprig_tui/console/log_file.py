@@ -15,13 +15,13 @@ MAX_LOG_BYTES = 1_000_000
 MAX_LINE_CHARS = 2_000
 """A hostile server may send long texts."""
 
-Secrets = Callable[[], Iterable[str]]
+SecretsProvider = Callable[[], Iterable[str]]
 
 
 class LogFile(logging.Handler):
     """Handler that writes records as lines; errors while writing are ignored, since nothing depends on the log."""
 
-    def __init__(self, file: Path, secrets: Secrets) -> None:
+    def __init__(self, file: Path, secrets: SecretsProvider) -> None:
         """`secrets` returns the secrets known at the moment, which are redacted in every line."""
         super().__init__(logging.INFO)
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
@@ -48,7 +48,7 @@ class LogFile(logging.Handler):
             stream.write(text)
 
 
-def start_log_file(file: Path, secrets: Secrets) -> LogFile:
+def start_log_file(file: Path, secrets: SecretsProvider) -> LogFile:
     """Write the program's log records to this file, until `stop_log_file`."""
     handler = LogFile(file, secrets)
     logger = logging.getLogger("sprig_tui")

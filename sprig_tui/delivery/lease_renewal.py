@@ -13,7 +13,7 @@ from sprig_tui.delivery.heartbeat import Heartbeat
 from sprig_tui.journal.base import WORKER_TTL_MS, Journal
 from sprig_tui.journal.records import Claim
 
-LEASE_TRUST_S = WORKER_TTL_MS / 1000 - 3.0
+LEASE_SAFE_S = WORKER_TTL_MS / 1000 - 3.0
 """Seconds after the last heartbeat or renewal during which no other worker can have taken over a lease."""
 
 _log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class LeaseRenewer:
         if lease is None:
             return False
         now = self._timing.monotonic()
-        return now < lease.expires_at and now - max(lease.renewed_at, self._heartbeat.last_beat_at) < LEASE_TRUST_S
+        return now < lease.expires_at and now - max(lease.renewed_at, self._heartbeat.last_beat_at) < LEASE_SAFE_S
 
     def seconds_until_send(self, claim: Claim) -> float:
         """Seconds until the pacing slot that the journal gave the claim; may be negative."""

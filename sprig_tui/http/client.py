@@ -20,7 +20,7 @@ CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_
 """OpenSSL's two, which are used together; without them that of Python's requests, or curl's."""
 
 
-class Secret(Protocol):
+class Revealable(Protocol):
     """Key or token whose repr does not show it."""
 
     def reveal(self) -> str:

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from sprig_tui.clock import Clock
-from sprig_tui.http.client import Secret, host_of, make_client, read_body, redirect_host
+from sprig_tui.http.client import Revealable, host_of, make_client, read_body, redirect_host
 from sprig_tui.http.errors import PROXY_AUTH_REQUIRED, describe_error
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.segment.outcome import NO_RESPONSE, Outcome, OutcomeKind, classify, plain_error
@@ -75,7 +75,7 @@ class TrackingClient:
     def __init__(
         self,
         base_url: str,
-        write_key: Secret,
+        write_key: Revealable,
         *,
         clock: Clock,
         timeout: float = 15.0,

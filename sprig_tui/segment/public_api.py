@@ -20,7 +20,7 @@ import httpx
 from sprig_tui.clock import Clock
 from sprig_tui.errors import SegmentApiError, SegmentApiUnreachableError
 from sprig_tui.http import MAX_RETRY_AFTER_S
-from sprig_tui.http.client import Secret, bearer_headers, host_of, make_client, read_body
+from sprig_tui.http.client import Revealable, bearer_headers, host_of, make_client, read_body
 from sprig_tui.http.errors import describe_error
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.segment.public_api_models import (
@@ -71,7 +71,7 @@ class PublicApiClient:
     def __init__(
         self,
         base_url: str,
-        token: Secret,
+        token: Revealable,
         *,
         clock: Clock,
         timeout: float = 15.0,

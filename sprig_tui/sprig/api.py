@@ -13,7 +13,7 @@ import msgspec
 from msgspec import DecodeError, Raw, Struct
 
 from sprig_tui.clock import Clock
-from sprig_tui.http.client import Secret, bearer_headers, host_of, make_client, read_body, redirect_host
+from sprig_tui.http.client import Revealable, bearer_headers, host_of, make_client, read_body, redirect_host
 from sprig_tui.http.errors import describe_error
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.sprig.formats.detect import parse_document, parse_raw_record
@@ -68,7 +68,7 @@ class SprigClient:
     def __init__(
         self,
         base_url: str,
-        key: Secret,
+        key: Revealable,
         *,
         clock: Clock,
         timeout: float = TIMEOUT_S,

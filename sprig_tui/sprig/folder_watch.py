@@ -297,7 +297,7 @@ def _folder_identity(folder: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def is_truncated(path: str) -> bool:
+def is_file_truncated(path: str) -> bool:
     """Whether the last line, or the document, of a plain file is incomplete; raises OSError.
 
     A last line without a line end is complete if it is JSON, or a row with as many cells as the keys row. Compressed

@@ -1,4 +1,7 @@
-"""Webhook handler: parses one body, finds the environment of each record and stores the entries."""
+"""Webhook handler: parses one body, finds the environment of each record and stores the entries.
+
+`webhooks.app` makes the HTTP response of what is returned or raised here.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 from sprig_tui.config.paths import Paths, find_paths, paths_in_folder
 from sprig_tui.config.secrets import child_environ
 from sprig_tui.config.settings import load_settings
-from sprig_tui.console.payload.external_editor import clear_left_behind, run_editor
+from sprig_tui.console.payload.external_editor import remove_stale_edit_folders, run_editor
 from sprig_tui.errors import ConfigError
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
@@ -98,7 +98,7 @@ async def test_folders_of_a_killed_console_are_removed(tmp_path: Path) -> None:
     assert young.exists()
     used = Path(mark.read_text()).parent
     os.utime(used, (0, 0))
-    clear_left_behind(tmp_path)
+    remove_stale_edit_folders(tmp_path)
     assert used.exists()
     writer.close()
     assert await editing is None

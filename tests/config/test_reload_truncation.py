@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from sprig_tui.config.reload import is_truncated
+from sprig_tui.config.reload import is_config_truncated
 
 WHOLE = """\
 # ours
@@ -42,14 +42,14 @@ def test_truncated_config_is_recognised_at_every_valid_prefix():
     found = valid_prefixes(WHOLE)
     assert len(found) > 20
     # without any statement it is empty, which is told by itself
-    assert [text for text in found if tomllib.loads(text) and not is_truncated(WHOLE, text)] == []
+    assert [text for text in found if tomllib.loads(text) and not is_config_truncated(WHOLE, text)] == []
 
 
 def test_truncated_config_is_recognised_after_other_changes():
     changed = WHOLE.replace('"eu"', '"us"').replace("[environments", "# new\n[environments")
     found = [text for text in valid_prefixes(changed) if "mapping" not in text and "rite_key" in text]
     assert found
-    assert all(is_truncated(WHOLE, text) for text in found)
+    assert all(is_config_truncated(WHOLE, text) for text in found)
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_truncated_config_is_recognised_after_other_changes():
     ],
 )
 def test_complete_config_is_not_taken_for_truncated(now):
-    assert not is_truncated(WHOLE, now)
+    assert not is_config_truncated(WHOLE, now)
 
 
 def test_number_at_the_end_without_newline_may_be_truncated():
-    assert is_truncated(WHOLE, WHOLE.partition("5\n\n[mapping]")[0])
-    assert is_truncated("a = 1\nb = 25", "a = 1\nb = 2")
-    assert not is_truncated("a = 1\nb = 25\n", "a = 1\nb = 2\n")
+    assert is_config_truncated(WHOLE, WHOLE.partition("5\n\n[mapping]")[0])
+    assert is_config_truncated("a = 1\nb = 25", "a = 1\nb = 2")
+    assert not is_config_truncated("a = 1\nb = 25\n", "a = 1\nb = 2\n")

@@ -19,7 +19,7 @@ from sprig_tui.sprig.folder_watch import (
     FolderScanner,
     ReadyFile,
     classify_name,
-    is_truncated,
+    is_file_truncated,
     signature_of,
 )
 
@@ -289,7 +289,7 @@ async def test_notifier_survives_a_name_that_is_not_utf_8(notifier: FolderNotifi
 def test_is_truncated(tmp_path: Path, text: str, short: bool) -> None:
     file = tmp_path / "in.jsonl"
     file.write_text(text, encoding="utf-8")
-    assert is_truncated(str(file)) is short
+    assert is_file_truncated(str(file)) is short
 
 
 EXHAUSTED = """

@@ -67,12 +67,12 @@ def _run_console(
     paths: Paths, load: Callable[[], Settings], files: tuple[str, ...], *, label: str = "", **permissions: bool
 ) -> int:
     from sprig_tui.console.commands.base import Permissions
-    from sprig_tui.console.payload.external_editor import clear_left_behind
+    from sprig_tui.console.payload.external_editor import remove_stale_edit_folders
     from sprig_tui.console.run import run_console
     from sprig_tui.console.session import ConsoleDependencies
     from sprig_tui.journal.open import open_journal
 
-    clear_left_behind(paths.state_dir)
+    remove_stale_edit_folders(paths.state_dir)
     dependencies = ConsoleDependencies(
         paths, load, open_journal, _make_engine, warm_up=_warm_up, label=label, list_sources=_list_sources
     )

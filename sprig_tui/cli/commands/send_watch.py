@@ -27,7 +27,7 @@ from sprig_tui.ingest import EntryBuilder
 from sprig_tui.ingest.ingest import IngestResult, ingest_records
 from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason
-from sprig_tui.sprig.folder_watch import FolderNotifier, FolderScanner, ReadyFile, is_truncated, signature_of
+from sprig_tui.sprig.folder_watch import FolderNotifier, FolderScanner, ReadyFile, is_file_truncated, signature_of
 from sprig_tui.sprig.reader import read_responses
 from sprig_tui.sprig.sent_files import SentFiles
 
@@ -270,7 +270,7 @@ class FolderSender:
             so_far = result
 
         try:
-            if not self._force and await asyncio.to_thread(is_truncated, path):
+            if not self._force and await asyncio.to_thread(is_file_truncated, path):
                 diagnostics.info(f"{path} stops in the middle of a line: it is read when the rest is there")
                 return
             digest = await asyncio.to_thread(sent_files.digest_of, path)

@@ -121,7 +121,7 @@ async def run_editor(data: bytes, command: list[str], state_dir: Path) -> bytes 
     The terminal must be the editor's while this runs; the event loop goes on, and with it the deliveries. Raises
     InputError when the editor cannot be started, ends with a fault, or leaves nothing to read.
     """
-    clear_left_behind(state_dir)
+    remove_stale_edit_folders(state_dir)
     folder = _make_folder(state_dir)
     held = _lock_folder(folder)
     try:
@@ -136,7 +136,7 @@ async def run_editor(data: bytes, command: list[str], state_dir: Path) -> bytes 
             os.close(held)
 
 
-def clear_left_behind(state_dir: Path) -> None:
+def remove_stale_edit_folders(state_dir: Path) -> None:
     """Remove folders of consoles that were killed during an edit: they hold answers."""
     try:
         folders = [found for found in state_dir.glob(f"{FOLDER_PREFIX}*") if found.is_dir() and not found.is_symlink()]

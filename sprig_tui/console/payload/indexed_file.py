@@ -69,7 +69,7 @@ class IndexedFile:
         if self._start is not None:
             window = StreamBuffer(iter((head[self._start :],)))
             _skip_space(window)
-            self._detect_format(window, cut=len(head) < self.size)
+            self._index_first_record(window, cut=len(head) < self.size)
 
     @property
     def seekable(self) -> bool:
@@ -108,7 +108,7 @@ class IndexedFile:
                 yield position - 1, record
             self.complete = True
 
-    def _detect_format(self, window: StreamBuffer, *, cut: bool) -> None:
+    def _index_first_record(self, window: StreamBuffer, *, cut: bool) -> None:
         if window.data[window.position : window.position + 1] in (b"{", b"["):
             if is_json_lines(window, _MAX_RECORD_BYTES):
                 self._layout = "lines"

@@ -25,7 +25,7 @@ from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.payload.external_editor import edited_record
 from sprig_tui.console.payload.file_picker import FilePicker, dropped_paths
 from sprig_tui.console.payload.inspection import Inspection, inspect_delivery, inspect_record
-from sprig_tui.console.payload.navigation import FilePlace, RecordNavigator
+from sprig_tui.console.payload.navigation import RecordNavigator, RecordRef
 from sprig_tui.console.payload.payload_lines import PayloadLines
 from sprig_tui.console.payload.summary import payload_title, reason_line, verdict_content, verdict_spans
 from sprig_tui.console.payload.views import VIEW_NAMES, curl_text, make_view
@@ -88,7 +88,7 @@ class PayloadInspector(HasCommands, Panel):
         """These records are to be sent; `edited` ones were changed by a person (`Entry.edited`)."""
 
         def __init__(
-            self, records: tuple[Record, ...], *, edited: bool, environment: str, place: FilePlace | None = None
+            self, records: tuple[Record, ...], *, edited: bool, environment: str, place: RecordRef | None = None
         ) -> None:
             super().__init__()
             self.place = place
@@ -124,7 +124,7 @@ class PayloadInspector(HasCommands, Panel):
         """Whether the log has selected another delivery, which is not shown yet."""
         self.detail: DeliveryDetail | None = None
         """The delivery shown; None for a record of a file, and for an edited one."""
-        self.place: FilePlace | None = None
+        self.place: RecordRef | None = None
         """The place of the record shown, whether edited or not."""
         self.lines = PayloadLines(id="payload-lines")
         """The widget with the cursor."""
@@ -137,7 +137,7 @@ class PayloadInspector(HasCommands, Panel):
             on_progress=self._show_progress,
             on_position=self._show_position,
         )
-        self._edits: dict[FilePlace, RecordEdit] = {}
+        self._edits: dict[RecordRef, RecordEdit] = {}
         """Edited records that were not sent yet."""
         self._builder: EntryBuilder | None = None
         self._views: dict[str, RecordView] = {}
@@ -176,7 +176,7 @@ class PayloadInspector(HasCommands, Panel):
 
     def show_delivery(self, detail: DeliveryDetail, *, remapped: bool = False) -> None:
         """Show a delivery as it was sent, or `remapped` by the present rules; an unsent edit of it takes precedence."""
-        self.place = FilePlace((), detail.delivery.id)
+        self.place = RecordRef((), detail.delivery.id)
         self.navigator.in_view = False
         if (edit := self._edits.get(self.place)) is not None:
             self._show_record(edit.record, edited=True)
@@ -193,7 +193,7 @@ class PayloadInspector(HasCommands, Panel):
             self.set_reactive(PayloadInspector.inspection, updated)
             self._update_verdict()
 
-    def _show_file_record(self, place: FilePlace, record: Record) -> None:
+    def _show_file_record(self, place: RecordRef, record: Record) -> None:
         self.place = place
         edited = self._edited_at(place, record)
         self._show_record(edited or record, edited=edited is not None)
@@ -317,7 +317,7 @@ class PayloadInspector(HasCommands, Panel):
         """The number of edited records that were not sent."""
         return len(self._edits)
 
-    def forget_edit(self, place: FilePlace | None) -> None:
+    def forget_edit(self, place: RecordRef | None) -> None:
         """Drop the edit of a record that was sent: the log has it."""
         if place is not None:
             self._edits.pop(place, None)
@@ -330,7 +330,7 @@ class PayloadInspector(HasCommands, Panel):
         self._edits[self.place] = edit._replace(record=record)
         self._show_record(record, edited=True)
 
-    def _edited_at(self, place: FilePlace, record: Record) -> Record | None:
+    def _edited_at(self, place: RecordRef, record: Record) -> Record | None:
         """The edited record of this place; None where there is none, or the file has another record there by now."""
         edit = self._edits.get(place)
         if edit is not None and edit.before != record.raw:

@@ -24,7 +24,7 @@ from sprig_tui.sprig.reader import find_files
 from sprig_tui.sprig.records import Record
 
 
-class FilePlace(NamedTuple):
+class RecordRef(NamedTuple):
     """The place of a record: its number, from 0, in files; or the number of a delivery, and no files."""
 
     files: tuple[str, ...]
@@ -179,7 +179,7 @@ class RecordNavigator:
         clock: Clock,
         make_builder: Callable[[], EntryBuilder],
         *,
-        on_record: Callable[[FilePlace, Record], None],
+        on_record: Callable[[RecordRef, Record], None],
         on_progress: Callable[[str], None],
         on_position: Callable[[bool], None],
     ) -> None:
@@ -348,7 +348,7 @@ class RecordNavigator:
             return
         browser.number = self._target = number
         self.in_view = True
-        self._on_record(FilePlace(browser.file.sources, number), record)
+        self._on_record(RecordRef(browser.file.sources, number), record)
 
     def _start_timer(self) -> None:
         if self._timer is None:

@@ -1,4 +1,7 @@
-"""Format detection of JSON records by their fields, and diagnosis of records that no format can read."""
+"""Format of one JSON record, detected by its fields, and diagnosis of records of no format.
+
+The format of a whole file (JSON, JSON Lines or CSV) is detected by `sprig.reader`.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +115,7 @@ def parse_with_diagnosis(raw: bytes, origin: Origin) -> Record:
 
 
 def _parse_by_format(raw: bytes, origin: Origin, fields: dict[str, Raw]) -> Record:
-    form = _detect_format(fields)
+    form = _detect_record_format(fields)
     origin = Origin(origin.name, form, origin.line, origin.path)
     if form == "webhook" and not _is_absent(fields, "eventType"):
         return _parse_webhook(raw, origin, fields)
@@ -129,7 +132,7 @@ def _parse_by_format(raw: bytes, origin: Origin, fields: dict[str, Raw]) -> Reco
     return invalid_record(raw, origin, detail, fields=fields)
 
 
-def _detect_format(fields: dict[str, Raw]) -> str:
+def _detect_record_format(fields: dict[str, Raw]) -> str:
     """The format of a record with these fields; empty if none matches."""
     if not _is_absent(fields, "eventType"):
         return "webhook"
