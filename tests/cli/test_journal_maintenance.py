@@ -64,7 +64,7 @@ def test_a_command_that_delivers_makes_anew_what_can_be(
     damage(path, *pages_of(path, name))
     told = cli("send", write(answer(2), answer(3)), "-e", "development")
     assert (told.code, "1 of them known from before" in told.err) == (0, True)
-    assert f"{name}. Stop what uses it, then run: sprig-tui journal salvage {path} NEW" in told.err
+    assert f"{name}. Stop every process that uses it, then run: sprig-tui journal salvage {path} NEW" in told.err
     ids = [event["messageId"] for event in sink.sink.events]
     assert (len(ids), len(set(ids))) == (3, 3)
     told = cli("journal", "salvage", str(path), str(configured / "new.db"), "--json")
