@@ -1,8 +1,8 @@
 """Usage errors: their messages, hints and spelling suggestions.
 
-A proposal never names an option that sends, deletes or consents: such a one is typed by whom it is meant by. Options
+A proposal never names an option that sends, deletes or consents: a person must type such an option in full. Options
 that take a value may be proposed; of those that take none only the ones in HARMLESS_FLAGS, so that a new flag is left
-out until somebody decides that it does no harm.
+out until it is known to be harmless.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def _iso(ms: int | None) -> str | None:
 
 
 class PullRun:
-    """Pulls of some environments, one after the other, into one journal; `named` empty means all that have a key."""
+    """Pulls of some environments, one after the other, into one journal; `names` empty means all that have a key."""
 
     def __init__(
         self,

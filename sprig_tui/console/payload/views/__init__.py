@@ -29,7 +29,7 @@ def make_view(name: str, inspection: Inspection, environments: Mapping[str, Envi
 
 
 def curl_text(inspection: Inspection, environments: Mapping[str, Environment]) -> tuple[str, ...]:
-    """The curl command's lines, after a comment where it would send what is withheld."""
+    """Lines of the curl command; a comment comes first if the record is withheld."""
     environment = environments.get(inspection.environment)
     base_url = environment.base_url if environment else ENDPOINT_URLS["us"]
     return curl_lines(base_url, inspection.body, withheld=inspection.withheld or "")
