@@ -1,4 +1,4 @@
-"""A home of its own, a look-alike on a real socket, and the program run in-process or as a process."""
+"""A home of its own, a fake Segment on a real socket, and the program run in-process or as a process."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def process(home: Path) -> Callable[..., Outcome]:
 
 @pytest.fixture
 def configured(home: Path, sink: LiveSink) -> Path:
-    """Production (protected) and development with keys, both to the look-alike."""
+    """Production (protected) and development with keys, both to the fake Segment."""
     home.mkdir()
     config = home / "config.toml"
     config.write_text(

@@ -14,7 +14,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def pulling(configured: Path, sprig_api: FakeSprigApi, sprig_api_key: str) -> Path:
-    """Both environments with keys of both sides; only development's is known to the look-alike."""
+    """Both environments with keys of both sides; only development's is known to the fake Segment."""
     config = configured / "config.toml"
     text = config.read_text().replace(
         "[environments.development]\n", f'[environments.development]\nsprig_api_key = "{sprig_api_key}"\n'

@@ -1,4 +1,4 @@
-"""`pull` from Sprig's look-alike to Segment's: what arrives, what is told, and which exit code."""
+"""`pull` from Sprig's fake API to the fake Segment: what arrives, what is told, and which exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOUR = 3_600_000
 
 @pytest.fixture
 def pulling(configured: Path, sprig_api: FakeSprigApi, sprig_api_key: str) -> Path:
-    """Both environments with keys of both sides; only development's is known to the look-alike."""
+    """Both environments with keys of both sides; only development's is known to the fake Segment."""
     config = configured / "config.toml"
     text = config.read_text().replace(
         "[environments.development]\n", f'[environments.development]\nsprig_api_key = "{sprig_api_key}"\n'

@@ -1,4 +1,4 @@
-"""`run --workers N`: real processes on one journal, the real look-alike, and kills."""
+"""`run --workers N`: real processes on one journal, the real fake Segment, and kills."""
 
 from __future__ import annotations
 

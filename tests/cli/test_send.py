@@ -1,4 +1,4 @@
-"""`send` and `preview` against the look-alike: what arrives, what is told, and which exit code."""
+"""`send` and `preview` against the fake Segment: what arrives, what is told, and which exit code."""
 
 from __future__ import annotations
 

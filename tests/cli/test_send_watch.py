@@ -1,4 +1,4 @@
-"""`send --watch`, as a process: real folders, the look-alike on a socket, signals, restarts."""
+"""`send --watch`, as a process: real folders, the fake Segment on a socket, signals, restarts."""
 
 from __future__ import annotations
 

@@ -5,10 +5,10 @@
 
 Three workers (`run`), two receivers (`listen`, which deliver too) and two consoles in pseudo-terminals (one delivers,
 one only looks on), each with settings of its own as on a machine of its own. Webhooks come in all the time, some of
-them twice, and files by `send`; the look-alike of Segment misbehaves. Every few seconds one of the seven is killed with
+them twice, and files by `send`; the fake Segment misbehaves. Every few seconds one of the seven is killed with
 SIGKILL and started again; with --kill-server the server is, too, every minute or so, and with --freeze-server it stands
 still for a while. Then: accepted = delivered + failed + withheld, no answer is missing, none was delivered under two
-ids, and what the journal calls delivered is what the look-alike took.
+ids, and what the journal calls delivered is what the fake Segment took.
 """
 
 from __future__ import annotations
@@ -80,13 +80,13 @@ async def disturb_server(server: PostgresServer, until: asyncio.Event, rng: rand
 
 
 def get(url: str) -> Any:
-    """JSON from the look-alike."""
+    """JSON from the fake Segment."""
     with urllib.request.urlopen(url) as answer:  # noqa: S310 - our own
         return json.load(answer)
 
 
 def events(url: str) -> list[dict[str, Any]]:
-    """All events that the look-alike took, repeats dropped as Segment drops them."""
+    """All events that the fake Segment took, repeats dropped as Segment drops them."""
     found: list[dict[str, Any]] = []
     while True:
         page = get(f"{url}/events?limit=10000&offset={len(found)}")
@@ -238,7 +238,7 @@ def report(  # noqa: PLR0917 - all that was seen
     )
     print(f"send: {sent:,} different answers stored")
     print(
-        f"look-alike: {stats['requests']:,} requests, {stats['accepted']:,} events taken, {stats['duplicates']:,}"
+        f"fake Segment: {stats['requests']:,} requests, {stats['accepted']:,} events taken, {stats['duplicates']:,}"
         f" repeats dropped; answers {stats['statuses']}"
     )
     print("journal: " + ", ".join(f"{state} {number:,}" for state, number in sorted(counted.items())), end="")

@@ -329,7 +329,7 @@ def _cursor_ms(cursor: str) -> int:
 
 def main() -> None:
     """Serve until stopped."""
-    parser = argparse.ArgumentParser(description="A look-alike of Sprig's export API.")
+    parser = argparse.ArgumentParser(description="A fake of Sprig's export API.")
     parser.add_argument("--port", type=int, default=8123)
     parser.add_argument("--answers", type=int, default=2_500)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
@@ -338,7 +338,7 @@ def main() -> None:
     with FakeSprigApi(port=given.port, limit=(given.rate, 300.0)) as api:
         api.delay = given.delay
         api.hold(response(n, externalUserId=None if n % 50 == 49 else f"acct_{n}") for n in range(given.answers))
-        print(f"Sprig's look-alike at {api.url}, key {KEY}", flush=True)
+        print(f"Fake Sprig API at {api.url}, key {KEY}", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
 

@@ -20,7 +20,7 @@ the mouse, `one.resize(NARROW)`, `one.hang_up()`, `one.process.send_signal(numbe
 `.terminal`: ENTER, TAB, SHIFT_TAB, UP, `ctrl("p")`.
 
 `home` is the folder of this test (HOME and SPRIG_TUI_HOME): `home.write(config)`, `home.config()`, `home.deliveries()`,
-`home.file(name, text)`; the program is started in it. `segment` is the look-alike on a real socket.
+`home.file(name, text)`; the program is started in it. `segment` is the fake Segment on a real socket.
 
 A start is a fork of a process that has loaded everything: about 0.3 s of CPU until the panes are there, so keep few
 starts and let one test walk a way of several steps. `terminal(..., prepare="...")` runs Python in the program first (to
@@ -117,7 +117,7 @@ class Home:
 
 
 class Segment:
-    """The look-alike, in a thread of its own: tests here wait for terminals, not for an event loop."""
+    """The fake Segment, in a thread of its own: tests here wait for terminals, not for an event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 DEMO_ENVIRONMENT = "production"
 DEMO_FAULTS = ("503@1",)
-"""The look-alike refuses the first request, so that a retry is seen."""
+"""The fake Segment rejects the first request, so that a retry is seen."""
 
 
 @command("demo")
 @click.option("--plain", is_flag=True, help="Without the console, also at a terminal.")
 def demo(plain: bool) -> int:
-    """Try it all: sample answers through the real engine to an embedded Segment look-alike.
+    """Try it all: sample answers through the real engine to an embedded fake Segment.
 
     No key, no network, nothing of yours is touched: the journal is a temporary one. At a terminal it opens the
     console; else, or with --plain, it writes the log of what happened.
