@@ -70,9 +70,10 @@ class HangupDriver(TerminalDriver):
                 selector.register(self.fileno, selectors.EVENT_READ)
                 while not self.exit_event.is_set():
                     if selector.select(INPUT_POLL_S):
-                        data = os.read(self.fileno, MAX_READ_BYTES)
+                        # before the read: what is written after it has a later time, whatever delays this thread
                         if not more:
                             read_at = Message().time
+                        data = os.read(self.fileno, MAX_READ_BYTES)
                         more = len(data) == MAX_READ_BYTES
                         self._process_events(parser.feed(decode(data)), read_at)
                     self._process_events(parser.tick(), read_at)

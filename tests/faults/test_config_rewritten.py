@@ -166,7 +166,7 @@ async def test_no_mail_in_the_clear(tmp_path, rounds, monkeypatch):
         assert "is not there, and was on" in doctor.out
         flow.over = True
         await flowing
-        await sink.wait_until(lambda stats: stats.accepted >= flow.sent, 60)
+        await sink.wait_until(lambda stats: stats.accepted >= flow.sent, 150)
         assert [await program.stop() for program in everyone] == [0, 0, 0]
         assert flow.statuses == {200}, "with the token, and never 404 for the environment"
         events = [json.dumps(event) for event in sink.events]
