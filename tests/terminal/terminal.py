@@ -168,7 +168,7 @@ class Terminal:
         self._written_at = time.monotonic()
 
     def _until_taken(self) -> None:
-        """Until the program has read what was written, so that a busy machine joins no two writes; some never read."""
+        """Until the terminal holds nothing unread, so that a busy machine seldom joins two writes; some never read."""
         deadline = time.monotonic() + TAKEN_TIMEOUT_S
         while self.slave >= 0 and self._unread_bytes() and time.monotonic() < deadline:
             self.read(0.005)
