@@ -4,7 +4,7 @@ import asyncio
 import json
 import unicodedata
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from sprig_tui.console.clipboard import safe_text
@@ -111,11 +111,13 @@ def test_every_view_and_every_line_around_it(record, name, width):
                     assert_harmless([one for one in safe_text(copied.text).text if one < "\xa0" and one not in "\t\n"])
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(records, min_size=3, max_size=6), st.sampled_from([(80, 24), (120, 40)]))
+# A failing example is not made smaller: each try starts a console, which would take minutes.
+@settings(max_examples=5, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(st.lists(records, min_size=2, max_size=5), st.sampled_from([(80, 24), (120, 40)]))
 def test_random_records_are_shown_safely(tmp_path_factory, host, listed, size):
     file = tmp_path_factory.mktemp("fuzz") / "x[bold]\u202e\x1b[2J.jsonl"
-    file.write_bytes(b"\n".join(encoded(record) for record in listed))
+    # the first is whole: a file of which no record is of a known form is not opened
+    file.write_bytes(b"\n".join(encoded(record) for record in ({}, *listed)))
     asyncio.run(walk_through(host, file, size))
 
 
