@@ -20,6 +20,7 @@ class Reason(StrEnum):
     INVALID = "invalid"
     TOO_LARGE = "too-large"
     WITHDRAWN = "withdrawn"
+    SUPPRESSED = "suppressed"
 
 
 _LABELS = {
@@ -31,6 +32,7 @@ _LABELS = {
     Reason.POSSIBLE_DUPLICATE: "possible duplicate",
     Reason.NEWER_REVISION: "newer revision",
     Reason.TOO_LARGE: "too large",
+    Reason.SUPPRESSED: "suppressed in Segment",
 }
 
 

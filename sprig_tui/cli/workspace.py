@@ -10,7 +10,7 @@ from sprig_tui.cli import diagnostics
 from sprig_tui.clock import SystemClock
 from sprig_tui.errors import ConfigError
 from sprig_tui.formatting import format_duration
-from sprig_tui.segment.public_api_models import Destination, Source, source_of_key
+from sprig_tui.segment.public_api_models import Destination, Source, source_of_key, state_text
 from sprig_tui.segment.source_checks import source_mismatches
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ async def look_up_keys(
 def source_text(source: Source) -> str:
     """Such as `Acme production (HTTP API, environment: prod), enabled`."""
     about = ", ".join(filter(None, (source.kind, *source.labels)))
-    return f"{source.name}{f' ({about})' if about else ''}, {'enabled' if source.enabled else 'disabled'}"
+    state = "state unknown" if source.enabled is None else state_text(source.enabled)
+    return f"{source.name}{f' ({about})' if about else ''}, {state}"
 
 
 def destinations_text(destinations: tuple[Destination, ...]) -> str:
@@ -104,10 +105,11 @@ def destinations_text(destinations: tuple[Destination, ...]) -> str:
     if not destinations:
         return "no destination is connected: what arrives goes nowhere else"
     names = (
-        destination.name if destination.enabled else f"{destination.name} (disabled)" for destination in destinations
+        destination.name if destination.enabled is not False else f"{destination.name} (disabled)"
+        for destination in destinations
     )
     text = f"destinations: {', '.join(names)}"
-    return text if any(destination.enabled for destination in destinations) else f"{text}; none is enabled"
+    return text if any(destination.enabled is not False for destination in destinations) else f"{text}; none is enabled"
 
 
 def source_json(lookup: KeyLookup, workspace: str) -> dict[str, Any] | None:

@@ -23,13 +23,11 @@ from sprig_tui.http import MAX_RETRY_AFTER_S
 from sprig_tui.http.client import Revealable, bearer_headers, host_of, make_client, read_body
 from sprig_tui.http.errors import describe_error
 from sprig_tui.http.retry_after import retry_after
+from sprig_tui.segment.public_api_json import Item, ListPage, parse_errors
 from sprig_tui.segment.public_api_models import (
     Destination,
-    Item,
-    ListPage,
     Source,
     parse_destinations,
-    parse_errors,
     parse_source,
     parse_sources,
     parse_workspace,
@@ -182,7 +180,7 @@ class PublicApiClient:
         return _Response(response.status_code, response.headers, bytes(body))
 
     async def _wait_for_rate_limit(self, response: _Response) -> None:
-        _, lifted = parse_errors(response.body)
+        lifted = parse_errors(response.body).wait_s
         named = (
             retry_after(response.headers, now_ms=self._clock.now())
             or lifted
@@ -222,4 +220,4 @@ class PublicApiClient:
         return SegmentApiError(f"{self._host} answers {response.status}{detail}", hint="check [segment] region")
 
     def _error_text(self, body: bytes) -> str:
-        return excerpt(redact(parse_errors(body)[0], [self._token]), 200)
+        return excerpt(redact(parse_errors(body).message, [self._token]), 200)

@@ -1,18 +1,17 @@
-"""Records of Segment's Public API: sources, destinations, pages and errors. Pure.
+"""Records of Segment's Public API: sources, their destinations and the workspace. Pure.
 
 The shapes are those of docs.segmentapis.com and of Segment's own SDKs: `{"data": {"sources": [...], "pagination":
-{"current", "next", "previous", "totalEntries"}}}`, and `{"errors": [{"type", "message", "field", "data"}]}`.
+{"current", "next", "previous", "totalEntries"}}}`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
-import msgspec
 from msgspec import Struct
 
-from sprig_tui.errors import SegmentApiError
+from sprig_tui.segment.public_api_json import ListPage, Pagination, decode, next_cursor
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -23,8 +22,8 @@ class Source(Struct, frozen=True, kw_only=True):
     slug: str = ""
     kind: str = ""
     """Such as `HTTP API`."""
-    enabled: bool = True
-    """Segment discards the events of a disabled source."""
+    enabled: bool | None = None
+    """Segment discards the events of a disabled source; None if the answer does not say."""
     labels: tuple[str, ...] = ()
     """Such as `environment: prod`."""
     write_keys: tuple[str, ...] = ()
@@ -42,7 +41,8 @@ class Destination(Struct, frozen=True, kw_only=True):
     name: str
     kind: str = ""
     """Such as `Amplitude`."""
-    enabled: bool = True
+    enabled: bool | None = None
+    """None if the answer does not say."""
 
 
 class SourceMatch(NamedTuple):
@@ -51,6 +51,11 @@ class SourceMatch(NamedTuple):
     source: Source | None
     fault: str = ""
     hint: str = ""
+
+
+def state_text(enabled: bool | None) -> str:
+    """Whether a source or destination is enabled, in a word; unknown if the API did not say."""
+    return {True: "enabled", False: "disabled", None: "unknown"}[enabled]
 
 
 def source_of_key(key: str, sources: Sequence[Source]) -> Source | None:
@@ -85,17 +90,6 @@ def _nearest_hint(wanted: str, sources: Sequence[Source]) -> str:
     return f"there are: {', '.join(list(names.values())[:10])}" if names else "the workspace has no source"
 
 
-Item = TypeVar("Item", Source, Destination)
-Shape = TypeVar("Shape", bound=Struct)
-
-
-class ListPage(NamedTuple, Generic[Item]):
-    """One page, and the cursor of the next; empty on the last."""
-
-    items: tuple[Item, ...]
-    next_cursor: str
-
-
 class _Label(Struct):
     key: str = ""
     value: str = ""
@@ -107,7 +101,7 @@ class _Metadata(Struct):
 
 class _Source(Struct, rename="camel"):
     id: str
-    enabled: bool
+    enabled: bool | None = None
     slug: str | None = None
     name: str | None = None
     metadata: _Metadata | None = None
@@ -117,23 +111,19 @@ class _Source(Struct, rename="camel"):
 
 class _Destination(Struct, rename="camel"):
     id: str
-    enabled: bool
+    enabled: bool | None = None
     name: str | None = None
     metadata: _Metadata | None = None
 
 
-class _Pagination(Struct, rename="camel"):
-    next: str | None = None
-
-
 class _Sources(Struct):
     sources: list[_Source]
-    pagination: _Pagination | None = None
+    pagination: Pagination | None = None
 
 
 class _Destinations(Struct):
     destinations: list[_Destination]
-    pagination: _Pagination | None = None
+    pagination: Pagination | None = None
 
 
 class _Workspace(Struct):
@@ -166,73 +156,29 @@ class _WorkspaceResponse(Struct):
     data: _OneWorkspace
 
 
-class _RateLimit(Struct, rename="camel"):
-    ms_before_next: float | None = None
-
-
-class _Error(Struct):
-    type: str = ""
-    message: str = ""
-    field: str = ""
-    data: _RateLimit | None = None
-
-
-class _Errors(Struct):
-    errors: list[_Error]
-
-
 def parse_sources(body: bytes) -> ListPage[Source]:
     """A page of GET /sources; raises SegmentApiError."""
-    data = _decode(body, _SourcesResponse).data
-    return ListPage(tuple(_to_source(source) for source in data.sources), _next_cursor(data.pagination))
+    data = decode(body, _SourcesResponse).data
+    return ListPage(tuple(_to_source(source) for source in data.sources), next_cursor(data.pagination))
 
 
 def parse_destinations(body: bytes) -> ListPage[Destination]:
     """A page of GET /sources/{id}/connected-destinations; raises SegmentApiError."""
-    data = _decode(body, _DestinationsResponse).data
+    data = decode(body, _DestinationsResponse).data
     return ListPage(
-        tuple(_to_destination(destination) for destination in data.destinations), _next_cursor(data.pagination)
+        tuple(_to_destination(destination) for destination in data.destinations), next_cursor(data.pagination)
     )
 
 
 def parse_source(body: bytes) -> Source:
     """The source of GET /sources/{id}; raises SegmentApiError."""
-    return _to_source(_decode(body, _SourceResponse).data.source)
+    return _to_source(decode(body, _SourceResponse).data.source)
 
 
 def parse_workspace(body: bytes) -> str:
     """The workspace's name from GET /; raises SegmentApiError."""
-    workspace = _decode(body, _WorkspaceResponse).data.workspace
+    workspace = decode(body, _WorkspaceResponse).data.workspace
     return workspace.name or workspace.slug or workspace.id
-
-
-def parse_errors(body: bytes) -> tuple[str, float | None]:
-    """The message of an error body, and the seconds until the rate limit is lifted (`msBeforeNext`). Never raises."""
-    try:
-        errors = msgspec.json.decode(body, type=_Errors).errors
-    except (msgspec.DecodeError, RecursionError):
-        return "", None
-    message = "; ".join(
-        f"{error.message} ({error.field})" if error.field else error.message or error.type for error in errors[:3]
-    )
-    waits = [error.data.ms_before_next for error in errors if error.data and error.data.ms_before_next]
-    return message, max(waits) / 1000 if waits else None
-
-
-def _decode(body: bytes, shape: type[Shape]) -> Shape:
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.DecodeError, RecursionError) as error:
-        # types and positions only, never values: they could be keys
-        what = str(error) if isinstance(error, msgspec.ValidationError) else "it is not JSON"
-        raise SegmentApiError(
-            f"the Public API's answer is not what its documentation says: {what[:1].lower()}{what[1:]}",
-            hint="check [segment] region; without the token a key can be pasted as before",
-        ) from None
-
-
-def _next_cursor(pagination: _Pagination | None) -> str:
-    return (pagination.next or "") if pagination else ""
 
 
 def _to_source(source: _Source) -> Source:

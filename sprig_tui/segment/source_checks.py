@@ -42,7 +42,7 @@ def source_mismatches(source: Source, environment: str, environments: Iterable[s
                 and not _contains_words(tuple(_split_words(environment)), parts)
             ):
                 reasons.append(f"its {place} says {name!r}, which is another environment")
-    if not source.enabled:
+    if source.enabled is False:
         reasons.append("it is disabled: Segment drops what comes for it")
     return tuple(dict.fromkeys(reasons))
 

@@ -18,7 +18,7 @@ from sprig_tui.console.widgets.dialogs import Dialog, ask_confirmation, hint, pl
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.errors import SprigTuiError
-from sprig_tui.segment.public_api_models import Source
+from sprig_tui.segment.public_api_models import Source, state_text
 from sprig_tui.segment.source_checks import source_mismatches
 from sprig_tui.text import mask, one_line
 
@@ -46,7 +46,7 @@ class SourceRow(Struct, frozen=True):
     @property
     def state(self) -> str:
         """Whether the source is enabled in Segment."""
-        return "enabled" if self.source.enabled else "disabled"
+        return state_text(self.source.enabled)
 
     @property
     def key(self) -> str:
@@ -115,11 +115,11 @@ class SourceLines(LineList):
         flag = TextSpan("! ", "warning") if row.mismatches else TextSpan("  ")
         return [
             flag,
-            TextSpan(one_line(row.source.name, limit=2 * name), "" if row.source.enabled else "muted", name),
+            TextSpan(one_line(row.source.name, limit=2 * name), "muted" if row.source.enabled is False else "", name),
             TextSpan(" "),
             TextSpan(one_line(row.about, limit=2 * ABOUT_CELLS), "muted", ABOUT_CELLS),
             TextSpan(" "),
-            TextSpan(row.state, "muted" if row.source.enabled else "warning", STATE_CELLS),
+            TextSpan(row.state, "warning" if row.source.enabled is False else "muted", STATE_CELLS),
             TextSpan(row.key, "" if row.source.write_keys else "muted"),
         ]
 

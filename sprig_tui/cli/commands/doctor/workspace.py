@@ -70,12 +70,12 @@ def _source_checks(lookup: WorkspaceLookup) -> list[CheckResult]:
             checks.append(CheckResult("source", "fault", message, hint))
             continue
         text = f"{name}: {source_text(source)}; {destinations_text(destinations)}"
-        if not source.enabled:
+        if source.enabled is False:
             checks.append(CheckResult("source", "fault", text, "enable it in Segment: what comes for it is dropped"))
         elif doubts:
             hint = f"{'; '.join(doubts)}: if it is the wrong one, sprig-tui keys set {name}"
             checks.append(CheckResult("source", "warning", text, hint))
-        elif not any(destination.enabled for destination in destinations):
+        elif not any(destination.enabled is not False for destination in destinations):
             checks.append(CheckResult("source", "warning", text, "connect one in Segment"))
         else:
             checks.append(CheckResult("source", "ok", text))

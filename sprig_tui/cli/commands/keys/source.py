@@ -10,7 +10,7 @@ from sprig_tui.cli.prompts import read_secret
 from sprig_tui.cli.workspace import NO_TOKEN_HINT, list_sources, source_text
 from sprig_tui.config.secret_lint import WRITE_KEY_CHARS, WRITE_KEY_RULES, lint_secret
 from sprig_tui.errors import ConfigError, SegmentApiError
-from sprig_tui.segment.public_api_models import Source, find_source, source_of_key
+from sprig_tui.segment.public_api_models import Source, find_source, source_of_key, state_text
 from sprig_tui.segment.source_checks import source_mismatches
 from sprig_tui.text import mask
 
@@ -94,7 +94,7 @@ def _source_lines(sources: Sequence[Source], warnings: dict[str, tuple[str, ...]
             source.name[:40],
             source.kind[:20],
             ", ".join(source.labels)[:40],
-            "enabled" if source.enabled else "disabled",
+            state_text(source.enabled),
             mask(source.write_keys[0]) if source.write_keys else "key not visible",
         )
         for number, source in enumerate(sources, 1)
