@@ -1,0 +1,1 @@
+"""Reconciliation: what was delivered, by our journal, against what Segment counted."""
