@@ -18,7 +18,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     """How a database writes conditions."""
 
     placeholder: str
-    """Of a value by its number, from 1: `?{}` or `${}`."""
+    """Of a value by its number, from 1: `:v{}` or `${}`."""
     like: str
     """The operator and the pattern `{}`; it ignores the case of ASCII letters at least."""
     true: str

@@ -71,7 +71,11 @@ _REPLAY_COLUMNS = (
 def _table_spec(name: str, columns: tuple[str, ...], key: str = "id", **more: Any) -> _TableSpec:
     listed = ", ".join(columns)
     return _TableSpec(
-        name, columns, f"SELECT {key}, {listed} FROM {name} WHERE {key} > ? ORDER BY {key} LIMIT ?", key, **more
+        name,
+        columns,
+        f"SELECT {key}, {listed} FROM {name} WHERE {key} > :after ORDER BY {key} LIMIT :limit",
+        key,
+        **more,
     )
 
 
@@ -83,8 +87,8 @@ _TABLES = (
         "history",
         ("delivery", "attempt"),
         # paged by delivery, with all rows of the last one
-        "SELECT delivery, delivery, attempt FROM history WHERE delivery > ?1 AND delivery <= (SELECT coalesce(max(d),"
-        " 0) FROM (SELECT delivery AS d FROM history WHERE delivery > ?1 ORDER BY delivery LIMIT ?2))"
+        "SELECT delivery, delivery, attempt FROM history WHERE delivery > :after AND delivery <= (SELECT coalesce(max(d),"
+        " 0) FROM (SELECT delivery AS d FROM history WHERE delivery > :after ORDER BY delivery LIMIT :limit))"
         " ORDER BY delivery, attempt",
         "delivery",
     ),
@@ -92,7 +96,7 @@ _TABLES = (
         "ids",
         ("key", "delivery"),
         "SELECT key, key, delivery FROM (SELECT key, delivery FROM ids UNION ALL SELECT key, delivery FROM recent_ids)"
-        " WHERE key > ? ORDER BY key LIMIT ?",
+        " WHERE key > :after ORDER BY key LIMIT :limit",
         "key",
     ),
     _table_spec("packs", ("first", "raws", "bodies"), "first", chunk_rows=COPY_CHUNK_ROWS // 100),
@@ -304,7 +308,7 @@ def _count_rows(file: sqlite3.Connection, table: _TableSpec) -> int:
 
 def _read_chunk(file: sqlite3.Connection, table: _TableSpec, after: int) -> list[tuple[Any, ...]]:
     """The next rows as the server stores them, each after its key."""
-    rows = file.execute(table.select, (after, table.chunk_rows)).fetchall()
+    rows = file.execute(table.select, {"after": after, "limit": table.chunk_rows}).fetchall()
     flags = {position + 1 for position in table.flags}
     return [
         tuple(

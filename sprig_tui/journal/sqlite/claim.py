@@ -330,7 +330,7 @@ def extend(connection: sqlite3.Connection, claim: Claim, lease_ms: int, now: int
 
 def release(connection: sqlite3.Connection, claim: Claim) -> None:
     """Release what the claim still leases; after a probe without a result the next claim probes."""
-    _release_leases(connection, "WHERE id = ?", (claim.lease,))
+    _release_leases(connection, "WHERE id = :lease", {"lease": claim.lease})
     if claim.probe:
         environment = environment_number(connection, claim.environment, claim.endpoint)
         state = read_lane(connection, environment)
@@ -359,13 +359,19 @@ def release_expired(connection: sqlite3.Connection, environment: int, now: int) 
     _release_leases(
         connection,
         # the second condition ends leases that were made under a clock far ahead
-        "WHERE environment = ?1 AND (until <= ?2 OR until > ?2 + 2 * length OR (owner <> '' AND until - length <= ?3"
-        " AND owner NOT IN (SELECT id FROM workers WHERE seen_at > ?3 AND seen_at < ?4)))",
-        (environment, now, now - WORKER_TTL_MS, now + WORKER_TTL_MS),
+        "WHERE environment = :environment AND (until <= :now OR until > :now + 2 * length"
+        " OR (owner <> '' AND until - length <= :alive_since"
+        " AND owner NOT IN (SELECT id FROM workers WHERE seen_at > :alive_since AND seen_at < :alive_until)))",
+        {
+            "environment": environment,
+            "now": now,
+            "alive_since": now - WORKER_TTL_MS,
+            "alive_until": now + WORKER_TTL_MS,
+        },
     )
 
 
-def _release_leases(connection: sqlite3.Connection, condition: str, values: Sequence[int]) -> None:
+def _release_leases(connection: sqlite3.Connection, condition: str, values: Mapping[str, int]) -> None:
     leases = connection.execute(f"SELECT id, ids FROM leases {condition}", values).fetchall()
     for lease, ids in leases:
         connection.execute(

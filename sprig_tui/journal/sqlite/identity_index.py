@@ -18,9 +18,9 @@ def find_identities(connection: sqlite3.Connection, keys: Collection[int]) -> di
     """The stored identities with these keys."""
     encoded_keys = encode_ids(sorted(keys))
     rows = connection.execute(
-        "SELECT key, delivery FROM recent_ids WHERE key IN (SELECT value FROM json_each(?1)) "
-        "UNION ALL SELECT key, delivery FROM ids WHERE key IN (SELECT value FROM json_each(?1))",
-        (encoded_keys,),
+        "SELECT key, delivery FROM recent_ids WHERE key IN (SELECT value FROM json_each(:keys)) "
+        "UNION ALL SELECT key, delivery FROM ids WHERE key IN (SELECT value FROM json_each(:keys))",
+        {"keys": encoded_keys},
     ).fetchall()
     identities = {}
     for key, delivery_id in rows:

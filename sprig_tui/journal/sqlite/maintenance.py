@@ -188,11 +188,11 @@ def worker_leases(connection: sqlite3.Connection, now: int) -> tuple[WorkerLease
     """Current leases by environment and worker."""
     rows = connection.execute(
         "SELECT e.name, l.owner, sum(l.n), max(CASE WHEN l.owner = '' THEN l.until"
-        " ELSE min(l.until, max(coalesce(w.seen_at, 0), l.until - l.length) + ?2) END)"
+        " ELSE min(l.until, max(coalesce(w.seen_at, 0), l.until - l.length) + :ttl) END)"
         " FROM leases l JOIN environments e ON e.id = l.environment LEFT JOIN workers w ON w.id = l.owner"
         # the second condition leaves out leases that were made under a clock far ahead: they have expired
-        " WHERE l.until > ?1 AND l.until <= ?1 + 2 * l.length GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
-        (now, WORKER_TTL_MS),
+        " WHERE l.until > :now AND l.until <= :now + 2 * l.length GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
+        {"now": now, "ttl": WORKER_TTL_MS},
     ).fetchall()
     return leases_from_rows(rows)
 

@@ -23,9 +23,9 @@ from sprig_tui.journal.rows import (
 )
 from sprig_tui.journal.sqlite.identity_index import find_identities
 from sprig_tui.journal.sqlite.payloads import read_payload
-from sprig_tui.journal.sqlite.tables import decode_ids, encode_ids
+from sprig_tui.journal.sqlite.tables import decode_ids, encode_ids, named_values
 
-DIALECT = Dialect(placeholder="?{}", like="LIKE {} ESCAPE '\\'", true="1", false="0", ended_hint=" AND d.state >= 2")
+DIALECT = Dialect(placeholder=":v{}", like="LIKE {} ESCAPE '\\'", true="1", false="0", ended_hint=" AND d.state >= 2")
 _MIN_WINDOW_IDS, _MAX_WINDOW_IDS = 1_000, 100_000
 """Ids searched between two checks of the clock: at first, some 3 ms of the slowest filter; at most, where an index
 helps."""
@@ -46,7 +46,7 @@ def read_ids(
     join = _JOIN_ENVIRONMENTS if any(term.field in ("env", "endpoint") for term in query.terms) else ""
     statement = (
         f"SELECT json_group_array(id) FROM (SELECT d.id AS id FROM deliveries d {join} WHERE ({sql})"
-        f" AND d.id BETWEEN ? AND ? ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ?)"
+        f" AND d.id BETWEEN :low AND :high ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT :limit)"
     )
     now = monotonic()
     deadline = now + budget_ms / 1000
@@ -54,7 +54,9 @@ def read_ids(
     at = (cursor - 1 if cursor else newest) if older else cursor + 1
     while 1 <= at <= newest:
         low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
-        window_ids = connection.execute(statement, (*values, low, high, limit + 1 - len(ids))).fetchone()[0]
+        window_ids = connection.execute(
+            statement, named_values(values, low=low, high=high, limit=limit + 1 - len(ids))
+        ).fetchone()[0]
         # an aggregate keeps the order of its subquery in practice, but SQLite does not guarantee it
         ids += sorted(decode_ids(window_ids), reverse=older)
         if len(ids) > limit:
@@ -72,11 +74,11 @@ def read_ids(
 
 def get_many(connection: sqlite3.Connection, delivery_ids: Sequence[int], query: Query) -> tuple[Delivery, ...]:
     """The deliveries with these ids that exist and match, oldest first."""
-    values: list[Any] = [encode_ids(delivery_ids)]
+    values: list[Any] = []
     sql = compile_query(query, DIALECT, values)
     rows = connection.execute(
-        f"{SELECT_DELIVERY} WHERE d.id IN (SELECT value FROM json_each(?1)) AND ({sql}) ORDER BY d.id",
-        values,
+        f"{SELECT_DELIVERY} WHERE d.id IN (SELECT value FROM json_each(:ids)) AND ({sql}) ORDER BY d.id",
+        named_values(values, ids=encode_ids(delivery_ids)),
     ).fetchall()
     return tuple(delivery_from_row(row) for row in rows)
 
@@ -98,16 +100,16 @@ def read_page(
     window = _PAGE_WINDOW_IDS if budget_ms and query.terms else newest + 1
     values: list[Any] = []
     sql = compile_query(query, DIALECT, values)
-    statement = (
-        f"{SELECT_DELIVERY} WHERE ({sql}) AND d.id BETWEEN ? AND ? ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ?"
-    )
+    statement = f"{SELECT_DELIVERY} WHERE ({sql}) AND d.id BETWEEN :low AND :high ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT :limit"
     deadline = monotonic() + budget_ms / 1000
     deliveries: list[Delivery] = []
     reached = 0
     at = (cursor - 1 if cursor else newest) if older else cursor + 1
     while 1 <= at <= newest:
         low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
-        rows = connection.execute(statement, (*values, low, high, limit + 1 - len(deliveries))).fetchall()
+        rows = connection.execute(
+            statement, named_values(values, low=low, high=high, limit=limit + 1 - len(deliveries))
+        ).fetchall()
         deliveries += [delivery_from_row(row) for row in rows]
         if len(deliveries) > limit:
             break
@@ -132,10 +134,13 @@ def count_matches(connection: sqlite3.Connection, query: Query, cap: int) -> int
     if cap:
         return int(
             connection.execute(
-                f"SELECT count(*) FROM (SELECT 1 {_FROM_DELIVERIES} WHERE {sql} LIMIT ?)", (*values, cap)
+                f"SELECT count(*) FROM (SELECT 1 {_FROM_DELIVERIES} WHERE {sql} LIMIT :cap)",
+                named_values(values, cap=cap),
             ).fetchone()[0]
         )
-    return int(connection.execute(f"SELECT count(*) {_FROM_DELIVERIES} WHERE {sql}", values).fetchone()[0])
+    return int(
+        connection.execute(f"SELECT count(*) {_FROM_DELIVERIES} WHERE {sql}", named_values(values)).fetchone()[0]
+    )
 
 
 def read_counts(connection: sqlite3.Connection) -> Counts:
@@ -156,9 +161,9 @@ def get(connection: sqlite3.Connection, delivery_id: int) -> DeliveryDetail | No
         return None
     raw, body = read_payload(connection, delivery_id)
     attempts = connection.execute(
-        f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE id IN (SELECT attempt FROM history WHERE delivery = ?1"
-        " UNION SELECT attempt FROM deliveries WHERE id = ?1) ORDER BY started_at, id",
-        (delivery_id,),
+        f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE id IN (SELECT attempt FROM history WHERE delivery = :id"
+        " UNION SELECT attempt FROM deliveries WHERE id = :id) ORDER BY started_at, id",
+        {"id": delivery_id},
     ).fetchall()
     return DeliveryDetail(
         delivery=delivery_from_row(row), raw=raw, body=body, history=tuple(attempt_from_row(row) for row in attempts)
@@ -242,9 +247,9 @@ def count_queued(connection: sqlite3.Connection, first_id: int, last_id: int) ->
     return int(
         connection.execute(
             "SELECT (SELECT count(*) FROM deliveries INDEXED BY due WHERE state = 0 AND lease IS NULL"
-            " AND id BETWEEN ?1 AND ?2)"
-            " + (SELECT count(*) FROM leases, json_each(leases.ids) WHERE value BETWEEN ?1 AND ?2)",
-            (first_id, last_id),
+            " AND id BETWEEN :first AND :last)"
+            " + (SELECT count(*) FROM leases, json_each(leases.ids) WHERE value BETWEEN :first AND :last)",
+            {"first": first_id, "last": last_id},
         ).fetchone()[0]
     )
 

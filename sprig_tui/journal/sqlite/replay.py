@@ -32,7 +32,13 @@ from sprig_tui.journal.sqlite.claim import release_expired
 from sprig_tui.journal.sqlite.identity_index import IdentityIndex
 from sprig_tui.journal.sqlite.payloads import read_payloads
 from sprig_tui.journal.sqlite.read import DIALECT, count_matches
-from sprig_tui.journal.sqlite.tables import encode_ids, environment_number, record_changes, update_counts
+from sprig_tui.journal.sqlite.tables import (
+    encode_ids,
+    environment_number,
+    named_values,
+    record_changes,
+    update_counts,
+)
 from sprig_tui.reasons import Reason
 
 
@@ -246,9 +252,9 @@ def step_replay(connection: sqlite3.Connection, job_id: int, limit: int, now: in
     sql = compile_query(query, DIALECT, values)
     end = min(job.last_id, job.cursor + MAX_SCAN_ROWS)
     matching = connection.execute(
-        f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {sql} AND d.id > ?"
-        " AND d.id <= ? ORDER BY d.id LIMIT ?",
-        (*values, job.cursor, end, limit),
+        f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {sql} AND d.id > :after"
+        " AND d.id <= :last ORDER BY d.id LIMIT :limit",
+        named_values(values, after=job.cursor, last=end, limit=limit),
     ).fetchall()
     ids = [row[0] for row in matching]
     added = requeue(connection, ids, now, as_new=job.as_new, priority=1, overrides=json.loads(elsewhere))

@@ -78,6 +78,14 @@ def is_file_damaged(connection: sqlite3.Connection) -> bool:
     return isinstance(connection, JournalConnection) and connection.is_damaged
 
 
+def named_values(compiled: Sequence[Any], **others: Any) -> dict[str, Any]:
+    """Parameters of a statement with a compiled query: its values are `:v1`, `:v2` ...; the others have their names.
+
+    A sequence would do, but Python 3.12 deprecates one for placeholders that have numbers or names.
+    """
+    return {f"v{number}": value for number, value in enumerate(compiled, 1)} | others
+
+
 def execute_for_ids(
     connection: sqlite3.Connection,
     statement: str,
