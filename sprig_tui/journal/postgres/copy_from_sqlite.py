@@ -69,14 +69,8 @@ _REPLAY_COLUMNS = (
 
 
 def _table_spec(name: str, columns: tuple[str, ...], key: str = "id", **more: Any) -> _TableSpec:
-    listed = ", ".join(columns)
-    return _TableSpec(
-        name,
-        columns,
-        f"SELECT {key}, {listed} FROM {name} WHERE {key} > :after ORDER BY {key} LIMIT :limit",
-        key,
-        **more,
-    )
+    select = f"SELECT {key}, {', '.join(columns)} FROM {name} WHERE {key} > :after ORDER BY {key} LIMIT :limit"
+    return _TableSpec(name, columns, select, key, **more)
 
 
 _TABLES = (
@@ -87,8 +81,9 @@ _TABLES = (
         "history",
         ("delivery", "attempt"),
         # paged by delivery, with all rows of the last one
-        "SELECT delivery, delivery, attempt FROM history WHERE delivery > :after AND delivery <= (SELECT coalesce(max(d),"
-        " 0) FROM (SELECT delivery AS d FROM history WHERE delivery > :after ORDER BY delivery LIMIT :limit))"
+        "SELECT delivery, delivery, attempt FROM history WHERE delivery > :after AND delivery <= (SELECT"
+        " coalesce(max(d), 0) FROM (SELECT delivery AS d FROM history WHERE delivery > :after ORDER BY delivery"
+        " LIMIT :limit))"
         " ORDER BY delivery, attempt",
         "delivery",
     ),

@@ -100,7 +100,10 @@ def read_page(
     window = _PAGE_WINDOW_IDS if budget_ms and query.terms else newest + 1
     values: list[Any] = []
     sql = compile_query(query, DIALECT, values)
-    statement = f"{SELECT_DELIVERY} WHERE ({sql}) AND d.id BETWEEN :low AND :high ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT :limit"
+    statement = (
+        f"{SELECT_DELIVERY} WHERE ({sql}) AND d.id BETWEEN :low AND :high"
+        f" ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT :limit"
+    )
     deadline = monotonic() + budget_ms / 1000
     deliveries: list[Delivery] = []
     reached = 0
@@ -131,16 +134,11 @@ def count_matches(connection: sqlite3.Connection, query: Query, cap: int) -> int
         return min(total, cap) if cap else total
     values: list[Any] = []
     sql = compile_query(query, DIALECT, values)
+    statement = f"SELECT count(*) {_FROM_DELIVERIES} WHERE {sql}"
     if cap:
-        return int(
-            connection.execute(
-                f"SELECT count(*) FROM (SELECT 1 {_FROM_DELIVERIES} WHERE {sql} LIMIT :cap)",
-                named_values(values, cap=cap),
-            ).fetchone()[0]
-        )
-    return int(
-        connection.execute(f"SELECT count(*) {_FROM_DELIVERIES} WHERE {sql}", named_values(values)).fetchone()[0]
-    )
+        statement = f"SELECT count(*) FROM (SELECT 1 {_FROM_DELIVERIES} WHERE {sql} LIMIT :cap)"
+        return int(connection.execute(statement, named_values(values, cap=cap)).fetchone()[0])
+    return int(connection.execute(statement, named_values(values)).fetchone()[0])
 
 
 def read_counts(connection: sqlite3.Connection) -> Counts:
