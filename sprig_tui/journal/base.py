@@ -9,6 +9,7 @@ from typing import Literal, Protocol, Self
 from msgspec import Struct
 
 from sprig_tui.clock import Clock
+from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory
 from sprig_tui.journal.records import (
@@ -275,6 +276,21 @@ class Journal(Protocol):
 
     async def changes(self, cursor: str = "", *, limit: int = 1000) -> Changes:
         """Rows added or changed since the cursor; an empty cursor means 'from now on' and returns none."""
+        ...
+
+    async def accepted(
+        self, environment: str, *, since: int, until: int, endpoint: str = ""
+    ) -> tuple[AcceptedBin, ...]:
+        """Sends to the environment's own endpoint that Segment took (or may have taken) in this time, in bins.
+
+        With an endpoint only attempts to that URL count, and those of versions that recorded none: an environment may
+        have had another one before. Deliveries that were pruned are missing. Reads every delivery: about a second for a
+        million.
+        """
+        ...
+
+    async def accepted_ids(self, environment: str, since: int, until: int, *, endpoint: str = "") -> tuple[int, ...]:
+        """Ids, ascending, of deliveries that Segment took in this time and not again later; as `accepted` counts."""
         ...
 
     # -- replay ---------------------------------------------------------------------------------------------------

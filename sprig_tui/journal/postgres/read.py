@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 
+from sprig_tui.journal.accepted import AcceptedBin, Placeholders, bins_from_rows, firsts_sql, ids_sql, sends_sql
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.postgres.add import find_identities
 from sprig_tui.journal.postgres.connection import sanitize_text
@@ -246,3 +247,32 @@ async def count_by_state(connection: asyncpg.Connection, first_id: int, last_id:
         last_id,
     )
     return {(STATES_BY_CODE[state], reason): number for state, reason, number in records}
+
+
+_ACCEPTED = Placeholders(
+    environment="$1::text",
+    since="$2::bigint",
+    until="$3::bigint",
+    endpoint="$4::text",
+    time="floor(a.started_at + a.latency_ms)::bigint",
+)
+_FIRSTS_SQL, _SENDS_SQL, _ACCEPTED_IDS_SQL = firsts_sql(_ACCEPTED), sends_sql(_ACCEPTED), ids_sql(_ACCEPTED)
+
+
+async def read_accepted(
+    connection: asyncpg.Connection, environment: str, since: int, until: int, endpoint: str
+) -> tuple[AcceptedBin, ...]:
+    """Accepted sends in bins, from one snapshot."""
+    values = (sanitize_text(environment), since, until, sanitize_text(endpoint))
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        firsts = await connection.fetch(_FIRSTS_SQL, *values)
+        sends = await connection.fetch(_SENDS_SQL, *values)
+    return bins_from_rows((tuple(row) for row in firsts), (tuple(row) for row in sends), since, until)
+
+
+async def read_accepted_ids(
+    connection: asyncpg.Connection, environment: str, since: int, until: int, endpoint: str
+) -> tuple[int, ...]:
+    """Ids of deliveries whose last accepted send lies in the window."""
+    rows = await connection.fetch(_ACCEPTED_IDS_SQL, sanitize_text(environment), since, until, sanitize_text(endpoint))
+    return tuple(row[0] for row in rows)

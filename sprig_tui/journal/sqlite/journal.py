@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalCorruptError, JournalError
+from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.journal.base import NO_OVERRIDES, ClaimRequest, Direction, Journal, empty_claim
 from sprig_tui.journal.maintenance import delete_in_chunks, prune_in_chunks
 from sprig_tui.journal.payload_codec import DamagedPayloadError
@@ -308,6 +309,14 @@ class SQLiteJournal(Journal):
 
     async def count_by_state(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
         return await self._read(lambda c: reading.count_by_state(c, first_id, last_id))
+
+    async def accepted(
+        self, environment: str, *, since: int, until: int, endpoint: str = ""
+    ) -> tuple[AcceptedBin, ...]:
+        return await self._read(lambda c: reading.read_accepted(c, environment, since, until, endpoint))
+
+    async def accepted_ids(self, environment: str, since: int, until: int, *, endpoint: str = "") -> tuple[int, ...]:
+        return await self._read(lambda c: reading.read_accepted_ids(c, environment, since, until, endpoint))
 
     # -- replay ----------------------------------------------------------------------------------------------------
 

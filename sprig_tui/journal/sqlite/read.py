@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
+from sprig_tui.journal.accepted import AcceptedBin, Placeholders, bins_from_rows, firsts_sql, ids_sql, sends_sql
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.query_sql import Dialect, compile_query
@@ -259,3 +260,30 @@ def count_by_state(connection: sqlite3.Connection, first_id: int, last_id: int) 
         (first_id, last_id),
     ).fetchall()
     return {(STATES_BY_CODE[state], reason): number for state, reason, number in rows}
+
+
+_ACCEPTED = Placeholders(
+    environment="?1", since="?2", until="?3", endpoint="?4", time="CAST(a.started_at + a.latency_ms AS INTEGER)"
+)
+_FIRSTS_SQL, _SENDS_SQL, _ACCEPTED_IDS_SQL = firsts_sql(_ACCEPTED), sends_sql(_ACCEPTED), ids_sql(_ACCEPTED)
+
+
+def read_accepted(
+    connection: sqlite3.Connection, environment: str, since: int, until: int, endpoint: str
+) -> tuple[AcceptedBin, ...]:
+    """Accepted sends in bins."""
+    values = (environment, since, until, endpoint)
+    return bins_from_rows(
+        connection.execute(_FIRSTS_SQL, values).fetchall(),
+        connection.execute(_SENDS_SQL, values).fetchall(),
+        since,
+        until,
+    )
+
+
+def read_accepted_ids(
+    connection: sqlite3.Connection, environment: str, since: int, until: int, endpoint: str
+) -> tuple[int, ...]:
+    """Ids of deliveries whose last accepted send lies in the window."""
+    rows = connection.execute(_ACCEPTED_IDS_SQL, (environment, since, until, endpoint)).fetchall()
+    return tuple(row[0] for row in rows)
