@@ -94,8 +94,8 @@ class SprigApiUnreachableError(SprigApiError):
 class SegmentApiError(SprigTuiError):
     """Segment's Public API rejected the token or the request, or its response is not understood.
 
-    `status` is its HTTP status, 0 without a response or with one that is not understood. `request` is what was asked,
-    such as `GET /sources/{id}/settings`. A 401 or 403 also means that the token lacks the permission for it.
+    `status` is its HTTP status: 0 without a response, 200 if it came but is not understood. `request` is what was
+    asked, such as `GET /sources/{id}/settings`. A 401 or 403 also means that the token lacks the permission for it.
     """
 
     def __init__(self, message: str, *, hint: str = "", status: int = 0, request: str = "") -> None:

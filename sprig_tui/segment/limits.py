@@ -42,3 +42,5 @@ ENDPOINT_URLS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segme
 
 PUBLIC_API_URLS = {"us": "https://api.segmentapis.com", "eu": "https://eu1.api.segmentapis.com"}
 """Base URL of the Public API by the workspace's region (docs.segmentapis.com, Getting Started)."""
+PROFILE_API_URLS = {"us": "https://profiles.segment.com", "eu": "https://profiles.euw1.segment.com"}
+"""Base URL of the Profile API by the workspace's region (Segment's docs, unify/profile-api)."""

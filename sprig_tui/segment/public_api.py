@@ -1,29 +1,47 @@
-"""Client of Segment's Public API: the sources of a workspace, their Write Keys and their destinations.
+"""Client of Segment's Public API: sources, destinations, counts, filters, tracking plans and suppressed users.
 
     async with PublicApiClient("https://api.segmentapis.com", token, clock=SystemClock()) as api:
         sources = await api.sources()
 
-Facts: docs.segmentapis.com (Getting Started, Pagination, Error Handling, Rate Limits, Sources).
+Facts: docs.segmentapis.com (Getting Started, Versioning, Pagination, Error Handling, Rate Limits), Segment's SDKs.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self, TypeVar
 from urllib.parse import quote
 
-import httpx
-
 from sprig_tui.clock import Clock
-from sprig_tui.errors import SegmentApiError, SegmentApiUnreachableError
-from sprig_tui.http import MAX_RETRY_AFTER_S
-from sprig_tui.http.client import Revealable, bearer_headers, host_of, make_client, read_body
-from sprig_tui.http.errors import describe_error
-from sprig_tui.http.retry_after import retry_after
-from sprig_tui.segment.public_api_json import Item, ListPage, parse_errors
+from sprig_tui.errors import SegmentApiError
+from sprig_tui.http.client import Revealable, bearer_headers
+from sprig_tui.segment.api_transport import (
+    MAX_RATE_LIMIT_WAIT_S,
+    ApiAddress,
+    ApiTransport,
+    RejectedRequestError,
+    Request,
+)
+from sprig_tui.segment.destination_rules import (
+    DestinationFilter,
+    Subscription,
+    parse_filters,
+    parse_preview,
+    parse_subscriptions,
+    preview_request,
+)
+from sprig_tui.segment.metrics import (
+    Granularity,
+    MetricRow,
+    Step,
+    VolumeRow,
+    parse_delivery_metric,
+    parse_event_volume,
+)
+from sprig_tui.segment.public_api_json import Item, ListPage
 from sprig_tui.segment.public_api_models import (
     Destination,
     Source,
@@ -32,38 +50,43 @@ from sprig_tui.segment.public_api_models import (
     parse_sources,
     parse_workspace,
 )
-from sprig_tui.text import excerpt, redact
+from sprig_tui.segment.source_settings import (
+    SourceDetails,
+    SourceSettings,
+    TrackingPlanRule,
+    parse_source_details,
+    parse_source_settings,
+    parse_tracking_plan_rules,
+)
+from sprig_tui.segment.suppressions import Regulation, Suppression, parse_regulations, parse_suppressions
+from sprig_tui.segment.timestamps import format_iso
 
-PAGE_SIZE = 200
-"""Entries of a page; earlier versions of the API reject more than 200."""
+PAGE_SIZE = 1000
+"""Entries of a page."""
+SMALL_PAGE_SIZE = 200
+"""Entries of a page where the API rejects more, as its earlier versions do."""
 MAX_PAGES = 500
-MAX_BODY_BYTES = 32_000_000
-"""Bytes read of a response: each source has the whole metadata of its kind, about 10 KB."""
-MAX_TRIES = 3
-"""Attempts of one request that gets no response, or a transient error."""
-MAX_RATE_LIMIT_WAIT_S = 120.0
-"""Total of all waits for one list that the API asks for (429)."""
-_MIN_BACKOFF_S = 0.5
-_DEFAULT_RATE_LIMIT_WAIT_S = 5.0
-"""Wait after a 429 that names none."""
 
+Parsed = TypeVar("Parsed")
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class _Response(NamedTuple):
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    network_error: str = ""
-    """Why there is no response; the status is then 0."""
+class _Version(StrEnum):
+    """Accept header; a route answers only to the versions that it has."""
+
+    V1 = "application/vnd.segment.v1+json, application/json"
+    BETA = "application/vnd.segment.v1beta+json, application/json"
+    ALPHA = "application/vnd.segment.v1alpha+json, application/json"
 
 
 class PublicApiClient:
     """Client of one workspace. Raises SegmentApiError for a rejection, SegmentApiUnreachableError without a response.
 
-    `timeout` is seconds for each phase of a request; the whole request may take four times that. Redirects are not
-    followed, so that the token goes only to the given address. `on_wait` gets the seconds of each wait that the API
-    asks for. Raises ConfigError for an address or machine settings that cannot be used.
+    The status of a SegmentApiError tells rejections apart; a 401 or 403 also means that the token lacks the permission
+    for its `request`. `timeout` is seconds for each phase of a request; the whole request may take four times that.
+    Redirects are not followed, so that the token goes only to the given address. `on_wait` gets the seconds of each
+    wait that the API asks for; all of them together take at most `max_wait_s`. Raises ConfigError for an address or
+    machine settings that cannot be used.
     """
 
     def __init__(
@@ -75,19 +98,19 @@ class PublicApiClient:
         timeout: float = 15.0,
         sleep: Sleep = asyncio.sleep,
         on_wait: Callable[[float], None] = lambda _: None,
+        max_wait_s: float = MAX_RATE_LIMIT_WAIT_S,
     ) -> None:
-        self._url = base_url.rstrip("/")
-        self._token = token.reveal()
-        self._clock = clock
-        self._timeout = timeout
-        self._sleep = sleep
-        self._on_wait = on_wait
-        self._wait_budget_s = MAX_RATE_LIMIT_WAIT_S
-        self._host = host_of(self._url, "the address of Segment's Public API", "check [segment] region")
-        self._http = make_client(
-            self._url,
-            headers=bearer_headers(self._token, "application/vnd.segment.v1+json, application/json"),
+        secret = token.reveal()
+        self._page_size = PAGE_SIZE
+        self._transport = ApiTransport(
+            ApiAddress(base_url),
+            bearer_headers(secret, _Version.V1),
+            [secret],
+            clock=clock,
             timeout=timeout,
+            sleep=sleep,
+            on_wait=on_wait,
+            max_wait_s=max_wait_s,
         )
 
     async def __aenter__(self) -> Self:
@@ -96,33 +119,142 @@ class PublicApiClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        await self._transport.close()
+
+    @property
+    def requests(self) -> int:
+        """Requests that were sent so far, repeated attempts included."""
+        return self._transport.requests
 
     async def workspace(self) -> str:
         """The name of the workspace that the token belongs to."""
-        return parse_workspace(await self._get_required("/"))
+        return await self._get("/", "/", parse_workspace)
 
     async def sources(self) -> tuple[Source, ...]:
         """Every source, in the order of the API."""
-        return await self._list_pages("/sources", parse_sources)
+        return await self._list("/sources", "/sources", parse_sources)
 
     async def source(self, source_id: str) -> Source | None:
         """One source by its id; None if the workspace does not have it."""
-        body = await self._get(f"/sources/{quote(source_id, safe='')}")
-        return parse_source(body) if body is not None else None
+        try:
+            return await self._get("/sources/{id}", f"/sources/{_escape(source_id)}", parse_source)
+        except SegmentApiError as error:
+            if error.status != 404:
+                raise
+            return None
+
+    async def source_details(self, source_id: str) -> SourceDetails:
+        """State and tracking plan of one source."""
+        return await self._get("/sources/{id}", f"/sources/{_escape(source_id)}", parse_source_details)
+
+    async def source_settings(self, source_id: str) -> SourceSettings:
+        """What the source does with events that break its schema."""
+        path = f"/sources/{_escape(source_id)}/settings"
+        return await self._get("/sources/{id}/settings", path, parse_source_settings)
 
     async def destinations(self, source_id: str) -> tuple[Destination, ...]:
         """The destinations that are connected to a source, enabled or not."""
-        return await self._list_pages(
-            f"/sources/{quote(source_id, safe='')}/connected-destinations", parse_destinations
-        )
+        path = f"/sources/{_escape(source_id)}/connected-destinations"
+        return await self._list("/sources/{id}/connected-destinations", path, parse_destinations)
 
-    async def _list_pages(self, path: str, parse: Callable[[bytes], ListPage[Item]]) -> tuple[Item, ...]:
+    async def delivery_metric(
+        self,
+        step: Step,
+        source_id: str,
+        *,
+        start: int,
+        end: int,
+        granularity: Granularity,
+        destination_id: str = "",
+        group_by: Sequence[str] = ("eventName",),
+    ) -> tuple[MetricRow, ...]:
+        """Counts of one step of a source, from `start` up to but without `end`; ms since 1970 UTC.
+
+        A step that is counted by destination needs `destination_id`, which is that of the instance
+        (Destination.id). Ranges: MINUTE 4 h from at most 48 h ago, HOUR 14 d and DAY 30 d from at most 30 d ago.
+        Events are never selected by `filter`, whose form in a query is not documented: group, and pick here.
+        """
+        if step.is_per_destination != bool(destination_id):
+            raise ValueError(f"{step} is {'' if step.is_per_destination else 'not '}counted by destination")
+        query = [("sourceId", source_id)]
+        if destination_id:
+            query.append(("destinationConfigId", destination_id))
+        query += _time_range(start, end, granularity)
+        query += _numbered("groupBy", group_by)
+        path = f"/delivery-overview/{step.value}"
+        return await self._list(path, path, parse_delivery_metric, query, version=_Version.BETA)
+
+    async def event_volume(
+        self,
+        *,
+        start: int,
+        end: int,
+        granularity: Granularity,
+        event_names: Sequence[str] = (),
+        group_by: Sequence[str] = ("source",),
+    ) -> tuple[VolumeRow, ...]:
+        """Events of the whole workspace after validation, from `start` up to but without `end`; ms since 1970 UTC.
+
+        Without `event_names` all are counted. At most 60 requests a minute; ask a minute behind the clock.
+        """
+        query = [
+            *_time_range(start, end, granularity),
+            *_numbered("groupBy", group_by),
+            *_numbered("eventName", event_names),
+        ]
+        return await self._list("/events/volume", "/events/volume", parse_event_volume, query)
+
+    async def destination_filters(self, destination_id: str) -> tuple[DestinationFilter, ...]:
+        """The filters of one destination, enabled or not."""
+        path = f"/destination/{_escape(destination_id)}/filters"
+        return await self._list("/destination/{id}/filters", path, parse_filters)
+
+    async def preview_filter(self, found: DestinationFilter, payload: bytes) -> bool:
+        """Whether the filter drops this payload (the JSON of a track call), as Segment computes it.
+
+        The payload leaves for Segment, where it is not processed any further. A filter that samples may answer
+        otherwise the next time.
+        """
+        path = "/destination/filters/preview"
+        request = Request(f"POST {path}", path, accept=_Version.V1, body=preview_request(found, payload))
+        return _understood(request.label, parse_preview, await self._transport.send(request))
+
+    async def subscriptions(self, destination_id: str) -> tuple[Subscription, ...]:
+        """The mappings of one destination, enabled or not; a destination that is not of the Actions kind has none."""
+        path = f"/destinations/{_escape(destination_id)}/subscriptions"
+        return await self._list("/destinations/{id}/subscriptions", path, parse_subscriptions, version=_Version.ALPHA)
+
+    async def tracking_plan_rules(self, plan_id: str) -> tuple[TrackingPlanRule, ...]:
+        """The rules of a tracking plan, with their JSON Schemas. At most 200 requests a minute."""
+        path = f"/tracking-plans/{_escape(plan_id)}/rules"
+        return await self._list("/tracking-plans/{id}/rules", path, parse_tracking_plan_rules)
+
+    async def suppressions(self) -> tuple[Suppression, ...]:
+        """The subjects that the workspace suppresses now."""
+        return await self._list("/suppressions", "/suppressions", parse_suppressions)
+
+    async def regulations(self, *, kinds: Sequence[str] = ()) -> tuple[Regulation, ...]:
+        """The workspace's requests to suppress or delete people, of the last 90 days; all kinds if none are named."""
+        return await self._list("/regulations", "/regulations", parse_regulations, _numbered("regulationTypes", kinds))
+
+    async def _get(self, route: str, path: str, parse: Callable[[bytes], Parsed]) -> Parsed:
+        request = Request(f"GET {route}", path)
+        return _understood(request.label, parse, await self._transport.send(request))
+
+    async def _list(
+        self,
+        route: str,
+        path: str,
+        parse: Callable[[bytes], ListPage[Item]],
+        query: Sequence[tuple[str, str]] = (),
+        *,
+        version: _Version = _Version.V1,
+    ) -> tuple[Item, ...]:
         items: list[Item] = []
         cursor, seen = "", {""}
         for _ in range(MAX_PAGES):
-            parameters = {"pagination.count": str(PAGE_SIZE), **({"pagination.cursor": cursor} if cursor else {})}
-            page = parse(await self._get_required(path, parameters))
+            request = Request(f"GET {route}", path, query, version)
+            page = _understood(request.label, parse, await self._page(request, cursor))
             items += page.items
             cursor = page.next_cursor
             if cursor in seen:
@@ -130,94 +262,51 @@ class PublicApiClient:
             seen.add(cursor)
         if cursor:
             # the cursors repeat, or there are more than MAX_PAGES
-            raise SegmentApiError(f"the pages of {path} do not come to an end", hint="check [segment] region")
+            raise SegmentApiError(
+                f"the pages of {route} do not come to an end", hint="check [segment] region", request=f"GET {route}"
+            )
         return tuple(items)
 
-    async def _get_required(self, path: str, parameters: Mapping[str, str] | None = None) -> bytes:
-        body = await self._get(path, parameters)
-        if body is None:
-            raise SegmentApiError(f"{self._host} knows no {path} (404)", hint="check [segment] region")
+    async def _page(self, request: Request, cursor: str) -> bytes:
+        size = self._page_size
+        try:
+            return await self._transport.send(_at_cursor(request, size, cursor))
+        except RejectedRequestError as error:
+            # a cursor may belong to the size that it was made with, so only a first page is asked for again
+            if cursor or size == SMALL_PAGE_SIZE or error.status != 422 or not _is_about_size(error.fields):
+                raise
+        body = await self._transport.send(_at_cursor(request, SMALL_PAGE_SIZE, ""))
+        self._page_size = SMALL_PAGE_SIZE
         return body
 
-    async def _get(self, path: str, parameters: Mapping[str, str] | None = None) -> bytes | None:
-        """The body of a 200; None for a 404."""
-        tries, pause = 0, _MIN_BACKOFF_S
-        while True:
-            response = await self._request(path, parameters)
-            if response.status == 200:
-                return response.body
-            if response.status == 404:
-                return None
-            if response.status == 429:
-                await self._wait_for_rate_limit(response)
-                continue
-            if response.status and response.status != 408 and response.status < 500:
-                raise self._refusal_error(response)
-            tries += 1
-            if tries >= MAX_TRIES:
-                what = response.network_error or f"{response.status} {self._error_text(response.body)}".strip()
-                raise SegmentApiUnreachableError(
-                    f"no answer from {self._host}: {what}", hint="check the network and [segment] region; try again"
-                )
-            await self._sleep(pause)
-            pause *= 4
 
-    async def _request(self, path: str, parameters: Mapping[str, str] | None) -> _Response:
-        body = bytearray()
-        try:
-            async with asyncio.timeout(4 * self._timeout):
-                async with self._http.stream("GET", self._url + path, params=dict(parameters or {})) as response:
-                    whole = await read_body(response.aiter_bytes(), body, MAX_BODY_BYTES)
-        except TimeoutError:
-            return _Response(0, {}, b"", f"none within {4 * self._timeout:g} s")
-        except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
-            return _Response(0, {}, b"", describe_error(error, host=self._host, timeout_s=self._timeout))
-        if not whole:
-            raise SegmentApiError(
-                f"the answer of {self._host} is larger than {MAX_BODY_BYTES // 1_000_000} MB",
-                hint="check [segment] region",
-            )
-        return _Response(response.status_code, response.headers, bytes(body))
+def _understood(label: str, parse: Callable[[bytes], Parsed], body: bytes) -> Parsed:
+    """The parsed body; an error names the request."""
+    try:
+        return parse(body)
+    except SegmentApiError as error:
+        error.request = label
+        raise
 
-    async def _wait_for_rate_limit(self, response: _Response) -> None:
-        lifted = parse_errors(response.body).wait_s
-        named = (
-            retry_after(response.headers, now_ms=self._clock.now())
-            or lifted
-            or self._seconds_to_reset(response.headers)
-        )
-        seconds = min(named or _DEFAULT_RATE_LIMIT_WAIT_S, MAX_RETRY_AFTER_S)
-        if seconds > self._wait_budget_s:
-            raise SegmentApiUnreachableError(
-                f"{self._host} limits requests, and asks to wait {seconds:.0f} s", hint="try again after that"
-            )
-        self._wait_budget_s -= seconds
-        self._on_wait(seconds)
-        await self._sleep(seconds)
 
-    def _seconds_to_reset(self, headers: Mapping[str, str]) -> float | None:
-        """X-RateLimit-Reset is a date here (RFC 5322), unlike in the Tracking API."""
-        try:
-            moment = parsedate_to_datetime(headers.get("x-ratelimit-reset", "")).timestamp()
-        except (ValueError, OverflowError):
-            return None
-        seconds = moment - self._clock.now() / 1000
-        return seconds if seconds > 0 else None
+def _at_cursor(request: Request, size: int, cursor: str) -> Request:
+    place = [("pagination.count", str(size)), *([("pagination.cursor", cursor)] if cursor else [])]
+    return request._replace(query=[*request.query, *place])
 
-    def _refusal_error(self, response: _Response) -> SegmentApiError:
-        text = self._error_text(response.body)
-        detail = f": {text}" if text else ""
-        if response.status in (401, 403):
-            return SegmentApiError(
-                f"{self._host} refuses the token ({response.status}){detail}",
-                hint="it may be revoked, lack the role, or belong to the other region: sprig-tui keys workspace",
-            )
-        if 300 <= response.status < 400:
-            return SegmentApiError(
-                f"{self._host} answers with a redirect ({response.status}), which is not followed",
-                hint="check [segment] region, and whether this network asks to sign in",
-            )
-        return SegmentApiError(f"{self._host} answers {response.status}{detail}", hint="check [segment] region")
 
-    def _error_text(self, body: bytes) -> str:
-        return excerpt(redact(parse_errors(body).message, [self._token]), 200)
+def _is_about_size(fields: Sequence[str]) -> bool:
+    """Whether a 422 may be about the size of the page: it names that, or nothing."""
+    return not fields or any("count" in name or "pagination" in name for name in fields)
+
+
+def _time_range(start: int, end: int, granularity: Granularity) -> list[tuple[str, str]]:
+    return [("startTime", format_iso(start)), ("endTime", format_iso(end)), ("granularity", granularity.value)]
+
+
+def _numbered(name: str, values: Sequence[str]) -> list[tuple[str, str]]:
+    """A list as the API documents it: `groupBy.0=eventName`."""
+    return [(f"{name}.{index}", value) for index, value in enumerate(values)]
+
+
+def _escape(identifier: str) -> str:
+    return quote(identifier, safe="")

@@ -50,8 +50,15 @@ class _Error(Struct):
     data: msgspec.Raw = msgspec.Raw()
 
 
+class _OneError(Struct):
+    code: str | None = None
+    message: str | None = None
+
+
 class _Errors(Struct):
-    errors: list[_Error]
+    errors: list[_Error] | None = None
+    error: _OneError | None = None
+    """Of the Profile API."""
 
 
 class ErrorText(NamedTuple):
@@ -75,10 +82,11 @@ def decode(body: bytes, shape: type[Shape]) -> Shape:
 
 
 def unclear(what: str) -> SegmentApiError:
-    """The error of a response that is not understood."""
+    """The error of a response that is not understood; its status is 200."""
     return SegmentApiError(
-        f"the Public API's answer is not what its documentation says: {what}",
-        hint="check [segment] region; without the token a key can be pasted as before",
+        f"Segment's answer is not what its documentation says: {what}",
+        status=200,
+        hint="check [segment] region; the API may have changed since this version of sprig-tui",
     )
 
 
@@ -135,9 +143,12 @@ def to_ms_or_zero(value: Number) -> int:
 def parse_errors(body: bytes) -> ErrorText:
     """What an error body says. Never raises."""
     try:
-        errors = msgspec.json.decode(body, type=_Errors).errors
+        found = msgspec.json.decode(body, type=_Errors)
     except (msgspec.DecodeError, RecursionError):
         return ErrorText()
+    errors = found.errors or ()
+    if found.error and not errors:
+        return ErrorText(found.error.message or found.error.code or "")
     message = "; ".join(
         f"{error.message} ({error.field})" if error.field else error.message or error.type or "" for error in errors[:3]
     )

@@ -51,7 +51,7 @@ def test_a_refused_token_is_stored_only_by_force(process: Run, home: Path, works
     argv = ("keys", "workspace", "--region", workspace_api.url)
     done = process(*argv, stdin=b"sgp_anInventedTokenThatIsNotKnown")
     assert done.code == 2
-    assert "refuses the token (401)" in done.err
+    assert "refuses the token for GET / (401)" in done.err
     assert not (home / "config.toml").exists()
     assert process(*argv, "--force", stdin=b"sgp_anInventedTokenThatIsNotKnown").code == 0
 
@@ -282,7 +282,7 @@ def test_a_refused_token_is_a_fault(cli: Run, keyed: Path) -> None:
     assert cli("doctor").code == 1
     done = cli("keys", "check")
     assert done.code == 1
-    assert "refuses the token (401)" in done.err
+    assert "refuses the token for GET / (401)" in done.err
 
 
 def test_token_without_role_looks_up_no_keys(cli: Run, keyed: Path) -> None:

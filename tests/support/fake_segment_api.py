@@ -5,7 +5,7 @@ By hand, for trying things out:
     python tests/support/fake_segment_api.py --port 8124
 
 It knows `GET /`, `/sources`, `/sources/{id}` and `/sources/{id}/connected-destinations` with pagination as documented
-(`pagination.count` 1 to 200, opaque cursors), the envelope of data and errors, rate limits, and trouble on demand.
+(`pagination.count` 1 to 1,000, opaque cursors), the envelope of data and errors, rate limits, and trouble on demand.
 """
 
 from __future__ import annotations
@@ -83,6 +83,10 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Server
 
+    def do_POST(self) -> None:
+        self.server.api.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.do_GET()
+
     def do_GET(self) -> None:
         api = self.server.api
         api.asked.append(self.path)
@@ -120,8 +124,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def page(self, name: str, items: list[dict[str, Any]], query: dict[str, str]) -> None:
         count = query.get("pagination.count", "")
-        if not count.isdigit() or not 1 <= int(count) <= 200:
-            self.fails(422, "input-validation", '"count" must be between 1 and 200', "pagination.count")
+        if not count.isdigit() or not 1 <= int(count) <= self.server.api.max_count:
+            message = f'"count" must be between 1 and {self.server.api.max_count}'
+            self.fails(422, "input-validation", message, "pagination.count")
             return
         start, size = 0, min(int(count), self.server.api.page_size)
         if "pagination.cursor" in query:
@@ -177,9 +182,13 @@ class FakeSegmentApi:
             destination(1, "Amplitude", self.sources[0]["id"]),
             destination(2, "Customer.io", self.sources[0]["id"], enabled=False),
         ]
-        self.page_size = 200
+        self.page_size = 1000
+        self.max_count = 1000
+        """Larger counts are rejected; 200 in earlier versions of the API."""
         self.asked: list[str] = []
         self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
+        """Of each POST."""
         self.problems: list[Trouble] = []
         """One for each request to come, first to last."""
         self._server = Server(("127.0.0.1", port), Handler)

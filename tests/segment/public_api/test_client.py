@@ -14,7 +14,7 @@ from support.fake_segment_api import FakeSegmentApi
 
 from sprig_tui.config.environment import PublicApiToken
 from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SegmentApiUnreachableError
-from sprig_tui.segment import public_api
+from sprig_tui.segment import api_transport
 from sprig_tui.segment.public_api import PublicApiClient
 
 NOW = datetime.fromtimestamp(NOW_MS / 1000, tz=UTC)
@@ -50,11 +50,12 @@ async def test_sources_have_all_fields(api: PublicApiClient, workspace_api: Fake
     headers = workspace_api.headers[0]
     assert headers["Authorization"] == f"Bearer {fake_segment_api.TOKEN}"
     assert headers["Accept"].startswith("application/vnd.segment.v1+json")
-    assert workspace_api.asked == ["/sources?pagination.count=200"]
+    assert workspace_api.asked == ["/sources?pagination.count=1000"]
 
 
 async def test_all_pages_are_read(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     workspace_api.sources = [fake_segment_api.source(n, f"Source {n}", f"key{n:029d}") for n in range(451)]
+    workspace_api.page_size = 200
     assert [one.name for one in await api.sources()] == [f"Source {n}" for n in range(451)]
     assert len(workspace_api.asked) == 3
 
@@ -97,14 +98,15 @@ async def test_optional_fields_may_be_missing_or_null(api: PublicApiClient, work
 async def test_rejected_token_error_has_a_hint(workspace_api: FakeSegmentApi) -> None:
     wrong = PublicApiToken("sgp_anInventedTokenThatIsNotKnown")
     async with PublicApiClient(workspace_api.url, wrong, clock=ManualClock()) as api:
-        with pytest.raises(SegmentApiError, match=r"refuses the token \(401\): The token is missing") as caught:
+        with pytest.raises(SegmentApiError, match=r"refuses the token for GET /sources \(401\): The token") as caught:
             await api.sources()
+    assert (caught.value.status, caught.value.request) == (401, "GET /sources")
     assert "other region" in caught.value.hint
     assert caught.value.exit_code == ExitCode.USAGE
     assert len(workspace_api.asked) == 1
 
 
-@pytest.mark.parametrize("status", [403, 400, 422, 302, 204])
+@pytest.mark.parametrize("status", [403, 400, 409, 413, 302, 204])
 async def test_permanent_error_is_not_retried(api: PublicApiClient, workspace_api: FakeSegmentApi, status: int) -> None:
     workspace_api.problems = [
         fake_segment_api.answers(status, b"" if status == 204 else b"<html>", location="https://x.example/")
@@ -148,7 +150,7 @@ async def test_unreachable_api_is_an_error(api: PublicApiClient, workspace_api: 
 async def test_oversize_body_is_an_error(
     api: PublicApiClient, workspace_api: FakeSegmentApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(public_api, "MAX_BODY_BYTES", 3_000_000)
+    monkeypatch.setattr(api_transport, "MAX_BODY_BYTES", 3_000_000)
     workspace_api.problems = [fake_segment_api.endless]
     with pytest.raises(SegmentApiError, match="larger than 3 MB"):
         await api.sources()
@@ -216,7 +218,7 @@ async def test_invalid_list_of_sources_is_an_error(
     workspace_api.problems = [fake_segment_api.answers(200, body)]
     with pytest.raises(SegmentApiError, match="not what its documentation says") as caught:
         await api.sources()
-    assert "a key can be pasted as before" in caught.value.hint
+    assert "the API may have changed" in caught.value.hint
 
 
 async def test_repeating_cursor_is_an_error(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
