@@ -201,6 +201,7 @@ class SinkConnection:
             headers=headers,
             body=body,
             connection=self._number,
+            target=head.target.decode("latin-1"),
         )
 
     async def _read_body(self, limit: int, length: str | None) -> bytes | None:

@@ -20,6 +20,8 @@ class SinkRequest(Struct, frozen=True, kw_only=True):
     """None if it is longer than the route's limit and was not read."""
     connection: int
     """Number of its connection, from 1."""
+    target: str = ""
+    """Path and query as they were sent, still encoded."""
 
 
 class SinkReply(Struct, frozen=True, kw_only=True):

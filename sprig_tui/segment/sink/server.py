@@ -22,6 +22,12 @@ from sprig_tui.segment.sink.faults import FaultRule, FaultScript, http_date
 from sprig_tui.segment.sink.messages import SinkReply, SinkRequest, error_reply, json_reply
 from sprig_tui.segment.sink.store import EventStore, ReceivedEvent, RequestRecord, Stats
 from sprig_tui.segment.sink.tracking import ROUTES, TrackingEndpoint
+from sprig_tui.segment.sink.workspace.api import MAX_BODY_BYTES as MAX_API_BODY_BYTES
+from sprig_tui.segment.sink.workspace.fault_rules import WorkspaceFault
+from sprig_tui.segment.sink.workspace.model import Workspace
+from sprig_tui.segment.sink.workspace.pipeline import DEFAULT_DELAY_S
+from sprig_tui.segment.sink.workspace.points import DEFAULT_POINTS_PER_MINUTE
+from sprig_tui.segment.sink.workspace.service import WorkspaceService
 
 _MAX_KEPT_REQUESTS = 1_000
 
@@ -79,8 +85,9 @@ class Sink:
     `keys` maps write keys to source names; events of other keys get a 200 and are discarded, as at Segment. None
     accepts every key. `disabled` keys belong to disabled sources. The newest `keep` events are kept; with 0 they are
     counted without being parsed (fast), and `count` then still counts distinct message ids. At least `remember` message
-    ids are recognised as duplicates; None for all. Raises ConfigError for an invalid fault rule or an address that
-    cannot be used.
+    ids are recognised as duplicates; None for all. With a `workspace`, its sources take the place of `keys` and
+    `disabled`, and `url` is also the address of its Public API: what came becomes the counts there, `workspace_delay_s`
+    seconds later. Raises ConfigError for an invalid fault rule or an address that cannot be used.
     """
 
     def __init__(  # noqa: PLR0913 - options, all by name, each with a default
@@ -99,6 +106,10 @@ class Sink:
         timeouts: Timeouts | None = None,
         tls: ssl.SSLContext | None = None,
         on_request: Callable[[RequestRecord], None] | None = None,
+        workspace: Workspace | None = None,
+        workspace_faults: Sequence[WorkspaceFault | str] = (),
+        workspace_delay_s: float = DEFAULT_DELAY_S,
+        points_per_minute: int = DEFAULT_POINTS_PER_MINUTE,
     ) -> None:
         self._host, self._port = host, port
         self._seed = seed
@@ -111,6 +122,22 @@ class Sink:
         self.requests: deque[RequestRecord] = deque(maxlen=_MAX_KEPT_REQUESTS)
         """The newest tracking requests, oldest first."""
         self._store = EventStore(keep=keep, remember=remember)
+        self.workspace: WorkspaceService | None = None
+        """The service of the workspace, if the sink has one."""
+        if workspace is not None:
+            if not keep:
+                raise ConfigError(
+                    "a workspace needs the events, and this sink only counts them", hint="keep at least 1"
+                )
+            keys, disabled = workspace.write_keys, workspace.disabled_keys
+            self.workspace = WorkspaceService(
+                workspace,
+                store=self._store,
+                clock=self._clock,
+                faults=workspace_faults,
+                delay_s=workspace_delay_s,
+                points_per_minute=points_per_minute,
+            )
         counting = "" if keep else ("ids" if count else "events")
         self._endpoint = TrackingEndpoint(
             store=self._store,
@@ -120,6 +147,7 @@ class Sink:
             disabled=disabled,
             counting=counting,
             on_request=self._on_handled,
+            observer=self.workspace.pipeline if self.workspace is not None else None,
         )
         self._admin = AdminRoutes(self._store, self.stats)
         self._server: asyncio.Server | None = None
@@ -215,7 +243,7 @@ class Sink:
             protocol,
             number=self.stats.connections,
             handler=self._handle_with_date,
-            body_limit=_body_limit,
+            body_limit=self._body_limit,
             timeouts=self._timeouts,
             on_bad_request=self._on_bad_request,
         )
@@ -240,6 +268,8 @@ class Sink:
     def _handle(self, request: SinkRequest) -> SinkReply:
         allowed = ("POST",) if request.path in ROUTES else ADMIN_PATHS.get(request.path)
         oversize = request.body is None
+        if allowed is None and self.workspace is not None:
+            return self.workspace.api.handle(request)
         if allowed is None:
             return error_reply(404, f"no such route: {request.path[:100]}", "not_found", close=oversize)
         if request.method not in allowed:
@@ -248,9 +278,10 @@ class Sink:
             return self._endpoint.handle(request)
         return self._admin.handle(request)
 
-
-def _body_limit(path: str) -> int:
-    return MAX_BODY_BYTES if path in ROUTES else 1_000
+    def _body_limit(self, path: str) -> int:
+        if path in ROUTES:
+            return MAX_BODY_BYTES
+        return 1_000 if self.workspace is None or path in ADMIN_PATHS else MAX_API_BODY_BYTES
 
 
 async def serve(sink: Sink, *, stop: asyncio.Event, on_ready: Callable[[Sink], None] | None = None) -> None:

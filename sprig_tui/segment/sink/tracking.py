@@ -8,7 +8,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import msgspec
@@ -171,6 +171,22 @@ class _EventCounts(Struct):
         self.reason = self.reason or reason
 
 
+class TrackingObserver(Protocol):
+    """What happens to events behind the answer: the workspace, if the sink has one. Times are ms since 1970 UTC."""
+
+    def loss_reason(self, key: str, message: Mapping[str, Any]) -> str:
+        """Why an event is dropped after its 200, without being remembered; empty if it is taken."""
+        ...
+
+    def on_rejected(self, key: str, message: Mapping[str, Any], at: int, reason: str) -> None:
+        """Notice an event that was discarded for Segment's `reason`."""
+        ...
+
+    def on_received(self, key: str, event: Mapping[str, Any], at: int, *, repeat: bool) -> None:
+        """Notice an accepted event; `repeat` if its message id is known."""
+        ...
+
+
 class TrackingEndpoint:
     """Handler of tracking requests.
 
@@ -188,15 +204,17 @@ class TrackingEndpoint:
         disabled: Collection[str],
         counting: str = "",
         on_request: Callable[[RequestRecord], None],
+        observer: TrackingObserver | None = None,
     ) -> None:
         self.script = FaultScript()
         self._store = store
         self._stats = stats
         self._clock = clock
         self._keys = keys
-        self._disabled = frozenset(disabled)
+        self._disabled = disabled
         self._counting = counting
         self._on_request = on_request
+        self._observer = observer
         self._number = 0
 
     def handle(self, request: SinkRequest) -> SinkReply:
@@ -261,7 +279,7 @@ class TrackingEndpoint:
         blocked = self._block_reason(key) or (limits.EMPTY_BATCH if not messages else None)
         if blocked or len(messages) > MAX_BATCH_EVENTS:
             # a batch of more than 2,500 events is discarded after a 200; Segment documents no name for it
-            tally.reject(blocked or limits.MULTI_USER_ERROR, len(messages))
+            self._reject_all(blocked or limits.MULTI_USER_ERROR, messages, key, now, tally)
             return
         shared: dict[str, Any] = {}
         if ROUTES[request.path] == "batch":
@@ -271,11 +289,24 @@ class TrackingEndpoint:
             reason = discard_reason(message)
             if reason is not None:
                 tally.reject(reason)
+                if self._observer is not None:
+                    self._observer.on_rejected(key, message, now, reason)
+                continue
+            if self._observer is not None and (lost := self._observer.loss_reason(key, message)):
+                tally.reject(lost)
                 continue
             event = arrival.enrich(message)
             new = self._store.add(ReceivedEvent(request=number, source=source, key=masked, event=event))
+            if self._observer is not None:
+                self._observer.on_received(key, event, now, repeat=not new)
             tally.accepted += new
             tally.duplicates += not new
+
+    def _reject_all(self, reason: str, messages: list[dict[str, Any]], key: str, now: int, tally: _EventCounts) -> None:
+        tally.reject(reason, len(messages))
+        if self._observer is not None:
+            for message in messages:
+                self._observer.on_rejected(key, message, now, reason)
 
     def _block_reason(self, key: str) -> str | None:
         if self._keys is not None and key not in self._keys:
