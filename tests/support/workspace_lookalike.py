@@ -244,8 +244,8 @@ class WorkspaceLookalike:
 
     @property
     def bodies(self) -> list[bytes]:
-        """The body of each request; empty without one."""
-        return [request.body or b"" for request in self.service.api.asked]
+        """The body of each POST."""
+        return [request.body or b"" for request in self.service.api.asked if request.method == "POST"]
 
     @property
     def headers(self) -> list[dict[str, str]]:
