@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from sprig_tui.config.secret_lint import WEBHOOK_TOKEN_RULES, WRITE_KEY_RULES, lint_secret
-from sprig_tui.config.secrets import PUBLIC_API_TOKEN, SPRIG_API_KEY, WEBHOOK_TOKEN, WRITE_KEY, SecretKind
+from sprig_tui.config.secrets import (
+    PROFILE_TOKEN,
+    PUBLIC_API_TOKEN,
+    SPRIG_API_KEY,
+    WEBHOOK_TOKEN,
+    WRITE_KEY,
+    SecretKind,
+)
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment, Secret
@@ -102,7 +109,7 @@ def _shared(environments: Mapping[str, Environment], field: str) -> list[str]:
 def check_file_mode(settings: Settings) -> list[ConfigProblem]:
     """A config file with secrets in it that other users can read."""
     document = settings.document
-    secret = settings.stored_secrets or settings.workspace.stored
+    secret = settings.stored_secrets or settings.workspace.stored or settings.workspace.profile_stored
     if not secret or not document.is_readable_by_others:
         return []
     return [
@@ -119,6 +126,7 @@ SECRET_NAMES = {
     WEBHOOK_TOKEN.key: "the webhook token",
     SPRIG_API_KEY.key: "the key of Sprig's API",
     PUBLIC_API_TOKEN.key: "the token of Segment's Public API",
+    PROFILE_TOKEN.key: "the token of Segment's Profile API",
 }
 ENVIRONMENT_SECRET_KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY)
 
@@ -137,9 +145,10 @@ def describe_reuse(settings: Settings, text: str, kind: SecretKind, environment:
             if secret is None or secret.reveal() != text or (user.name, other.key) == (environment, kind.key):
                 continue
             sentences.append(f"this is {SECRET_NAMES[other.key]} of {user.name}{_kind_difference(other, kind)}")
-    token = settings.workspace.token
-    if token is not None and token.reveal() == text and kind.key != PUBLIC_API_TOKEN.key:
-        sentences.append(f"this is {SECRET_NAMES[PUBLIC_API_TOKEN.key]}{_kind_difference(PUBLIC_API_TOKEN, kind)}")
+    workspace = settings.workspace
+    for other, token in ((PUBLIC_API_TOKEN, workspace.token), (PROFILE_TOKEN, workspace.profile_token)):
+        if token is not None and token.reveal() == text and kind.key != other.key:
+            sentences.append(f"this is {SECRET_NAMES[other.key]}{_kind_difference(other, kind)}")
     return tuple(sentences)
 
 

@@ -84,6 +84,12 @@ class PublicApiToken(Secret):
     __slots__ = ()
 
 
+class ProfileToken(Secret):
+    """Token of the Profile API of one Unify space."""
+
+    __slots__ = ()
+
+
 class Environment(Struct, frozen=True, kw_only=True):
     """Destination and secrets of one environment's answers."""
 

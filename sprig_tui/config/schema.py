@@ -13,8 +13,8 @@ from sprig_tui.errors import ConfigError
 
 SECRET_KEYS = frozenset({"write_key", "webhook_token", "sprig_api_key"})
 """Keys of `[environments.NAME]` whose values are never shown."""
-WORKSPACE_SECRET_KEY = "public_api_token"  # noqa: S105 - the key's name, no secret
-"""Key of `[segment]` whose value is never shown."""
+WORKSPACE_SECRET_KEYS = frozenset({"public_api_token", "profile_token"})
+"""Keys of `[segment]` whose values are never shown."""
 
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 Duration = str | float
@@ -51,6 +51,10 @@ class SegmentTable(Struct, frozen=True, forbid_unknown_fields=True):
     public_api_token: str | None = None
     public_api_token_env: str | None = None
     region: str | None = None
+    profile_space: str | None = None
+    """Unify space whose Profile API is asked."""
+    profile_token: str | None = None
+    profile_token_env: str | None = None
 
     def __repr__(self) -> str:
         return f"SegmentTable(region={self.region!r})"

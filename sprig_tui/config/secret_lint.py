@@ -336,6 +336,16 @@ PUBLIC_API_TOKEN_RULES = LintRules(
     ),
 )
 
+PROFILE_TOKEN_RULES = LintRules(
+    noun="token",
+    long_noun="token",
+    hint="make one in Segment: Unify > the space > Unify settings > API access",
+    max_chars=_MAX_HEADER_CHARS,
+    strip=_header_stripper("token", "bearer|basic"),
+    errors=_HEADER_ERRORS,
+    warnings=((Check("short", "{size} few for a token", lambda text: len(text) < _MIN_HEADER_CHARS),),),
+)
+
 
 def _strip_webhook_token(text: str) -> _StripResult:
     """A token of the user's own choice: quotes may belong to it."""

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from msgspec import Struct, structs
 
-from sprig_tui.config.environment import PublicApiToken, SprigApiKey, WebhookToken, WriteKey
+from sprig_tui.config.environment import ProfileToken, PublicApiToken, SprigApiKey, WebhookToken, WriteKey
 from sprig_tui.config.schema import SegmentTable
 from sprig_tui.config.secret_lint import (
+    PROFILE_TOKEN_RULES,
     PUBLIC_API_TOKEN_RULES,
     SPRIG_API_KEY_RULES,
     WEBHOOK_TOKEN_RULES,
@@ -20,7 +21,7 @@ from sprig_tui.config.secret_lint import (
 )
 from sprig_tui.config.urls import parse_region
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
-from sprig_tui.segment.limits import PUBLIC_API_URLS
+from sprig_tui.segment.limits import PROFILE_API_URLS, PUBLIC_API_URLS
 
 
 class SecretKind(NamedTuple):
@@ -43,7 +44,9 @@ WEBHOOK_TOKEN = SecretKind("webhook token", "webhook_token", "SPRIG_TUI_WEBHOOK_
 SPRIG_API_KEY = SecretKind("sprig api key", "sprig_api_key", "SPRIG_TUI_SPRIG_API_KEY_", SPRIG_API_KEY_RULES)
 PUBLIC_API_TOKEN = SecretKind("public api token", "public_api_token", "SPRIG_TUI_SEGMENT_TOKEN", PUBLIC_API_TOKEN_RULES)
 """One for all environments: its variable is the prefix alone."""
-SECRET_KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY, PUBLIC_API_TOKEN)
+PROFILE_TOKEN = SecretKind("profile token", "profile_token", "SPRIG_TUI_PROFILE_TOKEN", PROFILE_TOKEN_RULES)
+"""One for all environments, as the space is."""
+SECRET_KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY, PUBLIC_API_TOKEN, PROFILE_TOKEN)
 WRITE_KEY_PREFIX = WRITE_KEY.prefix
 write_key_variable = WRITE_KEY.variable_name
 _named_variables: set[str] = set()
@@ -125,11 +128,22 @@ class Workspace(Struct, frozen=True):
     """`us`, `eu`, or a base URL."""
     stored: bool = False
     """Whether the config file itself contains a token."""
+    profile_space: str = ""
+    """Id of a Unify space; empty for none."""
+    profile_token: ProfileToken | None = None
+    """Token of the Profile API of that space."""
+    profile_stored: bool = False
+    """Whether the config file itself contains that token."""
 
     @property
     def base_url(self) -> str:
         """The Public API as a URL without a trailing slash."""
         return PUBLIC_API_URLS.get(self.region, self.region).rstrip("/")
+
+    @property
+    def profile_url(self) -> str:
+        """The Profile API as a URL without a trailing slash; at an address of one's own it is beside the Public API."""
+        return PROFILE_API_URLS.get(self.region, self.region).rstrip("/")
 
 
 def make_workspace(
@@ -139,8 +153,17 @@ def make_workspace(
     region = "us" if table.region is None else parse_region(table.region, label)
     secret, notes = resolve_secret(PUBLIC_API_TOKEN, "", table.public_api_token, table.public_api_token_env, environ)
     token = PublicApiToken(*secret) if secret else None
-    warnings = [structs.replace(note, table="segment") for note in notes]
-    return Workspace(token, region, bool(table.public_api_token)), warnings
+    secret, faults = resolve_secret(PROFILE_TOKEN, "", table.profile_token, table.profile_token_env, environ)
+    warnings = [structs.replace(note, table="segment") for note in (*notes, *faults)]
+    workspace = Workspace(
+        token,
+        region,
+        bool(table.public_api_token),
+        (table.profile_space or "").strip(),
+        ProfileToken(*secret) if secret else None,
+        bool(table.profile_token),
+    )
+    return workspace, warnings
 
 
 DATABASE_VARIABLES = ("SPRIG_TUI_JOURNAL_URL", "PGPASSWORD")

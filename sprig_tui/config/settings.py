@@ -102,7 +102,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             for environment in self.environments.values()
             for secret in (environment.write_key, environment.sprig_api_key, environment.webhook_token)
         ]
-        return [secret.reveal() for secret in (*secrets, self.workspace.token) if secret]
+        return [secret.reveal() for secret in (*secrets, self.workspace.token, self.workspace.profile_token) if secret]
 
     def environment(self, name: str) -> Environment:
         """The environment of this name; raises ConfigError with the nearest name."""

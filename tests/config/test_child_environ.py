@@ -26,6 +26,8 @@ SECRETS = {
     "PGPASSWORD": "password",
     "OUR_OWN_NAME": KEY,
     "OUR_WORKSPACE": "sgp_of_the_workspace_0002",
+    "SPRIG_TUI_PROFILE_TOKEN": "profile_token_of_a_space_0001",
+    "OUR_SPACE": "profile_token_of_a_space_0002",
 }
 
 
@@ -33,6 +35,7 @@ def configured(folder: Path) -> Paths:
     folder.mkdir(exist_ok=True)
     (folder / "config.toml").write_text(
         '[environments.production]\nwrite_key_env = "OUR_OWN_NAME"\n[segment]\npublic_api_token_env = "OUR_WORKSPACE"\n'
+        'profile_token_env = "OUR_SPACE"\n'
     )
     return paths_in_folder(str(folder))
 

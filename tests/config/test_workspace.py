@@ -16,6 +16,7 @@ from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.errors import ConfigError
 
 TOKEN = "sgp_inventedTokenOfTheWorkspace0123456789abcdefghijk"
+PROFILE = "inventedTokenOfTheProfileApiOfOneSpace"
 
 
 @pytest.fixture
@@ -56,6 +57,34 @@ def test_workspace_token_precedence_variable_named_config(paths: Paths) -> None:
         assert (workspace.token.reveal(), workspace.token.read_from) == (TOKEN, source)
         assert workspace.base_url == "https://eu1.api.segmentapis.com"
         assert workspace.stored
+
+
+def test_profile_token_is_a_secret_like_the_workspace_token(paths: Paths) -> None:
+    text = (
+        f'[segment]\nregion = "eu"\nprofile_space = "spa_1"\nprofile_token = "{PROFILE}"\nprofile_token_env = "MINE"\n'
+    )
+    for environ, source in (
+        ({"SPRIG_TUI_PROFILE_TOKEN": PROFILE, "MINE": "x"}, "SPRIG_TUI_PROFILE_TOKEN"),
+        ({}, "config"),
+    ):
+        settings = loaded(paths, text, **environ)
+        workspace = settings.workspace
+        assert workspace.profile_token is not None
+        assert (workspace.profile_token.reveal(), workspace.profile_token.read_from) == (PROFILE, source)
+        assert (workspace.profile_space, workspace.profile_url) == ("spa_1", "https://profiles.euw1.segment.com")
+        assert settings.secrets() == [PROFILE]
+        assert PROFILE not in repr(settings) + repr(workspace) + repr(settings.document)
+        assert workspace.profile_stored
+        assert not workspace.stored
+    paths.config_file.chmod(0o644)
+    assert any("others may read it" in problem.message for problem in check_keys(settings))
+
+
+def test_unusable_profile_token_is_named_and_not_shown(paths: Paths) -> None:
+    settings = loaded(paths, f'[segment]\nprofile_token = "{PROFILE} {PROFILE}"\n')
+    assert settings.workspace.profile_token is None
+    [warning] = settings.warnings
+    assert warning.message == "segment: the profile token in the config cannot be used: there are spaces inside"
 
 
 def test_workspace_token_prints_masked(paths: Paths) -> None:
