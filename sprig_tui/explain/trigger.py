@@ -214,5 +214,5 @@ def _compare(left: Any, operator: str, right: Any) -> bool | None:
     if not all(isinstance(side, int | float) and not isinstance(side, bool) for side in (left, right)):
         # how Segment orders texts is not documented
         return False if left is None or right is None else None
-    ordered = {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}
+    ordered: dict[str, bool] = {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}
     return ordered[operator]

@@ -1,0 +1,91 @@
+"""Counts of the hour in which a delivery was taken: what they say of one answer, and what they leave open. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sprig_tui.explain.model import Answer, Obstacle
+from sprig_tui.formatting import local_time
+from sprig_tui.segment.metrics import Granularity, MetricRow
+
+HOLD_BACK_MS = 5 * 60_000
+"""Age at which Segment's counts agree with each other (Delivery Overview of its app waits as long)."""
+MAX_SKEW_MS = 120_000
+"""Difference between this machine's clock and Segment's that is allowed for."""
+MAX_AGE_MS = 30 * 86_400_000
+"""Segment has no older counts."""
+_SHOWN_REASONS = 4
+
+
+class Window(NamedTuple):
+    """Whole hours, ms since 1970 UTC; the end is excluded."""
+
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """In local time, such as `14:00 to 15:00`."""
+        return f"{local_time(self.start):%H:%M} to {local_time(self.end):%H:%M}"
+
+
+class Counted(NamedTuple):
+    """What the counts say."""
+
+    answer: Answer
+    evidence: str
+    why: str = ""
+    obstacle: Obstacle = Obstacle.NONE
+
+
+def hour_of(taken_at: int) -> Window:
+    """The hour of this time by Segment's clock; two hours where the clocks could put it into either."""
+    width = Granularity.HOUR.width_ms
+    start = (taken_at - MAX_SKEW_MS) // width * width
+    end = -(-(taken_at + MAX_SKEW_MS + 1) // width) * width
+    return Window(start, end)
+
+
+def age_obstacle(taken_at: int, now: int) -> Obstacle:
+    """Why there are no counts of this time, if so."""
+    if now - taken_at < HOLD_BACK_MS + MAX_SKEW_MS:
+        return Obstacle.TOO_YOUNG
+    return Obstacle.TOO_OLD if taken_at < now - MAX_AGE_MS + Granularity.HOUR.width_ms else Obstacle.NONE
+
+
+AGE_TEXTS = {
+    Obstacle.TOO_YOUNG: "too young: Segment's counts are whole after about 7 minutes; ask again",
+    Obstacle.TOO_OLD: "Segment keeps counts for 30 days only",
+}
+
+
+def of_event(rows: Iterable[MetricRow], event: str) -> Counter[str]:
+    """Events of our name by discard reason; an empty reason where the answer gives none."""
+    counted: Counter[str] = Counter()
+    for row in rows:
+        if row.event_name == event:
+            counted[row.discard_reason] += row.total
+    return counted
+
+
+def judge(arrived: int, discards: Counter[str], window: Window, *, verb: str, explain_reason: str = "") -> Counted:
+    """What the counts of a step say: none discarded, all discarded, or some, and then not which.
+
+    `arrived` is what went through; `verb` says how, such as `received`.
+    """
+    lost = sum(discards.values())
+    hours = f"from {window.text}"
+    if not arrived and not lost:
+        return Counted(Answer.NO, f"none of this event counted {hours}", "what was sent there did not get so far")
+    if not lost:
+        return Counted(Answer.YES, f"{arrived:,} {verb} {hours}, none discarded")
+    reasons = ", ".join(
+        f"{reason or 'no reason given'} {count:,}" for reason, count in discards.most_common(_SHOWN_REASONS)
+    )
+    if not arrived:
+        return Counted(Answer.NO, f"all {lost:,} {hours} discarded: {reasons}", explain_reason)
+    evidence = f"{arrived:,} {verb} {hours}, {lost:,} discarded: {reasons}"
+    why = "counts do not say which" + (f"; {explain_reason}" if explain_reason else "")
+    return Counted(Answer.UNKNOWN, evidence, why, Obstacle.UNCLEAR)
