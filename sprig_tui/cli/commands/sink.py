@@ -13,7 +13,8 @@ from sprig_tui.cli.options import command, json_option
 from sprig_tui.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
-    from sprig_tui.segment.sink import FaultRule, RequestRecord
+    from sprig_tui.segment.sink import FaultRule, RequestRecord, Sink
+    from sprig_tui.segment.sink.workspace import DescribedWorkspace
 
 
 @command("sink")
@@ -29,6 +30,25 @@ if TYPE_CHECKING:
 )
 @click.option("--count", is_flag=True, help="Hold no events, only count them, repeats told apart: for millions.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes faults by rate repeatable.")
+@click.option("--workspace", is_flag=True, help="With a workspace's Public API at the same address; see above.")
+@click.option(
+    "--workspace-file", type=click.Path(path_type=Path), metavar="FILE", help="Its sources and destinations, as JSON."
+)
+@click.option(
+    "--workspace-fault",
+    "workspace_faults",
+    multiple=True,
+    metavar="RULE",
+    help="Such as lost=3 or disabled@source:NAME; repeatable.",
+)
+@click.option(
+    "--workspace-delay",
+    type=click.FloatRange(0, 86_400),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Until an event is counted.",
+)
 @json_option
 def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     port: int,
@@ -39,6 +59,10 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     keep: int,
     count: bool,
     seed: int,
+    workspace: bool,
+    workspace_file: Path | None,
+    workspace_faults: tuple[str, ...],
+    workspace_delay: float,
     as_json: bool,
 ) -> int:
     """Run the fake Segment alone, until stopped; stdout lists each request.
@@ -48,6 +72,14 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
 
     A fault is a status or a word (reset, close, hang, slow=0.5, trickle, truncate, html), then conditions: @2-4 the
     second to fourth request, @every:10, :5% a share, ~text events that hold the text. --fault may be given again.
+
+    With --workspace it is also Segment's Public API, at the same address: sources with Write Keys, destinations, and
+    the counts of what came, 30 seconds later; stderr tells the token and what to type. Everything ends with it.
+
+    A workspace fault happens behind a 200: lost=3 counts the first three events of a source nowhere, late=600 counts
+    ten minutes later; repeats, failed=401, retried=2, disabled, unknown, suppressed=USER, unplanned, violating,
+    filtered and unmapped. Then conditions: @100-102 these events of a source, @every:10, @source:NAME,
+    @destination:NAME.
     """
     from sprig_tui.segment.sink import Sink, parse_rules, read_rules
 
@@ -58,6 +90,11 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     def seen(request: RequestRecord) -> None:
         _print_request(request, as_json=as_json)
 
+    described = _describe_workspace(workspace_file) if workspace or workspace_file or workspace_faults else None
+    if described is not None and key_file is not None:
+        raise ConfigError(
+            "--keys and a workspace exclude each other", hint="its sources have the keys: --workspace-file"
+        )
     made = Sink(
         host=host,
         port=port,
@@ -67,19 +104,23 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
         keep=0 if count else keep,
         count=count,
         on_request=seen,
+        workspace=described.workspace if described is not None else None,
+        workspace_faults=[*described.faults, *workspace_faults] if described is not None else (),
+        workspace_delay_s=workspace_delay,
     )
-    return asyncio.run(_run_sink(made, tells_duplicates=bool(keep) or count))
+    return asyncio.run(_run_sink(made, described, tells_duplicates=bool(keep) or count))
 
 
-async def _run_sink(server: object, *, tells_duplicates: bool) -> int:
+async def _run_sink(server: Sink, described: DescribedWorkspace | None, *, tells_duplicates: bool) -> int:
     from sprig_tui.cli.shutdown import ShutdownSignals
-    from sprig_tui.segment.sink import Sink, serve
+    from sprig_tui.segment.sink import serve
 
-    assert isinstance(server, Sink)  # noqa: S101 - typed so only to keep the import out of the signature
     with ShutdownSignals() as interrupts:
 
         def ready(listening: Sink) -> None:
             diagnostics.info(f"listening on {listening.url}; GET /events and /stats show what came; Ctrl-C stops")
+            if described is not None:
+                _tell_workspace(listening.url, described)
 
         await serve(server, stop=interrupts.requested, on_ready=ready)
     stats = server.stats
@@ -95,6 +136,43 @@ async def _run_sink(server: object, *, tells_duplicates: bool) -> int:
         f"{stats.requests:,} {requests}: {stats.accepted:,} {events} taken, {repeats}, {rejected:,} rejected"
     )
     return ExitCode.OK
+
+
+def _describe_workspace(file: Path | None) -> DescribedWorkspace:
+    from sprig_tui.segment.sink.workspace import DescribedWorkspace, Workspace, read_workspace
+
+    return read_workspace(file) if file is not None else DescribedWorkspace(Workspace.example())
+
+
+def _tell_workspace(url: str, described: DescribedWorkspace) -> None:
+    """Tell the invented secrets whole, since they protect nothing; those of a file are masked."""
+    import shlex
+
+    from sprig_tui.text import mask, one_line
+
+    workspace = described.workspace
+
+    def shown(secret: str) -> str:
+        return mask(secret) if secret in described.given_secrets else secret
+
+    token = next(iter(workspace.tokens))
+    diagnostics.info(f"workspace {one_line(workspace.record['name'])}: its Public API has the same address")
+    diagnostics.info(f"  token {shown(token)}")
+    for source in workspace.sources:
+        names = [one["name"] for one in workspace.destinations_of(source["id"])]
+        connected = f", connected to {' and '.join(names)}" if names else ""
+        keys = " ".join(map(shown, source["writeKeys"]))
+        diagnostics.info("  " + one_line(f"source {source['name']}: Write Key {keys}{connected}"))
+    for rule in described.faults:
+        diagnostics.info("  " + one_line(f"fault {rule.text}"))
+    diagnostics.info(f"  Profile API: space {workspace.space}, token {workspace.space_token}")
+    given = f"echo {token} |" if token not in described.given_secrets else "echo TOKEN |"
+    diagnostics.info("then, in a second terminal:")
+    diagnostics.info("  export SPRIG_TUI_HOME=/tmp/try")
+    diagnostics.info(f"  {given} sprig-tui keys workspace --region {url}")
+    for name, source in zip(("production", "development"), workspace.sources, strict=False):
+        typed = f"sprig-tui keys set {name} --source {shlex.quote(source['name'])} --endpoint {url}"
+        diagnostics.info("  " + one_line(typed))
 
 
 def _read_keys(file: Path) -> dict[str, str]:
