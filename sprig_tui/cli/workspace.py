@@ -42,12 +42,13 @@ class WorkspaceLookup(NamedTuple):
     keys: tuple[KeyLookup, ...]
 
 
-def _print_wait(seconds: float) -> None:
+def print_wait(seconds: float) -> None:
+    """Say that Segment asked to wait."""
     diagnostics.info(f"Segment's Public API asks to wait {format_duration(seconds)}")
 
 
 def public_api(
-    workspace: Workspace, *, timeout_s: float = 15.0, on_wait: Callable[[float], None] = _print_wait
+    workspace: Workspace, *, timeout_s: float = 15.0, on_wait: Callable[[float], None] = print_wait
 ) -> PublicApiClient:
     """The client of a workspace that has a token; raises ConfigError."""
     from sprig_tui.segment.public_api import PublicApiClient

@@ -61,15 +61,19 @@ def integrations_line(call: Call | None, detail: DeliveryDetail) -> Line:
         why = "nothing could be mapped, so there is no call"
         return unknown(Check.INTEGRATIONS, Obstacle.DEPENDS, why, source=Origin.JOURNAL, at=at)
     if call.integrations is None:
-        return Line(check=Check.INTEGRATIONS, answer=Answer.YES, evidence="the call has none", at=at)
+        return Line(check=Check.INTEGRATIONS, answer=Answer.YES, evidence="it has no integrations object", at=at)
     off = excluded_names(call.integrations)
     if not off:
-        return Line(check=Check.INTEGRATIONS, answer=Answer.YES, evidence="it turns nothing off", at=at)
+        return Line(
+            check=Check.INTEGRATIONS, answer=Answer.YES, evidence="its integrations object turns nothing off", at=at
+        )
     if "All" in off:
         on = [name for name, value in call.integrations.items() if value is not False]
-        evidence = f"it excludes all but {_listed(on)}" if on else "it excludes every destination"
+        evidence = (
+            f"its integrations object excludes all but {_listed(on)}" if on else "its integrations object excludes all"
+        )
     else:
-        evidence = f"it excludes {_listed(list(off))}"
+        evidence = f"its integrations object excludes {_listed(list(off))}"
     why = "the config sets it: integrations in [mapping]"
     return Line(check=Check.INTEGRATIONS, answer=Answer.NO, evidence=evidence, at=at, why=why)
 

@@ -105,7 +105,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
 _TITLES = {
     Check.TAKEN: "Segment's Tracking API took it",
-    Check.INTEGRATIONS: "the call's integrations object excludes nothing",
+    Check.INTEGRATIONS: "the call is meant for every destination",
     Check.KEY: "the key belongs to a source of the workspace",
     Check.SOURCE_FITS: "the source {subject} is the one of this environment",
     Check.SOURCE_ENABLED: "the source {subject} is enabled",
@@ -113,11 +113,11 @@ _TITLES = {
     Check.PLAN: "the tracking plan lets it pass",
     Check.SOURCE_COUNTS: "the source {subject} kept what came in that hour",
     Check.DESTINATIONS: "a destination is connected",
-    Check.DESTINATION_ENABLED: "{subject}: enabled",
-    Check.DESTINATION_INTEGRATIONS: "{subject}: not excluded by the call",
-    Check.FILTERS: "{subject}: its filters let it pass",
-    Check.MAPPINGS: "{subject}: a mapping matches",
-    Check.DESTINATION_COUNTS: "{subject}: got what came in that hour",
+    Check.DESTINATION_ENABLED: "{subject} is enabled",
+    Check.DESTINATION_INTEGRATIONS: "the call is meant for {subject}",
+    Check.FILTERS: "the filters of {subject} let it pass",
+    Check.MAPPINGS: "a mapping of {subject} matches",
+    Check.DESTINATION_COUNTS: "{subject} got what came in that hour",
     Check.PROFILE: "Segment has it: the event is in the user's profile",
 }
 

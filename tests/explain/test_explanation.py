@@ -172,7 +172,7 @@ async def test_cause_4_integrations_object_excludes(ask: Ask, integrations: dict
 async def test_an_integrations_object_that_names_a_destination_lets_it_through(ask: Ask) -> None:
     found = await ask(make_detail({"integrations": {"All": False, "Amplitude": {"session_id": 1}}}))
     assert line_of(found, Check.DESTINATION_INTEGRATIONS).answer is Answer.YES
-    assert line_of(found, Check.INTEGRATIONS).evidence == "it excludes all but Amplitude"
+    assert line_of(found, Check.INTEGRATIONS).evidence == "its integrations object excludes all but Amplitude"
 
 
 SCORE_AS_TEXT = {

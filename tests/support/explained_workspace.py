@@ -59,6 +59,7 @@ class ExplainedWorkspace:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 workspace._serve(self, "GET", None)
