@@ -41,6 +41,7 @@ def cursor(start: int) -> str:
 
 
 def _count(text: str, max_count: int) -> int:
+    text = text.removesuffix(".0")  # as the SDK for Python writes a count that is a float
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= max_count):
         raise invalid("pagination.count", f'"count" must be between 1 and {max_count}')
     return int(text)

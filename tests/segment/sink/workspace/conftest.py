@@ -41,7 +41,7 @@ def ask(api: WorkspaceLookalike, http: httpx.Client) -> Callable[..., httpx.Resp
     def get(
         path: str, *, method: str = "GET", token: str = TOKEN, accept: str = "*/*", body: Any = None
     ) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {token}", "Accept": accept}
+        headers = {"Accept": accept, **({"Authorization": f"Bearer {token}"} if token else {})}
         content = None if body is None else json.dumps(body)
         return http.request(method, api.url + path, headers=headers, content=content)
 
