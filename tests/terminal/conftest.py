@@ -8,7 +8,7 @@
         one.shows("Send all 3 records")
         one.write(f"y{ESCAPE}")                                # many keys in one write, as type-ahead has them
         one.shows("3 delivered", gone="Send all")              # on the screen, and no longer on it
-        segment.until(lambda events: len(events) == 3)
+        one.until(lambda: len(segment.events) == 3)            # reads the terminal too: a full one stops the program
         one.press("q")
         assert one.leave() == 0                                # its exit code; everything it wrote is read
         one.assert_as_it_was()                                 # the terminal is whole
@@ -156,10 +156,6 @@ class Segment:
             self._sink.set_faults(faults)
 
         self._do(change)
-
-    def until(self, holds: Callable[[tuple[dict[str, Any], ...]], object]) -> None:
-        """Wait until something holds of what arrived, looked at after each request."""
-        self._do(lambda: self._sink.wait_until(lambda _: bool(holds(self._sink.events)), timeout_s=PATIENCE_S))
 
     def _do(self, work: Callable[[], Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work(), self._loop).result(PATIENCE_S + 5)

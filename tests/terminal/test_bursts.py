@@ -32,7 +32,7 @@ def filled(home, segment, terminal):
         one.press("2")
         one.shows("S send all")
         one.write("Sy")
-        segment.until(lambda events: len(events) == 4)
+        one.until(lambda: len(segment.events) == 4)
         one.shows("4 records, 4 queued", "Deliveries ── 4 ")
         return one
 
@@ -81,7 +81,7 @@ def test_replays(filled, home, segment, size):
     one.press("3")
     for number in range(ROUNDS):
         one.write("wy")
-        segment.until(lambda events, number=number: len(events) == 5 + number)
+        one.until(lambda number=number: len(segment.events) == 5 + number)
         one.shows(f"Deliveries ── {5 + number} ")
     one.write(f"/id:1{ENTER}")
     one.shows("/id:1 ── 1 of")

@@ -118,7 +118,7 @@ def test_confirmations_of_replays(home, segment, terminal, size):
     one.shows("flat.jsonl  1 of 4", "no deliveries yet")
     one.press("1", DOWN, "2")
     one.write("Sy")
-    segment.until(lambda events: len(events) == 4)
+    one.until(lambda: len(segment.events) == 4)
     one.shows("Deliveries ── 4 ", gone="▌")  # a notice may cover the box
     one.press("3")
     for key in ("R", "w", "W"):

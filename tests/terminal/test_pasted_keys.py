@@ -52,7 +52,7 @@ def test_a_pasted_text_sends_and_changes_nothing(home, segment, terminal, pane):
     one.press("S")
     one.shows("Send all 4 records")
     one.press("y")
-    segment.until(lambda events: len(events) == 4)
+    one.until(lambda: len(segment.events) == 4)
     one.shows("Deliveries ── 4 ", "4 records, 4 queued")
     before, files = home.config(), sorted(home.folder.iterdir())
     for text in TEXTS:
@@ -90,7 +90,7 @@ def test_a_command_pressed_by_hand_does_not_ask(home, segment, terminal):
     one.press("2")
     one.shows("S send all")
     one.press("s")
-    segment.until(lambda events: len(events) == 2)
+    one.until(lambda: len(segment.events) == 2)
     one.write("sn")
     one.shows("Send this record?", "came together", "1 key typed ahead")
     one.press("y")

@@ -53,7 +53,7 @@ def test_a_paste_a_click_and_a_key_reach_it_and_a_test_event_arrives(terminal, h
     one.shows("saved", gone="Write key of development")
     one.press("t")
     one.shows("Test event to development")
-    segment.until(lambda events: len(events) == 1)
+    one.until(lambda: len(segment.events) == 1)
     assert segment.events[0]["event"] == "sprig-tui test event"
     assert home.config()["environments"]["development"]["write_key"] == KEY
     one.press("\r")
