@@ -165,7 +165,10 @@ def _tell_workspace(url: str, described: DescribedWorkspace) -> None:
         diagnostics.info("  " + one_line(f"source {source['name']}: Write Key {keys}{connected}"))
     for rule in described.faults:
         diagnostics.info("  " + one_line(f"fault {rule.text}"))
-    diagnostics.info(f"  Profile API: space {workspace.space}, token {workspace.space_token}")
+    space, space_token = workspace.space, workspace.space_token
+    diagnostics.info(
+        f'  Profile API, in [segment] of a config: profile_space = "{space}", profile_token = "{space_token}"'
+    )
     given = f"echo {token} |" if token not in described.given_secrets else "echo TOKEN |"
     diagnostics.info("then, in a second terminal:")
     diagnostics.info("  export SPRIG_TUI_HOME=/tmp/try")

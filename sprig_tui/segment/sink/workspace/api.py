@@ -24,6 +24,7 @@ from sprig_tui.segment.sink.workspace.points import DEFAULT_POINTS_PER_MINUTE, P
 from sprig_tui.segment.sink.workspace.profile_routes import PREFIX, ProfileRoutes
 from sprig_tui.segment.sink.workspace.query import one_text, read_query
 from sprig_tui.segment.sink.workspace.record_routes import RecordRoutes, echo
+from sprig_tui.segment.sink.workspace.setup_routes import SetupRoutes
 
 MAX_BODY_BYTES = 600_000
 _MAX_KEPT_REQUESTS = 5_000
@@ -70,6 +71,7 @@ class PublicApi:
         self._workspace = workspace
         self.metrics = MetricsRoutes(workspace, counts, now)
         self.records = RecordRoutes(workspace, now)
+        self.setup = SetupRoutes(workspace)
         self.points = Points(now, points_per_minute)
         self._profiles = ProfileRoutes(workspace, store)
         self.asked: deque[SinkRequest] = deque(maxlen=_MAX_KEPT_REQUESTS)
@@ -101,7 +103,7 @@ class PublicApi:
         if role is None:
             raise unauthorized()
         route, ids = self._find(request)
-        self.points.take(token, route.path)
+        self.points.take(token, route.method, route.path)
         stage = _stage(request.headers.get("accept", ""), route)
         refused = any(request.path.startswith(path) for path in self._workspace.denied)
         if refused or (role is Role.MEMBER and route.role is Role.OWNER):
@@ -160,8 +162,40 @@ class PublicApi:
             Route("GET", "/suppressions", "v1", lambda asked: records.suppressions(asked.query)),
             Route("GET", "/regulations", "v1", lambda asked: records.regulations(asked.query)),
             Route("POST", "/regulations", "v1", lambda asked: records.regulate(asked.body), Role.OWNER),
-            Route("GET", "/catalog/sources", "v1", lambda asked: records.catalog_sources(asked.query)),
             Route("GET", "/echo", "v1", _echo),
+            *self._setup_table(),
+        ]  # fmt: skip
+
+    def _setup_table(self) -> list[Route]:
+        setup = self.setup
+        owner = Role.OWNER
+        return [
+            Route("GET", "/catalog/sources", "v1", lambda asked: setup.catalog_sources(asked.query)),
+            Route("GET", "/catalog/destinations", "v1", lambda asked: setup.catalog_destinations(asked.query)),
+            Route("POST", "/sources", "v1", lambda asked: setup.create_source(asked.body), owner, 201),
+            Route("PATCH", "/sources/{id}", "v1", lambda asked: setup.update_source(asked.ids[0], asked.body), owner),
+            Route("DELETE", "/sources/{id}", "v1", lambda asked: setup.delete_source(asked.ids[0]), owner),
+            Route("POST", "/sources/{id}/writekey", "v1alpha", lambda asked: setup.add_write_key(asked.ids[0]), owner),
+            Route(
+                "DELETE", "/sources/{id}/writekey/{id}", "v1alpha",
+                lambda asked: setup.remove_write_key(*asked.ids), owner,
+            ),
+            Route("GET", "/labels", "v1", lambda _: setup.labels(), owner),
+            Route("POST", "/labels", "v1", lambda asked: setup.create_label(asked.body), owner, 201),
+            Route(
+                "POST", "/sources/{id}/labels", "v1",
+                lambda asked: setup.label_source(asked.ids[0], asked.body, replace=False), owner,
+            ),
+            Route(
+                "PUT", "/sources/{id}/labels", "v1",
+                lambda asked: setup.label_source(asked.ids[0], asked.body, replace=True), owner,
+            ),
+            Route("POST", "/destinations", "v1", lambda asked: setup.create_destination(asked.body), owner),
+            Route("DELETE", "/destinations/{id}", "v1", lambda asked: setup.delete_destination(asked.ids[0]), owner),
+            Route(
+                "POST", "/destinations/{id}/subscriptions", "v1alpha",
+                lambda asked: setup.create_subscription(asked.ids[0], asked.body), owner,
+            ),
         ]  # fmt: skip
 
 

@@ -60,7 +60,9 @@ class Counts:
                 name = OTHER_NAME
         if name != series.eventName:
             series = series._replace(eventName=name)
-        due = (-(-seen_at // 1000), series, at - at % MINUTE_MS)
+        # in whole seconds, so that what waits is bounded by series and seconds; without a delay at once
+        second = -(-seen_at // 1000) if seen_at > at else 0
+        due = (second, series, at - at % MINUTE_MS)
         self._pending[due] = self._pending.get(due, 0) + count
 
     def read(

@@ -23,6 +23,9 @@ CREATED_AT = "2026-01-01T00:00:00.000Z"
 HTTP_API = {"id": "iUM16Md8P2", "slug": "http-api", "name": "HTTP API"}
 """The kind of source that takes our events (facts: set-up)."""
 
+_FIRST_NUMBER = 100_000
+"""Of the ids that are given here; smaller ones are free for records that come from elsewhere."""
+
 
 class Role(StrEnum):
     """What a token may do."""
@@ -58,7 +61,7 @@ class Workspace:
         self.space_token = PROFILE_TOKEN
         self.write_keys = _WriteKeys(self)
         self.disabled_keys = _DisabledKeys(self)
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(_FIRST_NUMBER)
 
     @classmethod
     def example(cls) -> Workspace:

@@ -18,6 +18,7 @@ ROUTE_LIMITS = {
     "/sources/{id}/labels": 60,
     "/tracking-plans/{id}/rules": 200,
     "/regulations": 600,
+    "POST /destinations/{id}/subscriptions": 5,
 }
 """Requests a minute of routes that have less than the default (facts: common ground)."""
 
@@ -31,11 +32,12 @@ class Points:
         self._window = 0
         self._used: dict[tuple[str, str], int] = {}
 
-    def take(self, token: str, route: str) -> None:
+    def take(self, token: str, method: str, path: str) -> None:
         """Use one point; raises ApiError (429) if there is none left, for the token or for this route."""
         window = self._now() // _WINDOW_MS
         if window != self._window:
             self._window, self._used = window, {}
+        route = f"{method} {path}" if f"{method} {path}" in ROUTE_LIMITS else path
         for name, limit in (("", self.per_minute), (route, ROUTE_LIMITS.get(route, self.per_minute))):
             used = self._used.get((token, name), 0) + 1
             if used > limit:

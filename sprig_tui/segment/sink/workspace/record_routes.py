@@ -1,4 +1,4 @@
-"""Records of the fake Public API: sources, destinations, filters, plans, suppressed users, regulations, catalog."""
+"""Records of the fake Public API: sources, destinations, filters, plans, suppressed users, regulations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from sprig_tui.segment.sink.workspace import fql
 from sprig_tui.segment.sink.workspace.errors import FqlError, invalid, not_found
 from sprig_tui.segment.sink.workspace.metrics_routes import iso
-from sprig_tui.segment.sink.workspace.model import Record, Role, Workspace, metadata_record
+from sprig_tui.segment.sink.workspace.model import Record, Role, Workspace
 from sprig_tui.segment.sink.workspace.paging import MAX_COUNT, page
 from sprig_tui.segment.sink.workspace.pipeline import drops
 from sprig_tui.segment.sink.workspace.query import one_text, texts
@@ -150,11 +150,6 @@ class RecordRoutes:
         elif kind == "UNSUPPRESS":
             self._workspace.suppressed[:] = [one for one in self._workspace.suppressed if one not in ids]
         return {"regulateId": made["id"]}
-
-    def catalog_sources(self, query: Mapping[str, Any]) -> Record:
-        """`GET /catalog/sources`."""
-        kinds = [{**metadata_record(name), "status": "PUBLIC"} for name in ("HTTP API", "Javascript", "Python")]
-        return self._page("sourcesCatalog", kinds, query)
 
     def _page(self, name: str, items: list[Any], query: Mapping[str, Any]) -> Record:
         entries, pagination = page(items, query, max_size=self.max_page_size, max_count=self.max_count)
