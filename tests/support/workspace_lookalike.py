@@ -14,6 +14,7 @@
 - `api.add_counts(RECEIVED, source_id, at_ms, 1204, event="...")` makes counts of the past without sending anything.
 - `api.clock = ManualClock(...)` (or `WorkspaceLookalike(clock=...)`) decides when counts are seen and what is too old.
 - `api.problems = [answers(503), hangs_up, goes_on]`: one reply each for the requests to come.
+- `api.service.api.reshape = numbers_as(str)`, or `with_unknown_fields`: the same answers, written otherwise.
 - `api.asked` are the requests' paths with queries, `api.headers` their headers; `api.sink.events` what was delivered.
 
 By hand: `sprig-tui sink --workspace`.
@@ -24,7 +25,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.utils import format_datetime
 from typing import Any, Self
 
@@ -62,8 +63,10 @@ __all__ = [
     "hangs_up",
     "label",
     "limited",
+    "numbers_as",
     "reset_at",
     "source",
+    "with_unknown_fields",
 ]
 
 source = source_record
@@ -93,6 +96,26 @@ def limited(ms: int, **headers: str) -> SinkReply:
 def reset_at(moment: Any) -> str:
     """X-RateLimit-Reset as documented: a date by RFC 5322."""
     return format_datetime(moment)
+
+
+def numbers_as(kind: Callable[[int], Any]) -> Callable[[Any], Any]:
+    """Each whole number as a float or a text."""
+
+    def change(data: Any) -> Any:
+        if isinstance(data, dict):
+            return {name: change(value) for name, value in data.items()}
+        if isinstance(data, list):
+            return [change(one) for one in data]
+        return kind(data) if isinstance(data, int) and not isinstance(data, bool) else data
+
+    return change
+
+
+def with_unknown_fields(data: Any) -> Any:
+    """Each object with fields that no documentation knows."""
+    if isinstance(data, dict):
+        return {"unheardOf": {"of": [None]}, **{name: with_unknown_fields(value) for name, value in data.items()}}
+    return [with_unknown_fields(one) for one in data] if isinstance(data, list) else data
 
 
 def acme() -> Workspace:

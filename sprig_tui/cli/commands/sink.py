@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 @click.option(
     "--workspace-delay",
     type=click.FloatRange(0, 86_400),
-    default=30.0,
-    show_default=True,
+    default=None,
+    show_default="30",
     metavar="SECONDS",
     help="Until an event is counted.",
 )
@@ -62,7 +62,7 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     workspace: bool,
     workspace_file: Path | None,
     workspace_faults: tuple[str, ...],
-    workspace_delay: float,
+    workspace_delay: float | None,
     as_json: bool,
 ) -> int:
     """Run the fake Segment alone, until stopped; stdout lists each request.
@@ -82,6 +82,7 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     @destination:NAME.
     """
     from sprig_tui.segment.sink import Sink, parse_rules, read_rules
+    from sprig_tui.segment.sink.workspace import DEFAULT_DELAY_S
 
     rules: list[FaultRule | str] = list(parse_rules(faults))
     if fault_file is not None:
@@ -90,7 +91,8 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     def seen(request: RequestRecord) -> None:
         _print_request(request, as_json=as_json)
 
-    described = _describe_workspace(workspace_file) if workspace or workspace_file or workspace_faults else None
+    workspace = workspace or bool(workspace_file or workspace_faults) or workspace_delay is not None
+    described = _describe_workspace(workspace_file) if workspace else None
     if described is not None and key_file is not None:
         raise ConfigError(
             "--keys and a workspace exclude each other", hint="its sources have the keys: --workspace-file"
@@ -106,7 +108,7 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
         on_request=seen,
         workspace=described.workspace if described is not None else None,
         workspace_faults=[*described.faults, *workspace_faults] if described is not None else (),
-        workspace_delay_s=workspace_delay,
+        workspace_delay_s=DEFAULT_DELAY_S if workspace_delay is None else workspace_delay,
     )
     return asyncio.run(_run_sink(made, described, tells_duplicates=bool(keep) or count))
 

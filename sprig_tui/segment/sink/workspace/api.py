@@ -28,6 +28,7 @@ from sprig_tui.segment.sink.workspace.setup_routes import SetupRoutes
 
 MAX_BODY_BYTES = 600_000
 _MAX_KEPT_REQUESTS = 5_000
+_MAX_KEPT_BODY_BYTES = 8_000
 _VERSIONS = ("v1", "v1beta", "v1alpha")
 """From the most stable on; a route that exists in one exists in those after it."""
 _VENDOR_TYPE = re.compile(r"application/vnd\.segment\.(?P<version>v1|(?:v1)?(?:alpha|beta))\+json")
@@ -78,11 +79,14 @@ class PublicApi:
         """The newest requests, oldest first."""
         self.replies: list[SinkReply | None] = []
         """Answers in place of the right ones, one for each request to come; None lets one pass."""
+        self.reshape: Callable[[Any], Any] = lambda data: data
+        """Changes the data of each success: an answer may be written otherwise, and mean the same."""
         self._routes = [(re.compile(_pattern(one.path)), one) for one in self._table()]
 
     def handle(self, request: SinkRequest) -> SinkReply:
         """Answer one request."""
-        self.asked.append(request)
+        oversize = request.body is not None and len(request.body) > _MAX_KEPT_BODY_BYTES
+        self.asked.append(msgspec.structs.replace(request, body=b"") if oversize else request)
         planned = self.replies.pop(0) if self.replies else None
         if planned is not None:
             return planned
@@ -113,7 +117,7 @@ class PublicApi:
         except ValueError as error:
             raise invalid("query", str(error)) from error
         data = route.handle(Asked(ids, query, _read_body(request), role, request))
-        reply = json_reply({"data": data}, route.status)
+        reply = json_reply({"data": self.reshape(data)}, route.status)
         return msgspec.structs.replace(
             reply, content_type=f"application/vnd.segment.{stage}+json", headers=self.points.headers(token)
         )

@@ -175,7 +175,7 @@ class _WriteKeys(Mapping[str, str]):
         source = self._workspace.source_of_key(key)
         if source is None:
             raise KeyError
-        return str(source.get("name") or source.get("id"))
+        return source_name(source)
 
     def __iter__(self) -> Iterator[str]:
         return (key for source in self._workspace.sources for key in source.get("writeKeys") or ())
@@ -193,6 +193,11 @@ class _DisabledKeys(_WriteKeys):
 
     def __iter__(self) -> Iterator[str]:
         return (key for key in super().__iter__() if key in self)
+
+
+def source_name(source: Record) -> str:
+    """The name that a source is shown by."""
+    return str(source.get("name") or source.get("id"))
 
 
 def slug_of(name: str) -> str:

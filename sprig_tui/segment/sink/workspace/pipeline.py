@@ -14,7 +14,7 @@ from sprig_tui.segment.sink.workspace import fql
 from sprig_tui.segment.sink.workspace.counts import Counts, Series
 from sprig_tui.segment.sink.workspace.errors import FqlError
 from sprig_tui.segment.sink.workspace.fault_rules import FaultKind, FaultRules
-from sprig_tui.segment.sink.workspace.model import Record, Workspace
+from sprig_tui.segment.sink.workspace.model import Record, Workspace, source_name
 from sprig_tui.segment.sink.workspace.tracking_plan import plan_reason
 
 DEFAULT_DELAY_S = 30.0
@@ -39,9 +39,8 @@ class Pipeline:
             return ""
         if message.get("userId") in self._workspace.suppressed:
             return SUPPRESSED
-        name = self._workspace.write_keys.get(key, "")
         self.faults.advance(source["id"])
-        return LOST if self.faults.find(FaultKind.LOST, source["id"], name) else ""
+        return LOST if self.faults.find(FaultKind.LOST, source["id"], source_name(source)) else ""
 
     def on_rejected(self, key: str, message: Mapping[str, Any], at: int, reason: str) -> None:
         """Count an event that failed on ingest; a key that belongs to nobody counts nowhere."""
@@ -54,7 +53,7 @@ class Pipeline:
         source = self._workspace.source_of_key(key)
         if source is None:
             return
-        source_id, name = source["id"], self._workspace.write_keys.get(key, "")
+        source_id, name = source["id"], source_name(source)
         late = self.faults.find(FaultKind.LATE, source_id, name)
         at_source = _Arrival(source_id, event, at, round(late.seconds * 1000) if late else 0)
         if repeat:

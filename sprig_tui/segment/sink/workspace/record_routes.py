@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from sprig_tui.segment.sink.workspace import fql
-from sprig_tui.segment.sink.workspace.errors import FqlError, invalid, not_found
+from sprig_tui.segment.sink.workspace.errors import ApiError, FqlError, invalid, not_found
 from sprig_tui.segment.sink.workspace.metrics_routes import iso
 from sprig_tui.segment.sink.workspace.model import Record, Role, Workspace
 from sprig_tui.segment.sink.workspace.paging import MAX_COUNT, page
@@ -18,6 +19,8 @@ _REGULATION_TYPES = (
     "DELETE_INTERNAL",
 )  # fmt: skip
 _MAX_SUBJECTS = 5_000
+_MAX_SUPPRESSED = 50_000
+_MAX_REGULATIONS = 1_000
 _FILTER_ACTIONS = ("DROP", "DROP_PROPERTIES", "ALLOW_PROPERTIES", "SAMPLE")
 
 
@@ -27,6 +30,7 @@ class RecordRoutes:
     def __init__(self, workspace: Workspace, now: Callable[[], int]) -> None:
         self._workspace = workspace
         self._now = now
+        self._numbers = itertools.count(1)
         self.max_page_size = MAX_COUNT
         """Entries of a page, if that is fewer than a request asks for."""
         self.max_count = MAX_COUNT
@@ -135,8 +139,10 @@ class RecordRoutes:
             or any(not isinstance(one, str) for one in ids)
         ):
             raise invalid("subjectIds", f'"subjectIds" must have 1 to {_MAX_SUBJECTS:,} texts')
+        if len(self._workspace.suppressed) + len(ids) > _MAX_SUPPRESSED:
+            raise ApiError(409, "conflict", f"This fake suppresses at most {_MAX_SUPPRESSED:,} users.")
         made = {
-            "id": f"reg{len(self._workspace.regulations) + 1:019d}",
+            "id": f"reg{next(self._numbers):019d}",
             "subjectType": subject,
             "subjects": ids,
             "status": "FINISHED",
@@ -144,7 +150,7 @@ class RecordRoutes:
             "regulationType": kind,
             "finishedAt": iso(self._now()),
         }
-        self._workspace.regulations.insert(0, made)
+        self._workspace.regulations[:] = [made, *self._workspace.regulations[: _MAX_REGULATIONS - 1]]
         if subject == "USER_ID" and str(kind).startswith("SUPPRESS"):
             self._workspace.suppressed += [one for one in ids if one not in self._workspace.suppressed]
         elif kind == "UNSUPPRESS":

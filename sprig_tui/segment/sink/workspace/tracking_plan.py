@@ -35,9 +35,12 @@ def plan_reason(workspace: Workspace, source_id: str, event: Mapping[str, Any]) 
     rule = next((one for one in plan if one.get("type") == "TRACK" and one.get("key") == event.get("event")), None)
     if rule is None:
         return UNPLANNED if settings.get("allowUnplannedEvents") is False else ""
-    if settings.get("allowEventOnViolations") is not False or conforms(event, rule.get("jsonSchema")):
+    if settings.get("allowEventOnViolations") is not False:
         return ""
-    return SCHEMA_VIOLATION
+    try:
+        return "" if conforms(event, rule.get("jsonSchema")) else SCHEMA_VIOLATION
+    except (TypeError, ValueError, AttributeError):
+        return ""  # a schema that cannot be read blocks nothing
 
 
 def conforms(value: object, schema: object, depth: int = 0) -> bool:

@@ -129,3 +129,22 @@ def test_disabled_destination_counts_nothing(api: WorkspaceLookalike, send: Send
 def test_invalid_fault_says_what_is_wrong(rule: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         WorkspaceLookalike(faults=[rule])
+
+
+@pytest.mark.parametrize("schema", [{"type": 5}, {"minimum": "x"}, {"properties": []}, {"required": 5}, {"enum": 5}])
+def test_schema_that_cannot_be_read_blocks_nothing(
+    api: WorkspaceLookalike, send: Send, count: Count, schema: dict[str, Any]
+) -> None:
+    nested = {"type": "object", "properties": {"properties": {"properties": {"a": schema}, **schema}}}
+    api.workspace.connect_plan(api.sources[0], [(SURVEY, nested)], block=True)
+    send("m1")
+    assert count("filtered-at-source") == {}
+    assert count("successful-delivery", destination=0) == {"successes.attempt.1": 1}
+
+
+def test_odd_events_are_counted(send: Send, count: Count) -> None:
+    send("m1", context={"app": {"version": ["x"]}}, integrations=[])
+    send("m2", context=[], userId="acct_2", integrations={"Amplitude": {"option": 1}})
+    send("m3", event="x" * 20_000)
+    assert sum(count("successfully-received").values()) == 3
+    assert count("successful-delivery", destination=0) == {"successes.attempt.1": 3}
