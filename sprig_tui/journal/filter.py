@@ -9,6 +9,7 @@ origin:     the number of a delivery: its revisions, possible duplicates and new
 endpoint:   a part of the URL it was sent to, or of the URL of the run with --endpoint that it is bound for
 since: until:   2026-11-23, 2026-11-23T14:05 (local time unless it has an offset), today, yesterday,
             or an age: 90s 15m 2h 7d 4w
+sent-since: sent-until:   the same for the time of its last request, if Segment answered that
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 from sprig_tui.errors import FilterError
-from sprig_tui.journal.query import FilterField, Query, Term
+from sprig_tui.journal.query import TIME_FIELDS, FilterField, Query, Term
 from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason
 
@@ -107,7 +108,7 @@ def _parse_word(word: str, position: int, now_ms: int) -> list[Term]:
     rest = word[1:] if negated else word
     name, colon, value = rest.partition(":")
     position += negated
-    if not colon or not name.isalpha() or '"' in name:
+    if not colon or not (name.isalpha() or name.lower() in FILTER_FIELDS) or '"' in name:
         plain = rest.replace('"', "")
         return [Term("text", plain, negated)] if plain else []
     field = FIELD_ALIASES.get(name.lower(), name.lower())
@@ -131,6 +132,8 @@ _EXAMPLES = {
     "origin": "origin:41",
     "since": "since:2h or since:2026-11-23",
     "until": "until:1d",
+    "sent-since": "sent-since:2h",
+    "sent-until": "sent-until:1d",
 }
 
 
@@ -141,7 +144,7 @@ def _parse_value(field: str, value: str, position: int, now_ms: int) -> str:
         return _parse_choice(field, value.lower(), [reason.value for reason in Reason], position)
     if field == "origin":
         return _parse_number(field, value, position)
-    if field in ("since", "until"):
+    if field in TIME_FIELDS:
         return str(_parse_time(field, value.lower(), position, now_ms))
     return value.lower() if field == "env" else value
 
@@ -208,8 +211,7 @@ def complete_word(word: str, environments: Iterable[str] = ()) -> list[str]:
         "status": [state.value for state in State],
         "reason": [reason.value for reason in Reason],
         "env": list(environments),
-        "since": _COMPLETED_AGES,
-        "until": _COMPLETED_AGES,
+        **dict.fromkeys(TIME_FIELDS, _COMPLETED_AGES),
     }.get(field, ())
     listed, comma, begun = value.rpartition(",") if field in _LIST_FIELDS else ("", "", value)
     front = f"{dash}{field}:{listed}{comma}"

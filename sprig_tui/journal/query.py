@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Literal
 
 from msgspec import Struct
 
 from sprig_tui.journal.records import Delivery
 
-FilterField = Literal["status", "reason", "env", "survey", "user", "id", "origin", "endpoint", "since", "until", "text"]
+FilterField = Literal[
+    "status",
+    "reason",
+    "env",
+    "survey",
+    "user",
+    "id",
+    "origin",
+    "endpoint",
+    "since",
+    "until",
+    "sent-since",
+    "sent-until",
+    "text",
+]
 
 SEARCHED_FIELDS = ("survey_name", "user_id", "answer", "error", "reason", "detail", "source", "message_id")
 """Fields of a delivery that free text is searched in; the columns have the same names."""
+TIME_FIELDS = ("since", "until", "sent-since", "sent-until")
+"""Fields whose values are times, ms since 1970 as text."""
 MAX_ID_DIGITS = 18
 """A longer number is no delivery's: ids have 63 bits."""
 
@@ -24,8 +41,9 @@ class Term(Struct, frozen=True, gc=False):
     prefix; `id` a delivery's number or message id (or its beginning); `origin` the number of the delivery that it
     was made of (a revision, possible duplicate or new sending of it); `endpoint` a part, in any case, of the URL
     that its last request was made to or that a run with `--endpoint` bound it for; `since` and `until` wall times
-    of arrival, ms since 1970 as text (since inclusive, until exclusive); `text` a part, in any case, of survey
-    name, user id, answer, error, reason, detail, source or message id.
+    of arrival, ms since 1970 as text (since inclusive, until exclusive); `sent-since` and `sent-until` the same of the
+    start of its last request, if Segment answered that; `text` a part, in any case, of survey name, user id, answer,
+    error, reason, detail, source or message id.
     """
 
     field: FilterField
@@ -35,7 +53,7 @@ class Term(Struct, frozen=True, gc=False):
     @property
     def is_alternative(self) -> bool:
         """Whether it is one of several terms of its field of which one has to match."""
-        return not self.negated and self.field not in ("text", "since", "until")
+        return not self.negated and self.field not in ("text", *TIME_FIELDS)
 
     def matches(self, delivery: Delivery) -> bool:  # noqa: C901, PLR0911 - one case per field
         """Whether the delivery meets the condition; `negated` is not looked at."""
@@ -66,6 +84,10 @@ class Term(Struct, frozen=True, gc=False):
                 return delivery.added_at >= int(value)
             case "until":
                 return delivery.added_at < int(value)
+            case "sent-since":
+                return (sent := sent_at(delivery)) > 0 and sent >= int(value)
+            case "sent-until":
+                return 0 < sent_at(delivery) < int(value)
             case "text":
                 return any(value.lower() in getattr(delivery, field).lower() for field in SEARCHED_FIELDS)
 
@@ -87,6 +109,11 @@ class Query(Struct, frozen=True):
             elif matched == term.negated:
                 return False
         return all(alternatives.values())
+
+
+def sent_at(delivery: Delivery) -> int:
+    """Start of a delivery's last request, ms since 1970; 0 where Segment did not answer it, and where there is none."""
+    return ceil(delivery.settled_at - delivery.latency_ms) if delivery.status else 0
 
 
 def named_environments(query: Query) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import STATE_CODES
 
 _MAX_BIGINT = (1 << 63) - 1
+_SENT_AT = "SELECT started_at FROM attempts WHERE id = d.attempt AND status > 0"
+"""By the delivery's row: its search reads a part of the journal at a time, and must not read all attempts each time."""
 
 
 class Dialect(Struct, frozen=True, kw_only=True):
@@ -113,6 +115,13 @@ class _Compiler:
     def until(self, term: Term) -> str:
         return f"d.added_at < {self._add(_clamped(term.value))}"
 
+    # never NULL, so that the negation holds for a delivery that was never sent
+    def sent_since(self, term: Term) -> str:
+        return f"coalesce(({_SENT_AT}) >= {self._add(_clamped(term.value))}, {self._dialect.false})"
+
+    def sent_until(self, term: Term) -> str:
+        return f"coalesce(({_SENT_AT}) < {self._add(_clamped(term.value))}, {self._dialect.false})"
+
     def text(self, term: Term) -> str:
         return " OR ".join(self._contains(f"d.{field}", term.value) for field in SEARCHED_FIELDS)
 
@@ -128,6 +137,8 @@ _CONDITIONS: dict[str, Callable[[_Compiler, Term], str]] = {
     "endpoint": _Compiler.endpoint,
     "since": _Compiler.since,
     "until": _Compiler.until,
+    "sent-since": _Compiler.sent_since,
+    "sent-until": _Compiler.sent_until,
     "text": _Compiler.text,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Settlement, State
@@ -93,6 +94,34 @@ async def test_page_filters_by_id_message_id_and_time(journal, mixed, clock):
     middle = str(clock.now() - 5000)
     assert await journal.count(Query((Term("since", middle),))) == 1
     assert await journal.count(Query((Term("until", middle),))) == 3
+
+
+async def test_page_filters_by_time_of_the_last_answered_request(journal, entry, claim, attempt, clock):
+    sent = {}
+    for name, status in (("first", 200), ("refused", 400), ("unanswered", 0), ("second", 200)):
+        clock.advance(60)
+        (added,) = await journal.add([entry()])
+        taken = await claim()
+        state = {200: State.DELIVERED, 400: State.FAILED}.get(status)
+        one = replace(attempt(status), latency_ms=38.7)
+        await journal.settle(taken, [Settlement(ids=(added.id,), state=state, attempt=one, due_at=clock.now() + 10**9)])
+        sent[name] = (added.id, clock.now())
+    await journal.add([entry()])
+    everything = (await journal.ids(Query())).ids
+
+    async def found(*terms: tuple) -> set[str]:
+        query = Query(tuple(Term(field, str(value), *rest) for field, value, *rest in terms))
+        matching = set((await journal.ids(query)).ids)
+        rows = await journal.get_many(everything)
+        assert {row.id for row in rows if query.matches(row)} == matching, "the same by the records as by the store"
+        return {name for name, (number, _) in sent.items() if number in matching}
+
+    at = {name: time for name, (_, time) in sent.items()}
+    assert await found(("sent-since", at["refused"])) == {"refused", "second"}
+    assert await found(("sent-since", at["refused"] + 1)) == {"second"}
+    assert await found(("sent-until", at["second"])) == {"first", "refused"}
+    assert await found(("sent-since", at["first"]), ("sent-until", at["first"] + 1)) == {"first"}
+    assert await found(("sent-since", 0, True)) == {"unanswered"}, "and the one that was never sent"
 
 
 async def test_filtered_pages_return_every_match_once(journal, entry):
