@@ -28,6 +28,7 @@ from sprig_tui.console.snapshot import ConsoleSnapshot, SnapshotPoller
 from sprig_tui.console.status_line import StatusLine, badge
 from sprig_tui.console.widgets.key_bar import KeyBar
 from sprig_tui.errors import JournalError
+from sprig_tui.journal.filter import parse_filter
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
@@ -334,6 +335,18 @@ class MainScreen(Screen[None]):
 
         actions = PullActions(self.app, self._session, self.console.config_editor)
         self.console.run_flow(self._after_send(actions.pull(self.environments.selected)))
+
+    def action_reconcile(self) -> None:
+        from sprig_tui.console.reconcile.screen import ReconcileScreen
+
+        screen = ReconcileScreen(self._session, self.deliveries.replays, self.environments.selected)
+        self.app.push_screen(screen, self._filter_deliveries)
+
+    def _filter_deliveries(self, text: str | None) -> None:
+        """Show the deliveries that a filter text matches."""
+        if text:
+            self.focus_pane("deliveries")
+            self.deliveries.filter = parse_filter(text, now_ms=self._session.clock.now())
 
     def action_reveal_key(self) -> None:
         """Show the whole key, or mask it again."""

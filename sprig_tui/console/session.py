@@ -8,7 +8,7 @@ import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.console.commands.base import Permissions
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.base import Journal
+    from sprig_tui.reconcile.model import Report
+    from sprig_tui.segment.metrics import Granularity
     from sprig_tui.segment.public_api_models import Source
 
 MIN_REOPEN_BACKOFF_S = 0.5
@@ -31,6 +33,18 @@ DRAIN_TIMEOUT_S = 3.0
 _NO_FILE = (0, 0)
 
 _log = logging.getLogger(__name__)
+
+
+class CountsRange(NamedTuple):
+    """Range of time to compare with Segment's counts, ms since 1970; `until` is exclusive."""
+
+    since: int
+    until: int
+    granularity: Granularity
+
+
+CompareCounts: TypeAlias = "Callable[[Settings, Journal, CountsRange, Callable[[str], None]], Awaitable[Report]]"
+"""Of all environments of the settings; the last argument is called with the progress as text."""
 
 
 class ConsoleDependencies(NamedTuple):
@@ -48,6 +62,8 @@ class ConsoleDependencies(NamedTuple):
     """Kind of console for the status line, such as `demo`; empty for the usual one."""
     list_sources: Callable[[Settings], Awaitable[tuple[Source, ...]]] | None = None
     """Lists the workspace's sources; raises SegmentApiError. None where that is not offered."""
+    compare_counts: CompareCounts | None = None
+    """Compares what was delivered with Segment's counts; raises SprigTuiError. None where that is not offered."""
 
 
 class Session:

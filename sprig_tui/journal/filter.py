@@ -9,7 +9,7 @@ origin:     the number of a delivery: its revisions, possible duplicates and new
 endpoint:   a part of the URL it was sent to, or of the URL of the run with --endpoint that it is bound for
 since: until:   2026-11-23, 2026-11-23T14:05 (local time unless it has an offset), today, yesterday,
             or an age: 90s 15m 2h 7d 4w
-sent-since: sent-until:   the same for the time of its last request, if Segment answered that
+sent-since: sent-until:   the same for the time of the answer to its last request
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
 from typing import Literal
 
 from msgspec import Struct
@@ -42,7 +41,7 @@ class Term(Struct, frozen=True, gc=False):
     was made of (a revision, possible duplicate or new sending of it); `endpoint` a part, in any case, of the URL
     that its last request was made to or that a run with `--endpoint` bound it for; `since` and `until` wall times
     of arrival, ms since 1970 as text (since inclusive, until exclusive); `sent-since` and `sent-until` the same of the
-    start of its last request, if Segment answered that; `text` a part, in any case, of survey name, user id, answer,
+    answer to its last request, if there was one; `text` a part, in any case, of survey name, user id, answer,
     error, reason, detail, source or message id.
     """
 
@@ -55,7 +54,7 @@ class Term(Struct, frozen=True, gc=False):
         """Whether it is one of several terms of its field of which one has to match."""
         return not self.negated and self.field not in ("text", *TIME_FIELDS)
 
-    def matches(self, delivery: Delivery) -> bool:  # noqa: C901, PLR0911 - one case per field
+    def matches(self, delivery: Delivery) -> bool:  # noqa: C901, PLR0911, PLR0912 - one case per field
         """Whether the delivery meets the condition; `negated` is not looked at."""
         value = self.value
         match self.field:
@@ -85,9 +84,9 @@ class Term(Struct, frozen=True, gc=False):
             case "until":
                 return delivery.added_at < int(value)
             case "sent-since":
-                return (sent := sent_at(delivery)) > 0 and sent >= int(value)
+                return delivery.status > 0 and delivery.settled_at >= int(value)
             case "sent-until":
-                return 0 < sent_at(delivery) < int(value)
+                return delivery.status > 0 and delivery.settled_at < int(value)
             case "text":
                 return any(value.lower() in getattr(delivery, field).lower() for field in SEARCHED_FIELDS)
 
@@ -109,11 +108,6 @@ class Query(Struct, frozen=True):
             elif matched == term.negated:
                 return False
         return all(alternatives.values())
-
-
-def sent_at(delivery: Delivery) -> int:
-    """Start of a delivery's last request, ms since 1970; 0 where Segment did not answer it, and where there is none."""
-    return ceil(delivery.settled_at - delivery.latency_ms) if delivery.status else 0
 
 
 def named_environments(query: Query) -> tuple[str, ...]:

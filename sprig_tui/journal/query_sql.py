@@ -12,7 +12,7 @@ from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import STATE_CODES
 
 _MAX_BIGINT = (1 << 63) - 1
-_SENT_AT = "SELECT started_at FROM attempts WHERE id = d.attempt AND status > 0"
+_SENT_AT = "SELECT started_at + latency_ms FROM attempts WHERE id = d.attempt AND status > 0"
 """By the delivery's row: its search reads a part of the journal at a time, and must not read all attempts each time."""
 
 

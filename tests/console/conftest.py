@@ -141,6 +141,8 @@ class Bench:
         self.journal_class = SQLiteJournal
         self.list_sources = None
         """Asks a workspace for its sources, where the test has one."""
+        self.compare_counts = None
+        """Compares with Segment's counts, where the test has them."""
         self._pilot: Pilot[int] | None = None
         self._seen: list[str] = []
 
@@ -172,7 +174,12 @@ class Bench:
     ) -> AsyncIterator[Pilot[int]]:
         """The console, open; with `ready` its journal too."""
         dependencies = ConsoleDependencies(
-            self.paths, lambda: load_settings(self.paths), self.journal_class, _engine, list_sources=self.list_sources
+            self.paths,
+            lambda: load_settings(self.paths),
+            self.journal_class,
+            _engine,
+            list_sources=self.list_sources,
+            compare_counts=self.compare_counts,
         )
         app = SprigTui(dependencies, dependencies.load(), Permissions(**permissions), files=files, clock=clock)
         async with app.run_test(size=size, notifications=True) as pilot:

@@ -31,6 +31,7 @@ PICTURES = {
     "palette",
     "payload-fields",
     "payload-json",
+    "reconcile",
     "remove-key",
     "sources",
 }

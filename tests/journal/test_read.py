@@ -105,7 +105,7 @@ async def test_page_filters_by_time_of_the_last_answered_request(journal, entry,
         state = {200: State.DELIVERED, 400: State.FAILED}.get(status)
         one = replace(attempt(status), latency_ms=38.7)
         await journal.settle(taken, [Settlement(ids=(added.id,), state=state, attempt=one, due_at=clock.now() + 10**9)])
-        sent[name] = (added.id, clock.now())
+        sent[name] = (added.id, clock.now() + 38)
     await journal.add([entry()])
     everything = (await journal.ids(Query())).ids
 

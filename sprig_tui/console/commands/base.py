@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 
-Scope = Literal["console", "environments", "payload", "deliveries", "detail"]
-"""Place of a command: the whole console, a pane, or the detail screen."""
+Scope = Literal["console", "environments", "payload", "deliveries", "detail", "reconcile"]
+"""Place of a command: the whole console, a pane, or a screen of its own."""
 SCOPE_TITLES: dict[str, str] = {
     "environments": "Environments",
     "payload": "Payload",
     "deliveries": "Deliveries",
     "detail": "Detail",
+    "reconcile": "Reconcile",
     "console": "Console",
 }
 """Names of the places on the screen."""

@@ -9,8 +9,8 @@ class Filter(Command):
     """Filter the deliveries.
 
     Words: status:failed reason:anonymous env:Production survey:"Checkout effort" user:acct_1 id:41 since:2h
-    until:2026-11-23 (arrived) sent-since:2h (sent), and free text; -word for 'not this'. Enter filters, escape leaves it as it was; tab completes,
-    up and down bring earlier filters back.
+    until:2026-11-23 (arrived), sent-since:2h (sent), and free text; -word for 'not this'. Enter filters, escape leaves
+    it as it was; tab completes, up and down bring earlier filters back.
     """
 
     id = "filter"

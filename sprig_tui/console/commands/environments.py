@@ -61,6 +61,20 @@ class TestEvent(EnvironmentCommand):
     on_main_screen = True
 
 
+class Reconcile(EnvironmentCommand):
+    """Compare what was delivered with what Segment counted, for each environment and by the hour.
+
+    Segment's 200 says taken, not arrived. It asks Segment's Public API, with the token of `sprig-tui keys workspace`;
+    it opens at the selected environment.
+    """
+
+    id = "reconcile"
+    key = "c"
+    label = "counts"
+    title = "Compare with Segment's counts"
+    on_main_screen = True
+
+
 class PauseOrResume(EnvironmentCommand):
     """Pause sending to the selected environment, or resume it.
 
@@ -142,6 +156,7 @@ class RemoveEnvironment(EnvironmentCommand):
 COMMANDS = (
     AddKey,
     TestEvent,
+    Reconcile,
     PullAnswers,
     PauseOrResume,
     RevealKey,

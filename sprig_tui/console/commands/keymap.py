@@ -12,6 +12,8 @@ from sprig_tui.config.toml_file import nearest_key_hint
 from sprig_tui.console.commands.base import Command
 from sprig_tui.errors import KeymapError
 
+SCREEN_SCOPES = frozenset({"detail", "reconcile"})
+"""Scopes with a screen of their own, where the keys of the panes do not work."""
 MODIFIERS = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
 _NAMED = frozenset(key.value for key in Keys) | {*KEY_TO_UNICODE_NAME, *KEY_NAME_REPLACEMENTS.values(), "space"}
 
@@ -82,7 +84,7 @@ def _share_keys(slot: KeySlot, other: KeySlot) -> bool:
         return True
     if "list" in (slot.scope, other.scope):
         return True
-    return (slot.on_main_screen or other.on_main_screen) and "detail" not in (slot.scope, other.scope)
+    return (slot.on_main_screen or other.on_main_screen) and not {slot.scope, other.scope} & SCREEN_SCOPES
 
 
 def _refuse_clash(slot: KeySlot, others: Iterable[KeySlot], place: str) -> None:

@@ -48,8 +48,11 @@ class ReplayActions:
         self.endpoints: Mapping[str, str] = NO_OVERRIDES
         """Environment -> URL that its deliveries go to now."""
 
-    async def replay(self, journal: Journal, ids: Sequence[int], *, as_new: bool) -> list[AddResult]:
-        """Queue these deliveries again, with the priority of live traffic; returns what was queued."""
+    async def replay(self, journal: Journal, ids: Sequence[int], *, as_new: bool, about: str = "") -> list[AddResult]:
+        """Queue these deliveries again, with the priority of live traffic; returns what was queued.
+
+        With `about`, lines that say why it is asked, it has to be confirmed like a replay of many.
+        """
         try:
             rows = await journal.get_many(ids)
             if not rows:
@@ -58,7 +61,7 @@ class ReplayActions:
             if why := unsendable_text(rows):
                 notify_warning(self._pane.app, why)
                 return []
-            request = replay_request(rows, self._clock.now(), as_new=as_new, endpoints=self.endpoints)
+            request = replay_request(rows, self._clock.now(), as_new=as_new, endpoints=self.endpoints, about=about)
             if request.needs_confirmation and not await self._confirmed(request):
                 return []
             if len(rows) > IMMEDIATE_MAX_ROWS:

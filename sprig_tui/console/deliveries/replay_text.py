@@ -35,6 +35,8 @@ class ReplayRequest(Struct, frozen=True, kw_only=True):
     """Number of selected deliveries that were delivered before."""
     redirected: Mapping[tuple[str, str], int] = {}
     """Number of deliveries by (URL before, URL now), where these differ; of a bulk replay only the newest."""
+    about: str = ""
+    """Why these deliveries, in lines; empty where the user chose them one by one."""
 
     @property
     def total(self) -> int:
@@ -58,9 +60,15 @@ def redirected(rows: Sequence[Delivery], endpoints: Mapping[str, str]) -> dict[t
 
 
 def replay_request(
-    rows: Sequence[Delivery], now: int, *, as_new: bool, endpoints: Mapping[str, str] = NO_OVERRIDES
+    rows: Sequence[Delivery],
+    now: int,
+    *,
+    as_new: bool,
+    endpoints: Mapping[str, str] = NO_OVERRIDES,
+    about: str = "",
 ) -> ReplayRequest:
     """The request to replay these rows; `endpoints` maps each environment to its present URL."""
+    bulk = len(rows) != 1 or bool(about)
     by_environment: dict[str, int] = {}
     for row in rows:
         by_environment[row.environment] = by_environment.get(row.environment, 0) + 1
@@ -68,11 +76,12 @@ def replay_request(
     return ReplayRequest(
         by_environment=by_environment,
         as_new=as_new,
-        bulk=len(rows) != 1,
+        bulk=bulk,
         # another endpoint has not seen its id
-        ignored_until=ignored_until(rows[0], now) if len(rows) == 1 and not moves else "",
+        ignored_until=ignored_until(rows[0], now) if not bulk and not moves else "",
         delivered=sum(row.state is State.DELIVERED for row in rows),
         redirected=moves,
+        about=about,
     )
 
 
@@ -84,7 +93,7 @@ def replay_question(request: ReplayRequest) -> str:
 
 def replay_explanation(request: ReplayRequest) -> str:
     """What a replay does, in a few lines."""
-    lines = []
+    lines = request.about.splitlines()
     if request.filter == ALL_DELIVERIES_TEXT:
         lines.append(request.filter)
     elif request.filter:

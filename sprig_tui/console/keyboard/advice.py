@@ -11,7 +11,6 @@ from textual.screen import ModalScreen
 
 from sprig_tui.console.commands import app as app_commands
 from sprig_tui.console.commands.base import SCOPE_TITLES, Command, HasCommands
-from sprig_tui.console.commands.deliveries import CloseDetail
 from sprig_tui.console.commands.registry import PANE_COMMANDS
 from sprig_tui.sprig.reader import INPUT_SUFFIXES
 from sprig_tui.text import printable
@@ -109,7 +108,8 @@ def unbound_key(app: ConsoleApp, key: str) -> str:
 
 def close_hint(app: ConsoleApp) -> str:
     """The key that leaves the screen in front of the panes."""
-    return app.shown_key(CloseDetail) if isinstance(app.screen, HasCommands) else "escape"
+    # the first command of a screen is the one that leaves it
+    return app.shown_key(app.screen.COMMAND_CLASSES[0]) if isinstance(app.screen, HasCommands) else "escape"
 
 
 def _scope(app: ConsoleApp) -> str:
