@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sprig_tui.cli import diagnostics
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
     from sprig_tui.config.secrets import Workspace
     from sprig_tui.config.settings import Settings
+    from sprig_tui.reconcile.model import StraySource
+    from sprig_tui.segment.metrics import VolumeRow
     from sprig_tui.segment.public_api import PublicApiClient
 
 NO_TOKEN_HINT = "make a Public API token in Segment, and store it with sprig-tui keys workspace"  # noqa: S105 - a sentence
@@ -30,6 +32,8 @@ class KeyLookup(NamedTuple):
     """None where the key belongs to no source of the workspace."""
     destinations: tuple[Destination, ...] = ()
     mismatches: tuple[str, ...] = ()
+    events: int | None = None
+    """How often the source got our event in the last 24 hours; None where Segment did not say."""
 
 
 class WorkspaceLookup(NamedTuple):
@@ -40,6 +44,10 @@ class WorkspaceLookup(NamedTuple):
     visible: bool
     """Whether the token may see Write Keys; without that no key can be looked up."""
     keys: tuple[KeyLookup, ...]
+    strangers: tuple[StraySource, ...] = ()
+    """Sources that got our event in the last 24 hours, and to which no key of ours belongs."""
+    volume_problem: str = ""
+    """Why it is not known which sources got our event."""
 
 
 def print_wait(seconds: float) -> None:
@@ -78,9 +86,14 @@ async def look_up_keys(
     settings: Settings, environments: Iterable[Environment], *, timeout_s: float = 15.0
 ) -> WorkspaceLookup:
     """Look up the keys of these environments; raises SegmentApiError and ConfigError."""
+    from sprig_tui.reconcile.volumes import stray_sources
+
     async with public_api(settings.workspace, timeout_s=timeout_s) as api:
         workspace, sources = await api.workspace(), await api.sources()
         visible = any(source.write_keys for source in sources)
+        volumes = await _ask_volumes(settings, api)
+        strays = () if isinstance(volumes, str) else stray_sources(volumes, settings, sources)
+        totals = {stray.source_id: stray.total for stray in strays}
         found: list[KeyLookup] = []
         for environment in environments:
             if environment.write_key is None or not visible:
@@ -89,9 +102,42 @@ async def look_up_keys(
             if source is None:
                 found.append(KeyLookup(environment.name, None))
                 continue
-            doubts = source_mismatches(source, environment.name, settings.environments)
-            found.append(KeyLookup(environment.name, source, await api.destinations(source.id), doubts))
-    return WorkspaceLookup(workspace, len(sources), visible, tuple(found))
+            doubts = (
+                *source_mismatches(source, environment.name, settings.environments),
+                *(f"the key of {name} belongs to it too" for name in _sharing(settings, environment, source)),
+            )
+            events = None if isinstance(volumes, str) else totals.get(source.id, 0)
+            found.append(KeyLookup(environment.name, source, await api.destinations(source.id), doubts, events))
+    strangers = tuple(stray for stray in strays if not stray.environment) if visible else ()
+    problem = volumes if isinstance(volumes, str) else ""
+    return WorkspaceLookup(workspace, len(sources), visible, tuple(found), strangers, problem)
+
+
+async def _ask_volumes(settings: Settings, api: PublicApiClient) -> tuple[VolumeRow, ...] | str:
+    """How often each source got our event in the last 24 hours, or why that is not known."""
+    from sprig_tui.reconcile.queries import Queries, Refusal, ignore_progress
+    from sprig_tui.reconcile.volumes import ask_volumes
+    from sprig_tui.reconcile.windows import DAY_MS, plan
+
+    now = SystemClock().now()
+    windows = plan(now - DAY_MS, now, now)
+    found = await ask_volumes(Queries(ignore_progress), api, settings.rules.event, windows, now)
+    return found.detail if isinstance(found, Refusal) else found
+
+
+def _sharing(settings: Settings, environment: Environment, source: Source) -> Iterator[str]:
+    """Other environments that have another key of this source."""
+    for name, other in settings.environments.items():
+        key = other.write_key
+        if name != environment.name and key not in (None, environment.write_key) and key.reveal() in source.write_keys:
+            yield name
+
+
+def events_text(events: int, event: str) -> str:
+    """Such as `it got 'SDK - Submitted - Survey Response' 1,204 times in the last 24 hours`."""
+    if not events:
+        return f"it got no {event!r} in the last 24 hours"
+    return f"it got {event!r} {'once' if events == 1 else f'{events:,} times'} in the last 24 hours"
 
 
 def source_text(source: Source) -> str:
@@ -127,6 +173,7 @@ def source_json(lookup: KeyLookup, workspace: str) -> dict[str, Any] | None:
         "enabled": source.enabled,
         "labels": source.labels,
         "doubts": lookup.mismatches,
+        "events_24h": lookup.events,
         "destinations": [
             {"id": destination.id, "name": destination.name, "kind": destination.kind, "enabled": destination.enabled}
             for destination in lookup.destinations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from support.live_sink import LiveSink
 Run = Callable[..., Any]
 PASTED = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 NOTHING_CONNECTED = "no destination is connected: what arrives goes nowhere else"
+EVENT = "SDK - Submitted - Survey Response"
 STRANGE = "Xq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 
 
@@ -268,13 +270,45 @@ def test_doctor_looks_the_keys_up(cli: Run, keyed: Path, workspace: FakeSegmentA
     assert doctored(done)["production"][0] == "ok"
     level, said = doctored(done)["development"]
     assert level == "warning"
-    assert said.endswith("Acme dev (HTTP API, environment: dev), enabled; " + NOTHING_CONNECTED)
+    assert f"Acme dev (HTTP API, environment: dev), enabled; {NOTHING_CONNECTED}; it got no 'SDK" in said
     assert "workspace" not in str(cli("doctor", "--offline", "--json").json["checks"])
     workspace.down()
     done = cli("doctor", "--json")
     assert done.code == 0
     assert "no answer from 127.0.0.1" in done.out
     assert cli("keys", "check").code == 3
+
+
+def test_volume_by_source_shows_the_key_in_the_wrong_place(cli: Run, keyed: Path, workspace: FakeSegmentApi) -> None:
+    workspace.sources[0]["writeKeys"].append(STRANGE)
+    keyed.write_text(keyed.read_text().replace(fake_segment_api.DEVELOPMENT_KEY, STRANGE))
+    hour_ago = time.time_ns() // 1_000_000 - 3_600_000
+    for number, count in ((0, 12), (2, 41)):
+        source = workspace.sources[number]["id"]
+        workspace.add_counts("successfully-received", source, hour_ago, count, event=EVENT)
+        workspace.add_counts("successfully-received", source, hour_ago, 1_000, event="Order Completed")
+    done = cli("keys", "check")
+    assert done.code == 1
+    assert f"it got '{EVENT}' 12 times in the last 24 hours" in done.out
+    assert "source Acme production: the key of production belongs to it too" in done.out
+    assert f"source Marketing site: it got '{EVENT}' 41 times in the last 24 hours, and no environment has" in done.err
+    rows = cli("keys", "check", "--json").json["environments"]
+    assert [row["segment_source"]["events_24h"] for row in rows] == [12, 12]
+    checks = doctored(cli("doctor", "--json"))
+    assert checks["development"][0] == "warning"
+    assert "development: Acme production" in checks["development"][1]
+    assert f"it got '{EVENT}' 12 times" in checks["development"][1]
+    assert "41 times" in checks["source Marketing site"][1]
+
+
+def test_volume_that_is_refused_is_said_and_leaves_the_rest(cli: Run, keyed: Path, workspace: FakeSegmentApi) -> None:
+    workspace.workspace.denied = ["/events/volume"]
+    done = cli("keys", "check")
+    assert done.code == 0
+    assert "source Acme production" in done.out
+    assert "in the last 24 hours" not in done.out
+    assert f"which sources got '{EVENT}' is not known" in done.err
+    assert cli("doctor").code == 0
 
 
 def test_a_refused_token_is_a_fault(cli: Run, keyed: Path) -> None:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from sprig_tui.cli import diagnostics
 from sprig_tui.cli.commands.doctor.local import CheckResult
-from sprig_tui.cli.workspace import WorkspaceLookup, destinations_text, look_up_keys, source_json, source_text
+from sprig_tui.cli.workspace import (
+    WorkspaceLookup,
+    destinations_text,
+    events_text,
+    look_up_keys,
+    source_json,
+    source_text,
+)
 from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SegmentApiUnreachableError
 
 if TYPE_CHECKING:
@@ -39,6 +46,10 @@ def add_lookups(settings: Settings, environments: list[Environment], rows: list[
             continue
         row["faults"].extend(f"source {standing.source.name}: {doubt}" for doubt in standing.mismatches)
         row["said"] = [f"source {source_text(standing.source)}", destinations_text(standing.destinations)]
+        if standing.events is not None:
+            row["said"].append(events_text(standing.events, settings.rules.event))
+    for check in _volume_checks(found, settings.rules.event):
+        diagnostics.warning(check.message, check.hint)
     return ExitCode.OK
 
 
@@ -58,18 +69,21 @@ async def workspace_checks(settings: Settings, timeout_s: float) -> list[CheckRe
     checks = [CheckResult("workspace", "ok", message)]
     if not found.visible:
         return [*checks, CheckResult("workspace", "warning", NOT_VISIBLE_TEXT, ROLE_HINT)]
-    return [*checks, *_source_checks(found)]
+    event = settings.rules.event
+    return [*checks, *_source_checks(found, event), *_volume_checks(found, event)]
 
 
-def _source_checks(lookup: WorkspaceLookup) -> list[CheckResult]:
+def _source_checks(lookup: WorkspaceLookup, event: str) -> list[CheckResult]:
     checks: list[CheckResult] = []
-    for name, source, destinations, doubts in lookup.keys:
+    for name, source, destinations, doubts, events in lookup.keys:
         if source is None:
             message = f"{name}: its key belongs to no source of the workspace {lookup.workspace}"
             hint = f"Segment answers 200 anyway, and drops it: sprig-tui keys set {name}"
             checks.append(CheckResult("source", "fault", message, hint))
             continue
         text = f"{name}: {source_text(source)}; {destinations_text(destinations)}"
+        if events is not None:
+            text = f"{text}; {events_text(events, event)}"
         if source.enabled is False:
             checks.append(CheckResult("source", "fault", text, "enable it in Segment: what comes for it is dropped"))
         elif doubts:
@@ -80,3 +94,19 @@ def _source_checks(lookup: WorkspaceLookup) -> list[CheckResult]:
         else:
             checks.append(CheckResult("source", "ok", text))
     return checks
+
+
+def _volume_checks(lookup: WorkspaceLookup, event: str) -> list[CheckResult]:
+    """Sources that got our event without a key of ours, and a volume that could not be asked for."""
+    if lookup.volume_problem:
+        message = f"which sources got {event!r} is not known: {lookup.volume_problem}"
+        return [CheckResult("source", "warning", message, ROLE_HINT)]
+    return [
+        CheckResult(
+            "source",
+            "warning",
+            f"source {stranger.source_name}: {events_text(stranger.total, event)}, and no environment has its key",
+            "another program sends there, or a key that was replaced: sprig-tui reconcile compares counts",
+        )
+        for stranger in lookup.strangers
+    ]
