@@ -6,7 +6,7 @@ It looks into no journal: known are the repeats within the input alone.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sprig_tui.cli.report import Account, StateCounts, counts_text
 from sprig_tui.journal.dedup import (
@@ -20,6 +20,9 @@ from sprig_tui.journal.dedup import (
 )
 from sprig_tui.journal.records import NewDelivery, State
 
+if TYPE_CHECKING:
+    from sprig_tui.cli.plan_check import PlanTally
+
 MAX_REMEMBERED_IDENTITIES = 200_000
 """Latest identities kept to find repeats; about 100 MB at most."""
 
@@ -27,7 +30,9 @@ MAX_REMEMBERED_IDENTITIES = 200_000
 class DryRun:
     """Counts entries as an empty journal would store them."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: PlanTally | None = None) -> None:
+        """`plan` checks the calls that would be sent by the stored tracking plans."""
+        self._plan = plan
         self.environments: Counter[str] = Counter()
         """Deliveries that would be sent, by environment."""
         self._records = self._known_count = 0
@@ -44,6 +49,8 @@ class DryRun:
         self._tally[State.WITHHELD if kept.reason else State.QUEUED, kept.reason] += 1
         if not kept.reason:
             self.environments[kept.environment] += 1
+            if self._plan is not None:
+                self._plan.add(kept.environment, kept.body)
 
     def _as_stored(self, entry: NewDelivery) -> NewDelivery | None:
         """The entry as it would be stored; None for a repeat."""
@@ -84,7 +91,14 @@ class DryRun:
         """The account as JSON, without `queued_before`, which only a journal knows."""
         found = {"dry_run": True, **self.account.as_json(), "environments": self.environments}
         del found["queued_before"]
+        if self._plan is not None:
+            found["tracking_plan"] = self._plan.as_json()
         return found
+
+    def report_plan(self) -> None:
+        """Say what breaks the tracking plan, on stderr."""
+        if self._plan is not None:
+            self._plan.report()
 
     def text(self) -> str:
         """Such as `would be: 198 queued, 2 withheld (anonymous 2) (to development 198); nothing was stored or sent`."""

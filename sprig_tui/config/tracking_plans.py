@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,7 @@ from msgspec import Struct
 from sprig_tui.config.environment import WriteKey
 from sprig_tui.config.paths import Paths
 from sprig_tui.errors import ConfigError
+from sprig_tui.segment.lints import Lint
 from sprig_tui.segment.tracking_plan import PlanChecker, PlanVerdict, TrackingPlan
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ FILE_NAME = "tracking_plans.json"
 FILE_VERSION = 1
 MAX_FILE_BYTES = 16_000_000
 """A larger file is not read: the plans of one event are a few kilobytes for each environment."""
+SCHEMA_VIOLATION, UNPLANNED, UNCHECKED = "schema_violation", "unplanned", "plan_unchecked"
+"""Codes of lints: the first two are Segment's names for the reasons."""
 _HINT = "remove it: sprig-tui explain --refresh-plan writes it again"
 
 
@@ -53,6 +56,35 @@ class PlanFinding(Struct, frozen=True, kw_only=True):
     event: str
     fetched_at: int
 
+    @property
+    def lints(self) -> tuple[Lint, ...]:
+        """The same as lints of the call: errors where the source would drop it, else warnings."""
+        verdict = self.verdict
+        level: Literal["warning", "error"] = "error" if verdict.blocked else "warning"
+        found = [
+            Lint(SCHEMA_VIOLATION, violation.path, f"tracking plan: {violation.message}", level)
+            for violation in verdict.violations
+        ]
+        if not verdict.planned:
+            found.append(Lint(UNPLANNED, "event", "tracking plan: it does not have this event", level))
+        if verdict.problem is not None:
+            found.append(Lint(UNCHECKED, "", f"tracking plan: its schema is not checked, {verdict.problem}", "warning"))
+        return tuple(found)
+
+    @property
+    def outcome(self) -> str:
+        """What the source does with the call because of the plan, in words."""
+        if not self.verdict.breaks:
+            return "the call fits it" if self.verdict.problem is None else "the call could not be checked"
+        return _OUTCOMES[self.verdict.blocked]
+
+
+_OUTCOMES = {
+    True: "the source would drop the call",
+    False: "the source would only mark the call",
+    None: "the source may drop the call",
+}
+
 
 class PlanLints:
     """The stored plans that may be used with these settings; each is compiled at its first call."""
@@ -79,6 +111,38 @@ class PlanLints:
         if checker is None:
             checker = self._checkers[environment] = PlanChecker(stored.plan)
         return PlanFinding(verdict=checker.check(call), event=stored.plan.event, fetched_at=stored.fetched_at)
+
+
+class PlanCache:
+    """The stored plans for a console that stays open: the file is read again when it has changed."""
+
+    def __init__(self, settings: Settings, paths: Paths) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._stamp: tuple[int, int] | None = None
+        self._plans = PlanLints({})
+
+    def lints(self, environment: str, body: bytes) -> tuple[Lint, ...]:
+        """The lints of a call; none where the plans cannot be read. Never raises."""
+        if self._settings.workspace.token is None:
+            return ()
+        stamp = _stamp(plans_file(self._paths))
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._plans = load_plan_lints(self._settings, self._paths)
+            except ConfigError:
+                self._plans = PlanLints({})
+        finding = self._plans.check(environment, body)
+        return finding.lints if finding is not None else ()
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino
 
 
 def plans_file(paths: Paths) -> Path:

@@ -31,10 +31,12 @@ from sprig_tui.errors import JournalError
 from sprig_tui.journal.filter import parse_filter
 
 if TYPE_CHECKING:
+    from sprig_tui.config.paths import Paths
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.console_app import ConsoleApp
     from sprig_tui.console.deliveries.log import DeliveryLog
     from sprig_tui.console.environments.actions import EnvironmentActions
+    from sprig_tui.console.payload.inspection import PlanCheck
     from sprig_tui.console.payload.inspector import PayloadInspector
     from sprig_tui.console.sending import SendActions
     from sprig_tui.console.session import Session
@@ -58,6 +60,17 @@ def _screen_binding(command: type[Command]) -> Binding:
 def _pane_command(action: str) -> type[Command] | None:
     """The pane's command behind an action of this screen, with its namespace and parameters."""
     return _SCREEN_COMMANDS.get(action) or _SHARED_COMMANDS.get(action.removeprefix("forward('").removesuffix("')"))
+
+
+def _make_plan_check(settings: Settings, paths: Paths) -> PlanCheck:
+    """The check by stored tracking plans; without a token there is none, and nothing is imported for it."""
+    from sprig_tui.console.payload.inspection import no_plan
+
+    if settings.workspace.token is None:
+        return no_plan
+    from sprig_tui.config.tracking_plans import PlanCache
+
+    return PlanCache(settings, paths).lints
 
 
 def _load_panes() -> None:
@@ -164,6 +177,8 @@ class MainScreen(Screen[None]):
 
     def use_settings(self, settings: Settings) -> None:
         """Apply changed settings to the panes."""
+        # before the panes map again
+        self.payload.check_plan = _make_plan_check(settings, self._session.dependencies.paths)
         self.payload.environments = settings.environments
         self.payload.rules = settings.rules
         self.deliveries.replays.protected = frozenset(

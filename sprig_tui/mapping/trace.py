@@ -40,8 +40,27 @@ def trace(
         FieldTrace("messageId", mapping.message_id, "computed"),
         _integrations(rules),
     ]
-    lints = mapping.lints
-    return tuple(_add_lints(field, lints) for field in fields)
+    return _with_lints(fields, mapping.lints)
+
+
+def add_plan_lints(fields: Sequence[FieldTrace], lints: Sequence[Lint]) -> tuple[FieldTrace, ...]:
+    """The rows with lints of a tracking plan; a field that the call does not have gets a row of its own."""
+    marked = _with_lints(fields, lints)
+    paths = [field.path for field in fields]
+    missing: dict[str, Lint] = {}
+    for lint in lints:
+        if lint.path and not any(lint.path == path or _is_inside(lint.path, path) for path in paths):
+            missing.setdefault(lint.path, lint)
+    return (*marked, *(FieldTrace(path, UNSET, "", lint.message, lint.level) for path, lint in missing.items()))
+
+
+def _with_lints(fields: Sequence[FieldTrace], lints: Sequence[Lint]) -> tuple[FieldTrace, ...]:
+    return tuple(_add_lints(field, lints) for field in fields) if lints else tuple(fields)
+
+
+def _is_inside(path: str, field: str) -> bool:
+    """Whether a path is a part of a property's value, whose problems its row shows."""
+    return field.startswith("properties.") and path.startswith((f"{field}.", f"{field}["))
 
 
 def _rule_origin(value: object, default: object) -> str:
@@ -89,12 +108,7 @@ def _integrations(rules: Rules) -> FieldTrace:
 
 
 def _add_lints(field: FieldTrace, lints: Sequence[Lint]) -> FieldTrace:
-    inside = (f"{field.path}.", f"{field.path}[")
-    own_lints = [
-        lint
-        for lint in lints
-        if lint.path == field.path or (field.path.startswith("properties.") and lint.path.startswith(inside))
-    ]
+    own_lints = [lint for lint in lints if lint.path == field.path or _is_inside(lint.path, field.path)]
     if not own_lints:
         return field
     level: Level = "error" if any(lint.level == "error" for lint in own_lints) else "warning"

@@ -182,3 +182,72 @@ def test_lines_fit_the_width_of_a_terminal(
     assert done.code == 1
     assert [line for line in done.out.splitlines() if text_width(line) > width] == []
     assert done.out.endswith("\n")
+
+
+# -- the tracking plan before sending ---------------------------------------------------------------------------------
+
+BREAKS = {"properties": {"properties": {"required": ["email", "plan"], "properties": {"response": {"type": "string"}}}}}
+
+
+@pytest.fixture
+def planned(cli: Run, delivered: Path, workspace: ExplainedWorkspace) -> Path:
+    """A stored plan that every answer breaks; the workspace is gone since."""
+    workspace.rules[0]["jsonSchema"] = BREAKS
+    assert cli("explain", "--refresh-plan").code == 0
+    workspace.down()
+    return delivered
+
+
+def test_preview_marks_fields_that_break_the_stored_plan(cli: Run, planned: Path, write: Run, answer: Run) -> None:
+    file = write(answer(5))
+    done = cli("preview", file, "-e", "production")
+    assert done.code == 0
+    rows = {line.split()[1]: line for line in done.out.splitlines() if line.startswith("✗")}
+    assert rows["properties.response"].endswith("tracking plan: not a string")
+    assert "tracking plan: missing; the plan requires it" in rows["properties.email"]
+    assert "tracking plan: missing; the plan requires it" in rows["properties.plan"]
+    assert "3 fields break it, the source would drop the call" in done.out
+    row = cli("preview", file, "-e", "production", "--json").json
+    assert row["tracking_plan"]["blocked"]
+    assert [found["path"] for found in row["tracking_plan"]["violations"]] == [
+        "properties.email",
+        "properties.plan",
+        "properties.response",
+    ]
+    assert "tracking_plan" not in cli("preview", file, "-e", "development", "--json").json
+
+
+def test_a_dry_run_counts_the_fields_that_break_the_stored_plan(
+    cli: Run, planned: Path, write: Run, answer: Run
+) -> None:
+    file = write(answer(5), answer(6, response="good"), answer(7, userId=None))
+    done = cli("send", file, "-e", "production", "--dry-run", "--json")
+    assert "2 of 2 break it, and the source would drop 2" in done.err
+    assert "properties.response: not a string  (1)" in done.err
+    assert done.json["tracking_plan"]["violations"] == {
+        "properties.email: missing; the plan requires it": 2,
+        "properties.plan: missing; the plan requires it": 2,
+        "properties.response: not a string": 1,
+    }
+    assert done.json["tracking_plan"]["would_be_dropped"] == 2
+
+
+def test_sending_is_not_checked_by_the_plan_and_without_a_token_nothing_is(
+    cli: Run, planned: Path, write: Run, answer: Run
+) -> None:
+    done = cli("send", write(answer(5)), "-e", "production", "--yes", "--json")
+    assert (done.code, "tracking" in done.out + done.err) == (0, False)
+    config = planned / "config.toml"
+    config.write_text(config.read_text().replace("public_api_token", "profile_space = 'x'\n#"))
+    config.write_text(config.read_text().replace(f'\nprofile_space = "{SPACE}"', ""))
+    done = cli("preview", write(answer(5)), "-e", "production", "--json")
+    assert "tracking_plan" not in done.json
+    assert "tracking plan" not in cli("send", write(answer(5)), "-e", "production", "--dry-run").err
+
+
+def test_a_damaged_plan_is_a_warning_and_the_preview_goes_on(cli: Run, planned: Path, write: Run, answer: Run) -> None:
+    (planned / "state" / "tracking_plans.json").write_text("{")
+    done = cli("preview", write(answer(5)), "-e", "production")
+    assert done.code == 0
+    assert "calls are not checked by the tracking plan" in done.err
+    assert "--refresh-plan" in done.err

@@ -16,6 +16,7 @@ from sprig_tui.sprig.missing_fields import MINIMAL_RECORD
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
+    from sprig_tui.config.tracking_plans import PlanFinding, PlanLints
     from sprig_tui.mapping.records import FieldTrace, Mapping
     from sprig_tui.sprig.records import Record, Unsendable
 
@@ -38,6 +39,9 @@ def preview(files: tuple[str, ...], environment: str | None, view: PreviewFormat
     fields: where each value came from and what is off. json: the call as it will be sent. curl: a command that sends
     it, with the key as $SEGMENT_WRITE_KEY. With --json: one object per record and line.
 
+    With a token of Segment's Public API, fields that break the tracking plan are marked, by the plan that
+    sprig-tui explain stored last; nothing is asked here.
+
     Exit code 1 when something would be withheld.
     """
     settings = open_settings()
@@ -49,6 +53,7 @@ def preview(files: tuple[str, ...], environment: str | None, view: PreviewFormat
 
     intake = EntryBuilder(settings.rules, settings.environments, environment)
     clock = SystemClock()
+    plans = _open_plans(settings)
     withheld = number = 0
     for number, record in enumerate(read_files(files, force=force), 1):
         if isinstance(record, Unsendable):
@@ -62,10 +67,11 @@ def preview(files: tuple[str, ...], environment: str | None, view: PreviewFormat
         mapping = intake.mapper.map(record, environment=route.environment, now_ms=clock.now())
         withheld += mapping.withheld is not None
         detail = route.detail if mapping.withheld is None or not route.environment else mapping.detail
+        finding = plans.check(mapping.environment, mapping.body) if plans is not None else None
         if as_json:
-            output.write_json(_mapping_json(record, mapping, detail))
+            output.write_json(_mapping_json(record, mapping, detail, finding))
         else:
-            output.write_lines(_record_lines(settings, record, mapping, detail, view, number))
+            output.write_lines(_record_lines(settings, record, mapping, detail, view, number, finding))
     if not number:
         diagnostics.info("the input holds no records")
     elif withheld:
@@ -73,8 +79,31 @@ def preview(files: tuple[str, ...], environment: str | None, view: PreviewFormat
     return ExitCode.REJECTED if withheld else ExitCode.OK
 
 
+def _open_plans(settings: Settings) -> PlanLints | None:
+    """The stored tracking plans; without a token nothing is imported for them."""
+    if settings.workspace.token is None:
+        return None
+    from sprig_tui.cli.plan_check import open_plan_lints
+
+    return open_plan_lints(settings)
+
+
+def _fields_with_plan(mapping: Mapping, finding: PlanFinding | None) -> tuple[FieldTrace, ...]:
+    if finding is None:
+        return mapping.fields
+    from sprig_tui.mapping.trace import add_plan_lints
+
+    return add_plan_lints(mapping.fields, finding.lints)
+
+
 def _record_lines(
-    settings: Settings, record: Record, mapping: Mapping, detail: str, view: PreviewFormat, number: int
+    settings: Settings,
+    record: Record,
+    mapping: Mapping,
+    detail: str,
+    view: PreviewFormat,
+    number: int,
+    finding: PlanFinding | None,
 ) -> Iterator[str]:
     """The record for people, or for programs that read the call or the command."""
     if view == "json":
@@ -87,7 +116,7 @@ def _record_lines(
         yield from _curl_lines(settings, mapping)
     else:
         yield from _title_lines(record, number, output.terminal_columns())
-        yield from _fields_lines(settings, mapping, detail)
+        yield from _fields_lines(settings, mapping, detail, finding)
     yield ""
 
 
@@ -120,19 +149,20 @@ def _show_unsendable(record: Unsendable, view: PreviewFormat) -> None:
     output.write_lines([f"{mark} {first}", *(f"    {piece}" for piece in more)])
 
 
-def _fields_lines(settings: Settings, mapping: Mapping, detail: str) -> Iterator[str]:
+def _fields_lines(settings: Settings, mapping: Mapping, detail: str, finding: PlanFinding | None) -> Iterator[str]:
     from sprig_tui.segment.limits import MAX_EVENT_BYTES
     from sprig_tui.text import one_line
 
     columns = output.terminal_columns()
+    fields = _fields_with_plan(mapping, finding)
     longest = max((len(field.path) for field in mapping.fields), default=0)
-    for field in mapping.fields:
+    for field in fields:
         yield from (
             _narrow_field_lines(field, columns)
             if 0 < columns < MIN_WIDE_COLUMNS
             else _field_lines(field, longest, columns)
         )
-    counts = {level: sum(field.level == level for field in mapping.fields) for level in ("warning", "error")}
+    counts = {level: sum(field.level == level for field in fields) for level in ("warning", "error")}
     parts = [(f"{number} {level}{'s' if number > 1 else ''}", "") for level, number in counts.items() if number]
     parts.append((f"{len(mapping.body):,} of {MAX_EVENT_BYTES:,} bytes", ""))
     if mapping.withheld is not None:
@@ -144,6 +174,10 @@ def _fields_lines(settings: Settings, mapping: Mapping, detail: str) -> Iterator
         parts.append((f"would be sent to {found.name} ({found.base_url}){keyless}", "warning" if keyless else "good"))
         if detail:
             parts.append((one_line(detail), ""))
+    if finding is not None:
+        from sprig_tui.cli.plan_check import finding_text
+
+        parts.append((one_line(finding_text(finding)), "warning" if finding.lints else ""))
     yield from flow(parts, columns, "  ")
 
 
@@ -218,10 +252,16 @@ def _curl_lines(settings: Settings, mapping: Mapping) -> Iterator[str]:
     yield from curl_lines(base_url, mapping.body, withheld=mapping.withheld or "")
 
 
-def _mapping_json(record: Record, mapping: Mapping, detail: str) -> dict[str, Any]:
+def _mapping_json(record: Record, mapping: Mapping, detail: str, finding: PlanFinding | None) -> dict[str, Any]:
     import msgspec
 
     from sprig_tui.cli.json_text import embed_json
+
+    plan: dict[str, Any] = {}
+    if finding is not None:
+        from sprig_tui.cli.plan_check import finding_json
+
+        plan = {"tracking_plan": finding_json(finding)}
 
     return {
         "source": msgspec.structs.asdict(record.origin),
@@ -238,8 +278,9 @@ def _mapping_json(record: Record, mapping: Mapping, detail: str) -> dict[str, An
                 "note": field.note,
                 "level": field.level,
             }
-            for field in mapping.fields
+            for field in _fields_with_plan(mapping, finding)
         ],
+        **plan,
     }
 
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.context import journal_exists, journal_session
 from sprig_tui.cli.dry_run import DryRun
+from sprig_tui.cli.plan_check import plan_tally
 from sprig_tui.cli.progress import RunProgress
 from sprig_tui.cli.report import (
     end_json,
@@ -194,7 +195,7 @@ class PullRun:
 
     async def dry_run(self, *, as_json: bool) -> int:
         """Read and map everything, count it, and store nothing."""
-        found = DryRun()
+        found = DryRun(plan_tally(self._settings))
         pulled: list[PullOutcome] = []
         async with AsyncExitStack() as stack:
             interrupts = stack.enter_context(
@@ -214,6 +215,7 @@ class PullRun:
             print_outcome(outcome)
         if as_json:
             output.write_json({**found.as_json(), "pulls": [outcome.as_json() for outcome in pulled]})
+        found.report_plan()
         diagnostics.info(found.text())
         tally = found.account.tally
         only_queued = set(tally) <= {(State.QUEUED, "")}

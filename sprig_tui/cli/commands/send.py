@@ -17,6 +17,7 @@ from sprig_tui.errors import ConfigError, ExitCode, SprigTuiError
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
+    from sprig_tui.config.settings import Settings
     from sprig_tui.ingest import EntryBuilder
     from sprig_tui.journal.records import NewDelivery
     from sprig_tui.sprig.records import Record
@@ -134,7 +135,7 @@ def send(  # noqa: PLR0913, PLR0917 - one for each option
     progress = ReadProgress()
     records = read_files(files, progress, force=force)
     if dry_run:
-        return _dry_run(records, intake, as_json=as_json)
+        return _dry_run(settings, records, intake, as_json=as_json)
     _check_first_answer(records.peek(), intake, environments, environment, need_key=not no_wait)
 
     gate = ProtectionGate(intake, environments, declared=environment, yes=yes or no_wait)
@@ -177,13 +178,14 @@ def _check_first_answer(
         )
 
 
-def _dry_run(records: Iterable[Record], builder: EntryBuilder, *, as_json: bool) -> int:
+def _dry_run(settings: Settings, records: Iterable[Record], builder: EntryBuilder, *, as_json: bool) -> int:
     from sprig_tui.cli.dry_run import DryRun
+    from sprig_tui.cli.plan_check import plan_tally
     from sprig_tui.cli.report import MAX_EXAMPLES, exit_code_for, warn_placeholder_ids
     from sprig_tui.ingest.mapper_process import iter_entries
     from sprig_tui.journal.records import State
 
-    found = DryRun()
+    found = DryRun(plan_tally(settings))
     withheld = number = 0
     with diagnostics.ProgressLine() as shown:
         for number, entry in enumerate(iter_entries(records, builder), 1):
@@ -201,6 +203,7 @@ def _dry_run(records: Iterable[Record], builder: EntryBuilder, *, as_json: bool)
     if as_json:
         output.write_json({**found.as_json(), "doubtful_user_ids": builder.placeholder_user_ids})
     warn_placeholder_ids(builder.placeholder_user_ids, number)
+    found.report_plan()
     diagnostics.info(found.text())
     tally = found.account.tally
     return ExitCode.OK if set(tally) <= {(State.QUEUED, "")} else exit_code_for(tally)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
@@ -10,6 +10,7 @@ from msgspec import UNSET, Raw, Struct
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.journal.records import Delivery, DeliveryDetail
 from sprig_tui.mapping.records import FieldTrace, Level, Mapping
+from sprig_tui.mapping.trace import add_plan_lints
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.lints import Lint
 from sprig_tui.sprig.formats.detect import parse_document
@@ -17,6 +18,14 @@ from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _EXPANDED = ("properties", "context")
+
+PlanCheck = Callable[[str, bytes], tuple[Lint, ...]]
+"""Lints of the stored tracking plan, by environment and call."""
+
+
+def no_plan(_: str, __: bytes) -> tuple[Lint, ...]:
+    """The check where there is no tracking plan."""
+    return ()
 
 
 class Inspection(Struct, frozen=True, kw_only=True):
@@ -43,7 +52,7 @@ class Inspection(Struct, frozen=True, kw_only=True):
     """Whether the call is the one that the present rules make, not the one that was sent."""
 
 
-def has_problems(record: Record, intake: EntryBuilder, now_ms: int) -> bool:
+def has_problems(record: Record, intake: EntryBuilder, now_ms: int, check_plan: PlanCheck = no_plan) -> bool:
     """Whether a person would want to look at this record before it is sent: it would be withheld, or something is off.
 
     What every record of a file may lack, such as when its survey was made, is no trouble.
@@ -51,29 +60,39 @@ def has_problems(record: Record, intake: EntryBuilder, now_ms: int) -> bool:
     if isinstance(record, Unsendable):
         return True
     mapping = intake.mapper.map(record, environment=intake.route(record).environment, now_ms=now_ms)
-    return mapping.withheld is not None or bool(mapping.lints)
+    return mapping.withheld is not None or bool(mapping.lints) or bool(check_plan(mapping.environment, mapping.body))
 
 
-def inspect_record(record: Record, intake: EntryBuilder, now_ms: int, *, edited: bool = False) -> Inspection:
+def inspect_record(
+    record: Record, intake: EntryBuilder, now_ms: int, *, edited: bool = False, check_plan: PlanCheck = no_plan
+) -> Inspection:
     """Inspect a record before it is sent; never raises for its content."""
     if isinstance(record, Unsendable):
         return _unsendable(record, edited=edited)
     route = intake.route(record)
     mapping = intake.mapper.map(record, environment=route.environment, now_ms=now_ms)
-    return inspect_mapping(record, mapping, route.detail, edited=edited)
+    return inspect_mapping(record, mapping, route.detail, edited=edited, check_plan=check_plan)
 
 
-def inspect_mapping(record: StudyResponse, mapping: Mapping, route: str = "", *, edited: bool = False) -> Inspection:
+def inspect_mapping(
+    record: StudyResponse,
+    mapping: Mapping,
+    route: str = "",
+    *,
+    edited: bool = False,
+    check_plan: PlanCheck = no_plan,
+) -> Inspection:
     """Inspect a mapped record; `route` is the detail about its environment."""
+    plan_lints = check_plan(mapping.environment, mapping.body)
     told = mapping.withheld is None or mapping.withheld is Reason.ENVIRONMENT_UNKNOWN
     return Inspection(
         raw=record.raw,
         body=mapping.body,
-        fields=mapping.fields,
+        fields=add_plan_lints(mapping.fields, plan_lints),
         environment=mapping.environment,
         withheld=mapping.withheld or "",
         detail=(route or mapping.detail) if told else mapping.detail,
-        lints=mapping.lints,
+        lints=(*mapping.lints, *plan_lints),
         record=record,
         place=record.origin.text,
         edited=edited,
@@ -81,7 +100,12 @@ def inspect_mapping(record: StudyResponse, mapping: Mapping, route: str = "", *,
 
 
 def inspect_delivery(
-    detail: DeliveryDetail, intake: EntryBuilder, now_ms: int, *, remapped: bool = False
+    detail: DeliveryDetail,
+    intake: EntryBuilder,
+    now_ms: int,
+    *,
+    remapped: bool = False,
+    check_plan: PlanCheck = no_plan,
 ) -> Inspection:
     """A delivery of the log, as it was sent; or, `remapped`, as the rules would make it now.
 
@@ -91,7 +115,7 @@ def inspect_delivery(
     delivery = detail.delivery
     record, mapping = _mapped_again(detail, intake, now_ms)
     if record is not None and mapping is not None and remapped:
-        now = inspect_mapping(record, mapping)
+        now = inspect_mapping(record, mapping, check_plan=check_plan)
         return msgspec.structs.replace(
             now, delivery=delivery, remapped=True, edited=delivery.edited, place=_source(delivery)
         )

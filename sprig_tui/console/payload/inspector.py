@@ -24,7 +24,7 @@ from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.payload.external_editor import edited_record
 from sprig_tui.console.payload.file_picker import FilePicker, dropped_paths
-from sprig_tui.console.payload.inspection import Inspection, inspect_delivery, inspect_record
+from sprig_tui.console.payload.inspection import Inspection, PlanCheck, inspect_delivery, inspect_record, no_plan
 from sprig_tui.console.payload.navigation import RecordNavigator, RecordRef
 from sprig_tui.console.payload.payload_lines import PayloadLines
 from sprig_tui.console.payload.summary import payload_title, reason_line, verdict_content, verdict_spans
@@ -38,6 +38,7 @@ from sprig_tui.errors import ConfigError, InputError
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.journal.records import Delivery, DeliveryDetail
 from sprig_tui.mapping.records import Rules
+from sprig_tui.segment.lints import Lint
 from sprig_tui.sprig.records import Record
 
 _NEEDS_RECORD = frozenset({"send_record", "edit_record", "copy_value", "copy_json", "copy_curl"})
@@ -122,6 +123,8 @@ class PayloadInspector(HasCommands, Panel):
         self.state_dir = state_dir
         self.is_stale: Callable[[], bool] = lambda: False
         """Whether the log has selected another delivery, which is not shown yet."""
+        self.check_plan: PlanCheck = no_plan
+        """Lints of the stored tracking plan of an environment."""
         self.detail: DeliveryDetail | None = None
         """The delivery shown; None for a record of a file, and for an edited one."""
         self.place: RecordRef | None = None
@@ -133,6 +136,7 @@ class PayloadInspector(HasCommands, Panel):
             self,
             self._clock,
             self.make_builder,
+            self._check_plan,
             on_record=self._show_file_record,
             on_progress=self._show_progress,
             on_position=self._show_position,
@@ -182,7 +186,7 @@ class PayloadInspector(HasCommands, Panel):
             self._show_record(edit.record, edited=True)
             return
         self.detail = detail
-        self._show(inspect_delivery(detail, self.builder(), self._clock.now(), remapped=remapped))
+        self._show_delivery(detail, remapped=remapped)
 
     def update_delivery(self, delivery: Delivery) -> None:
         """Show the new state of the delivery; its call and its opened lines stay."""
@@ -200,7 +204,15 @@ class PayloadInspector(HasCommands, Panel):
 
     def _show_record(self, record: Record, *, edited: bool) -> None:
         self.detail = None
-        self._show(inspect_record(record, self.builder(), self._clock.now(), edited=edited))
+        self._show_inspected(record, edited=edited)
+
+    def _show_inspected(self, record: Record, *, edited: bool) -> None:
+        now = self._clock.now()
+        self._show(inspect_record(record, self.builder(), now, edited=edited, check_plan=self.check_plan))
+
+    def _show_delivery(self, detail: DeliveryDetail, *, remapped: bool) -> None:
+        now = self._clock.now()
+        self._show(inspect_delivery(detail, self.builder(), now, remapped=remapped, check_plan=self.check_plan))
 
     def _show(self, inspection: Inspection) -> None:
         self.inspection = inspection
@@ -288,6 +300,9 @@ class PayloadInspector(HasCommands, Panel):
             notify_error(self.app, error)
             return EntryBuilder(Rules(), self.environments, selected, clock=self._clock)
 
+    def _check_plan(self, environment: str, body: bytes) -> tuple[Lint, ...]:
+        return self.check_plan(environment, body)
+
     def watch_environment(self) -> None:
         """Map again: records that name no environment go to another one."""
         self._map_again()
@@ -306,9 +321,9 @@ class PayloadInspector(HasCommands, Panel):
         if shown is None or not self.is_mounted:
             return
         if self.detail is not None:
-            self._show(inspect_delivery(self.detail, self.builder(), self._clock.now(), remapped=shown.remapped))
+            self._show_delivery(self.detail, remapped=shown.remapped)
         elif shown.record is not None:
-            self._show(inspect_record(shown.record, self.builder(), self._clock.now(), edited=shown.edited))
+            self._show_inspected(shown.record, edited=shown.edited)
 
     # -- edits that were not sent --------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 from sprig_tui.clock import Clock
 from sprig_tui.console.notify import notify, notify_error, notify_warning
-from sprig_tui.console.payload.inspection import has_problems
+from sprig_tui.console.payload.inspection import PlanCheck, has_problems, no_plan
 from sprig_tui.console.payload.record_file import RecordFile, StoppedError
 from sprig_tui.console.payload.summary import RecordPosition
 from sprig_tui.errors import InputError
@@ -126,7 +126,9 @@ class RecordBrowser:
         finally:
             self.counting = False
 
-    async def find_problems(self, problems: ProblemIndex, builder: EntryBuilder, now_ms: int) -> None:
+    async def find_problems(
+        self, problems: ProblemIndex, builder: EntryBuilder, now_ms: int, check_plan: PlanCheck = no_plan
+    ) -> None:
         """Add every record with problems, until all are checked or they are no longer wanted.
 
         No other thread may use `builder`. Raises InputError.
@@ -137,7 +139,7 @@ class RecordBrowser:
 
         def scan() -> None:
             for number, record in self.file.each(stop):
-                if has_problems(record, builder, now_ms):
+                if has_problems(record, builder, now_ms, check_plan):
                     problems.numbers.append(number)
             problems.complete = True
 
@@ -178,15 +180,17 @@ class RecordNavigator:
         owner: Widget,
         clock: Clock,
         make_builder: Callable[[], EntryBuilder],
+        check_plan: PlanCheck,
         *,
         on_record: Callable[[RecordRef, Record], None],
         on_progress: Callable[[str], None],
         on_position: Callable[[bool], None],
     ) -> None:
-        """`make_builder` makes a builder for the thread that looks for problems."""
+        """`make_builder` makes a builder for the thread that looks for problems, `check_plan` is called there, too."""
         self._owner = owner
         self._clock = clock
         self._make_builder = make_builder
+        self._check_plan = check_plan
         self._on_record, self._on_progress, self._on_position = on_record, on_progress, on_position
         self.browser: RecordBrowser | None = None
         """The open file."""
@@ -317,7 +321,7 @@ class RecordNavigator:
     async def _find_problems(self, browser: RecordBrowser, problems: ProblemIndex) -> None:
         self._start_timer()
         try:
-            await browser.find_problems(problems, self._make_builder(), self._clock.now())
+            await browser.find_problems(problems, self._make_builder(), self._clock.now(), self._check_plan)
         except InputError as error:
             notify_error(self._owner.app, error)
         self._tick()
