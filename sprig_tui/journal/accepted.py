@@ -35,6 +35,7 @@ class AcceptedBin(Struct, frozen=True, gc=False):
     unanswered: tuple[tuple[int, int], ...] = ()
     """Sends beside the accepted ones that may have arrived: (start of the bin of the first acceptance, 0 for never
     accepted; how many)."""
+    width: int = FINE_BIN_MS
 
 
 _UNANSWERED, _REPEAT, _FIRST = range(3)
@@ -107,8 +108,10 @@ def _sent(by: Placeholders) -> str:
         f" AND {by.own_attempts}"
     )
     return (
-        # a requeued delivery has its last attempt in the history too: UNION leaves one of the two
-        f"sent AS (SELECT {columns} FROM deliveries d JOIN attempts a ON a.id = d.attempt WHERE {where}"
+        # all but the last attempt of a delivery are in the history; a requeued one has its last there too, and UNION
+        # leaves one of the two
+        f"sent AS (SELECT {columns} FROM (SELECT DISTINCT delivery FROM history) h"
+        f" JOIN deliveries d ON d.id = h.delivery JOIN attempts a ON a.id = d.attempt WHERE {where}"
         f" UNION SELECT {columns} FROM history h JOIN deliveries d ON d.id = h.delivery"
         f" JOIN attempts a ON a.id = h.attempt WHERE {where})"
     )
@@ -125,8 +128,13 @@ def _bin_start(time: str, by: Placeholders) -> str:
 
 def bin_start(time: int, since: int, until: int) -> int:
     """Start of the bin of a time, for a window."""
+    return time - time % bin_width(time, since, until)
+
+
+def bin_width(time: int, since: int, until: int) -> int:
+    """Width of the bin of a time, for a window."""
     is_fine = until - since <= MAX_FINE_WINDOW_MS or not EDGE_MS <= time % _HOUR_MS < _HOUR_MS - EDGE_MS
-    return time - time % (FINE_BIN_MS if is_fine else COARSE_BIN_MS)
+    return FINE_BIN_MS if is_fine else COARSE_BIN_MS
 
 
 def bins_from_rows(
@@ -161,6 +169,7 @@ def bins_from_rows(
             accepted.get(start, 0),
             tuple(sorted(repeats[start].items())) if start in repeats else (),
             tuple(sorted(unanswered[start].items())) if start in unanswered else (),
+            bin_width(start, since, until),
         )
         for start in sorted({*accepted, *unanswered})
     )

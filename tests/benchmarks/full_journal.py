@@ -1,14 +1,30 @@
-"""Large journal for benchmarks: a million deliveries in every state, as traffic would have left them."""
+"""Large journal for benchmarks: a million deliveries in every state, as traffic would have left them.
+
+    python tests/benchmarks/full_journal.py [COUNT] [--accepted] [--repeats 100000]
+
+`--accepted` also measures `Journal.accepted` and `accepted_ids` over all of it, in the file and in a copy of it on
+PostgreSQL, before and after so many deliveries were replayed under their ids.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import hashlib
+import resource
+import shutil
 import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.postgres_databases import create_database
+from support.postgres_server import PostgresServer
+
 from sprig_tui.journal.base import ClaimRequest, Journal
+from sprig_tui.journal.postgres import PostgresJournal, migrate
+from sprig_tui.journal.postgres.copy_from_sqlite import copy_journal
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 
@@ -101,5 +117,62 @@ def full_journal(count: int = 1_000_000, folder: Path = Path("/tmp/sprig-tui-ben
     return path
 
 
+async def _measure_accepted(journal: Journal, name: str) -> None:
+    """Print the best of three, over a window that holds everything."""
+    until = time.time_ns() // 1_000_000 + 60_000
+    since = until - 30 * 86_400_000
+    walls, cpus, id_walls = [], [], []
+    for _ in range(3):
+        begun, cpu = time.perf_counter(), time.process_time()
+        bins = await journal.accepted("production", since=since, until=until)
+        walls.append(time.perf_counter() - begun)
+        cpus.append(time.process_time() - cpu)
+        begun = time.perf_counter()
+        ids = await journal.accepted_ids("production", since, until)
+        id_walls.append(time.perf_counter() - begun)
+    print(
+        f"{name}: accepted {min(walls):.2f} s ({min(cpus):.2f} s of this process's CPU,"
+        f" {len(bins):,} bins, {sum(one.first for one in bins):,} ids, {sum(one.sends for one in bins):,} sends);"
+        f" accepted_ids {min(id_walls):.2f} s ({len(ids):,} ids);"
+        f" peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB"
+    )
+
+
+async def _replay(journal: Journal, count: int) -> None:
+    """Deliver the first so many of production again."""
+    until = time.time_ns() // 1_000_000
+    ids = (await journal.accepted_ids("production", 0, until))[:count]
+    for start in range(0, len(ids), CHUNK_ROWS):
+        await journal.requeue(ids[start : start + CHUNK_ROWS])
+    await _settle_all(journal, "production")
+
+
+async def measure_accepted(path: Path, repeats: int) -> None:
+    """Measure both stores; the file itself is left as it is."""
+    copy = path.with_suffix(".copy.db")
+    shutil.copyfile(path, copy)
+    try:
+        with PostgresServer() as server:
+            url = create_database(server.url())
+            await migrate(url)
+            await copy_journal(str(copy), url, on_progress=lambda _: None)
+            for name, journal in (("sqlite", SQLiteJournal(copy)), ("postgres", PostgresJournal(url))):
+                async with journal:
+                    await _measure_accepted(journal, name)
+                    await _replay(journal, repeats)
+                    await _measure_accepted(journal, f"{name}, {repeats:,} replayed")
+    finally:
+        for old in copy.parent.glob(f"{copy.name}*"):
+            old.unlink()
+
+
 if __name__ == "__main__":
-    print(full_journal(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("count", type=int, nargs="?", default=1_000_000)
+    parser.add_argument("--accepted", action="store_true")
+    parser.add_argument("--repeats", type=int, default=100_000)
+    options = parser.parse_args()
+    made = full_journal(options.count)
+    print(made)
+    if options.accepted:
+        asyncio.run(measure_accepted(made, options.repeats))

@@ -171,6 +171,7 @@ async def test_long_window_has_coarse_bins_away_from_full_hours(journal, entry, 
         await send(at, latency_ms=0)
     found = await bins(journal, since=START - 12 * HOUR, until=START + 12 * HOUR)
     assert [one.start - START for one in found] == [-120_200, 119_900, 1_770_000, 1_800_000]
+    assert [one.width for one in found] == [100, 100, 30_000, 30_000]
     assert [one.start for one in found] == [bin_start(at, START - 12 * HOUR, START + 12 * HOUR) for at in times]
     short = await bins(journal)
     assert [one.start - START for one in short] == [-120_200, 119_900, 1_799_900, 1_800_000]

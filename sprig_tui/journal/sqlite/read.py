@@ -263,7 +263,11 @@ def count_by_state(connection: sqlite3.Connection, first_id: int, last_id: int) 
 
 
 _ACCEPTED = Placeholders(
-    environment="?1", since="?2", until="?3", endpoint="?4", time="CAST(a.started_at + a.latency_ms AS INTEGER)"
+    environment=":environment",
+    since=":since",
+    until=":until",
+    endpoint=":endpoint",
+    time="CAST(a.started_at + a.latency_ms AS INTEGER)",
 )
 _FIRSTS_SQL, _SENDS_SQL, _ACCEPTED_IDS_SQL = firsts_sql(_ACCEPTED), sends_sql(_ACCEPTED), ids_sql(_ACCEPTED)
 
@@ -272,7 +276,7 @@ def read_accepted(
     connection: sqlite3.Connection, environment: str, since: int, until: int, endpoint: str
 ) -> tuple[AcceptedBin, ...]:
     """Accepted sends in bins."""
-    values = (environment, since, until, endpoint)
+    values = {"environment": environment, "since": since, "until": until, "endpoint": endpoint}
     return bins_from_rows(
         connection.execute(_FIRSTS_SQL, values).fetchall(),
         connection.execute(_SENDS_SQL, values).fetchall(),
@@ -285,5 +289,5 @@ def read_accepted_ids(
     connection: sqlite3.Connection, environment: str, since: int, until: int, endpoint: str
 ) -> tuple[int, ...]:
     """Ids of deliveries whose last accepted send lies in the window."""
-    rows = connection.execute(_ACCEPTED_IDS_SQL, (environment, since, until, endpoint)).fetchall()
-    return tuple(row[0] for row in rows)
+    values = {"environment": environment, "since": since, "until": until, "endpoint": endpoint}
+    return tuple(row[0] for row in connection.execute(_ACCEPTED_IDS_SQL, values).fetchall())
