@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from textual import events
 from textual.message import Message
 
-from sprig_tui.console.textual_private import TerminalDriver
+from sprig_tui.console.textual_private import MAX_QUEUED_WRITES, TerminalDriver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,6 +26,8 @@ INPUT_POLL_S = 0.1
 """Seconds between two checks whether the console ends."""
 MAX_READ_BYTES = 4096
 """A read of this length is followed by more of the same write."""
+MAX_QUEUED_FRAME_WRITES = MAX_QUEUED_WRITES // 2
+"""Writes that may wait for the terminal before frames are dropped; the rest is room for what is no frame."""
 
 
 def can_be_resumed() -> bool:
@@ -42,7 +44,8 @@ class HangupDriver(TerminalDriver):
 
     def __init__(self, app: Any, **settings: Any) -> None:
         super().__init__(app, **settings)
-        self.set_output(_SafeOutput(cast("TextIO", sys.__stderr__), self._on_hangup))
+        self.set_output(_SafeOutput(cast("TextIO", sys.__stderr__), self._on_hangup, self._on_written))
+        self._dropped_frame = False
         self._lock = threading.Lock()
         self._lost = False
         self._watch: threading.Thread | None = None
@@ -56,6 +59,25 @@ class HangupDriver(TerminalDriver):
         if self._watch is None:
             self._watch = threading.Thread(target=self._watch_for_end, name="terminal-watch", daemon=True)
             self._watch.start()
+
+    def takes_frame(self) -> bool:
+        """Whether a frame can be written without waiting for the terminal.
+
+        A terminal that takes nothing (a stalled connection, ctrl+s) must not stop the engine, which shares the event
+        loop. Once the terminal takes output again, the whole screen is painted.
+        """
+        if self.queued_writes() < MAX_QUEUED_FRAME_WRITES:
+            return True
+        self._dropped_frame = True
+        # looked at again: the writing thread may have written everything before the line above
+        return self.queued_writes() < MAX_QUEUED_FRAME_WRITES
+
+    def _on_written(self) -> None:
+        """Everything that was queued is written; called in the writing thread."""
+        if self._dropped_frame:
+            self._dropped_frame = False
+            with suppress(RuntimeError):  # the loop has ended, and so has the app
+                self.call_app(lambda app: app.refresh())
 
     def run_input_thread(self) -> None:
         """Read as Textual does, but give all keys of one read one time; a read error means that the terminal is gone.
@@ -112,9 +134,10 @@ class HangupDriver(TerminalDriver):
 class _SafeOutput:
     """Output of the driver; an error means that the terminal is gone, and the writing thread survives it."""
 
-    def __init__(self, file: TextIO, on_hangup: Callable[[], None]) -> None:
+    def __init__(self, file: TextIO, on_hangup: Callable[[], None], on_written: Callable[[], None]) -> None:
         self._file = file
         self._on_hangup = on_hangup
+        self._on_written = on_written
 
     def write(self, text: str) -> None:
         try:
@@ -127,6 +150,8 @@ class _SafeOutput:
             self._file.flush()
         except OSError:
             self._on_hangup()
+        else:
+            self._on_written()
 
     def fileno(self) -> int:
         return self._file.fileno()

@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from textual._xterm_parser import XTermParser
 from textual.app import App
+from textual.drivers._writer_thread import MAX_QUEUED_WRITES
 from textual.drivers.linux_driver import LinuxDriver
 from textual.scroll_view import ScrollView
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.palette import Palette
     from textual.filter import LineFilter
     from textual.geometry import Size
+    from textual.screen import Screen
     from textual.scrollbar import ScrollBar
+
+__all__ = ["MAX_QUEUED_WRITES"]
 
 
 class TerminalOutput(Protocol):
@@ -40,6 +45,11 @@ class TextualApp(App[int]):
         """The text that the shell shows after an unexpected error ended the app."""
         raise NotImplementedError
 
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        driver = self._driver
+        if renderable is None or not isinstance(driver, TerminalDriver) or driver.takes_frame():
+            super()._display(screen, renderable)
+
     def _fatal_error(self) -> None:
         error = sys.exc_info()[1] or self._exception
         self._exit_renderables.append(self.fatal_error_text(error))
@@ -52,6 +62,14 @@ class TerminalDriver(LinuxDriver):
     def set_output(self, output: TerminalOutput) -> None:
         """Write to this from now on."""
         self._file = cast("Any", output)
+
+    def takes_frame(self) -> bool:
+        """Whether a frame can be written now; it is dropped otherwise, and the driver has the screen painted later."""
+        return True
+
+    def queued_writes(self) -> int:
+        """Writes that wait for the terminal; at MAX_QUEUED_WRITES the next one blocks the whole event loop."""
+        return self._writer_thread._queue.qsize() if self._writer_thread else 0
 
     def new_parser(self) -> XTermParser:
         """A parser of what the terminal sends."""

@@ -7,6 +7,7 @@ from rich.palette import Palette
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.driver import Driver
+from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import Monochrome
 from textual.geometry import Size
@@ -20,6 +21,7 @@ from sprig_tui.console import textual_private
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
+        (App, "_display"),
         (App, "_fatal_error"),
         (App, "_close_messages_no_wait"),
         (App, "_handle_exception"),
@@ -45,6 +47,8 @@ def test_textual_has_private_method(owner, name):
         (Driver, "_auto_restart"),
         (LinuxDriver, "_file"),
         (LinuxDriver, "_must_signal_resume"),
+        (LinuxDriver, "_writer_thread"),
+        (WriterThread, "_queue"),
     ],
 )
 def test_textual_sets_private_attribute(owner, name):

@@ -176,6 +176,16 @@ class Terminal:
     def _unread_bytes(self) -> int:
         return int(struct.unpack("i", fcntl.ioctl(self.slave, termios.FIONREAD, b"\0" * 4))[0])
 
+    def press_unread(self, key: str) -> None:
+        """One key, of a person whose terminal has stalled: nothing that is written to it is read."""
+        time.sleep(max(0.0, self._written_at + PACE_S - time.monotonic()))
+        os.write(self.master, key.encode())
+        deadline = time.monotonic() + PATIENCE_S
+        while self._unread_bytes():
+            assert time.monotonic() < deadline, "the key is never taken"
+            time.sleep(0.001)
+        self._written_at = time.monotonic()
+
     def press(self, *keys: str) -> None:
         """Keys one at a time, each in a write of its own, at a pace that no burst has."""
         for key in keys:
