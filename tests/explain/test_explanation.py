@@ -10,31 +10,23 @@ from typing import Any
 import msgspec
 import pytest
 from support.clocks import NOW_MS, ManualClock
-from support.explained_workspace import EVENT, KEY, PROFILE_TOKEN, SPACE, TOKEN, ExplainedWorkspace
+from support.explained_workspace import (
+    ENDPOINT,
+    EVENT,
+    KEY,
+    PROFILE_TOKEN,
+    SPACE,
+    TOKEN,
+    ExplainedWorkspace,
+    make_detail,
+)
 
 from sprig_tui.config.paths import Paths, paths_in_folder
 from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.config.tracking_plans import load_plan_lints, plans_file
 from sprig_tui.explain.explanation import collect, explain
 from sprig_tui.explain.model import Answer, Check, Explanation, Line, Obstacle
-from sprig_tui.journal.records import Delivery, DeliveryDetail, State
-
-HOUR_AGO = NOW_MS - 3_600_000
-ENDPOINT = "http://127.0.0.1:9"
-
-
-def make_detail(body: dict[str, Any] | None = None, **fields: Any) -> DeliveryDetail:
-    call = {"messageId": "sprig-1", "type": "track", "event": EVENT, "userId": "u1", "properties": {"score": 4}}
-    values: dict[str, Any] = {
-        "id": 41, "environment": "production", "message_id": "sprig-1", "state": State.DELIVERED, "reason": "",
-        "detail": "", "survey_id": "1", "survey_name": "Checkout", "user_id": "u1", "question_type": "RATING",
-        "answer": "4", "answered_at": HOUR_AGO - 1_000, "added_at": HOUR_AGO - 500, "due_at": 0, "attempts": 1,
-        "status": 200, "error": "", "latency_ms": 40.0, "settled_at": HOUR_AGO, "source": "a.json", "line": 1,
-        "leased": False, "size": 200, "edited": False, "origin_id": 0, "endpoint": ENDPOINT,
-    }  # fmt: skip
-    return DeliveryDetail(
-        delivery=Delivery(**(values | fields)), raw=b"", body=msgspec.json.encode(call | (body or {})), history=()
-    )
+from sprig_tui.journal.records import DeliveryDetail, State
 
 
 @pytest.fixture

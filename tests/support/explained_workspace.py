@@ -8,11 +8,32 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import msgspec
+
+from sprig_tui.journal.records import Delivery, DeliveryDetail, State
+from support.clocks import NOW_MS
+
 TOKEN = "sgp_inventedTokenOfTheExplainedWorkspace0123456789ab"
 PROFILE_TOKEN = "inventedTokenOfTheProfileApiOfOneSpace"
 SPACE = "spa_invented"
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 EVENT = "SDK - Submitted - Survey Response"
+ENDPOINT = "http://127.0.0.1:9"
+HOUR_AGO = NOW_MS - 3_600_000
+
+
+def make_detail(body: dict[str, Any] | None = None, **fields: Any) -> DeliveryDetail:
+    call = {"messageId": "sprig-1", "type": "track", "event": EVENT, "userId": "u1", "properties": {"score": 4}}
+    values: dict[str, Any] = {
+        "id": 41, "environment": "production", "message_id": "sprig-1", "state": State.DELIVERED, "reason": "",
+        "detail": "", "survey_id": "1", "survey_name": "Checkout", "user_id": "u1", "question_type": "RATING",
+        "answer": "4", "answered_at": HOUR_AGO - 1_000, "added_at": HOUR_AGO - 500, "due_at": 0, "attempts": 1,
+        "status": 200, "error": "", "latency_ms": 40.0, "settled_at": HOUR_AGO, "source": "a.json", "line": 1,
+        "leased": False, "size": 200, "edited": False, "origin_id": 0, "endpoint": ENDPOINT,
+    }  # fmt: skip
+    return DeliveryDetail(
+        delivery=Delivery(**(values | fields)), raw=b"", body=msgspec.json.encode(call | (body or {})), history=()
+    )
 
 
 class ExplainedWorkspace:
