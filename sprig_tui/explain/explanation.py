@@ -127,6 +127,7 @@ class _Workspace:
             self._call,
             environment=self._environment,
             environments=self._settings.environments,
+            taken_at=self._taken_at,
             on_plan=self._store_plan,
         )
         last: Line | None = None

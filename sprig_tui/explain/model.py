@@ -106,7 +106,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
 _TITLES = {
     Check.TAKEN: "Segment's Tracking API took it",
     Check.INTEGRATIONS: "the call is meant for every destination",
-    Check.KEY: "the key belongs to a source of the workspace",
+    Check.KEY: "the key that is set now belongs to a source of the workspace",
     Check.SOURCE_FITS: "the source {subject} is the one of this environment",
     Check.SOURCE_ENABLED: "the source {subject} is enabled",
     Check.USER: "the user is neither suppressed nor deleted",

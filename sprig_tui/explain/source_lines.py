@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 
 from sprig_tui.clock import Clock
 from sprig_tui.config.environment import Environment
-from sprig_tui.errors import SegmentApiError, SprigTuiError
+from sprig_tui.errors import SprigTuiError
 from sprig_tui.explain.answers import failed, unknown
 from sprig_tui.explain.asking import Asking
 from sprig_tui.explain.call import Call
@@ -26,6 +26,7 @@ OnPlan = Callable[[TrackingPlan | None, str], None]
 NO_CALL_WHY = "there is no call: nothing could be mapped"
 _SHOWN_VIOLATIONS = 3
 _VOID_STATUSES = ("FAILED", "INVALID", "NOT_SUPPORTED")
+_DELETES_ONLY = ("DELETE_ONLY", "DELETE_INTERNAL")
 
 
 class SourceLines:
@@ -40,6 +41,7 @@ class SourceLines:
         *,
         environment: Environment,
         environments: Collection[str],
+        taken_at: int,
         on_plan: OnPlan,
     ) -> None:
         self._api = api
@@ -48,6 +50,7 @@ class SourceLines:
         self._call = call
         self._environment = environment
         self._environments = environments
+        self._taken_at = taken_at
         self._on_plan = on_plan
         self.source: Source | None = None
         """The source of the key; None while it is unknown, or where the workspace has none of this key."""
@@ -182,7 +185,7 @@ class SourceLines:
             regulations = await self._asking.ask(self._api.regulations)
         except SprigTuiError as error:
             problem = problem or error
-        return user_line(user, suppressed, regulations, problem, self._clock.now())
+        return user_line(user, suppressed, regulations, problem, taken_at=self._taken_at, now=self._clock.now())
 
 
 async def fetch_plan(api: PublicApiClient, asking: Asking, details: SourceDetails, event: str) -> TrackingPlan:
@@ -228,12 +231,17 @@ def user_line(
     user: str,
     suppressed: tuple[Suppression, ...],
     regulations: tuple[Regulation, ...],
-    problem: SegmentApiError | SprigTuiError | None,
+    problem: SprigTuiError | None,
+    *,
+    taken_at: int,
     now: int,
 ) -> Line:
-    """Whether the lists have the user; `problem` is the error of a list that could not be had."""
+    """Whether the lists have the user; `problem` is the error of a list that could not be had.
+
+    `taken_at` is when Segment took the call, 0 if it did not: a deletion that was done before does not touch it.
+    """
     listed = any(user in entry.subject_ids for entry in suppressed if entry.subject_type == USER_ID)
-    last = _last_request(user, regulations)
+    last = _last_request(user, regulations, taken_at)
     if listed or (last is not None and last.kind != "UNSUPPRESS"):
         if last is not None and last.kind != "UNSUPPRESS":
             day = f" of {local_time(last.created):%Y-%m-%d}" if last.created else ""
@@ -249,7 +257,7 @@ def user_line(
     return Line(check=Check.USER, answer=Answer.YES, evidence=evidence, source=Origin.PUBLIC_API, at=now)
 
 
-def _last_request(user: str, regulations: tuple[Regulation, ...]) -> Regulation | None:
+def _last_request(user: str, regulations: tuple[Regulation, ...], taken_at: int) -> Regulation | None:
     """The newest request in force that names the user."""
     named = (
         request
@@ -257,5 +265,11 @@ def _last_request(user: str, regulations: tuple[Regulation, ...]) -> Regulation 
         if request.subject_type in (USER_ID, "")
         and request.status not in _VOID_STATUSES
         and user in request.subject_ids
+        and not (request.kind in _DELETES_ONLY and _is_over(request, taken_at))
     )
     return max(named, key=lambda request: request.created, default=None)
+
+
+def _is_over(request: Regulation, taken_at: int) -> bool:
+    """Whether it was done before Segment took the call, or before the call is sent at all."""
+    return bool(request.finished) and (not taken_at or request.finished < taken_at)

@@ -45,7 +45,7 @@ def test_each_line_ends_in_its_answer_with_evidence_source_and_time(
     assert lines[0].startswith("1  production  Checkout effort  acct_1")
     assert "✓ Segment's Tracking API took it: yes" in lines
     assert any(line.startswith(f"    200 from {sink.url} (journal, ") for line in lines)
-    assert "✓ the key belongs to a source of the workspace: yes" in lines
+    assert "✓ the key that is set now belongs to a source of the workspace: yes" in lines
     assert "? the source Acme production kept what came in that hour: cannot be known" in lines
     assert TOKEN not in done.out + done.err
     assert PROFILE_TOKEN not in done.out + done.err

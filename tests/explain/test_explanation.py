@@ -146,6 +146,13 @@ def regulation(kind: str, status: str, month: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+async def test_a_deletion_that_was_done_before_does_not_touch_the_call(ask: Ask, workspace: ExplainedWorkspace) -> None:
+    workspace.regulations = [regulation("DELETE_ONLY", "FINISHED", 1) | {"finishedAt": "2026-01-20T00:00:00Z"}]
+    assert line_of(await ask(), Check.USER).answer is Answer.YES
+    workspace.regulations = [regulation("DELETE_ONLY", "FINISHED", 1) | {"finishedAt": "2026-09-30T00:00:00Z"}]
+    assert line_of(await ask(), Check.USER).answer is Answer.NO
+
+
 async def test_a_request_that_was_taken_back_or_failed_suppresses_nobody(
     ask: Ask, workspace: ExplainedWorkspace
 ) -> None:
