@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -11,7 +10,7 @@ from sprig_tui.errors import SprigTuiError
 from sprig_tui.explain.answers import failed, unknown
 from sprig_tui.explain.asking import Asking
 from sprig_tui.explain.call import Call, admits
-from sprig_tui.explain.hour_counts import AGE_TEXTS, Window, age_obstacle, hour_of, judge, of_event
+from sprig_tui.explain.hour_counts import AGE_TEXTS, Discards, Window, age_obstacle, hour_of, judge, of_event
 from sprig_tui.explain.model import Answer, Check, Line, Obstacle, Origin
 from sprig_tui.explain.source_lines import NO_CALL_WHY
 from sprig_tui.explain.trigger import matches
@@ -190,7 +189,7 @@ class DestinationLines:
             return failed(check, error, at=self._clock.now(), subject=name)
         return self._counted(check, name, delivered.total(), filtered + given_up, window, "delivered")
 
-    async def _count(self, step: Step, window: Window, destination_id: str = "") -> Counter[str]:
+    async def _count(self, step: Step, window: Window, destination_id: str = "") -> Discards:
         grouping = ("eventName",) if step in (Step.RECEIVED, Step.DELIVERED) else ("eventName", "discardReason")
         rows = await self._asking.ask(
             lambda: self._api.delivery_metric(
@@ -203,7 +202,7 @@ class DestinationLines:
                 group_by=grouping,
             )
         )
-        return of_event(rows, self._call.event if self._call else "")
+        return of_event(step, rows, self._call.event if self._call else "")
 
     def _count_obstacle(self) -> Obstacle | None:
         if not self._taken_at:
@@ -219,9 +218,7 @@ class DestinationLines:
         found = obstacle or Obstacle.UNCLEAR
         return self._unknown(check, name, found, texts.get(found, ""))
 
-    def _counted(
-        self, check: Check, name: str, arrived: int, discards: Counter[str], window: Window, verb: str
-    ) -> Line:
+    def _counted(self, check: Check, name: str, arrived: int, discards: Discards, window: Window, verb: str) -> Line:
         verdict = judge(arrived, discards, window, verb=verb)
         return Line(
             check=check,

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from sprig_tui.explain.model import Answer, Obstacle
 from sprig_tui.formatting import local_time
-from sprig_tui.segment.metrics import Granularity, MetricRow
+from sprig_tui.reconcile.reasons import reason_text
+from sprig_tui.segment.metrics import Granularity, MetricRow, Step
 
 HOLD_BACK_MS = 5 * 60_000
 """Age at which Segment's counts agree with each other (Delivery Overview of its app waits as long)."""
@@ -61,16 +62,20 @@ AGE_TEXTS = {
 }
 
 
-def of_event(rows: Iterable[MetricRow], event: str) -> Counter[str]:
-    """Events of our name by discard reason; an empty reason where the answer gives none."""
-    counted: Counter[str] = Counter()
+Discards = Counter[tuple[Step, str]]
+"""Events by step and discard reason; an empty reason where the answer gives none."""
+
+
+def of_event(step: Step, rows: Iterable[MetricRow], event: str) -> Discards:
+    """The events of our name."""
+    counted: Discards = Counter()
     for row in rows:
         if row.event_name == event:
-            counted[row.discard_reason] += row.total
+            counted[step, row.discard_reason] += row.total
     return counted
 
 
-def judge(arrived: int, discards: Counter[str], window: Window, *, verb: str, explain_reason: str = "") -> Counted:
+def judge(arrived: int, discards: Discards, window: Window, *, verb: str) -> Counted:
     """What the counts of a step say: none discarded, all discarded, or some, and then not which.
 
     `arrived` is what went through; `verb` says how, such as `received`.
@@ -81,11 +86,12 @@ def judge(arrived: int, discards: Counter[str], window: Window, *, verb: str, ex
         return Counted(Answer.NO, f"none of this event counted {hours}", "what was sent there did not get so far")
     if not lost:
         return Counted(Answer.YES, f"{arrived:,} {verb} {hours}, none discarded")
-    reasons = ", ".join(
-        f"{reason or 'no reason given'} {count:,}" for reason, count in discards.most_common(_SHOWN_REASONS)
-    )
+    found = discards.most_common(_SHOWN_REASONS)
+    reasons = ", ".join(f"{reason or 'no reason given'} {count:,}" for (_, reason), count in found)
+    (step, reason), _ = found[0]
+    meaning = reason_text(step, reason)
     if not arrived:
-        return Counted(Answer.NO, f"all {lost:,} {hours} discarded: {reasons}", explain_reason)
+        return Counted(Answer.NO, f"all {lost:,} {hours} discarded: {reasons}", meaning)
     evidence = f"{arrived:,} {verb} {hours}, {lost:,} discarded: {reasons}"
-    why = "counts do not say which" + (f"; {explain_reason}" if explain_reason else "")
+    why = "; ".join(part for part in ("counts do not say which", meaning) if part)
     return Counted(Answer.UNKNOWN, evidence, why, Obstacle.UNCLEAR)

@@ -275,6 +275,7 @@ async def test_counts_name_the_reason_but_not_the_answer(ask: Ask, workspace: Ex
     assert line.answer is Answer.UNKNOWN
     assert "5 delivered" in line.evidence
     assert "2 discarded: FILTERED_BY_RULES 2" in line.evidence
+    assert line.why.startswith("counts do not say which; a filter of the destination matched")
     workspace.counts["successful-delivery"] = []
     assert line_of(await ask(), Check.DESTINATION_COUNTS).answer is Answer.NO
     workspace.counts = {}
