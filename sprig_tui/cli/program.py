@@ -30,6 +30,7 @@ COMMANDS = {
     "withdraw": "Take queued deliveries back before they are sent.",
     "log": "The journal: every delivery, its state and reason.",
     "explain": "Why one answer is, or is not, where it should be.",
+    "reconcile": "Compare what was delivered with what Segment counted.",
     "run": "Deliver what is queued until stopped.",
     "status": "Lanes, counts, and the live workers of every machine.",
     "pull": "Read new answers from Sprig's REST API, and deliver them.",

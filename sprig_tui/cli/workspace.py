@@ -134,10 +134,10 @@ def _sharing(settings: Settings, environment: Environment, source: Source) -> It
 
 
 def events_text(events: int, event: str) -> str:
-    """Such as `it got 'SDK - Submitted - Survey Response' 1,204 times in the last 24 hours`."""
+    """Such as `it got 'SDK - Submitted - Survey Response' 1,204 times in the 24 hours up to a minute ago`."""
     if not events:
-        return f"it got no {event!r} in the last 24 hours"
-    return f"it got {event!r} {'once' if events == 1 else f'{events:,} times'} in the last 24 hours"
+        return f"it got no {event!r} in the 24 hours up to a minute ago"
+    return f"it got {event!r} {'once' if events == 1 else f'{events:,} times'} in the 24 hours up to a minute ago"
 
 
 def source_text(source: Source) -> str:

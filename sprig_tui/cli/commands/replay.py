@@ -98,7 +98,7 @@ async def _replay(
             if how["as_json"]:
                 output.write_json({"dry_run": dry_run, "matched": chosen.total, **chosen.as_json()})
             return ExitCode.OK
-        if not yes and not _confirm(settings, chosen, as_new=as_new):
+        if not yes and not confirm_replay(settings, chosen, as_new=as_new):
             return ExitCode.USAGE
         return await run_replay(journal, settings, options, query, chosen, as_new=as_new, **how)
 
@@ -120,7 +120,8 @@ def _report_selection(selection: ReplaySelection, *, as_new: bool) -> None:
         )
 
 
-def _confirm(settings: Settings, selection: ReplaySelection, *, as_new: bool) -> bool:
+def confirm_replay(settings: Settings, selection: ReplaySelection, *, as_new: bool) -> bool:
+    """Ask at the terminal, for each protected environment by its name; False, with a reason, where there is none."""
     if not prompts.is_interactive():
         diagnostics.failure(
             "nothing was replayed: there is no terminal to confirm it at", "add --yes, or --dry-run to count"

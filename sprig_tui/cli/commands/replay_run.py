@@ -6,7 +6,7 @@ import asyncio
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -77,14 +77,7 @@ async def select_deliveries(
 
     `environments` are those of this run; they give each delivery its endpoint.
     """
-    chosen = ReplaySelection(
-        ids=array("q"),
-        by_id=bool(ids),
-        tally=Counter(),
-        environments=Counter(),
-        in_place=array("q"),
-        redirected=Counter(),
-    )
+    chosen = _empty_selection(by_id=bool(ids))
     now = SystemClock().now()
     if not ids:
         async for delivery in iter_matching(journal, query):
@@ -97,6 +90,32 @@ async def select_deliveries(
             return None
         _add_to_selection(chosen, found.delivery, environments, now)
     return chosen
+
+
+async def select_listed(
+    journal: Journal, ids: Sequence[int], environments: Mapping[str, Environment]
+) -> ReplaySelection:
+    """Select these deliveries (ascending ids), a page at a time: there may be very many. Missing ones are left out."""
+    chosen = _empty_selection(by_id=True)
+    now, wanted = SystemClock().now(), array("q", ids)
+    if wanted:
+        async for delivery in iter_matching(journal, Query(), wanted[0] - 1):
+            if delivery.id > wanted[-1]:
+                break
+            if _contains(wanted, delivery.id):
+                _add_to_selection(chosen, delivery, environments, now)
+    return chosen
+
+
+def _empty_selection(*, by_id: bool) -> ReplaySelection:
+    return ReplaySelection(
+        ids=array("q"),
+        by_id=by_id,
+        tally=Counter(),
+        environments=Counter(),
+        in_place=array("q"),
+        redirected=Counter(),
+    )
 
 
 def _add_to_selection(

@@ -1,0 +1,210 @@
+"""Command `reconcile`: compares what was delivered with what Segment counted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.context import existing_journal_session, open_settings
+from sprig_tui.cli.options import DURATION_TYPE, ENVIRONMENT_TYPE, command, json_option, yes_option
+from sprig_tui.errors import ExitCode, FilterError, SprigTuiError
+
+if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.journal.base import Journal
+    from sprig_tui.reconcile.model import Report
+    from sprig_tui.reconcile.queries import Progress
+
+MIN_INTERVAL_S = 1.0
+_OPEN_END = 1 << 60
+"""Later than any comparison, ms since 1970: what is not limited ends now."""
+DEFAULT_HOLD_BACK_S = 300.0
+"""Seconds that Segment's counts get to be complete; the same as `reconcile.run.HOLD_BACK_MS`."""
+
+
+@command("reconcile")
+@click.option(
+    "-e", "--environment", "--env", "environment", type=ENVIRONMENT_TYPE, metavar="ENV", help="This one only; else all."
+)
+@click.option("--since", default="24h", show_default=True, help="Delivered since: 2h, 7d, 2026-11-23, today.")
+@click.option("--until", help="Delivered before.")
+@click.option(
+    "--by",
+    type=click.Choice(["minute", "hour", "day"]),
+    help="Which of Segment's counters; hours above 4 h, unless told.",
+)
+@click.option(
+    "--hold-back",
+    type=DURATION_TYPE,
+    default=DEFAULT_HOLD_BACK_S,
+    show_default="5m",
+    help="What is younger is not judged: counts lag. 0s only where they do not, as with sink --workspace.",
+)
+@click.option("--watch", type=DURATION_TYPE, metavar="DURATION", help="Compare again so often, until Ctrl-C.")
+@click.option("--replay-short", is_flag=True, help="Ask to replay what was delivered in the time that is short.")
+@yes_option
+@json_option
+def reconcile(  # noqa: PLR0913, PLR0917 - click passes each option by name
+    environment: str | None,
+    since: str,
+    until: str | None,
+    by: str | None,
+    hold_back: float,
+    watch: float | None,
+    replay_short: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Compare what was delivered with what Segment counted, by the time of delivery.
+
+    Segment's 200 says taken, not arrived. With a token of its Public API (sprig-tui keys workspace) its own counts are
+    asked for: of the source that each environment's key belongs to, and of the destinations behind it, with Segment's
+    reasons for what it dropped. "Short" means that Segment counted fewer answers than were delivered to it; repeats
+    under the same id may or may not be counted, and others may send the same event. Nothing is older than 30 days.
+
+    --replay-short queues what was delivered in the short time again, under the same ids, and delivers it.
+
+    Exit code 0 when it agrees or there is nothing to compare, 1 when something is short, 2 when the config, the key or
+    the token is at fault, 3 when Segment cannot be reached. With --json one object, with --watch one a comparison.
+    """
+    if watch is not None and replay_short:
+        raise click.UsageError("--watch only looks: it does not go with --replay-short")
+    if yes and not replay_short:
+        raise click.UsageError("--yes goes with --replay-short")
+    scope = Scope(environment, since, until, by, hold_back)
+    if watch is not None:
+        return asyncio.run(_watch(scope, max(watch, MIN_INTERVAL_S), as_json=as_json))
+    return asyncio.run(_reconcile_once(scope, replay_short=replay_short, yes=yes, as_json=as_json))
+
+
+class Scope:
+    """What to compare, as it was asked for: ages count from each comparison anew."""
+
+    def __init__(
+        self, environment: str | None, since: str, until: str | None, by: str | None, hold_back_s: float
+    ) -> None:
+        self._environment = environment
+        self._since = since
+        self._until = until
+        self._by = by
+        self._hold_back_s = hold_back_s
+        self.bounds(0)
+
+    def bounds(self, now: int) -> tuple[int, int]:
+        """Since and until, ms since 1970. Raises FilterError."""
+        since = _parse_moment("--since", self._since, now)
+        until = _parse_moment("--until", self._until, now) if self._until is not None else _OPEN_END
+        return since, until
+
+    async def compare(self, settings: Settings, journal: Journal | None) -> Report:
+        """One comparison, which is kept for other commands. Raises ConfigError and JournalError."""
+        from sprig_tui.cli.workspace import public_api
+        from sprig_tui.clock import SystemClock
+        from sprig_tui.config.paths import find_paths
+        from sprig_tui.reconcile import last_report, run
+        from sprig_tui.segment.metrics import Granularity
+
+        clock = SystemClock()
+        since, until = self.bounds(clock.now())
+        if since >= until:
+            raise click.UsageError("--since is not before --until")
+        with diagnostics.ProgressLine() as line:
+
+            def show(progress: Progress) -> None:
+                if diagnostics.is_terminal():
+                    line.update(f"asking Segment: {progress.done:,} of {progress.planned:,}, {progress.what}")
+
+            async with public_api(settings.workspace) as api:
+                report = await run.reconcile(
+                    settings,
+                    journal,
+                    api,
+                    environments=[self._environment] if self._environment else [],
+                    since=since,
+                    until=until,
+                    clock=clock,
+                    on_progress=show,
+                    granularity=Granularity(self._by.upper()) if self._by else None,
+                    hold_back_ms=round(self._hold_back_s * 1000),
+                )
+        last_report.save(find_paths(), report)
+        return report
+
+
+def _parse_moment(option: str, text: str, now: int) -> int:
+    from sprig_tui.journal.filter import parse_moment
+
+    try:
+        return parse_moment(text, now)
+    except FilterError as error:
+        raise click.UsageError(f"{option}: {error.message}; {error.hint}") from error
+
+
+async def _reconcile_once(scope: Scope, *, replay_short: bool, yes: bool, as_json: bool) -> int:
+    settings = open_settings()
+    async with existing_journal_session(settings) as journal:
+        report = await scope.compare(settings, journal)
+        _write(report, as_json=as_json)
+        output.flush()
+        if replay_short and journal is not None:
+            from sprig_tui.cli.commands.reconcile_replay import replay_shortfalls
+
+            replayed = await replay_shortfalls(journal, settings, report, yes=yes, as_json=as_json)
+            if replayed is not None:
+                return replayed
+    return exit_code(report)
+
+
+async def _watch(scope: Scope, interval_s: float, *, as_json: bool) -> int:
+    """Compare until cancelled. The config is read anew each time; only the first failure of it ends the watch."""
+    looks = 0
+    while True:
+        try:
+            settings = open_settings(quiet=looks > 0)
+            async with existing_journal_session(settings) as journal:
+                report = await scope.compare(settings, journal)
+        except SprigTuiError as error:
+            if not looks and error.exit_code is ExitCode.USAGE:
+                raise
+            diagnostics.warning(f"no comparison this time: {error.message}", error.hint)
+        else:
+            if not as_json and not output.clear() and looks:
+                output.write_line()
+            _write(report, as_json=as_json)
+            output.flush()
+        looks += 1
+        await asyncio.sleep(interval_s)
+
+
+def _write(report: Report, *, as_json: bool) -> None:
+    from sprig_tui.cli.commands.reconcile_text import report_json, report_lines
+
+    if as_json:
+        output.write_json(report_json(report))
+    else:
+        output.write_lines(report_lines(report))
+
+
+def exit_code(report: Report) -> ExitCode:
+    """The exit code of a comparison."""
+    from sprig_tui.reconcile.model import Obstacle, Verdict
+
+    found = report.environments
+    if any(one.verdict is Verdict.SHORT for one in found):
+        return ExitCode.REJECTED
+    if any(one.obstacle in (Obstacle.UNREACHABLE, Obstacle.RATE_LIMITED) for one in found):
+        return ExitCode.UNREACHABLE
+    # an environment that has no key and sends nothing is no fault beside one that has
+    idle = (Obstacle.NO_KEY, Obstacle.NOT_IN_WORKSPACE)
+    at_fault = [
+        one
+        for one in found
+        if one.verdict is Verdict.CANNOT_ASK
+        and one.obstacle is not Obstacle.TOO_OLD
+        and (one.obstacle not in idle or any(bucket.sends for bucket in one.buckets))
+    ]
+    nothing_asked = all(one.verdict is Verdict.CANNOT_ASK and one.obstacle is not Obstacle.TOO_OLD for one in found)
+    return ExitCode.USAGE if at_fault or nothing_asked else ExitCode.OK
