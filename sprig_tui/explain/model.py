@@ -118,10 +118,11 @@ _TITLES = {
     Check.FILTERS: "the filters of {subject} let it pass",
     Check.MAPPINGS: "a mapping of {subject} matches",
     Check.DESTINATION_COUNTS: "{subject} got what came in that hour",
-    Check.PROFILE: "Segment has it: the event is in the user's profile",
+    Check.PROFILE: "the event is among those of the user's profile",
 }
 
 
 def title(line: Line) -> str:
     """The question of a line as a statement that its answer confirms or denies. Not sanitized for a terminal."""
-    return _TITLES[line.check].format(subject=line.subject)
+    # without a subject no gap is left
+    return _TITLES[line.check].format(subject=line.subject).replace("  ", " ")

@@ -94,6 +94,7 @@ def test_the_payload_leaves_only_on_request(cli: Run, delivered: Path, workspace
     assert workspace.previewed == []
     done = cli("explain", "1", "--send-payload")
     assert done.code == 1
+    assert "this payload is sent to Segment's Public API" in done.err
     assert "✗ the filters of Amplitude let it pass: no" in done.out
     [sent] = workspace.previewed
     assert sent["payload"]["userId"] == "acct_1"

@@ -388,3 +388,15 @@ async def test_the_plan_that_was_fetched_checks_calls_later(
     assert len(workspace.asked) == asked
     assert stat.S_IMODE(plans_file(paths).stat().st_mode) == 0o600
     assert KEY.encode() not in plans_file(paths).read_bytes()
+
+
+async def test_an_explanation_may_be_left_at_any_line(
+    settings: Settings, paths: Paths, workspace: ExplainedWorkspace
+) -> None:
+    for number in (1, 3, 8):
+        lines = explain(make_detail(), settings, paths, clock=ManualClock())
+        for _ in range(number):
+            await anext(lines)
+        await lines.aclose()
+    asked = len(workspace.asked)
+    assert asked < 3 * 18

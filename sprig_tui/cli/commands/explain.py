@@ -71,6 +71,10 @@ async def _explain(settings: Settings, text: str, *, send_payload: bool, as_json
         return ExitCode.USAGE
     if not as_json:
         output.write_lines(_heading_lines(detail.delivery))
+    if send_payload and settings.workspace.token is not None:
+        diagnostics.info(
+            "this payload is sent to Segment's Public API, which runs the filters of each destination on it"
+        )
     lines: list[Line] = []
     asked = explanation.explain(
         detail, settings, find_paths(), clock=SystemClock(), send_payload=send_payload, on_wait=print_wait
