@@ -31,11 +31,12 @@ class ConfigProblem(Struct, frozen=True):
 
 
 def check_keys(settings: Settings) -> tuple[ConfigProblem, ...]:
-    """Keys of an unusual form, short tokens, keys used twice, and a config with keys that other users can read."""
+    """Keys of an unusual form, short or missing tokens, keys used twice, and keys that other users can read."""
     return (
         *_check_key_format(settings.environments),
         *_check_webhook_tokens(settings.environments),
         *check_shared_keys(settings.environments),
+        *check_reconciliation(settings),
         *check_file_mode(settings),
     )
 
@@ -80,6 +81,19 @@ def check_shared_keys(environments: Mapping[str, Environment]) -> tuple[ConfigPr
                 "Sprig has a key for each environment; give each its own",
             )
             for names in _shared(environments, SPRIG_API_KEY.key)
+        ),
+    )
+
+
+def check_reconciliation(settings: Settings) -> tuple[ConfigProblem, ...]:
+    """Comparisons with Segment's counts that are wanted, and lack the token."""
+    if not settings.reconcile_every_s or settings.workspace.token is not None:
+        return ()
+    return (
+        ConfigProblem(
+            "warning",
+            "reconcile.every is set, but nothing is compared: there is no token of Segment's Public API",
+            "store one with sprig-tui keys workspace",
         ),
     )
 

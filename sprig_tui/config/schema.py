@@ -95,6 +95,12 @@ class DeliveryTable(Struct, frozen=True, forbid_unknown_fields=True):
     gzip: bool | UnsetType = UNSET
 
 
+class ReconcileTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[reconcile]`: comparisons with Segment's counts in the background."""
+
+    every: Duration | None = None
+
+
 class JournalTable(Struct, frozen=True, forbid_unknown_fields=True):
     """`[journal]`: a file, or the URL of a PostgreSQL database."""
 
@@ -102,7 +108,18 @@ class JournalTable(Struct, frozen=True, forbid_unknown_fields=True):
     url: str | None = None
 
 
-KNOWN_TABLES = ("environments", "segment", "sprig", "mapping", "surveys", "delivery", "journal", "console", "keys")
+KNOWN_TABLES = (
+    "environments",
+    "segment",
+    "sprig",
+    "mapping",
+    "surveys",
+    "delivery",
+    "reconcile",
+    "journal",
+    "console",
+    "keys",
+)
 """Known top-level tables; others are ignored, because they may belong to another tool or a newer version."""
 
 

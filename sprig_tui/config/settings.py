@@ -21,6 +21,7 @@ from sprig_tui.config.schema import (
     EnvironmentTable,
     JournalTable,
     MappingTable,
+    ReconcileTable,
     SegmentTable,
     SprigTable,
     SurveyTable,
@@ -54,6 +55,8 @@ MAX_ENVIRONMENTS = 500
 DEFAULT_SPRIG_API_URL = "https://api.sprig.com"
 """Address of Sprig's REST API (v2.2.1, servers)."""
 
+MIN_RECONCILE_INTERVAL_S = 60.0
+
 _ENVIRONMENT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -70,6 +73,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     sprig_api_url: str
     """Address for `pull`, without `/v1`."""
     delivery: DeliverySettings
+    reconcile_every_s: float = 0.0
+    """Seconds between two comparisons with Segment's counts in the background; 0 for none."""
     journal: str
     """File of the journal, or URL of a shared one."""
     console: dict[str, Any]
@@ -154,6 +159,7 @@ def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]
         surveys=rules.surveys,
         sprig_api_url=_sprig_api_url(file, tables, warnings),
         delivery=_delivery_settings(file, tables),
+        reconcile_every_s=_reconcile_interval_s(file, tables),
         journal=_journal_location(file, tables, document.file.parent, paths, environ),
         console=_get_table(file, tables, "console"),
         keys=_keymap_table(file, tables),
@@ -273,6 +279,17 @@ def _delivery_settings(file: str, tables: dict[str, Any]) -> DeliverySettings:
     if chosen.get("timeout") == 0:
         raise ConfigError(f"{file}: delivery.timeout is 0", hint="leave it out for 15 s")
     return DeliverySettings(**chosen)
+
+
+def _reconcile_interval_s(file: str, tables: dict[str, Any]) -> float:
+    every = convert_table(file, ("reconcile",), tables.get("reconcile", {}), ReconcileTable).every
+    seconds = 0.0 if every is None else parse_duration(every, f"{file}: reconcile.every")
+    if 0 < seconds < MIN_RECONCILE_INTERVAL_S:
+        raise ConfigError(
+            f"{file}: reconcile.every is less than {MIN_RECONCILE_INTERVAL_S:g} s",
+            hint='Segment counts by the minute, and limits requests; "15m" is often enough',
+        )
+    return seconds
 
 
 def _journal_location(file: str, tables: dict[str, Any], folder: Path, paths: Paths, environ: Mapping[str, str]) -> str:

@@ -10,7 +10,14 @@ import msgspec
 import pytest
 
 from sprig_tui.config.paths import paths_in_folder
-from sprig_tui.config.schema import DeliveryTable, EnvironmentTable, JournalTable, MappingTable, SurveyTable
+from sprig_tui.config.schema import (
+    DeliveryTable,
+    EnvironmentTable,
+    JournalTable,
+    MappingTable,
+    ReconcileTable,
+    SurveyTable,
+)
 from sprig_tui.config.settings import make_settings
 from sprig_tui.config.toml_file import ConfigFile
 
@@ -20,6 +27,7 @@ TABLES = {
     "[mapping]": MappingTable,
     "[surveys.ID]": SurveyTable,
     "[delivery]": DeliveryTable,
+    "[reconcile]": ReconcileTable,
     "[journal]": JournalTable,
 }
 

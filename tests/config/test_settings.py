@@ -64,6 +64,8 @@ def test_every_setting_is_read(paths: Paths) -> None:
         retry_window = "1h30m"
         timeout = 2
         gzip = true
+        [reconcile]
+        every = "15m"
         [journal]
         path = "j/my.db"
         [console]
@@ -83,6 +85,7 @@ def test_every_setting_is_read(paths: Paths) -> None:
     assert settings.rules.surveys["5120"].created_at == "2025-01-01T00:00:00+00:00"
     assert settings.delivery.retry_window == 5400
     assert settings.delivery.connections == 4
+    assert settings.reconcile_every_s == 900
     assert settings.journal == str(paths.config_file.parent / "j/my.db")
     assert settings.console == {"theme": "nord"}
     assert settings.keys == {"send": "ctrl+s"}
@@ -101,6 +104,9 @@ def test_every_setting_is_read(paths: Paths) -> None:
         ("[delivery]\nmax_retries = 'many'", "delivery.max_retries: expected a whole number", "README"),
         ("[delivery]\nmax_retries = -1", "delivery.max_retries: expected a whole number >= 0", "README"),
         ("[delivery]\nretry_window = 'soon'", "delivery.retry_window: 'soon' is not a duration", "12h"),
+        ("[reconcile]\nevery = 'soon'", "reconcile.every: 'soon' is not a duration", "12h"),
+        ("[reconcile]\nevery = 59", "reconcile.every is less than 60 s", "15m"),
+        ("[reconcile]\nevry = '15m'", "unknown key reconcile.evry", "every"),
         ("[delivery]\ntimeout = 0", "delivery.timeout is 0", "15 s"),
         ("[environments.production]\nrequests_per_second = 0", "requests_per_second: expected a number > 0", "README"),
         (

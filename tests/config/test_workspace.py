@@ -186,3 +186,12 @@ def test_config_with_a_token_readable_by_others_is_a_problem(paths: Paths) -> No
     paths.config_file.write_text(f'[segment]\npublic_api_token = "{TOKEN}"\n')
     paths.config_file.chmod(0o644)
     assert any("others may read it" in finding.message for finding in check_keys(load_settings(paths, {})))
+
+
+def test_comparisons_that_lack_the_token_are_a_warning(paths: Paths) -> None:
+    every = '[reconcile]\nevery = "15m"\n'
+    (problem,) = check_keys(loaded(paths, every))
+    assert "no token of Segment's Public API" in problem.message
+    assert "sprig-tui keys workspace" in problem.hint
+    assert check_keys(loaded(paths, every, SPRIG_TUI_SEGMENT_TOKEN=TOKEN)) == ()
+    assert check_keys(loaded(paths, '[reconcile]\nevery = "0s"\n')) == ()
