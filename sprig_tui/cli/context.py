@@ -15,6 +15,7 @@ from sprig_tui.errors import JournalError, JournalUnreachableError
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
+    from sprig_tui.delivery.suppressed_users import SuppressedUsers
     from sprig_tui.journal.base import Journal
     from sprig_tui.journal.open import PendingJournal
     from sprig_tui.sprig.reader import ReadProgress, RecordReader
@@ -41,6 +42,14 @@ def open_settings(*, quiet: bool = False) -> Settings:
         for name, meant in suggest_tables(settings):
             diagnostics.warning(f"{settings.document.file}: {name} is unknown", f"did you mean {meant}?")
     return settings
+
+
+def load_suppressed(settings: Settings) -> SuppressedUsers:
+    """The stored list of suppressed users; empty without one, and without a token."""
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.delivery.suppressed_users import SuppressedUsersStore
+
+    return SuppressedUsersStore(find_paths().state_dir, settings.workspace).load()
 
 
 def suggest_tables(settings: Settings) -> Iterator[tuple[str, str]]:

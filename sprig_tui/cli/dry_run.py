@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from sprig_tui.cli.report import Account, StateCounts, counts_text
+from sprig_tui.delivery.suppressed_users import SuppressedUsers
 from sprig_tui.journal.dedup import (
     StoredIdentity,
     as_withheld,
@@ -19,6 +22,15 @@ from sprig_tui.journal.dedup import (
     with_message_id,
 )
 from sprig_tui.journal.records import NewDelivery, State
+from sprig_tui.reasons import Reason
+
+
+def withhold_suppressed(entry: NewDelivery, users: SuppressedUsers) -> NewDelivery:
+    """The entry, withheld if it is of a suppressed user, as the engine does before it sends."""
+    if entry.reason or not users.is_of(entry.body):
+        return entry
+    return replace(entry, reason=Reason.SUPPRESSED, detail=users.detail)
+
 
 if TYPE_CHECKING:
     from sprig_tui.cli.plan_check import PlanTally

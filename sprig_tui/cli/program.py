@@ -32,6 +32,7 @@ COMMANDS = {
     "explain": "Why one answer is, or is not, where it should be.",
     "reconcile": "Compare what was delivered with what Segment counted.",
     "run": "Deliver what is queued until stopped.",
+    "suppressed": "Users whom Segment suppresses: the age of the list, and reading it.",
     "status": "Lanes, counts, and the live workers of every machine.",
     "pull": "Read new answers from Sprig's REST API, and deliver them.",
     "listen": "Receive Sprig's webhooks, and deliver, until stopped.",

@@ -84,6 +84,8 @@ async def _apply(
         on_reload(found)
         if engine is not None:
             await engine.reload(options.environments(found), options.delivery(found))
+            if engine.suppression is not None:
+                engine.suppression.use(found.workspace)
     except (ConfigError, JournalError) as error:
         return reload.reject(error.message, error.hint)
     reload.apply(found)

@@ -11,8 +11,10 @@ from sprig_tui.cli.context import awaited_journal, journal_session
 from sprig_tui.cli.progress import engine_log
 from sprig_tui.cli.reload import ignore_message, reload_on_change
 from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+from sprig_tui.config.paths import find_paths
 from sprig_tui.delivery.context import ResultListener, ignore_result
 from sprig_tui.delivery.engine import Engine
+from sprig_tui.delivery.suppression_watch import SuppressionWatch
 from sprig_tui.delivery.wait import WaitResult, wait_until_settled
 from sprig_tui.errors import ExitCode
 
@@ -83,7 +85,8 @@ class DeliverySession:
         """Start to deliver for these environments, or for all of the settings."""
         served = self.options.environments(self.settings) if environments is None else dict(environments)
         delivery = self.options.delivery(self.settings)
-        engine = Engine(self.journal, served, delivery, role=role, adopt=adopt, on_result=on_result)
+        watch = SuppressionWatch(find_paths().state_dir, self.settings.workspace)
+        engine = Engine(self.journal, served, delivery, role=role, adopt=adopt, on_result=on_result, suppression=watch)
         self.engine = await self.stack.enter_async_context(engine)
         return engine
 

@@ -55,6 +55,7 @@ class SegmentTable(Struct, frozen=True, forbid_unknown_fields=True):
     """Unify space whose Profile API is asked."""
     profile_token: str | None = None
     profile_token_env: str | None = None
+    suppressed_every: Duration | None = None
 
     def __repr__(self) -> str:
         return f"SegmentTable(region={self.region!r})"

@@ -21,6 +21,8 @@ from sprig_tui.config.secret_lint import (
 )
 from sprig_tui.config.urls import parse_region
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
+from sprig_tui.errors import ConfigError
+from sprig_tui.formatting import parse_duration
 from sprig_tui.segment.limits import PROFILE_API_URLS, PUBLIC_API_URLS
 
 
@@ -120,6 +122,10 @@ def _lint_secret(
     return ((lint.secret, source) if lint.secret else None), notes
 
 
+DEFAULT_SUPPRESSED_EVERY_S = 3600.0
+MIN_SUPPRESSED_EVERY_S = 60.0
+
+
 class Workspace(Struct, frozen=True):
     """The Segment workspace; without a token its Public API is not used."""
 
@@ -134,6 +140,8 @@ class Workspace(Struct, frozen=True):
     """Token of the Profile API of that space."""
     profile_stored: bool = False
     """Whether the config file itself contains that token."""
+    suppressed_every_s: float = DEFAULT_SUPPRESSED_EVERY_S
+    """Age in seconds at which the list of suppressed users is read again."""
 
     @property
     def base_url(self) -> str:
@@ -149,8 +157,13 @@ class Workspace(Struct, frozen=True):
 def make_workspace(
     table: SegmentTable, label: str, environ: Mapping[str, str]
 ) -> tuple[Workspace, list[ConfigWarning]]:
-    """The workspace of `[segment]`, and its warnings; raises ConfigError, which names `label`."""
-    region = "us" if table.region is None else parse_region(table.region, label)
+    """The workspace of `[segment]`, and its warnings; raises ConfigError, which names the key after `label`."""
+    region = "us" if table.region is None else parse_region(table.region, f"{label}.region")
+    every = DEFAULT_SUPPRESSED_EVERY_S
+    if table.suppressed_every is not None:
+        every = parse_duration(table.suppressed_every, f"{label}.suppressed_every")
+        if every < MIN_SUPPRESSED_EVERY_S:
+            raise ConfigError(f"{label}.suppressed_every is less than a minute", hint="leave it out for an hour")
     secret, notes = resolve_secret(PUBLIC_API_TOKEN, "", table.public_api_token, table.public_api_token_env, environ)
     token = PublicApiToken(*secret) if secret else None
     secret, faults = resolve_secret(PROFILE_TOKEN, "", table.profile_token, table.profile_token_env, environ)
@@ -162,6 +175,7 @@ def make_workspace(
         (table.profile_space or "").strip(),
         ProfileToken(*secret) if secret else None,
         bool(table.profile_token),
+        every,
     )
     return workspace, warnings
 

@@ -222,7 +222,7 @@ def _make_workspace(
     file: str, tables: dict[str, Any], environ: Mapping[str, str], warnings: list[ConfigWarning]
 ) -> Workspace:
     table = convert_table(file, ("segment",), tables.get("segment", {}), SegmentTable)
-    workspace, notes = make_workspace(table, f"{file}: segment.region", environ)
+    workspace, notes = make_workspace(table, f"{file}: segment", environ)
     warnings.extend(notes)
     return workspace
 

@@ -200,6 +200,8 @@ class Session:
         self._wakeup.set()
         if self.engine is not None:
             await self.engine.reload(settings.environments, settings.delivery)
+            if self.engine.suppression is not None:
+                self.engine.suppression.use(settings.workspace)
 
     def _set_state(self, trouble: str) -> None:
         self.trouble = trouble

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sprig_tui.clock import Clock
 from sprig_tui.delivery.clock_jumps import ClockJumpDetector
 from sprig_tui.delivery.retry import RequestHistory, RetryDecision
 from sprig_tui.delivery.sender import BatchRequest, RequestSender
 from sprig_tui.delivery.settlement import SettlementWriter
+from sprig_tui.delivery.suppressed_users import SuppressedUsers
 from sprig_tui.journal.records import Attempt, Claim, Settlement, State
+from sprig_tui.reasons import Reason
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import SendResult
@@ -57,11 +61,31 @@ class PayloadSlicer:
         return self._claim.payload[self._starts[batch_slice.start] : self._starts[batch_slice.stop] - 1]
 
 
+def without_positions(claim: Claim, positions: Collection[int]) -> Claim:
+    """The claim without the deliveries at these positions."""
+    gone = set(positions)
+    kept = [position for position in range(len(claim.ids)) if position not in gone]
+    slicer = PayloadSlicer(claim)
+    return replace(
+        claim,
+        ids=tuple(claim.ids[at] for at in kept),
+        attempts=tuple(claim.attempts[at] for at in kept),
+        retries_used=tuple(claim.retries_used[at] for at in kept),
+        first_attempts=tuple(claim.first_attempts[at] for at in kept),
+        sizes=tuple(claim.sizes[at] for at in kept),
+        payload=b",".join(slicer.payload(BatchSlice(at, at + 1)) for at in kept),
+    )
+
+
 class BatchListener(Protocol):
     """Lane, as its batches see it."""
 
     def on_result(self, result: SendResult, decision: RetryDecision) -> None:
         """Called with each result before it is settled."""
+
+    @property
+    def suppressed_users(self) -> SuppressedUsers:
+        """The users whose deliveries must not be sent."""
 
 
 class BatchContext(Struct, frozen=True):
@@ -82,11 +106,13 @@ class BatchDelivery:
         self._context = context
         self._slicer = PayloadSlicer(claim)
         self._pending_slices = [BatchSlice(0, len(claim.ids))]
+        """What is to be sent, positions in the claim; the next one is the last."""
         self._lane_change_made = False
 
     async def run(self) -> None:
         """Send until nothing is left or nothing more may be sent, then release the rest."""
         try:
+            await self._withhold_suppressed()
             while self._pending_slices:
                 if not await self._send_slice(self._pending_slices[-1]):
                     break
@@ -96,6 +122,24 @@ class BatchDelivery:
             raise
         if self._pending_slices:
             await self._context.settlement_writer.release(self.claim)
+
+    async def _withhold_suppressed(self) -> None:
+        """Withhold the deliveries of suppressed users, here, since everything that is sent passes here."""
+        users = self._context.listener.suppressed_users
+        positions = users.positions(self.claim)
+        if not positions:
+            return
+        ids = tuple(self.claim.ids[at] for at in positions)
+        withheld = Settlement(ids=ids, state=State.WITHHELD, reason=Reason.SUPPRESSED, detail=users.detail)
+        await self._context.settlement_writer.settle(self.claim, (withheld,), None)
+        rest = without_positions(self.claim, positions)
+        if not rest.ids:
+            self._pending_slices.clear()
+            # also without a delivery: a probe that sent nothing is followed by another
+            await self._context.settlement_writer.release(self.claim)
+            return
+        self.claim, self._slicer = rest, PayloadSlicer(rest)
+        self._pending_slices = [BatchSlice(0, len(rest.ids))]
 
     async def _send_slice(self, batch_slice: BatchSlice) -> bool:
         """Send the slice on top of the stack and settle the result; False to send nothing more."""

@@ -13,6 +13,7 @@ from sprig_tui.config.environment import DeliverySettings, Environment
 from sprig_tui.delivery.clock_jumps import ClockJumpDetector
 from sprig_tui.delivery.heartbeat import Heartbeat
 from sprig_tui.delivery.retry import RandomSource
+from sprig_tui.delivery.suppression_watch import SuppressionSource
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.base import Journal
 
@@ -53,6 +54,8 @@ class EngineContext(Struct, frozen=True):
     idle: asyncio.Event
     """Set each time a lane has nothing to claim and nothing on the wire."""
     on_result: ResultListener
+    suppression: SuppressionSource
+    """Tells whose deliveries are withheld before they are sent."""
     adopt: bool = False
     """Whether a run to another endpoint also delivers what is queued for the environment's own."""
 

@@ -28,6 +28,7 @@ from sprig_tui.delivery.lane import LaneWorker
 from sprig_tui.delivery.replay import ReplayRunner
 from sprig_tui.delivery.settlement import SHUTDOWN_GRACE_S
 from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
+from sprig_tui.delivery.suppression_watch import NoSuppression, SuppressionWatch
 from sprig_tui.journal.base import ClaimRequest, Journal
 from sprig_tui.journal.records import AddResult, Lane, NewDelivery, Notification
 
@@ -66,6 +67,7 @@ class Engine:
         role: str = "engine",
         adopt: bool = False,
         on_result: ResultListener = ignore_result,
+        suppression: SuppressionWatch | None = None,
     ) -> None:
         clock, timing = clock or journal.clock, timing or SystemMonotonicClock()
         self._heartbeat = Heartbeat(
@@ -80,8 +82,12 @@ class Engine:
             clock_jumps=ClockJumpDetector(clock, timing),
             idle=asyncio.Event(),
             on_result=on_result,
+            suppression=suppression or NoSuppression(),
             adopt=adopt,
         )
+        self.suppression = suppression
+        """Keeps the list of suppressed users current while the engine runs; None where nobody is withheld as such."""
+        self._suppression_task: asyncio.Task[None] | None = None
         self._environments = dict(environments)
         self._settings = settings or DeliverySettings()
         self._client_factory = client_factory
@@ -102,6 +108,8 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         """Start the lanes; raises JournalError when the journal cannot be read, ConfigError for a bad endpoint."""
+        if self.suppression is not None:
+            await asyncio.to_thread(self.suppression.load)
         await merge_own_endpoints(self._context.journal, self._environments)
         await self._resume_lanes((), starting=self._environments)
         try:
@@ -112,6 +120,10 @@ class Engine:
             await self.drain(0.0)
             raise
         self._replay_task = asyncio.create_task(self._replay_runner.run())
+        if self.suppression is not None:
+            self._suppression_task = asyncio.create_task(
+                self.suppression.run(self._context.clock, self._context.timing)
+            )
         self._heartbeat.start()
         self._unsubscribe = self._context.journal.subscribe(self._on_notification)
         return self
@@ -148,6 +160,11 @@ class Engine:
                 *self._close_tasks, *(worker.config.client.close() for worker in self._workers.values())
             )
             await self._heartbeat.stop()
+            if self.suppression is not None and self._suppression_task is not None:
+                if timeout > 0:
+                    await self.suppression.wait_idle(ABORT_GRACE_S)
+                self._suppression_task.cancel()
+                await asyncio.wait((self._suppression_task,))
             self._final_snapshots |= {
                 name: replace(worker.snapshot(), rate=0.0) for name, worker in self._workers.items()
             }

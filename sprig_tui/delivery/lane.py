@@ -14,6 +14,7 @@ from sprig_tui.delivery.retry import RetryDecision
 from sprig_tui.delivery.sender import LaneConfig, RequestSender
 from sprig_tui.delivery.settlement import MAX_JOURNAL_BACKOFF_S, MIN_JOURNAL_BACKOFF_S, SettlementWriter
 from sprig_tui.delivery.snapshot import LaneSnapshot, LaneTotals
+from sprig_tui.delivery.suppressed_users import SuppressedUsers
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.records import Claim, Lane, Notification
@@ -256,6 +257,11 @@ class LaneWorker:
         await self._context.timing.wait(self._wakeup, seconds)
 
     # -- called by batches --------------------------------------------------------------------------------------------
+
+    @property
+    def suppressed_users(self) -> SuppressedUsers:
+        """The users whose deliveries must not be sent."""
+        return self._context.suppression.current
 
     def on_result(self, result: SendResult, decision: RetryDecision) -> None:
         """Count a result and pass it to the engine's listener."""

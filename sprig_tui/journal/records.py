@@ -236,6 +236,10 @@ class Settlement(Struct, frozen=True, kw_only=True, gc=False):
     starts_window: bool = True
     """Whether the delivery's retry window, if it has not begun, begins with this attempt."""
     error: str = ""
+    reason: str = ""
+    """For `withheld`: a Reason."""
+    detail: str = ""
+    """For `withheld`: the reason in words."""
 
 
 class DeliveryPage(Struct, frozen=True):

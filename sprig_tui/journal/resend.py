@@ -12,8 +12,11 @@ from sprig_tui.journal.query import Query, named_environments
 from sprig_tui.journal.records import NewDelivery, ReplayJob, State
 from sprig_tui.reasons import Reason
 
-RESENDABLE_REASONS = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION, Reason.WITHDRAWN})
-"""Reasons of complete deliveries, which a user may replay; deliveries withheld for other reasons are incomplete."""
+RESENDABLE_REASONS = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION, Reason.WITHDRAWN, Reason.SUPPRESSED})
+"""Reasons of complete deliveries, which a user may replay; deliveries withheld for other reasons are incomplete.
+
+While a user is suppressed, the engine withholds the replay again.
+"""
 
 MAX_SCAN_ROWS = 50_000
 """Maximum number of deliveries that one step scans: it holds the write lock meanwhile."""

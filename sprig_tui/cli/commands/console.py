@@ -72,17 +72,22 @@ def _run_console(
     from sprig_tui.console.session import ConsoleDependencies
     from sprig_tui.journal.open import open_journal
 
+    def make_engine(journal: Journal, settings: Settings) -> Engine:
+        return _make_engine(journal, settings, paths)
+
     remove_stale_edit_folders(paths.state_dir)
     dependencies = ConsoleDependencies(
-        paths, load, open_journal, _make_engine, warm_up=_warm_up, label=label, list_sources=_list_sources
+        paths, load, open_journal, make_engine, warm_up=_warm_up, label=label, list_sources=_list_sources
     )
     return run_console(dependencies, Permissions(**permissions), files=files)
 
 
-def _make_engine(journal: Journal, settings: Settings) -> Engine:
+def _make_engine(journal: Journal, settings: Settings, paths: Paths) -> Engine:
     from sprig_tui.delivery.engine import Engine
+    from sprig_tui.delivery.suppression_watch import SuppressionWatch
 
-    return Engine(journal, settings.environments, settings.delivery, role="console")
+    watch = SuppressionWatch(paths.state_dir, settings.workspace)
+    return Engine(journal, settings.environments, settings.delivery, role="console", suppression=watch)
 
 
 async def _list_sources(settings: Settings) -> tuple[Source, ...]:

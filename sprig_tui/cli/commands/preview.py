@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.context import open_settings, read_files
+from sprig_tui.cli.context import load_suppressed, open_settings, read_files
 from sprig_tui.cli.options import FILES_TYPE, command, environment_option, force_option, json_option
 from sprig_tui.cli.text_wrap import flow, pad, text_width, wrap
 from sprig_tui.errors import ExitCode
+from sprig_tui.reasons import Reason
 from sprig_tui.sprig.missing_fields import MINIMAL_RECORD
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.config.tracking_plans import PlanFinding, PlanLints
+    from sprig_tui.delivery.suppressed_users import SuppressedUsers
     from sprig_tui.mapping.records import FieldTrace, Mapping
     from sprig_tui.sprig.records import Record, Unsendable
 
@@ -52,7 +54,7 @@ def preview(files: tuple[str, ...], environment: str | None, view: PreviewFormat
     from sprig_tui.sprig.records import Unsendable
 
     intake = EntryBuilder(settings.rules, settings.environments, environment)
-    clock = SystemClock()
+    clock, users = SystemClock(), load_suppressed(settings)
     plans = _open_plans(settings)
     withheld = number = 0
     for number, record in enumerate(read_files(files, force=force), 1):
@@ -64,7 +66,9 @@ def preview(files: tuple[str, ...], environment: str | None, view: PreviewFormat
                 _show_unsendable(record, view)
             continue
         route = intake.route(record)
-        mapping = intake.mapper.map(record, environment=route.environment, now_ms=clock.now())
+        mapping = _withhold_suppressed(
+            intake.mapper.map(record, environment=route.environment, now_ms=clock.now()), users
+        )
         withheld += mapping.withheld is not None
         detail = route.detail if mapping.withheld is None or not route.environment else mapping.detail
         finding = plans.check(mapping.environment, mapping.body) if plans is not None else None
@@ -94,6 +98,15 @@ def _fields_with_plan(mapping: Mapping, finding: PlanFinding | None) -> tuple[Fi
     from sprig_tui.mapping.trace import add_plan_lints
 
     return add_plan_lints(mapping.fields, finding.lints)
+
+
+def _withhold_suppressed(mapping: Mapping, users: SuppressedUsers) -> Mapping:
+    """The mapping, withheld if it is of a suppressed user, as the engine does before it sends."""
+    from msgspec.structs import replace
+
+    if mapping.withheld is not None or not users.is_of(mapping.body):
+        return mapping
+    return replace(mapping, withheld=Reason.SUPPRESSED, detail=users.detail)
 
 
 def _record_lines(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.context import journal_exists, journal_session
-from sprig_tui.cli.dry_run import DryRun
+from sprig_tui.cli.context import journal_exists, journal_session, load_suppressed
+from sprig_tui.cli.dry_run import DryRun, withhold_suppressed
 from sprig_tui.cli.plan_check import plan_tally
 from sprig_tui.cli.progress import RunProgress
 from sprig_tui.cli.report import (
@@ -196,6 +196,7 @@ class PullRun:
     async def dry_run(self, *, as_json: bool) -> int:
         """Read and map everything, count it, and store nothing."""
         found = DryRun(plan_tally(self._settings))
+        users = load_suppressed(self._settings)
         pulled: list[PullOutcome] = []
         async with AsyncExitStack() as stack:
             interrupts = stack.enter_context(
@@ -206,7 +207,12 @@ class PullRun:
                     opening = stack.enter_async_context(journal_session(self._settings))
                     self._journal = await interrupts.guard(opening)
                 with PullRunProgress(None, None) as progress:
-                    work = self._pull_all(pulled, count_pages(found.add), progress, save_state=False)
+                    work = self._pull_all(
+                        pulled,
+                        count_pages(lambda entry: found.add(withhold_suppressed(entry, users))),
+                        progress,
+                        save_state=False,
+                    )
                     await interrupts.guard(work)
             except ShutdownRequested:
                 diagnostics.info("stopped; nothing was stored or sent")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import diagnostics, output, prompts
-from sprig_tui.cli.context import open_settings, read_files
+from sprig_tui.cli.context import load_suppressed, open_settings, read_files
 from sprig_tui.cli.options import FILES_TYPE, command, environment_option, force_option, json_option, yes_option
 from sprig_tui.cli.run_options import RunOptions, run_options
 from sprig_tui.errors import ConfigError, ExitCode, SprigTuiError
@@ -179,16 +179,17 @@ def _check_first_answer(
 
 
 def _dry_run(settings: Settings, records: Iterable[Record], builder: EntryBuilder, *, as_json: bool) -> int:
-    from sprig_tui.cli.dry_run import DryRun
+    from sprig_tui.cli.dry_run import DryRun, withhold_suppressed
     from sprig_tui.cli.plan_check import plan_tally
     from sprig_tui.cli.report import MAX_EXAMPLES, exit_code_for, warn_placeholder_ids
     from sprig_tui.ingest.mapper_process import iter_entries
     from sprig_tui.journal.records import State
 
-    found = DryRun(plan_tally(settings))
+    found, users = DryRun(plan_tally(settings)), load_suppressed(settings)
     withheld = number = 0
     with diagnostics.ProgressLine() as shown:
-        for number, entry in enumerate(iter_entries(records, builder), 1):
+        for number, made in enumerate(iter_entries(records, builder), 1):
+            entry = withhold_suppressed(made, users)
             found.add(entry)
             if entry.reason:
                 withheld += 1

@@ -39,6 +39,7 @@ _REASON_TEXTS = {
     Reason.INVALID: "invalid",
     Reason.TOO_LARGE: "too large",
     Reason.WITHDRAWN: "withdrawn; r queues it again",
+    Reason.SUPPRESSED: "a user that Segment suppresses",
 }
 
 

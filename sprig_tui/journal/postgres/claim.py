@@ -17,7 +17,7 @@ from sprig_tui.journal.base import (
 )
 from sprig_tui.journal.pause_reasons import cause_of, detail_text, manual, stored_reason
 from sprig_tui.journal.postgres.connection import sanitize_text
-from sprig_tui.journal.records import Attempt, Claim, Lane, LaneChange, LaneState, Settlement
+from sprig_tui.journal.records import Attempt, Claim, Lane, LaneChange, LaneState, Settlement, State
 from sprig_tui.journal.rows import STATE_CODES
 
 _CALL_CLAIM = (
@@ -186,7 +186,10 @@ async def settle(
     change: LaneChange | None,
     now: int,
 ) -> int:
-    """Record the outcome of a claim's deliveries; those that it no longer leases are left unchanged."""
+    """Record the outcome of a claim's deliveries; those that it no longer leases are left unchanged.
+
+    In the caller's transaction, if one of the settlements withholds.
+    """
     attempts: list[Attempt] = []
     positions: dict[int, int] = {}
     parameters = []
@@ -224,6 +227,17 @@ async def settle(
         change.reason.value if change else "",
         sanitize_text(detail_text(change.detail)) if change else "",
     )
+    for settlement in settlements:
+        if settlement.reason:
+            # the function does not know reasons; those of other deliveries are not empty
+            await connection.execute(
+                "UPDATE deliveries SET reason = $2, detail = $3 WHERE id = ANY($1::bigint[]) AND state = $4"
+                " AND lease IS NULL AND reason = ''",
+                list(settlement.ids),
+                settlement.reason,
+                sanitize_text(settlement.detail),
+                STATE_CODES[State.WITHHELD],
+            )
     return done
 
 

@@ -188,6 +188,8 @@ class PostgresJournal(Journal):
             number = await self._environment_number(connection, claim.environment, claim.endpoint)
             return await claims.settle(connection, claim, number, settlements, lane, self.clock.now())
 
+        if any(settlement.reason for settlement in settlements):
+            return await self._server.transact(work)
         return await self._server.call_with_retries(work)
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:

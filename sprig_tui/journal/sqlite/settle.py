@@ -124,8 +124,8 @@ def _apply_settlement(connection: sqlite3.Connection, claim: Claim, settlement: 
     return execute_for_ids(
         connection,
         "UPDATE deliveries SET lease = NULL, state = ?, attempts = attempts + ?, attempt = coalesce(?, attempt),"
-        f" error = ? WHERE {where}",
-        (STATE_CODES[settlement.state], carried, attempt, settlement.error),
+        f" error = ?, reason = ?, detail = ? WHERE {where}",
+        (STATE_CODES[settlement.state], carried, attempt, settlement.error, settlement.reason, settlement.detail),
         ids,
         lease,
     ).rowcount

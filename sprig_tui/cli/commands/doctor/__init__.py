@@ -62,6 +62,11 @@ async def _run_checks(*, offline: bool, timeout_s: float) -> list[CheckResult]:
             terminal_check(),
         ]
     found = [*config_checks(settings), *await journal_checks(settings), terminal_check()]
+    if settings.workspace.token is not None:
+        from sprig_tui.cli.commands.suppressed import describe
+        from sprig_tui.cli.context import load_suppressed
+
+        found.append(CheckResult("suppressed", *describe(load_suppressed(settings), settings)))
     if not offline:
         from sprig_tui.cli.commands.doctor.remote import endpoint_checks
 

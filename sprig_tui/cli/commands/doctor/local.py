@@ -56,6 +56,7 @@ class CheckResult(Struct, frozen=True):
         "clock",
         "workspace",
         "source",
+        "suppressed",
         "sprig",
     ]
     level: Literal["ok", "warning", "fault"]
