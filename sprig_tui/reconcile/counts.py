@@ -5,21 +5,18 @@ Counts are grouped by the event's name and picked here: the SDKs do not agree on
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from sprig_tui.reconcile.model import DiscardCount, Obstacle
 from sprig_tui.reconcile.queries import Queries, Refusal, gather
+from sprig_tui.reconcile.reasons import attempt_of
 from sprig_tui.reconcile.windows import Window
 from sprig_tui.segment.metrics import MetricPoint, MetricRow, Step
 
 if TYPE_CHECKING:
     from sprig_tui.segment.public_api import PublicApiClient
-
-_ATTEMPT = re.compile(r"successes\.attempt\.(\d{1,3})")
-"""`discardReason` of what was delivered: the attempt that succeeded."""
 
 
 class StepCounts(NamedTuple):
@@ -128,5 +125,4 @@ def discard_counts(step: Step, reasons: Counter[str]) -> tuple[DiscardCount, ...
 
 def retried_count(reasons: Counter[str]) -> int:
     """Events that were delivered by a later attempt than the first."""
-    matches = ((_ATTEMPT.fullmatch(reason), count) for reason, count in reasons.items())
-    return sum(count for match, count in matches if match and int(match[1]) > 1)
+    return sum(count for reason, count in reasons.items() if attempt_of(reason) > 1)

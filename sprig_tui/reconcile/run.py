@@ -107,8 +107,13 @@ class _Reconciliation:
         self._now = clock.now()
         self._since, self._until = since, min(until, self._now)
         self._windows = plan(self._since, self._until, self._now, granularity=granularity)
-        self._edges = bucket_edges(self._windows, self._until, self._now, hold_back_ms)
+        self._edges = bucket_edges(self._windows, self._now, hold_back_ms)
         self._granularity = self._windows[0].granularity if self._windows else granularity or Granularity.HOUR
+
+    @property
+    def _judged_at(self) -> int:
+        """Time of the comparison; without a hold-back the last bucket is judged although it may not be over."""
+        return self._now if self._hold_back_ms or not self._edges else max(self._now, self._edges[-1][1])
 
     @property
     def _is_cut(self) -> bool:
@@ -216,7 +221,7 @@ class _Reconciliation:
                     bins,
                     points,
                     buckets=edges,
-                    now=self._now,
+                    now=self._judged_at,
                     hold_back_ms=self._hold_back_ms,
                     max_skew_ms=self._max_skew_ms,
                 )

@@ -55,12 +55,12 @@ def plan(since: int, until: int, now: int, *, granularity: Granularity | None = 
     return tuple(Window(begin, min(end, begin + longest), granularity) for begin in range(start, end, longest))
 
 
-def bucket_edges(windows: Sequence[Window], until: int, now: int, hold_back_ms: int) -> tuple[tuple[int, int], ...]:
+def bucket_edges(windows: Sequence[Window], now: int, hold_back_ms: int) -> tuple[tuple[int, int], ...]:
     """Start and exclusive end of each bucket, oldest first, without gaps.
 
     Hours and days are buckets themselves; minutes are joined to at most `MAX_MINUTE_BUCKETS`, and one of them ends
-    where the hold-back begins, so that what is old enough is not held back with its neighbours. A range that ends
-    now and has no hold-back ends now, not with its unit.
+    where the hold-back begins, so that what is old enough is not held back with its neighbours. The last one may lie
+    ahead in part.
     """
     if not windows:
         return ()
@@ -68,10 +68,8 @@ def bucket_edges(windows: Sequence[Window], until: int, now: int, hold_back_ms: 
     width, cuts = granularity.width_ms, set[int]()
     if granularity is Granularity.MINUTE:
         width = next((size for size in MINUTE_BUCKETS_MS if end - start <= size * (MAX_MINUTE_BUCKETS - 1)), HOUR_MS)
-        cuts.add((now - hold_back_ms) // MINUTE_MS * MINUTE_MS)
-    if not hold_back_ms and until >= now:
-        end = min(end, now)
-        cuts.clear()
+        if hold_back_ms:
+            cuts.add((now - hold_back_ms) // MINUTE_MS * MINUTE_MS)
     first = _align_up(start + 1, width)
     edges = sorted({start, end, *range(first, end, width), *(cut for cut in cuts if start < cut < end)})
     return tuple(itertools.pairwise(edges))

@@ -34,7 +34,7 @@ def test_three_answers_lost_behind_a_200_are_found_and_sent_again(
     assert run(keys_workspace, stdin=token.encode()).code == 0
     assert run(keys_set).code == 0
     answers = write(*(make_flat_record(number) for number in range(500)))
-    done = run(send.replace("sample_payloads/flat.jsonl", str(answers)))
+    done = run(send.replace("sample_payloads/export.csv", str(answers)))
     assert (done.code, "500 delivered" in done.err) == (0, True), done.err
 
     short = run(reconcile)

@@ -143,6 +143,17 @@ async def test_sources_that_got_our_event_are_found_by_one_query(
     assert sum("/events/volume" in path for path in counts.asked) == 1
 
 
+async def test_without_hold_back_the_present_is_judged(
+    compare_with_segment: Compare, counts: CountedWorkspace, clock: ManualClock, send: Compare
+) -> None:
+    await send(clock.now() - 1_000, 12)
+    counts.happen([Happened(RECEIVED, PRODUCTION, clock.now() - 1_000, 11)])
+    assert of(await compare_with_segment(), "production").verdict is Verdict.TOO_YOUNG
+    for since in (24, 1):
+        report = await compare_with_segment(hold_back_ms=0, since=clock.now() - since * HOUR)
+        assert (of(report, "production").verdict, of(report, "production").short) == (Verdict.SHORT, 1)
+
+
 # -- what cannot be asked ---------------------------------------------------------------------------------------------
 
 

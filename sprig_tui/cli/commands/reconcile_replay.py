@@ -45,7 +45,7 @@ async def replay_shortfalls(
     if not ids:
         diagnostics.info("nothing was replayed" if found else "nothing is short: nothing was replayed")
         return None
-    diagnostics.info("Segment counts and does not list, so all of them go again; it drops those that it has")
+    diagnostics.info("Segment counts and does not list: all go again, and it drops those that it has")
     selection = await select_listed(journal, ids, options.environments(settings))
     if not as_json:
         await _list_deliveries(journal, selection)

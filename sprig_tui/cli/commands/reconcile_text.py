@@ -24,6 +24,7 @@ from sprig_tui.reconcile.model import (
     shortfalls,
     verdict_text,
 )
+from sprig_tui.reconcile.reasons import reason_text
 from sprig_tui.segment.metrics import Granularity, Step
 from sprig_tui.text import one_line
 
@@ -204,6 +205,8 @@ def _discard_lines(discards: Iterable[DiscardCount], indent: str = "  ") -> Iter
     for discard in discards:
         reason = one_line(discard.reason, limit=60) or "no reason told"
         yield from _wrapped(f"{discard.count:,} {STEP_TEXTS[discard.step]}: {reason}", "", indent)
+        if text := reason_text(discard.step, discard.reason):
+            yield from _wrapped(text, "dim", f"{indent}  ")
 
 
 def _destination_lines(found: Destination) -> Iterator[str]:
@@ -215,7 +218,7 @@ def _destination_lines(found: Destination) -> Iterator[str]:
     parts += [(f"{text} {number:,}", "") for text, number in numbers if number is not None]
     if found.retried:
         parts.append((f"{found.retried:,} after retries", ""))
-    parts.append((destination_verdict(found), STYLES[found.verdict]))
+    parts.append((destination_verdict(found), "warning" if found.failed else STYLES[found.verdict]))
     columns = output.terminal_columns()
     for number, line in enumerate(flow(parts, columns and columns - 4)):
         yield f"{'    ' if number else '  '}{line}"
