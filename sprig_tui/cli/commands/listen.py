@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.delivery.metrics import DeliveryMetrics
     from sprig_tui.journal.base import Journal
+    from sprig_tui.reconcile.periodic import PeriodicComparison
     from sprig_tui.server.server import RunningServer
     from sprig_tui.server.tls import Certificate
     from sprig_tui.webhooks.app import WebhookReceiver
@@ -189,6 +190,7 @@ class _ListenRun:
 
     async def run(self, status_every: float, *, deliver: bool, verbose: bool) -> int:
         """Returns the exit code."""
+        from sprig_tui.cli.background_comparison import background_comparison
         from sprig_tui.cli.commands.run import lost_journal_code
         from sprig_tui.cli.session import service_session
         from sprig_tui.delivery.metrics import DeliveryMetrics
@@ -221,7 +223,8 @@ class _ListenRun:
             await session.run(self._start_engine(session, metrics, deliver=deliver))
             if not session.stopped:
                 _report_start(server, session.engine)
-                await session.run(self._run_until_stopped(session, server, receiver, status_every))
+                comparison = background_comparison(self._settings, journal, metrics.registry)
+                await session.run(self._run_until_stopped(session, server, receiver, comparison, status_every))
             if not session.stopped:
                 raise ConfigError("it does not listen any more", hint="start it again; what was accepted is stored")
             receiver.set_stopping()
@@ -249,12 +252,17 @@ class _ListenRun:
         session: DeliverySession,
         server: RunningServer,
         receiver: WebhookReceiver,
+        comparison: PeriodicComparison,
         status_every: float,
     ) -> None:
         def on_reload(settings: Settings) -> None:
             receiver.reconfigure(settings.rules, self._options.environments(settings))
+            comparison.reconfigure(settings)
 
-        others = [asyncio.create_task(session.reload_on_change(on_reload, receiver.set_config_problem))]
+        others = [
+            asyncio.create_task(session.reload_on_change(on_reload, receiver.set_config_problem)),
+            asyncio.create_task(comparison.run()),
+        ]
         if self._certificate is not None:
             others.append(asyncio.create_task(_reload_certificate(self._certificate, session.signals.hangup_event())))
         if status_every:

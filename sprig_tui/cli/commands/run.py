@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.base import Journal
+    from sprig_tui.journal.open import PendingJournal
+    from sprig_tui.reconcile.periodic import PeriodicComparison
     from sprig_tui.server.monitoring import HealthServer
 
 
@@ -121,8 +123,9 @@ def run(
     are stopped with it, and stop when it is killed. Exit code: the worst of theirs.
 
     With --metrics monitors ask /healthz, /readyz and /metrics (Prometheus): what the journal holds, the lanes, the
-    live workers, and the requests that this process, all its workers included, made. On an address that others reach
-    /metrics wants a webhook token, as that of listen does.
+    live workers, and the requests that this process, all its workers included, made. With [reconcile] every in the
+    config also what Segment counted. On an address that others reach /metrics wants a webhook token, as that of listen
+    does.
     """
     if print_unit:
         from sprig_tui.cli.systemd import RUN_SERVICE, unit_text
@@ -200,7 +203,8 @@ class _RunCommand:
             served = ", ".join(sorted(engine.served_environments()))
             diagnostics.info(f"delivering for {served}; press Ctrl-C to stop")
             report_elsewhere(engine.override_urls())
-            await session.run(self._run_until_stopped(session, engine, health_server))
+            comparison = self._comparison(journal, health_server)
+            await session.run(self._run_until_stopped(session, engine, health_server, comparison))
             if health_server:
                 health_server.set_stopping()
             diagnostics.info(await status_text(engine, journal))
@@ -227,7 +231,8 @@ class _RunCommand:
                 serving = serve_metrics(self._bound, awaited.journal, self._settings, self._options)
                 health_server = await stack.enter_async_context(serving)
                 supervisor = Supervisor(number, health_server.metrics)
-                on_reload, on_config_problem = self._reload_listeners(health_server)
+                comparison = self._comparison(awaited.journal, health_server)
+                on_reload, on_config_problem = self._reload_listeners(health_server, comparison)
                 reloading = reload_on_change(
                     None,
                     self._settings,
@@ -237,6 +242,7 @@ class _RunCommand:
                     on_config_problem=on_config_problem,
                 )
                 stack.callback(asyncio.create_task(reloading).cancel)
+                stack.callback(asyncio.create_task(_compare_when_open(awaited, comparison)).cancel)
             stack.callback(asyncio.create_task(_watch_hangups(interrupts.hangup_event(), supervisor.reload)).cancel)
             diagnostics.info(f"starting {number} workers; press Ctrl-C to stop")
             await supervisor.run(interrupts.requested)
@@ -248,15 +254,29 @@ class _RunCommand:
         return code
 
     async def _run_until_stopped(
-        self, session: DeliverySession, engine: Engine, health_server: HealthServer | None
+        self,
+        session: DeliverySession,
+        engine: Engine,
+        health_server: HealthServer | None,
+        comparison: PeriodicComparison | None,
     ) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(session.reload_on_change(*self._reload_listeners(health_server)))
+            group.create_task(session.reload_on_change(*self._reload_listeners(health_server, comparison)))
+            if comparison is not None:
+                group.create_task(comparison.run())
             if self._status_every:
                 group.create_task(_report_status(engine, session.journal, self._status_every))
 
+    def _comparison(self, journal: Journal, health_server: HealthServer | None) -> PeriodicComparison | None:
+        """The comparison with Segment's counts, where somebody can ask for its metrics."""
+        from sprig_tui.cli.background_comparison import background_comparison
+
+        if health_server is None:
+            return None
+        return background_comparison(self._settings, journal, health_server.metrics.registry)
+
     def _reload_listeners(
-        self, health_server: HealthServer | None
+        self, health_server: HealthServer | None, comparison: PeriodicComparison | None
     ) -> tuple[Callable[[Settings], None], Callable[[str], None]]:
         """The functions that learn of a new config, and of one that cannot be used."""
         if health_server is None:
@@ -264,8 +284,16 @@ class _RunCommand:
 
         def on_reload(settings: Settings) -> None:
             health_server.reconfigure(self._options.environments(settings))
+            if comparison is not None:
+                comparison.reconfigure(settings)
 
         return on_reload, health_server.set_config_problem
+
+
+async def _compare_when_open(awaited: PendingJournal, comparison: PeriodicComparison | None) -> None:
+    if comparison is not None:
+        await awaited.opened()
+        await comparison.run()
 
 
 async def _watch_hangups(hangup: asyncio.Event, on_hangup: Callable[[], None]) -> None:
