@@ -1,4 +1,4 @@
-"""What tests of several parts share: hypothesis without a deadline, the fakes of two APIs, and a PostgreSQL."""
+"""What tests of several parts share: hypothesis without a deadline, look-alikes of two services, and a PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from support import fake_sprig_api
-from support.fake_segment_api import FakeSegmentApi
 from support.fake_sprig_api import FakeSprigApi
 from support.postgres_databases import create_database, drop_database, empty_journal, run_apart
 from support.postgres_server import PostgresServer
+from support.workspace_lookalike import WorkspaceLookalike
 
 # A busy machine is no fault of the code under test. Examples are the same in each run, so that a failure is seen again;
 # SPRIG_TUI_TEST_RANDOM=1 draws new ones.
@@ -34,9 +34,9 @@ def sprig_api_key() -> str:
 
 
 @pytest.fixture
-def workspace_api() -> Iterator[FakeSegmentApi]:
-    """A fake of Segment's Public API on a real socket."""
-    with FakeSegmentApi() as api:
+def workspace_api() -> Iterator[WorkspaceLookalike]:
+    """A look-alike of a Segment workspace on a real socket."""
+    with WorkspaceLookalike() as api:
         yield api
 
 

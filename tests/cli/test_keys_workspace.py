@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import fake_segment_api
-from support.fake_segment_api import FakeSegmentApi
+from support import workspace_lookalike
 from support.live_sink import LiveSink
+from support.workspace_lookalike import WorkspaceLookalike
 
 Run = Callable[..., Any]
 PASTED = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
@@ -22,11 +22,11 @@ STRANGE = "Xq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 
 
 @pytest.fixture
-def workspace(home: Path, workspace_api: FakeSegmentApi) -> Any:
+def workspace(home: Path, workspace_api: WorkspaceLookalike) -> Any:
     """A config that knows the workspace's token."""
     home.mkdir()
     config = home / "config.toml"
-    config.write_text(f'[segment]\npublic_api_token = "{fake_segment_api.TOKEN}"\nregion = "{workspace_api.url}"\n')
+    config.write_text(f'[segment]\npublic_api_token = "{workspace_lookalike.TOKEN}"\nregion = "{workspace_api.url}"\n')
     config.chmod(0o600)
     return workspace_api
 
@@ -38,18 +38,20 @@ def stored(home: Path) -> dict[str, Any]:
 # -- the token --------------------------------------------------------------------------------------------------------
 
 
-def test_a_token_is_tried_then_stored_and_never_shown(process: Run, home: Path, workspace_api: FakeSegmentApi) -> None:
+def test_a_token_is_tried_then_stored_and_never_shown(
+    process: Run, home: Path, workspace_api: WorkspaceLookalike
+) -> None:
     done = process(
-        "keys", "workspace", "--region", workspace_api.url, stdin=f" Bearer {fake_segment_api.TOKEN}\n".encode()
+        "keys", "workspace", "--region", workspace_api.url, stdin=f" Bearer {workspace_lookalike.TOKEN}\n".encode()
     )
     assert done.code == 0, done.err
     assert "it is a token of the workspace Acme, which has 3 sources" in done.err
-    assert fake_segment_api.TOKEN not in done.out + done.err
-    assert stored(home)["segment"] == {"public_api_token": fake_segment_api.TOKEN, "region": workspace_api.url}
+    assert workspace_lookalike.TOKEN not in done.out + done.err
+    assert stored(home)["segment"] == {"public_api_token": workspace_lookalike.TOKEN, "region": workspace_api.url}
     assert stat.S_IMODE((home / "config.toml").stat().st_mode) == 0o600
 
 
-def test_a_refused_token_is_stored_only_by_force(process: Run, home: Path, workspace_api: FakeSegmentApi) -> None:
+def test_a_refused_token_is_stored_only_by_force(process: Run, home: Path, workspace_api: WorkspaceLookalike) -> None:
     argv = ("keys", "workspace", "--region", workspace_api.url)
     done = process(*argv, stdin=b"sgp_anInventedTokenThatIsNotKnown")
     assert done.code == 2
@@ -60,27 +62,27 @@ def test_a_refused_token_is_stored_only_by_force(process: Run, home: Path, works
 
 def test_a_token_that_cannot_be_tried_is_stored(process: Run, home: Path) -> None:
     done = process(
-        "keys", "workspace", "--region", "http://127.0.0.1:9", stdin=fake_segment_api.TOKEN.encode(), TZ="UTC"
+        "keys", "workspace", "--region", "http://127.0.0.1:9", stdin=workspace_lookalike.TOKEN.encode(), TZ="UTC"
     )
     assert done.code == 0, done.err
     assert "could not be tried" in done.err
-    assert stored(home)["segment"]["public_api_token"] == fake_segment_api.TOKEN
+    assert stored(home)["segment"]["public_api_token"] == workspace_lookalike.TOKEN
 
 
-def test_workspace_token_without_role_is_reported(process: Run, home: Path, workspace_api: FakeSegmentApi) -> None:
-    done = process("keys", "workspace", "--region", workspace_api.url, stdin=fake_segment_api.MEMBER_TOKEN.encode())
+def test_workspace_token_without_role_is_reported(process: Run, home: Path, workspace_api: WorkspaceLookalike) -> None:
+    done = process("keys", "workspace", "--region", workspace_api.url, stdin=workspace_lookalike.MEMBER_TOKEN.encode())
     assert "the token sees no write keys" in done.err
 
 
 def test_a_token_on_the_command_line_is_refused_and_not_repeated(cli: Run, home: Path) -> None:
-    done = cli("keys", "workspace", fake_segment_api.TOKEN)
+    done = cli("keys", "workspace", workspace_lookalike.TOKEN)
     assert done.code == 2
-    assert fake_segment_api.TOKEN not in done.err
+    assert workspace_lookalike.TOKEN not in done.err
     assert not home.exists()
 
 
 def test_removing_it_leaves_the_keys(
-    cli: Run, workspace: FakeSegmentApi, home: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Run, workspace: WorkspaceLookalike, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SPRIG_TUI_SEGMENT_TOKEN", "sgp_anotherTokenFromTheShell")
     done = cli("keys", "workspace", "--remove")
@@ -94,12 +96,12 @@ def test_removing_it_leaves_the_keys(
 
 
 @pytest.mark.parametrize("name", ["Acme production", "acme-production", "ACME PRODUCTION"])
-def test_a_script_names_the_source(cli: Run, workspace: FakeSegmentApi, home: Path, name: str) -> None:
+def test_a_script_names_the_source(cli: Run, workspace: WorkspaceLookalike, home: Path, name: str) -> None:
     done = cli("keys", "set", "production", "--source", name)
     assert done.code == 0, done.err
-    assert stored(home)["environments"]["production"]["write_key"] == fake_segment_api.PRODUCTION_KEY
+    assert stored(home)["environments"]["production"]["write_key"] == workspace_lookalike.PRODUCTION_KEY
     assert "from source Acme production (HTTP API, environment: prod), enabled" in done.err
-    assert fake_segment_api.PRODUCTION_KEY not in done.out + done.err
+    assert workspace_lookalike.PRODUCTION_KEY not in done.out + done.err
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_a_script_names_the_source(cli: Run, workspace: FakeSegmentApi, home: Pa
     ],
 )
 def test_a_source_that_does_not_fit_is_not_taken(
-    cli: Run, workspace: FakeSegmentApi, home: Path, name: str, said: str
+    cli: Run, workspace: WorkspaceLookalike, home: Path, name: str, said: str
 ) -> None:
     done = cli("keys", "set", "production", "--source", name)
     assert done.code == 2
@@ -120,36 +122,36 @@ def test_a_source_that_does_not_fit_is_not_taken(
     assert "environments" not in stored(home)
 
 
-def test_force_stores_a_secret_despite_warnings(cli: Run, workspace: FakeSegmentApi, home: Path) -> None:
+def test_force_stores_a_secret_despite_warnings(cli: Run, workspace: WorkspaceLookalike, home: Path) -> None:
     assert cli("keys", "set", "production", "--source", "Acme dev", "--force").code == 0
-    assert stored(home)["environments"]["production"]["write_key"] == fake_segment_api.DEVELOPMENT_KEY
+    assert stored(home)["environments"]["production"]["write_key"] == workspace_lookalike.DEVELOPMENT_KEY
 
 
-def test_a_source_of_a_token_without_the_role(cli: Run, workspace: FakeSegmentApi, home: Path) -> None:
+def test_a_source_of_a_token_without_the_role(cli: Run, workspace: WorkspaceLookalike, home: Path) -> None:
     config = home / "config.toml"
-    config.write_text(config.read_text().replace(fake_segment_api.TOKEN, fake_segment_api.MEMBER_TOKEN))
+    config.write_text(config.read_text().replace(workspace_lookalike.TOKEN, workspace_lookalike.MEMBER_TOKEN))
     done = cli("keys", "set", "production", "--source", "Acme production")
     assert done.code == 2
     assert "the token sees no write key of Acme production" in done.err
 
 
-def test_a_source_needs_a_token_and_an_answer(cli: Run, home: Path, workspace_api: FakeSegmentApi) -> None:
+def test_a_source_needs_a_token_and_an_answer(cli: Run, home: Path, workspace_api: WorkspaceLookalike) -> None:
     done = cli("keys", "set", "production", "--source", "Acme production")
     assert done.code == 2
     assert "there is no token" in done.err
     home.mkdir()
     workspace_api.down()
     (home / "config.toml").write_text(
-        f'[segment]\npublic_api_token = "{fake_segment_api.TOKEN}"\nregion = "{workspace_api.url}"\n'
+        f'[segment]\npublic_api_token = "{workspace_lookalike.TOKEN}"\nregion = "{workspace_api.url}"\n'
     )
     assert cli("keys", "set", "production", "--source", "Acme production").code == 3
 
 
-def test_a_piped_key_is_looked_up(process: Run, workspace: FakeSegmentApi, home: Path) -> None:
-    done = process("keys", "set", "development", stdin=fake_segment_api.PRODUCTION_KEY.encode())
+def test_a_piped_key_is_looked_up(process: Run, workspace: WorkspaceLookalike, home: Path) -> None:
+    done = process("keys", "set", "development", stdin=workspace_lookalike.PRODUCTION_KEY.encode())
     assert done.code == 2
     assert "its name says 'production'" in done.err
-    done = process("keys", "set", "development", stdin=fake_segment_api.DEVELOPMENT_KEY.encode())
+    done = process("keys", "set", "development", stdin=workspace_lookalike.DEVELOPMENT_KEY.encode())
     assert done.code == 0
     assert "this key belongs to source Acme dev" in done.err
     done = process("keys", "set", "staging", stdin=STRANGE.encode())
@@ -157,7 +159,9 @@ def test_a_piped_key_is_looked_up(process: Run, workspace: FakeSegmentApi, home:
     assert "belongs to no source of the workspace" in done.err
 
 
-def test_a_workspace_that_does_not_answer_stops_no_paste(process: Run, workspace: FakeSegmentApi, home: Path) -> None:
+def test_a_workspace_that_does_not_answer_stops_no_paste(
+    process: Run, workspace: WorkspaceLookalike, home: Path
+) -> None:
     workspace.down()
     done = process("keys", "set", "production", stdin=PASTED.encode())
     assert done.code == 0, done.err
@@ -165,7 +169,7 @@ def test_a_workspace_that_does_not_answer_stops_no_paste(process: Run, workspace
     assert stored(home)["environments"]["production"]["write_key"] == PASTED
 
 
-def test_a_person_chooses_by_number(terminal: Run, workspace: FakeSegmentApi, home: Path) -> None:
+def test_a_person_chooses_by_number(terminal: Run, workspace: WorkspaceLookalike, home: Path) -> None:
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")
     assert "1  Acme production  HTTP API" in at.seen
@@ -173,11 +177,11 @@ def test_a_person_chooses_by_number(terminal: Run, workspace: FakeSegmentApi, ho
     assert "! its name says 'dev'" in at.seen
     at.types("1\n")
     assert at.ends() == 0
-    assert stored(home)["environments"]["production"]["write_key"] == fake_segment_api.PRODUCTION_KEY
-    assert fake_segment_api.PRODUCTION_KEY not in at.seen
+    assert stored(home)["environments"]["production"]["write_key"] == workspace_lookalike.PRODUCTION_KEY
+    assert workspace_lookalike.PRODUCTION_KEY not in at.seen
 
 
-def test_a_person_confirms_a_flagged_source(terminal: Run, workspace: FakeSegmentApi, home: Path) -> None:
+def test_a_person_confirms_a_flagged_source(terminal: Run, workspace: WorkspaceLookalike, home: Path) -> None:
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")
     at.types("Acme div\n")
@@ -189,21 +193,21 @@ def test_a_person_confirms_a_flagged_source(terminal: Run, workspace: FakeSegmen
     assert "environments" not in stored(home)
 
 
-def test_key_can_be_pasted_when_sources_are_listed(terminal: Run, workspace: FakeSegmentApi, home: Path) -> None:
+def test_key_can_be_pasted_when_sources_are_listed(terminal: Run, workspace: WorkspaceLookalike, home: Path) -> None:
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")
     at.types(f"{STRANGE}\n")
     at.says("that is a key, and now on the screen")
     at.types("\n")
     at.says("(not shown):")
-    at.types(f"{fake_segment_api.PRODUCTION_KEY}\n")
+    at.types(f"{workspace_lookalike.PRODUCTION_KEY}\n")
     assert at.ends() == 0
-    assert stored(home)["environments"]["production"]["write_key"] == fake_segment_api.PRODUCTION_KEY
-    assert fake_segment_api.PRODUCTION_KEY not in at.seen
+    assert stored(home)["environments"]["production"]["write_key"] == workspace_lookalike.PRODUCTION_KEY
+    assert workspace_lookalike.PRODUCTION_KEY not in at.seen
 
 
-def test_names_from_the_workspace_steer_no_terminal(terminal: Run, workspace: FakeSegmentApi) -> None:
-    workspace.sources = [fake_segment_api.source(n, f"\x1b[2J\u202eAcme {n}", f"key{n:029d}") for n in range(60)]
+def test_names_from_the_workspace_steer_no_terminal(terminal: Run, workspace: WorkspaceLookalike) -> None:
+    workspace.sources = [workspace_lookalike.source(n, f"\x1b[2J\u202eAcme {n}", f"key{n:029d}") for n in range(60)]
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")
     assert "\x1b[2J" not in at.seen
@@ -214,13 +218,13 @@ def test_names_from_the_workspace_steer_no_terminal(terminal: Run, workspace: Fa
 
 
 @pytest.fixture
-def keyed(workspace: FakeSegmentApi, home: Path, sink: LiveSink) -> Path:
+def keyed(workspace: WorkspaceLookalike, home: Path, sink: LiveSink) -> Path:
     """Production and development with the keys of their sources."""
     config = home / "config.toml"
     config.write_text(
         config.read_text()
-        + f'[environments.production]\nwrite_key = "{fake_segment_api.PRODUCTION_KEY}"\nendpoint = "{sink.url}"\n'
-        + f'[environments.development]\nwrite_key = "{fake_segment_api.DEVELOPMENT_KEY}"\nendpoint = "{sink.url}"\n'
+        + f'[environments.production]\nwrite_key = "{workspace_lookalike.PRODUCTION_KEY}"\nendpoint = "{sink.url}"\n'
+        + f'[environments.development]\nwrite_key = "{workspace_lookalike.DEVELOPMENT_KEY}"\nendpoint = "{sink.url}"\n'
     )
     return config
 
@@ -244,14 +248,14 @@ def test_check_names_source_and_destinations_of_a_key(cli: Run, keyed: Path) -> 
     found = rows.json["environments"][0]["segment_source"]
     assert (found["workspace"], found["name"], found["enabled"]) == ("Acme", "Acme production", True)
     assert [one["name"] for one in found["destinations"]] == ["Amplitude", "Customer.io"]
-    assert fake_segment_api.PRODUCTION_KEY not in rows.out
+    assert workspace_lookalike.PRODUCTION_KEY not in rows.out
 
 
-def test_check_finds_what_a_200_hides(cli: Run, keyed: Path, workspace: FakeSegmentApi) -> None:
+def test_check_finds_what_a_200_hides(cli: Run, keyed: Path, workspace: WorkspaceLookalike) -> None:
     keyed.write_text(
         keyed.read_text()
-        .replace(fake_segment_api.PRODUCTION_KEY, STRANGE)
-        .replace(fake_segment_api.DEVELOPMENT_KEY, fake_segment_api.PRODUCTION_KEY)
+        .replace(workspace_lookalike.PRODUCTION_KEY, STRANGE)
+        .replace(workspace_lookalike.DEVELOPMENT_KEY, workspace_lookalike.PRODUCTION_KEY)
     )
     workspace.sources[0]["enabled"] = False
     done = cli("keys", "check")
@@ -264,7 +268,7 @@ def test_check_finds_what_a_200_hides(cli: Run, keyed: Path, workspace: FakeSegm
     assert checks["development"][0] == "fault"
 
 
-def test_doctor_looks_the_keys_up(cli: Run, keyed: Path, workspace: FakeSegmentApi) -> None:
+def test_doctor_looks_the_keys_up(cli: Run, keyed: Path, workspace: WorkspaceLookalike) -> None:
     done = cli("doctor", "--json")
     assert done.code == 0, done.out
     assert doctored(done)["production"][0] == "ok"
@@ -279,9 +283,11 @@ def test_doctor_looks_the_keys_up(cli: Run, keyed: Path, workspace: FakeSegmentA
     assert cli("keys", "check").code == 3
 
 
-def test_volume_by_source_shows_the_key_in_the_wrong_place(cli: Run, keyed: Path, workspace: FakeSegmentApi) -> None:
+def test_volume_by_source_shows_the_key_in_the_wrong_place(
+    cli: Run, keyed: Path, workspace: WorkspaceLookalike
+) -> None:
     workspace.sources[0]["writeKeys"].append(STRANGE)
-    keyed.write_text(keyed.read_text().replace(fake_segment_api.DEVELOPMENT_KEY, STRANGE))
+    keyed.write_text(keyed.read_text().replace(workspace_lookalike.DEVELOPMENT_KEY, STRANGE))
     hour_ago = time.time_ns() // 1_000_000 - 3_600_000
     for number, count in ((0, 12), (2, 41)):
         source = workspace.sources[number]["id"]
@@ -302,7 +308,9 @@ def test_volume_by_source_shows_the_key_in_the_wrong_place(cli: Run, keyed: Path
     assert "41 times" in checks["source Marketing site"][1]
 
 
-def test_volume_that_is_refused_is_said_and_leaves_the_rest(cli: Run, keyed: Path, workspace: FakeSegmentApi) -> None:
+def test_volume_that_is_refused_is_said_and_leaves_the_rest(
+    cli: Run, keyed: Path, workspace: WorkspaceLookalike
+) -> None:
     workspace.workspace.denied = ["/events/volume"]
     done = cli("keys", "check")
     assert done.code == 0
@@ -313,7 +321,7 @@ def test_volume_that_is_refused_is_said_and_leaves_the_rest(cli: Run, keyed: Pat
 
 
 def test_a_refused_token_is_a_fault(cli: Run, keyed: Path) -> None:
-    keyed.write_text(keyed.read_text().replace(fake_segment_api.TOKEN, "sgp_anInventedTokenThatIsNotKnown"))
+    keyed.write_text(keyed.read_text().replace(workspace_lookalike.TOKEN, "sgp_anInventedTokenThatIsNotKnown"))
     assert cli("doctor").code == 1
     done = cli("keys", "check")
     assert done.code == 1
@@ -321,7 +329,7 @@ def test_a_refused_token_is_a_fault(cli: Run, keyed: Path) -> None:
 
 
 def test_token_without_role_looks_up_no_keys(cli: Run, keyed: Path) -> None:
-    keyed.write_text(keyed.read_text().replace(fake_segment_api.TOKEN, fake_segment_api.MEMBER_TOKEN))
+    keyed.write_text(keyed.read_text().replace(workspace_lookalike.TOKEN, workspace_lookalike.MEMBER_TOKEN))
     done = cli("keys", "check")
     assert done.code == 0
     assert "the token sees no write keys" in done.err

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import fake_segment_api
+from support import workspace_lookalike
 from support.accepted_deliveries import write_journal
 from support.counted_workspace import HOUR, CountedWorkspace, Happened
 from support.live_sink import LiveSink
@@ -44,13 +44,14 @@ def counts() -> Iterator[CountedWorkspace]:
 def delivered(home: Path, counts: CountedWorkspace, sink: LiveSink, now: int) -> Run:
     """A config for the fake workspace and the sink, and a journal with deliveries: (hours ago, how many, where)."""
 
-    def make(*deliveries: tuple[float, int, str], key: str = fake_segment_api.PRODUCTION_KEY) -> Path:
+    def make(*deliveries: tuple[float, int, str], key: str = workspace_lookalike.PRODUCTION_KEY) -> Path:
         home.mkdir()
         config = home / "config.toml"
         config.write_text(
-            f'[segment]\npublic_api_token = "{fake_segment_api.TOKEN}"\nregion = "{counts.url}"\n'
+            f'[segment]\npublic_api_token = "{workspace_lookalike.TOKEN}"\nregion = "{counts.url}"\n'
             f'[environments.production]\nwrite_key = "{key}"\nendpoint = "{sink.url}"\n'
-            f'[environments.development]\nwrite_key = "{fake_segment_api.DEVELOPMENT_KEY}"\nendpoint = "{sink.url}"\n'
+            f'[environments.development]\nwrite_key = "{workspace_lookalike.DEVELOPMENT_KEY}"\n'
+            f'endpoint = "{sink.url}"\n'
         )
         config.chmod(0o600)
         at = [

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import fake_segment_api
+from support import workspace_lookalike
 from support.accepted_deliveries import deliver_at
 from support.clocks import ManualClock
 from support.counted_workspace import CountedWorkspace
@@ -45,8 +45,8 @@ def configure(tmp_path: Path) -> Callable[..., Settings]:
 
     def make(**keys: str) -> Settings:
         keys = keys or {
-            "production": fake_segment_api.PRODUCTION_KEY,
-            "development": fake_segment_api.DEVELOPMENT_KEY,
+            "production": workspace_lookalike.PRODUCTION_KEY,
+            "development": workspace_lookalike.DEVELOPMENT_KEY,
         }
         home = tmp_path / "home"
         home.mkdir(exist_ok=True)
@@ -76,7 +76,7 @@ def compare_with_segment(
 ) -> Callable[..., Any]:
     """One reconciliation of the last day, or of what is given, through the real client."""
 
-    async def run(*, token: str = fake_segment_api.TOKEN, settings: Settings | None = None, **scope: Any) -> Report:
+    async def run(*, token: str = workspace_lookalike.TOKEN, settings: Settings | None = None, **scope: Any) -> Report:
         async def no_sleep(_: float) -> None:
             return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support import fake_segment_api
+from support import workspace_lookalike
 from textual.widgets import Input
 
 from sprig_tui.cli.commands.console import _list_sources
@@ -14,7 +14,7 @@ from sprig_tui.segment.public_api_models import Source
 @pytest.fixture
 def workspace(console, workspace_api):
     """The console knows the workspace's token."""
-    console.write(f'[segment]\npublic_api_token = "{fake_segment_api.TOKEN}"\nregion = "{workspace_api.url}"\n')
+    console.write(f'[segment]\npublic_api_token = "{workspace_lookalike.TOKEN}"\nregion = "{workspace_api.url}"\n')
     console.list_sources = _list_sources
     return workspace_api
 
@@ -38,8 +38,8 @@ async def test_enter_takes_the_key_of_a_source(console, workspace):
         assert "! Acme dev" in shown
         await console.press("enter")
         await console.until(lambda: keys_in(console))
-    assert keys_in(console) == {"production": fake_segment_api.PRODUCTION_KEY}
-    assert fake_segment_api.PRODUCTION_KEY not in shown
+    assert keys_in(console) == {"production": workspace_lookalike.PRODUCTION_KEY}
+    assert workspace_lookalike.PRODUCTION_KEY not in shown
 
 
 async def test_mismatching_source_needs_confirmation(console, workspace):
@@ -54,7 +54,7 @@ async def test_mismatching_source_needs_confirmation(console, workspace):
         await listed(console)
         await console.press(*"dev", "enter", "y")
         await console.until(lambda: keys_in(console))
-    assert keys_in(console) == {"production": fake_segment_api.DEVELOPMENT_KEY}
+    assert keys_in(console) == {"production": workspace_lookalike.DEVELOPMENT_KEY}
 
 
 async def test_down_moves_through_the_source_list(console, workspace):
@@ -74,31 +74,31 @@ async def test_down_moves_through_the_source_list(console, workspace):
 
 
 async def test_source_of_another_environment_needs_confirmation(console, workspace):
-    workspace.sources = [fake_segment_api.source(1, "Checkout", fake_segment_api.PRODUCTION_KEY)]
-    console.keys(development=fake_segment_api.PRODUCTION_KEY)
+    workspace.sources = [workspace_lookalike.source(1, "Checkout", workspace_lookalike.PRODUCTION_KEY)]
+    console.keys(development=workspace_lookalike.PRODUCTION_KEY)
     async with console.running():
         await console.press("1", "g", "a")
         await listed(console, "Checkout")
         await console.press("enter")
         assert "- development has the same key" in console.text()
         await console.press("n", "escape")
-    assert keys_in(console) == {"development": fake_segment_api.PRODUCTION_KEY}
+    assert keys_in(console) == {"development": workspace_lookalike.PRODUCTION_KEY}
 
 
 async def test_key_can_be_pasted_instead(console, workspace):
     async with console.running() as pilot:
         await console.press("a")
         await listed(console)
-        pilot.app.screen.query_one(Input).value = fake_segment_api.PRODUCTION_KEY
+        pilot.app.screen.query_one(Input).value = workspace_lookalike.PRODUCTION_KEY
         await pilot.pause()
         assert "that is a key" in console.text()
-        assert fake_segment_api.PRODUCTION_KEY not in console.text()
+        assert workspace_lookalike.PRODUCTION_KEY not in console.text()
         await console.press("down", "end", "enter")
         assert "32 letters and digits; type or paste" in console.text()
-        pilot.app.screen.query_one(Input).value = fake_segment_api.PRODUCTION_KEY
+        pilot.app.screen.query_one(Input).value = workspace_lookalike.PRODUCTION_KEY
         await console.press("enter")
         await console.until(lambda: keys_in(console))
-    assert keys_in(console) == {"production": fake_segment_api.PRODUCTION_KEY}
+    assert keys_in(console) == {"production": workspace_lookalike.PRODUCTION_KEY}
 
 
 async def test_unreachable_workspace_leaves_the_paste_line(console, workspace):
@@ -113,7 +113,7 @@ async def test_unreachable_workspace_leaves_the_paste_line(console, workspace):
 
 
 async def test_token_without_the_role_sees_no_keys(console, workspace):
-    console.write(f'[segment]\npublic_api_token = "{fake_segment_api.MEMBER_TOKEN}"\nregion = "{workspace.url}"\n')
+    console.write(f'[segment]\npublic_api_token = "{workspace_lookalike.MEMBER_TOKEN}"\nregion = "{workspace.url}"\n')
     async with console.running() as pilot:
         await console.press("a")
         await listed(console, "not visible")
@@ -125,7 +125,7 @@ async def test_token_without_the_role_sees_no_keys(console, workspace):
 
 
 async def test_hostile_source_names_and_filtering(console, workspace):
-    workspace.sources = [fake_segment_api.source(n, f"[red]\x1b[2JCheckout {n}", f"key{n:029d}") for n in range(900)]
+    workspace.sources = [workspace_lookalike.source(n, f"[red]\x1b[2JCheckout {n}", f"key{n:029d}") for n in range(900)]
     async with console.running(size=(80, 24)):
         await console.press("a")
         await listed(console, "[red]␛[2JCheckout 0")

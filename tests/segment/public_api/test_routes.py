@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from support import fake_segment_api
+from support import workspace_lookalike
 from support.clocks import NOW_MS, ManualClock
-from support.fake_segment_api import FakeSegmentApi, answers, source
+from support.workspace_lookalike import WorkspaceLookalike, answers, source
 
 from sprig_tui.config.environment import PublicApiToken
 from sprig_tui.errors import SegmentApiError, SegmentApiUnreachableError
@@ -20,7 +20,7 @@ from sprig_tui.segment.destination_rules import DestinationFilter
 from sprig_tui.segment.metrics import Granularity, MetricPoint, Step
 from sprig_tui.segment.public_api import PublicApiClient
 
-TOKEN = PublicApiToken(fake_segment_api.TOKEN)
+TOKEN = PublicApiToken(workspace_lookalike.TOKEN)
 HOUR = {"start": NOW_MS - 3_600_000, "end": NOW_MS, "granularity": Granularity.HOUR}
 
 
@@ -42,17 +42,17 @@ def waits() -> Waits:
 
 
 @pytest.fixture
-async def api(workspace_api: FakeSegmentApi, waits: Waits) -> AsyncIterator[PublicApiClient]:
+async def api(workspace_api: WorkspaceLookalike, waits: Waits) -> AsyncIterator[PublicApiClient]:
     async with PublicApiClient(workspace_api.url, TOKEN, clock=waits.clock, timeout=5.0, sleep=waits) as opened:
         yield opened
 
 
-def asked(workspace_api: FakeSegmentApi, index: int = -1) -> tuple[str, dict[str, str]]:
+def asked(workspace_api: WorkspaceLookalike, index: int = -1) -> tuple[str, dict[str, str]]:
     parts = urlsplit(workspace_api.asked[index])
     return parts.path, dict(parse_qsl(parts.query))
 
 
-def version(workspace_api: FakeSegmentApi) -> str:
+def version(workspace_api: WorkspaceLookalike) -> str:
     return workspace_api.headers[-1]["Accept"]
 
 
@@ -60,7 +60,7 @@ def dataset(*rows: dict[str, Any], **pagination: str) -> dict[str, Any]:
     return {"data": {"total": 1.0, "dataset": list(rows), "pagination": pagination or None}}
 
 
-async def test_delivery_metric_follows_all_pages(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_delivery_metric_follows_all_pages(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
     point = {"time": "2026-09-21T13:00:00.000Z", "count": 3}
     first = {"eventName": "Survey Answered", "total": 3.0, "series": [point], "later": {"field": 1}}
     second = {"eventName": "Other", "total": "4", "series": [{**point, "count": "4.0", "retryCount": 1}]}
@@ -86,7 +86,9 @@ async def test_delivery_metric_follows_all_pages(api: PublicApiClient, workspace
     assert api.requests == 2
 
 
-async def test_step_of_a_destination_names_the_instance(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_step_of_a_destination_names_the_instance(
+    api: PublicApiClient, workspace_api: WorkspaceLookalike
+) -> None:
     workspace_api.problems = [answers(200, dataset({"discardReason": "NO_MATCHING_MAPPING", "total": 0}))]
     (row,) = await api.delivery_metric(
         Step.FILTERED_AT_DESTINATION, "src_1", destination_id="dst_1", group_by=("eventName", "discardReason"), **HOUR
@@ -102,7 +104,7 @@ async def test_step_of_a_destination_names_the_instance(api: PublicApiClient, wo
         await api.delivery_metric(Step.RECEIVED, "src_1", destination_id="dst_1", **HOUR)
 
 
-async def test_event_volume_names_the_sources(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_event_volume_names_the_sources(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
     rows = [
         {"source": {"id": "s1", "name": "Web"}, "total": 5, "series": [{"time": "2026-09-21T13:00:00Z", "count": 5}]},
         {"source": {"id": "s2", "slug": "ios", "name": None}, "eventName": None, "total": 0, "series": None},
@@ -118,7 +120,7 @@ async def test_event_volume_names_the_sources(api: PublicApiClient, workspace_ap
     assert version(workspace_api) == "application/vnd.segment.v1+json, application/json"
 
 
-async def test_source_details_and_settings(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_source_details_and_settings(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
     workspace_api.problems = [
         answers(200, {"data": {"source": {"id": "s 1", "slug": "web", "enabled": False}, "trackingPlanId": "tp_1"}}),
         answers(200, {"data": {"source": {"id": "s 1"}, "trackingPlanId": None}}),
@@ -139,7 +141,7 @@ async def test_source_details_and_settings(api: PublicApiClient, workspace_api: 
     assert (await api.source_settings("s 1")).common_event_on_violations == ""
 
 
-async def test_filter_is_read_and_previewed_as_it_came(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_filter_is_read_and_previewed_as_it_came(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
     actions = [{"type": "DROP", "fields": None, "later": [1.5]}]
     filters = {"filters": [{"id": "f1", "title": "No EU", "if": "type = 'track'", "actions": actions, "enabled": True}]}
     workspace_api.problems = [
@@ -164,7 +166,7 @@ async def test_filter_is_read_and_previewed_as_it_came(api: PublicApiClient, wor
     assert caught.value.request == "POST /destination/filters/preview"
 
 
-async def test_subscriptions_are_asked_for_as_alpha(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_subscriptions_are_asked_for_as_alpha(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
     one = {"id": "m1", "name": "Track", "actionSlug": "logEvent", "trigger": 'type = "track"', "enabled": True}
     workspace_api.problems = [answers(200, {"data": {"subscriptions": [one, {"id": "m2", "actionId": "a2"}]}})]
     first, second = await api.subscriptions("d1")
@@ -173,7 +175,7 @@ async def test_subscriptions_are_asked_for_as_alpha(api: PublicApiClient, worksp
     assert version(workspace_api).startswith("application/vnd.segment.v1alpha+json")
 
 
-async def test_tracking_plan_rules_keep_their_schema(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_tracking_plan_rules_keep_their_schema(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
     schema = {"type": "object", "properties": {"properties": {"required": ["rating"]}}}
     rules = [
         {"type": "TRACK", "key": "Survey Answered", "jsonSchema": schema, "version": 2.0},
@@ -186,7 +188,7 @@ async def test_tracking_plan_rules_keep_their_schema(api: PublicApiClient, works
     assert (common.type, common.key, common.json_schema) == ("COMMON", "", None)
 
 
-async def test_suppressions_and_regulations(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_suppressions_and_regulations(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
     regulation = {
         "id": "r1",
         "regulationType": "SUPPRESS_WITH_DELETE",
@@ -208,17 +210,17 @@ async def test_suppressions_and_regulations(api: PublicApiClient, workspace_api:
     assert asked(workspace_api)[1]["regulationTypes.1"] == "UNSUPPRESS"
 
 
-async def test_large_workspace_takes_few_requests(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_large_workspace_takes_few_requests(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
     workspace_api.sources = [source(n, f"Source {n}", f"key{n:029d}") for n in range(300)]
     first = workspace_api.sources[0]["id"]
-    workspace_api.destinations = [fake_segment_api.destination(n, f"Destination {n}", first) for n in range(40)]
+    workspace_api.destinations = [workspace_lookalike.destination(n, f"Destination {n}", first) for n in range(40)]
     assert len(await api.sources()) == 300
     assert len(await api.destinations(first)) == 40
     assert api.requests == 2
 
 
 async def test_smaller_pages_where_the_api_rejects_large_ones(
-    api: PublicApiClient, workspace_api: FakeSegmentApi
+    api: PublicApiClient, workspace_api: WorkspaceLookalike
 ) -> None:
     workspace_api.sources = [source(n, f"Source {n}", f"key{n:029d}") for n in range(300)]
     workspace_api.max_count = 200
@@ -228,7 +230,9 @@ async def test_smaller_pages_where_the_api_rejects_large_ones(
     assert counts == ["1000", "200", "200", "200"]
 
 
-async def test_422_about_something_else_is_not_asked_again(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_422_about_something_else_is_not_asked_again(
+    api: PublicApiClient, workspace_api: WorkspaceLookalike
+) -> None:
     error = {"type": "input-validation", "message": "too old", "field": "startTime"}
     workspace_api.problems = [answers(422, {"errors": [error]})]
     with pytest.raises(SegmentApiError, match=r"does not accept GET /delivery-overview.* \(422\): too old") as caught:
@@ -248,7 +252,7 @@ async def test_422_about_something_else_is_not_asked_again(api: PublicApiClient,
     ],
 )
 async def test_rejection_has_status_request_and_sentence(
-    api: PublicApiClient, workspace_api: FakeSegmentApi, status: int, sentence: str
+    api: PublicApiClient, workspace_api: WorkspaceLookalike, status: int, sentence: str
 ) -> None:
     workspace_api.problems = [answers(status, {"errors": [{"type": "x", "message": "told", "data": ["odd"]}]})]
     with pytest.raises(SegmentApiError) as caught:
@@ -261,9 +265,9 @@ async def test_rejection_has_status_request_and_sentence(
 
 
 async def test_without_points_the_next_request_waits_for_the_reset(
-    api: PublicApiClient, workspace_api: FakeSegmentApi, waits: Waits
+    api: PublicApiClient, workspace_api: WorkspaceLookalike, waits: Waits
 ) -> None:
-    reset = fake_segment_api.reset_at(datetime.fromtimestamp(NOW_MS / 1000, tz=UTC) + timedelta(seconds=30))
+    reset = workspace_lookalike.reset_at(datetime.fromtimestamp(NOW_MS / 1000, tz=UTC) + timedelta(seconds=30))
     workspace = {"data": {"workspace": {"id": "w", "name": "Acme"}}}
     workspace_api.problems = [
         answers(200, workspace, X_RateLimit_Remaining="0", X_RateLimit_Reset=reset),
@@ -277,9 +281,9 @@ async def test_without_points_the_next_request_waits_for_the_reset(
 
 
 async def test_wait_for_points_beyond_the_budget_is_left_out(
-    api: PublicApiClient, workspace_api: FakeSegmentApi, waits: Waits
+    api: PublicApiClient, workspace_api: WorkspaceLookalike, waits: Waits
 ) -> None:
-    reset = fake_segment_api.reset_at(datetime.fromtimestamp(NOW_MS / 1000, tz=UTC) + timedelta(days=30))
+    reset = workspace_lookalike.reset_at(datetime.fromtimestamp(NOW_MS / 1000, tz=UTC) + timedelta(days=30))
     body = {"data": {"workspace": {"id": "w"}}}
     workspace_api.problems = [answers(200, body, X_RateLimit_Remaining="0", X_RateLimit_Reset=reset)]
     await api.workspace()
@@ -288,9 +292,9 @@ async def test_wait_for_points_beyond_the_budget_is_left_out(
 
 
 async def test_rate_limits_without_end_are_an_error(
-    api: PublicApiClient, workspace_api: FakeSegmentApi, waits: Waits
+    api: PublicApiClient, workspace_api: WorkspaceLookalike, waits: Waits
 ) -> None:
-    workspace_api.problems = [fake_segment_api.limited(1)] * 30
+    workspace_api.problems = [workspace_lookalike.limited(1)] * 30
     with pytest.raises(SegmentApiUnreachableError, match="limits requests") as caught:
         await api.workspace()
     assert (caught.value.status, caught.value.request) == (429, "GET /")
@@ -298,9 +302,9 @@ async def test_rate_limits_without_end_are_an_error(
     assert min(waits) == 0.5
 
 
-async def test_cancelled_in_a_wait_it_ends_at_once(workspace_api: FakeSegmentApi) -> None:
+async def test_cancelled_in_a_wait_it_ends_at_once(workspace_api: WorkspaceLookalike) -> None:
     told = asyncio.Event()
-    workspace_api.problems = [fake_segment_api.limited(100_000)]
+    workspace_api.problems = [workspace_lookalike.limited(100_000)]
     async with PublicApiClient(
         workspace_api.url, TOKEN, clock=ManualClock(), on_wait=lambda _: told.set(), timeout=5.0
     ) as api:
@@ -327,7 +331,7 @@ async def test_cancelled_in_a_wait_it_ends_at_once(workspace_api: FakeSegmentApi
     ],
 )
 async def test_count_that_is_not_there_is_never_zero(
-    api: PublicApiClient, workspace_api: FakeSegmentApi, body: Any
+    api: PublicApiClient, workspace_api: WorkspaceLookalike, body: Any
 ) -> None:
     workspace_api.problems = [answers(200, body)]
     with pytest.raises(SegmentApiError, match="not what its documentation says") as caught:
@@ -335,7 +339,7 @@ async def test_count_that_is_not_there_is_never_zero(
     assert caught.value.request == "GET /delivery-overview/successfully-received"
 
 
-async def test_null_dataset_is_empty(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
+async def test_null_dataset_is_empty(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
     workspace_api.problems = [answers(200, {"data": {"total": 0, "dataset": None}})]
     assert await api.delivery_metric(Step.RECEIVED, "s", **HOUR) == ()
 
