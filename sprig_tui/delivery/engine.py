@@ -48,7 +48,8 @@ class Engine:
     Any number of engines, in any number of processes, may share a journal. `environments` without a Write Key are
     known but not served: their deliveries stay queued. When the block is left without `drain`, requests on the wire
     have one second to finish; aborted ones are queued again under the same message ids. `on_result` is called with
-    the result of each request. `role` names this worker in the journal's list of live workers.
+    the result of each request. `role` names this worker in the journal's list of live workers. `suppression` tells
+    whose deliveries are withheld instead of sent.
 
     An environment with an endpoint override (`Environment.override_url`) has a lane and a queue of its own there, for
     what is added through this engine. With `adopt` that lane also delivers what is queued for the environment's own
