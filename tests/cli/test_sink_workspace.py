@@ -15,6 +15,9 @@ import httpx
 import pytest
 from support.records import make_flat_record
 
+from sprig_tui.cli.commands.sink import _tell_workspace
+from sprig_tui.segment.sink.workspace import DescribedWorkspace, Workspace
+
 Run = Callable[..., Any]
 Start = Callable[..., list[str]]
 
@@ -83,6 +86,16 @@ def test_secrets_of_a_workspace_file_are_masked(start: Start, tmp_path: Path) ->
     assert "\x1b" not in told
     assert "fault late=60" in told
     assert "echo TOKEN | sprig-tui keys workspace" in told
+
+
+@pytest.mark.parametrize(("host", "warned"), [("10.0.0.5", True), ("127.0.0.1", False), ("[::1]", False)])
+def test_workspace_that_others_reach_is_warned_of(
+    home: Path, capsys: pytest.CaptureFixture[str], host: str, warned: bool
+) -> None:
+    _tell_workspace(f"http://{host}:8080", DescribedWorkspace(Workspace.example()))
+    told = capsys.readouterr().err
+    assert ("others can read the Write Keys" in " ".join(told.split())) is warned
+    assert "token of a member, who sees no Write Keys" in told
 
 
 @pytest.mark.parametrize(

@@ -149,9 +149,18 @@ def _describe_workspace(file: Path | None) -> DescribedWorkspace:
 def _tell_workspace(url: str, described: DescribedWorkspace) -> None:
     """Tell the invented secrets whole, since they protect nothing; those of a file are masked."""
     import shlex
+    from urllib.parse import urlsplit
 
+    from sprig_tui.http.proxies import is_loopback
+    from sprig_tui.segment.sink.workspace import Role
     from sprig_tui.text import mask, one_line
 
+    host = urlsplit(url).hostname or ""
+    if not is_loopback(host):
+        diagnostics.warning(
+            f"{host} is not this machine alone: others can read the Write Keys of this workspace",
+            hint="--host 127.0.0.1 is this machine alone",
+        )
     workspace = described.workspace
 
     def shown(secret: str) -> str:
@@ -160,6 +169,9 @@ def _tell_workspace(url: str, described: DescribedWorkspace) -> None:
     token = next(iter(workspace.tokens))
     diagnostics.info(f"workspace {one_line(workspace.record['name'])}: its Public API has the same address")
     diagnostics.info(f"  token {shown(token)}")
+    members = [one for one, role in workspace.tokens.items() if role is Role.MEMBER]
+    if members:
+        diagnostics.info(f"  token of a member, who sees no Write Keys: {' '.join(members)}")
     for source in workspace.sources:
         names = [one["name"] for one in workspace.destinations_of(source["id"])]
         connected = f", connected to {' and '.join(names)}" if names else ""
