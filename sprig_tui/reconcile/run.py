@@ -37,7 +37,7 @@ from sprig_tui.reconcile.model import (
 )
 from sprig_tui.reconcile.queries import ProgressListener, Queries, Refusal, gather, ignore_progress
 from sprig_tui.reconcile.volumes import ask_volumes, stray_sources
-from sprig_tui.reconcile.windows import MINUTE_MS, bucket_edges, plan
+from sprig_tui.reconcile.windows import MINUTE_MS, bucket_edges, destination_windows, plan
 from sprig_tui.segment.metrics import Granularity, Step
 from sprig_tui.segment.public_api_models import Source, source_of_key
 
@@ -256,12 +256,9 @@ class _Reconciliation:
         found = await self._queries.ask(f"destinations of {name}", lambda: self._api.destinations(source.id))
         if isinstance(found, Refusal):
             return ()
-        windows = self._windows
-        if len(windows) > 1:
-            # their totals are shown, not their hours: days take one query where hours take three
-            windows = plan(self._since, self._until, self._now, granularity=Granularity.DAY)
+        windows = destination_windows(self._windows, self._until, self._now)
         received, _, filtered = steps
-        settled_before = self._now - self._hold_back_ms - self._max_skew_ms
+        settled_before = self._judged_at - self._hold_back_ms - self._max_skew_ms
         passed = passed_on(received, filtered, windows[0].start, windows[-1].end, settled_before)
         return tuple(
             await gather(

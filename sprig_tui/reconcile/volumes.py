@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sprig_tui.config.settings import Settings
 from sprig_tui.reconcile.model import StraySource
 from sprig_tui.reconcile.queries import Queries, Refusal
-from sprig_tui.reconcile.windows import DAY_MS, MINUTE_MS, Window
+from sprig_tui.reconcile.windows import MINUTE_MS, Window
 from sprig_tui.segment.metrics import Granularity, VolumeRow
 from sprig_tui.segment.public_api_models import Source, source_of_key
 
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
 VOLUME_LAG_MS = MINUTE_MS
 """How far behind the clock the volume is asked for."""
+_COARSER = {Granularity.MINUTE: Granularity.HOUR, Granularity.HOUR: Granularity.DAY, Granularity.DAY: Granularity.DAY}
+"""Granularity that covers several windows by one query; whole units, so up to one more than was asked for."""
 
 
 async def ask_volumes(
     queries: Queries, api: PublicApiClient, event: str, windows: Sequence[Window], now: int
 ) -> tuple[VolumeRow, ...] | Refusal:
-    """How often each source of the workspace got this event; one query, in days where the range needs several."""
-    granularity = windows[0].granularity if len(windows) == 1 else Granularity.DAY
-    start, end = windows[0].start, min(windows[-1].end, now - VOLUME_LAG_MS)
-    if granularity is Granularity.DAY:
-        start = start // DAY_MS * DAY_MS
+    """How often each source of the workspace got this event; one query."""
+    granularity = windows[0].granularity if len(windows) == 1 else _COARSER[windows[0].granularity]
+    start = windows[0].start // granularity.width_ms * granularity.width_ms
+    end = min(windows[-1].end, now - VOLUME_LAG_MS)
     if start >= end:
         return ()
     return await queries.ask(

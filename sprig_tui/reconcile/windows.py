@@ -55,6 +55,16 @@ def plan(since: int, until: int, now: int, *, granularity: Granularity | None = 
     return tuple(Window(begin, min(end, begin + longest), granularity) for begin in range(start, end, longest))
 
 
+def destination_windows(windows: Sequence[Window], until: int, now: int) -> tuple[Window, ...]:
+    """Windows for the totals of destinations: whole days where hours would take several queries for each of many.
+
+    The days lie within the range, so that up to a day of its beginning is left out.
+    """
+    if len(windows) < 2 or windows[0].granularity is not Granularity.HOUR:
+        return tuple(windows)
+    return plan(_align_up(windows[0].start, DAY_MS), until, now, granularity=Granularity.DAY)
+
+
 def bucket_edges(windows: Sequence[Window], now: int, hold_back_ms: int) -> tuple[tuple[int, int], ...]:
     """Start and exclusive end of each bucket, oldest first, without gaps.
 

@@ -157,6 +157,7 @@ def test_config_and_network_have_exit_codes_of_their_own(
     done = cli("reconcile")
     assert done.code == 2
     assert "not to be asked: its Write Key belongs to no source of this workspace" in done.out
+    assert "12 were answered 200 with it: they went to another workspace, or nowhere" in done.out
     assert cli("reconcile", "-e", "development").code == 0
     counts.refusals = {"/sources?": 401}
     done = cli("reconcile")

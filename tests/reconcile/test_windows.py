@@ -19,6 +19,7 @@ from sprig_tui.reconcile.windows import (
     MINUTE_MS,
     Window,
     bucket_edges,
+    destination_windows,
     plan,
 )
 from sprig_tui.segment.metrics import Granularity
@@ -83,6 +84,23 @@ def test_windows_keep_the_limits_and_leave_no_gap(age: int, length: int, granula
         assert windows[-1].end >= min(since + length, NOW)
         oldest = NOW - MAX_AGE_MS[windows[0].granularity] + AGE_MARGIN_MS
         assert windows[0].start <= max(since, oldest + windows[0].granularity.width_ms)
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [
+        ("11-28T18:00", [("11-28T18:00", "11-28T18:21", MINUTE)]),
+        ("11-28T14:20:30", A_MINUTE_TOO_MANY),
+        ("11-20T18:00", [("11-20T18:00", "11-28T19:00", HOUR)]),
+        ("11-10T18:00", [("11-11T00:00", "11-29T00:00", DAY)]),
+        ("10-29T18:20:30", [("10-30T00:00", "11-29T00:00", DAY)]),
+    ],
+)
+def test_destinations_of_a_long_range_are_asked_for_by_the_days_within(
+    since: str, expected: list[tuple[str, str, Granularity]]
+) -> None:
+    windows = destination_windows(plan(at(since), NOW, NOW), NOW, NOW)
+    assert list(windows) == [Window(at(start), at(end), kind) for start, end, kind in expected]
 
 
 def test_hours_are_buckets_of_their_own() -> None:

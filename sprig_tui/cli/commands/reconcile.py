@@ -10,7 +10,7 @@ import click
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.context import existing_journal_session, open_settings
 from sprig_tui.cli.options import DURATION_TYPE, ENVIRONMENT_TYPE, command, json_option, yes_option
-from sprig_tui.errors import ExitCode, FilterError, SprigTuiError
+from sprig_tui.errors import ConfigError, ExitCode, FilterError, SprigTuiError
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
@@ -130,7 +130,10 @@ class Scope:
                     granularity=Granularity(self._by.upper()) if self._by else None,
                     hold_back_ms=round(self._hold_back_s * 1000),
                 )
-        last_report.save(find_paths(), report)
+        try:
+            last_report.save(find_paths(), report)
+        except ConfigError as error:
+            diagnostics.warning(f"the result is not kept for the console: {error.message}", error.hint)
         return report
 
 

@@ -25,6 +25,7 @@ from sprig_tui.reconcile.model import (
     verdict_text,
 )
 from sprig_tui.reconcile.reasons import reason_text
+from sprig_tui.reconcile.windows import MAX_RANGE_MS
 from sprig_tui.segment.metrics import Granularity, Step
 from sprig_tui.text import one_line
 
@@ -73,7 +74,11 @@ def _environment_lines(found: EnvironmentReport) -> Iterator[str]:
         yield from _wrapped(f"a part could not be asked: {obstacle_text(found.obstacle)}", "warning")
     if found.detail:
         yield from _wrapped(one_line(found.detail, limit=300), "dim")
-    if any(bucket.sends or bucket.received for bucket in found.buckets):
+    sends = sum(bucket.sends for bucket in found.buckets)
+    if found.obstacle is Obstacle.NOT_IN_WORKSPACE and sends:
+        text = f"{sends:,} were answered 200 with it: they went to another workspace, or nowhere"
+        yield from _wrapped(f"{text}: sprig-tui keys set {found.environment}", "bad")
+    if sends or any(bucket.received for bucket in found.buckets):
         yield from _table_lines(fold(found.buckets))
     if any(bucket.repeats for bucket in found.buckets):
         text = "repeats are answers sent again under their id: Segment may count them or not"
@@ -81,8 +86,17 @@ def _environment_lines(found: EnvironmentReport) -> Iterator[str]:
     if found.verdict is Verdict.SHORT:
         yield from _wrapped(_next_step(found), "dim")
     yield from _discard_lines(found.discards)
+    if found.destinations and _is_longer_than_windows(found):
+        yield from _wrapped("destinations, by whole days (UTC):", "dim")
     for destination in found.destinations:
         yield from _destination_lines(destination)
+
+
+def _is_longer_than_windows(found: EnvironmentReport) -> bool:
+    """Whether destinations were asked for by days: hours take several queries."""
+    counted = [bucket for bucket in found.buckets if bucket.obstacle is not Obstacle.TOO_OLD]
+    span = counted[-1].end - counted[0].start if counted else 0
+    return found.granularity is Granularity.HOUR and span > MAX_RANGE_MS[Granularity.HOUR]
 
 
 def _next_step(found: EnvironmentReport) -> str:
