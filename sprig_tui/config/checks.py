@@ -37,6 +37,7 @@ def check_keys(settings: Settings) -> tuple[ConfigProblem, ...]:
         *_check_webhook_tokens(settings.environments),
         *check_shared_keys(settings.environments),
         *check_reconciliation(settings),
+        *_check_profile(settings),
         *check_file_mode(settings),
     )
 
@@ -60,6 +61,23 @@ def _check_webhook_tokens(environments: Mapping[str, Environment]) -> list[Confi
         for name, environment in environments.items()
         if environment.webhook_token is not None
         for fault in lint_secret(environment.webhook_token.reveal(), WEBHOOK_TOKEN_RULES).warnings
+    ]
+
+
+def _check_profile(settings: Settings) -> list[ConfigProblem]:
+    """A space without its token, or a token without its space: neither is used alone."""
+    workspace = settings.workspace
+    if bool(workspace.profile_space) == (workspace.profile_token is not None):
+        return []
+    present, missing = (
+        ("profile_space", "profile_token") if workspace.profile_space else ("profile_token", "profile_space")
+    )
+    return [
+        ConfigProblem(
+            "warning",
+            f"[segment] has a {present} and no {missing}: the Profile API is not asked",
+            f"set {missing}, or remove {present}",
+        )
     ]
 
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 from sprig_tui.config.environment import WriteKey
 from sprig_tui.config.paths import Paths
 from sprig_tui.errors import ConfigError
-from sprig_tui.segment.lints import Lint
+from sprig_tui.segment.lints import PLAN_UNCHECKED, SCHEMA_VIOLATION, UNPLANNED, Lint
 from sprig_tui.segment.tracking_plan import PlanChecker, PlanVerdict, TrackingPlan
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ FILE_NAME = "tracking_plans.json"
 FILE_VERSION = 1
 MAX_FILE_BYTES = 16_000_000
 """A larger file is not read: the plans of one event are a few kilobytes for each environment."""
-SCHEMA_VIOLATION, UNPLANNED, UNCHECKED = "schema_violation", "unplanned", "plan_unchecked"
-"""Codes of lints: the first two are Segment's names for the reasons."""
 _HINT = "remove it: sprig-tui explain --refresh-plan writes it again"
 
 
@@ -68,7 +66,9 @@ class PlanFinding(Struct, frozen=True, kw_only=True):
         if not verdict.planned:
             found.append(Lint(UNPLANNED, "event", "tracking plan: it does not have this event", level))
         if verdict.problem is not None:
-            found.append(Lint(UNCHECKED, "", f"tracking plan: its schema is not checked, {verdict.problem}", "warning"))
+            found.append(
+                Lint(PLAN_UNCHECKED, "", f"tracking plan: its schema is not checked, {verdict.problem}", "warning")
+            )
         return tuple(found)
 
     @property

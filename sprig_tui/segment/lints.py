@@ -33,6 +33,11 @@ USER_ID_LONG = "user_id_long"
 USER_ID_NOBODY = "user_id_nobody"
 SENT_AT_SET = "sent_at_set"
 RECEIVED_AT_SET = "received_at_set"
+SCHEMA_VIOLATION = "schema_violation"
+UNPLANNED = "unplanned"
+PLAN_UNCHECKED = "plan_unchecked"
+PLAN_CODES = frozenset({SCHEMA_VIOLATION, UNPLANNED, PLAN_UNCHECKED})
+"""Codes of the tracking plan, which is checked apart from the call: `config.tracking_plans`."""
 
 MAX_USER_ID_CHARS = 255
 """Characters of a userId that every destination accepts; Segment documents no limit of its own."""

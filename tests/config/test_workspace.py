@@ -80,6 +80,12 @@ def test_profile_token_is_a_secret_like_the_workspace_token(paths: Paths) -> Non
     assert any("others may read it" in problem.message for problem in check_keys(settings))
 
 
+def test_a_space_without_its_token_is_a_warning(paths: Paths) -> None:
+    [problem] = check_keys(loaded(paths, '[segment]\nprofile_space = "spa_1"\n'))
+    assert problem.message == "[segment] has a profile_space and no profile_token: the Profile API is not asked"
+    assert check_keys(load_settings(paths, {"SPRIG_TUI_PROFILE_TOKEN": PROFILE})) == ()
+
+
 def test_unusable_profile_token_is_named_and_not_shown(paths: Paths) -> None:
     settings = loaded(paths, f'[segment]\nprofile_token = "{PROFILE} {PROFILE}"\n')
     assert settings.workspace.profile_token is None

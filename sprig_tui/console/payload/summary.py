@@ -16,6 +16,7 @@ from sprig_tui.console.theme import MUTED
 from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
+from sprig_tui.segment.lints import PLAN_CODES
 from sprig_tui.text import one_line, printable
 
 _STYLES = {
@@ -95,6 +96,9 @@ def reason_line(inspection: Inspection, environments: Mapping[str, Environment])
     whole = [lint.message for lint in inspection.lints if not lint.path]
     if whole:
         return one_line("; ".join(whole), limit=600)
+    plan = [f"{lint.path}: {lint.message}" for lint in inspection.lints if lint.code in PLAN_CODES]
+    if plan:
+        return one_line("; ".join(plan), limit=600)
     environment = environments.get(inspection.environment)
     if (
         inspection.delivery is None

@@ -36,7 +36,7 @@ async def test_fields_that_break_the_plan_have_a_note(console, tmp_path):
     file.write_text(json.dumps(flat(1)) + "\n")
     async with console.running(files=(str(file),), size=(160, 48)) as pilot:
         await console.until(lambda: "1 of 1" in console.text())
-        [row] = [line for line in console.text().splitlines() if "tracking plan: not an integer" in line]
+        row = next(line for line in console.text().splitlines() if "tracking plan: not an integer" in line)
         assert "surveyName" in row
         inspection = pilot.app.main.payload.inspection
         assert [lint.path for lint in inspection.lints if lint.code == "schema_violation"] == [
@@ -46,3 +46,5 @@ async def test_fields_that_break_the_plan_have_a_note(console, tmp_path):
         [added] = [field for field in inspection.fields if field.path == "properties.plan"]
         assert (added.level, added.note) == ("error", "tracking plan: missing; the plan requires it")
         assert "2 errors" in console.text()
+        below = "properties.plan: tracking plan: missing; the plan requires it; properties.surveyName: tracking plan"
+        assert below[:90] in console.text()
