@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support import fake_segment_api
+from support import workspace_lookalike
 from support.accepted_deliveries import write_journal
 from support.counted_workspace import HOUR, CountedWorkspace, Happened
 from support.live_sink import LiveSink
@@ -32,8 +32,8 @@ def short_by_three(home: Path, counts: CountedWorkspace, sink: LiveSink) -> Path
     home.mkdir()
     config = home / "config.toml"
     config.write_text(
-        f'[segment]\npublic_api_token = "{fake_segment_api.TOKEN}"\nregion = "{counts.url}"\n'
-        f'[environments.production]\nwrite_key = "{fake_segment_api.PRODUCTION_KEY}"\nendpoint = "{sink.url}"\n'
+        f'[segment]\npublic_api_token = "{workspace_lookalike.TOKEN}"\nregion = "{counts.url}"\n'
+        f'[environments.production]\nwrite_key = "{workspace_lookalike.PRODUCTION_KEY}"\nendpoint = "{sink.url}"\n'
         '[reconcile]\nevery = "15m"\n'
     )
     config.chmod(0o600)

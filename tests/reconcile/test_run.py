@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support import fake_segment_api
+from support import workspace_lookalike
 from support.clocks import ManualClock
 from support.counted_workspace import HOUR, CountedWorkspace, Happened
 from support.workspace_lookalike import breaks_off, destination, goes_on, hangs_up, source
@@ -171,7 +171,7 @@ async def test_keys_of_another_workspace_and_missing_keys_are_told_apart(
 
 
 async def test_token_that_sees_no_keys_says_so(compare_with_segment: Compare) -> None:
-    report = await compare_with_segment(token=fake_segment_api.MEMBER_TOKEN)
+    report = await compare_with_segment(token=workspace_lookalike.MEMBER_TOKEN)
     assert {found.obstacle for found in report.environments} == {Obstacle.KEYS_HIDDEN}
 
 
