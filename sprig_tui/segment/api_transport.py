@@ -5,6 +5,7 @@
 | 200                     | its body                                                                                  |
 | none, half, 408, 5xx    | up to MAX_TRIES attempts, then SegmentApiUnreachableError                                 |
 | 429                     | Retry-After, else `msBeforeNext`, else X-RateLimit-Reset, else 5 s; then the next attempt |
+| larger than 32 MB       | OversizedAnswerError                                                                      |
 | any other               | SegmentApiError with its status                                                           |
 
 A response that says that no points are left (X-RateLimit-Remaining) delays the next request until X-RateLimit-Reset.
@@ -165,7 +166,7 @@ class ApiTransport:
         except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
             return _Response(0, {}, b"", describe_error(error, host=self.host, timeout_s=self._timeout))
         if not whole:
-            raise SegmentApiError(
+            raise OversizedAnswerError(
                 f"the answer of {self.host} to {request.label} is larger than {MAX_BODY_BYTES // 1_000_000} MB",
                 hint=self._address.hint,
                 request=request.label,
@@ -247,6 +248,10 @@ class ApiTransport:
 
     def _error_text(self, body: bytes) -> str:
         return excerpt(redact(parse_errors(body).message, self._secrets), 200)
+
+
+class OversizedAnswerError(SegmentApiError):
+    """The answer is larger than what is read of one."""
 
 
 class RejectedRequestError(SegmentApiError):

@@ -22,6 +22,7 @@ from sprig_tui.segment.api_transport import (
     MAX_RATE_LIMIT_WAIT_S,
     ApiAddress,
     ApiTransport,
+    OversizedAnswerError,
     RejectedRequestError,
     Request,
 )
@@ -64,7 +65,7 @@ from sprig_tui.segment.timestamps import format_iso
 PAGE_SIZE = 1000
 """Entries of a page."""
 SMALL_PAGE_SIZE = 200
-"""Entries of a page where the API rejects more, as its earlier versions do."""
+"""Entries of a page where the API rejects more, as its earlier versions do, or where so many are too much to read."""
 MAX_PAGES = 500
 
 Parsed = TypeVar("Parsed")
@@ -250,11 +251,21 @@ class PublicApiClient:
         *,
         version: _Version = _Version.V1,
     ) -> tuple[Item, ...]:
+        request = Request(f"GET {route}", path, query, version)
+        try:
+            return await self._read_pages(request, parse, self._page_size)
+        except OversizedAnswerError:
+            if self._page_size == SMALL_PAGE_SIZE:
+                raise
+        return await self._read_pages(request, parse, SMALL_PAGE_SIZE)
+
+    async def _read_pages(
+        self, request: Request, parse: Callable[[bytes], ListPage[Item]], size: int
+    ) -> tuple[Item, ...]:
         items: list[Item] = []
         cursor, seen = "", {""}
         for _ in range(MAX_PAGES):
-            request = Request(f"GET {route}", path, query, version)
-            page = _understood(request.label, parse, await self._page(request, cursor))
+            page = _understood(request.label, parse, await self._page(request, cursor, size))
             items += page.items
             cursor = page.next_cursor
             if cursor in seen:
@@ -263,17 +274,18 @@ class PublicApiClient:
         if cursor:
             # the cursors repeat, or there are more than MAX_PAGES
             raise SegmentApiError(
-                f"the pages of {route} do not come to an end", hint="check [segment] region", request=f"GET {route}"
+                f"the pages of {request.label.removeprefix('GET ')} do not come to an end",
+                hint="check [segment] region",
+                request=request.label,
             )
         return tuple(items)
 
-    async def _page(self, request: Request, cursor: str) -> bytes:
-        size = self._page_size
+    async def _page(self, request: Request, cursor: str, size: int) -> bytes:
         try:
-            return await self._transport.send(_at_cursor(request, size, cursor))
+            return await self._transport.send(_at_cursor(request, min(size, self._page_size), cursor))
         except RejectedRequestError as error:
             # a cursor may belong to the size that it was made with, so only a first page is asked for again
-            if cursor or size == SMALL_PAGE_SIZE or error.status != 422 or not _is_about_size(error.fields):
+            if cursor or size <= SMALL_PAGE_SIZE or error.status != 422 or not _is_about_size(error.fields):
                 raise
         body = await self._transport.send(_at_cursor(request, SMALL_PAGE_SIZE, ""))
         self._page_size = SMALL_PAGE_SIZE

@@ -151,11 +151,14 @@ async def test_unreachable_api_is_an_error(api: PublicApiClient, workspace_api: 
         await api.sources()
 
 
-async def test_oversize_body_is_an_error(
+async def test_oversize_page_is_asked_for_in_pieces_and_else_an_error(
     api: PublicApiClient, workspace_api: WorkspaceLookalike, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_transport, "MAX_BODY_BYTES", 3_000_000)
     workspace_api.problems = [workspace_lookalike.endless]
+    assert len(await api.sources()) == 3
+    assert [path.rpartition("=")[2] for path in workspace_api.asked] == ["1000", "200"]
+    workspace_api.problems = [workspace_lookalike.endless] * 2
     with pytest.raises(SegmentApiError, match="larger than 3 MB"):
         await api.sources()
 
