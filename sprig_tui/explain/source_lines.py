@@ -17,7 +17,7 @@ from sprig_tui.segment.public_api import PublicApiClient
 from sprig_tui.segment.public_api_models import Source, source_of_key
 from sprig_tui.segment.source_checks import source_mismatches
 from sprig_tui.segment.source_settings import SourceDetails
-from sprig_tui.segment.suppressions import USER_ID, Regulation, Suppression
+from sprig_tui.segment.suppressions import USER_ID, Regulation, Suppression, suppressed_users
 from sprig_tui.segment.tracking_plan import PlanChecker, PlanVerdict, TrackingPlan, plan_of_event
 
 OnPlan = Callable[[TrackingPlan | None, str], None]
@@ -25,7 +25,8 @@ OnPlan = Callable[[TrackingPlan | None, str], None]
 
 NO_CALL_WHY = "there is no call: nothing could be mapped"
 _SHOWN_VIOLATIONS = 3
-_VOID_STATUSES = ("FAILED", "INVALID", "NOT_SUPPORTED")
+_VOID_STATUSES = ("INVALID", "NOT_SUPPORTED")
+_LIFTS = "UNSUPPRESS"
 _DELETES_ONLY = ("DELETE_ONLY", "DELETE_INTERNAL")
 
 
@@ -240,34 +241,41 @@ def user_line(
 
     `taken_at` is when Segment took the call, 0 if it did not: a deletion that was done before does not touch it.
     """
-    listed = any(user in entry.subject_ids for entry in suppressed if entry.subject_type == USER_ID)
-    last = _last_request(user, regulations, taken_at)
-    if listed or (last is not None and last.kind != "UNSUPPRESS"):
-        if last is not None and last.kind != "UNSUPPRESS":
-            day = f" of {local_time(last.created):%Y-%m-%d}" if last.created else ""
-            status = f", {last.status.lower()}" if last.status else ""
-            evidence = f"the request {last.kind}{day} names the user{status}"
-        else:
-            evidence = "the user is on the list of suppressed users"
+    evidence = _refusal_of_user(user, suppressed, regulations, taken_at)
+    if evidence:
         why = "Segment blocks what comes for a suppressed user, and deletes what it has of a deleted one"
         return Line(check=Check.USER, answer=Answer.NO, evidence=evidence, source=Origin.PUBLIC_API, at=now, why=why)
     if problem is not None:
         return failed(Check.USER, problem, at=now)
-    evidence = "on no list of suppressed users, and in no request of the last 90 days"
+    evidence = "on no list of suppressed users, and under no request of the last 90 days"
     return Line(check=Check.USER, answer=Answer.YES, evidence=evidence, source=Origin.PUBLIC_API, at=now)
 
 
-def _last_request(user: str, regulations: tuple[Regulation, ...], taken_at: int) -> Regulation | None:
-    """The newest request in force that names the user."""
-    named = (
+def _refusal_of_user(
+    user: str, suppressed: tuple[Suppression, ...], regulations: tuple[Regulation, ...], taken_at: int
+) -> str:
+    """What stands against the user, in words; empty for nothing. Suppression is decided as it is for sending."""
+    named = [
         request
         for request in regulations
-        if request.subject_type in (USER_ID, "")
+        if user in request.subject_ids
+        and request.subject_type in (USER_ID, "")
         and request.status not in _VOID_STATUSES
-        and user in request.subject_ids
-        and not (request.kind in _DELETES_ONLY and _is_over(request, taken_at))
-    )
-    return max(named, key=lambda request: request.created, default=None)
+        and request.kind != _LIFTS
+    ]
+    if user in suppressed_users(suppressed, regulations):
+        requests = [request for request in named if request.kind not in _DELETES_ONLY]
+        return _request_text(requests) if requests else "the user is on the list of suppressed users"
+    deletions = [request for request in named if request.kind in _DELETES_ONLY and not _is_over(request, taken_at)]
+    return _request_text(deletions) if deletions else ""
+
+
+def _request_text(requests: list[Regulation]) -> str:
+    """The newest of these requests."""
+    last = max(requests, key=lambda request: request.created)
+    day = f" of {local_time(last.created):%Y-%m-%d}" if last.created else ""
+    status = f", {last.status.lower()}" if last.status else ""
+    return f"the request {last.kind}{day} names the user{status}"
 
 
 def _is_over(request: Regulation, taken_at: int) -> bool:

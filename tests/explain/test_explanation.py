@@ -153,12 +153,12 @@ async def test_a_deletion_that_was_done_before_does_not_touch_the_call(ask: Ask,
     assert line_of(await ask(), Check.USER).answer is Answer.NO
 
 
-async def test_a_request_that_was_taken_back_or_failed_suppresses_nobody(
+async def test_a_request_that_was_taken_back_or_is_invalid_suppresses_nobody(
     ask: Ask, workspace: ExplainedWorkspace
 ) -> None:
     workspace.regulations = [regulation("SUPPRESS_ONLY", "FINISHED", 1), regulation("UNSUPPRESS", "FINISHED", 2)]
     assert line_of(await ask(), Check.USER).answer is Answer.YES
-    workspace.regulations = [regulation("SUPPRESS_ONLY", "FAILED", 1)]
+    workspace.regulations = [regulation("SUPPRESS_ONLY", "INVALID", 1)]
     assert line_of(await ask(), Check.USER).answer is Answer.YES
 
 
