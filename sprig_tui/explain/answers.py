@@ -6,7 +6,6 @@ from sprig_tui.errors import SegmentApiError, SegmentApiUnreachableError, SprigT
 from sprig_tui.explain.model import Answer, Check, Line, Obstacle, Origin
 
 NO_TOKEN_WHY = "needs a token of Segment's Public API: sprig-tui keys workspace"  # noqa: S105 - a sentence
-NO_PROFILE_WHY = "needs a Unify space: profile_space and profile_token in [segment] of the config"
 
 
 def unknown(check: Check, obstacle: Obstacle, why: str, *, subject: str = "", source: str, at: int) -> Line:

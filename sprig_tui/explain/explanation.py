@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 
 from sprig_tui.clock import Clock
 from sprig_tui.config.environment import Environment
@@ -19,7 +19,7 @@ from sprig_tui.config.paths import Paths
 from sprig_tui.config.settings import Settings
 from sprig_tui.config.tracking_plans import StoredPlan, key_digest, save_plan
 from sprig_tui.errors import ConfigError
-from sprig_tui.explain.answers import NO_PROFILE_WHY, NO_TOKEN_WHY, failed, unknown
+from sprig_tui.explain.answers import NO_TOKEN_WHY, failed, unknown
 from sprig_tui.explain.asking import Asking
 from sprig_tui.explain.call import Call, read_call
 from sprig_tui.explain.destination_lines import DestinationLines
@@ -28,7 +28,6 @@ from sprig_tui.explain.model import Answer, Check, Explanation, Line, Obstacle, 
 from sprig_tui.explain.profile_line import profile_line
 from sprig_tui.explain.source_lines import SourceLines
 from sprig_tui.journal.records import DeliveryDetail
-from sprig_tui.segment.profile_api import ProfileApiClient
 from sprig_tui.segment.public_api import PublicApiClient
 from sprig_tui.segment.tracking_plan import TrackingPlan
 
@@ -87,7 +86,9 @@ async def explain(
             async with api:
                 async for line in workspace.lines(api):
                     yield line
-    yield await _profile(detail, settings, call, clock, timeout_s, sleep, on_wait)
+    yield await profile_line(
+        settings.workspace, detail.delivery, call, clock=clock, timeout_s=timeout_s, sleep=sleep, on_wait=on_wait
+    )
 
 
 async def collect(detail: DeliveryDetail, lines: AsyncIterator[Line]) -> Explanation:
@@ -165,32 +166,3 @@ class _Workspace:
         stored = StoredPlan(plan=plan, source_id=source_id, key_digest=key_digest(key), fetched_at=self._clock.now())
         with suppress(ConfigError):  # the lines do not need it
             save_plan(self._paths, self._environment.name, stored)
-
-
-async def _profile(
-    detail: DeliveryDetail,
-    settings: Settings,
-    call: Call | None,
-    clock: Clock,
-    timeout_s: float,
-    sleep: Callable[[float], Awaitable[None]],
-    on_wait: Callable[[float], None],
-) -> Line:
-    workspace = settings.workspace
-    if not workspace.profile_space or workspace.profile_token is None:
-        return unknown(Check.PROFILE, Obstacle.NO_TOKEN, NO_PROFILE_WHY, source=Origin.PROFILE_API, at=clock.now())
-    async with AsyncExitStack() as stack:
-        try:
-            api = ProfileApiClient(
-                workspace.profile_url,
-                workspace.profile_space,
-                workspace.profile_token,
-                clock=clock,
-                timeout=timeout_s,
-                sleep=sleep,
-                on_wait=on_wait,
-            )
-        except ConfigError as error:
-            return failed(Check.PROFILE, error, at=clock.now(), source=Origin.CONFIG)
-        await stack.enter_async_context(api)
-        return await profile_line(api, clock, detail.delivery, call)

@@ -400,3 +400,18 @@ async def test_an_explanation_may_be_left_at_any_line(
         await lines.aclose()
     asked = len(workspace.asked)
     assert asked < 3 * 18
+
+
+@pytest.mark.parametrize(
+    ("fields", "obstacle"),
+    [
+        ({"attempts": 0, "state": State.QUEUED, "status": 0, "settled_at": 0}, Obstacle.NOT_DELIVERED),
+        ({"settled_at": NOW_MS - 15 * 86_400_000}, Obstacle.TOO_OLD),
+        ({"state": State.QUEUED, "status": 0, "settled_at": 0}, Obstacle.UNCLEAR),
+    ],
+)
+async def test_the_profile_is_asked_for_what_may_have_arrived_within_14_days(
+    ask: Ask, workspace: ExplainedWorkspace, fields: dict[str, Any], obstacle: Obstacle
+) -> None:
+    assert line_of(await ask(make_detail(**fields)), Check.PROFILE).obstacle is obstacle
+    assert any("/profiles/" in path for path in workspace.asked) == (obstacle is Obstacle.UNCLEAR)
