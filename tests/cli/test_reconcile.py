@@ -108,6 +108,10 @@ def test_hours_fold_and_the_short_one_stands_alone(
     report = last_report.load(paths_in_folder(str(home)))
     assert report is not None
     assert [one.short for one in report.environments] == [3, 0]
+    assert "production, compared with Segment" in cli("status").out
+    assert "short by 3 of 1,300 delivered" in cli("status").out
+    compared = cli("status", "--json").json["environments"]["production"]["compared"]
+    assert (compared["verdict"], compared["short"], compared["obstacle"]) == ("short", 3, None)
 
 
 def test_json_has_the_same_with_times_for_programs(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.base import Journal
     from sprig_tui.journal.records import Counts, Lane, WorkerInfo, WorkerLeases
+    from sprig_tui.reconcile.model import EnvironmentReport
 
 DEFAULT_INTERVAL_S = 2.0
 """Seconds between two updates of `--watch`."""
@@ -106,6 +107,8 @@ class _StatusSnapshot:
         self.workers = workers
         self.orphans = orphans
         self.held_configs = read_held_notes(find_paths())
+        self.comparisons = _last_comparisons(settings)
+        """The last comparison of each environment with Segment's counts, and when it was."""
         self.now = SystemClock().now()
         known = {*counts.by_environment, *lanes}
         self.names = [*settings.environments, *sorted(known - {*settings.environments, ""})]
@@ -134,6 +137,18 @@ class _StatusSnapshot:
     def waited_s(self, name: str) -> float | None:
         """Seconds since the oldest queued delivery was added; None where none is queued."""
         return max(0, self.now - self.oldest[name]) / 1000 if name in self.oldest else None
+
+
+def _last_comparisons(settings: Settings) -> dict[str, tuple[int, EnvironmentReport]]:
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.reconcile.last_report import load_by_environment
+
+    return {
+        found.environment: (report.asked_at, found)
+        for report in load_by_environment(find_paths()).values()
+        for found in report.environments
+        if found.environment in settings.environments
+    }
 
 
 async def _take_snapshot(journal: Journal | None, settings: Settings) -> _StatusSnapshot:
@@ -199,11 +214,22 @@ def _snapshot_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
     for name, number in sorted(snapshot.counts.queued_elsewhere.items()):
         yield f"{one_line(name, limit=24)}: {number:,} of the queued go only to the address of a run with --endpoint"
         yield "  sprig-tui run with that --endpoint delivers them, sprig-tui withdraw takes them back"
+    yield from _comparison_lines(snapshot)
     yield summarize_workers(snapshot.workers)
     if snapshot.workers:
         yield from format_workers(snapshot.workers, snapshot.now)
     elif any(states.get(State.QUEUED) for states in snapshot.counts.by_environment.values()):
         yield "  sprig-tui run delivers what is queued"
+
+
+def _comparison_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
+    """The last comparison of environments that had something to compare."""
+    from sprig_tui.cli.commands.reconcile_text import verdict_sentence
+    from sprig_tui.formatting import time_ago
+
+    for name, (at, found) in snapshot.comparisons.items():
+        if found.source_id:
+            yield f"{name}, compared with Segment {time_ago(at, snapshot.now)}: {verdict_sentence(found)}"
 
 
 def _snapshot_json(snapshot: _StatusSnapshot) -> dict[str, Any]:
@@ -229,6 +255,7 @@ def _snapshot_json(snapshot: _StatusSnapshot) -> dict[str, Any]:
             "queued_elsewhere": snapshot.counts.queued_elsewhere.get(name, 0),
             "leased": snapshot.counts.leased.get(name, 0),
             "oldest_queued_seconds": waited,
+            "compared": _comparison_json(snapshot, name),
         }
     workers = []
     for worker in snapshot.workers:
@@ -247,3 +274,12 @@ def _snapshot_json(snapshot: _StatusSnapshot) -> dict[str, Any]:
         "held_by_gone": orphans,
         "config_held": held,
     }
+
+
+def _comparison_json(snapshot: _StatusSnapshot, name: str) -> dict[str, Any] | None:
+    from sprig_tui.formatting import iso_time
+
+    if name not in snapshot.comparisons:
+        return None
+    at, found = snapshot.comparisons[name]
+    return {"at": iso_time(at), "verdict": found.verdict, "short": found.short, "obstacle": found.obstacle or None}
