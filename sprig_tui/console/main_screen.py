@@ -353,8 +353,10 @@ class MainScreen(Screen[None]):
 
     def action_reconcile(self) -> None:
         from sprig_tui.console.reconcile.screen import ReconcileScreen
+        from sprig_tui.reconcile.last_report import load
 
-        screen = ReconcileScreen(self._session, self.deliveries.replays, self.environments.selected)
+        last = load(self._session.dependencies.paths)
+        screen = ReconcileScreen(self._session, self.deliveries.replays, self.environments.selected, last)
         self.app.push_screen(screen, self._filter_deliveries)
 
     def _filter_deliveries(self, text: str | None) -> None:

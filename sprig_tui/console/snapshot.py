@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from sprig_tui.console.environments.status import EnvironmentView, view_of
+from sprig_tui.console.environments.status import EnvironmentView, Level, view_of
 from sprig_tui.console.session import Session
 from sprig_tui.delivery.snapshot import EngineSnapshot
 from sprig_tui.delivery.worker_table import orphaned_leases, orphaned_parts
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import Counts, Lane, ReplayJob, State, WorkerLeases
+
+if TYPE_CHECKING:
+    from sprig_tui.config.environment import Environment
+    from sprig_tui.config.paths import Paths
+    from sprig_tui.console.reconcile.last import LastComparisons
 
 ACTIVE_POLL_S = 0.1
 IDLE_POLL_S = 1.0
@@ -42,6 +49,13 @@ class ConsoleSnapshot(Struct, frozen=True, kw_only=True):
     moving: bool = False
 
 
+def _make_comparisons(paths: Paths) -> LastComparisons:
+    """The reader of the last comparisons; its code is loaded after the first paint."""
+    from sprig_tui.console.reconcile.last import LastComparisons
+
+    return LastComparisons(paths)
+
+
 class SnapshotPoller:
     """Builds snapshots; keeps the last numbers while the journal cannot be read."""
 
@@ -56,11 +70,13 @@ class SnapshotPoller:
         self._opened = False
         self._orphans: dict[str, list[WorkerLeases]] = {}
         self._orphans_at = 0
+        self._comparisons: LastComparisons | None = None
 
     async def poll(self) -> ConsoleSnapshot:
         """Check the journal's file, read the journal, and build a snapshot."""
         self._session.check_file()
         await self._read()
+        await self._read_comparisons()
         return self.build()
 
     def build(self) -> ConsoleSnapshot:
@@ -82,6 +98,7 @@ class SnapshotPoller:
                 permissions=session.permissions,
                 opened=self._opened,
                 held=orphaned_parts(self._orphans.get(name, ())),
+                counted=self._counted(environment, now),
             )
             for name, environment in session.settings.environments.items()
         )
@@ -102,6 +119,11 @@ class SnapshotPoller:
             or any(job.state == "running" for job in replays),
         )
 
+    def _counted(self, environment: Environment, now: int) -> tuple[str, Level]:
+        if self._comparisons is None or environment.write_key is None:
+            return "", ""
+        return self._comparisons.text_of(environment.name, now)
+
     def _journal_kind(self) -> str:
         if self._session.journal is None:
             return "lost" if self._opened else "opening"
@@ -121,6 +143,13 @@ class SnapshotPoller:
             self._fault = ""
             self._opened = True
             await self._read_orphans(journal)
+
+    async def _read_comparisons(self) -> None:
+        """Read the last comparison with Segment's counts, which any process may have made."""
+        if self._comparisons is None:
+            self._comparisons = await asyncio.to_thread(_make_comparisons, self._session.dependencies.paths)
+        if self._comparisons.is_outdated():
+            await asyncio.to_thread(self._comparisons.read)
 
     async def _read_orphans(self, journal: Journal) -> None:
         """Read the leases of dead workers, now and then, and only while other processes hold leases."""

@@ -69,6 +69,8 @@ def _full_lines(view: EnvironmentView, selected: bool, width: int, revealed: str
     if view.sprig_id:
         lines.append(line(_label_span("sprig"), TextSpan(view.sprig_id), TextSpan("  environment id", "muted")))
     lines += [line(*parts) for parts in _status_parts(view.status, width)]
+    texts = _wrap_words(view.counted, width - 4) if view.counted else ()
+    lines += [line(TextSpan("    "), TextSpan(text, view.counted_level)) for text in texts]
     if view.failed or (view.queued and view.rate):
         lines.append(line(TextSpan("    "), *_number_spans(view)))
     if view.elsewhere:
@@ -93,7 +95,8 @@ def _brief_line(view: EnvironmentView, selected: bool, width: int) -> PaneLine:
         TextSpan(key if width >= 60 else "", "muted"),
     )
     room = max(4, width - sum(cell_len(part.text) for part in before))
-    text = printable(f"{status.mark} {status.text}", limit=600)
+    short = f"  {view.counted}" if view.counted_level == "bad" else ""
+    text = printable(f"{status.mark} {status.text}{short}", limit=600)
     # a width is set only for a text that is cut, so that the cut is marked
     last = TextSpan(text, status.level, room if cell_len(text) > room else 0)
     return PaneLine(view.name, (*before, last), head=True)

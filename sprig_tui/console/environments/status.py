@@ -164,6 +164,9 @@ class EnvironmentView(Struct, frozen=True, kw_only=True):
     """Deliveries per second."""
     history: tuple[int, ...] = ()
     """The rate in the last seconds, oldest first."""
+    counted: str = ""
+    """What the last comparison with Segment's counts said, and when; empty before it is known."""
+    counted_level: Level = ""
 
     @property
     def title(self) -> str:
@@ -188,6 +191,7 @@ def view_of(  # noqa: PLR0913 - separate facts, all passed by keyword
     permissions: Permissions,
     opened: bool = True,
     held: tuple[str, str] = ("", ""),
+    counted: tuple[str, Level] = ("", ""),
 ) -> EnvironmentView:
     """The view of one environment.
 
@@ -203,6 +207,7 @@ def view_of(  # noqa: PLR0913 - separate facts, all passed by keyword
         permissions: whether this console delivers.
         opened: whether the journal was read yet.
         held: leases of dead workers and when they expire, as two texts.
+        counted: what the last comparison with Segment's counts said.
     """
     lane = lane or (live.lane if live else Lane(environment=environment.name))
     queued = max(0, counts.get(State.QUEUED, 0) - elsewhere)
@@ -239,4 +244,6 @@ def view_of(  # noqa: PLR0913 - separate facts, all passed by keyword
         in_flight=in_flight,
         rate=rate,
         history=history,
+        counted=counted[0],
+        counted_level=counted[1],
     )

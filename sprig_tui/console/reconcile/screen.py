@@ -99,8 +99,10 @@ class ReconcileScreen(HasCommands, Screen[str]):
         self._reports: dict[int, Report] = {}
         """By index of the range."""
         self._range = DEFAULT_RANGE
-        if last is not None and (known := _range_of(last)) is not None:
-            self._reports[known] = last
+        if last is not None and {one.environment for one in last.environments} >= set(session.settings.environments):
+            known = _range_of(last)
+            self._range = DEFAULT_RANGE if known is None else known
+            self._reports |= {} if known is None else {known: last}
         self._progress = ""
         self._asking: Worker[None] | None = None
         self._trouble = ""
