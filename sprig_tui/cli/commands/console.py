@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,14 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sprig_tui.cli import diagnostics
-from sprig_tui.errors import ExitCode
+from sprig_tui.errors import ConfigError, ExitCode
+from sprig_tui.formatting import format_duration
 
 if TYPE_CHECKING:
     from sprig_tui.config.paths import Paths
     from sprig_tui.config.settings import Settings
+    from sprig_tui.console.session import CountsRange
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.base import Journal
+    from sprig_tui.reconcile.model import Report
+    from sprig_tui.reconcile.queries import Progress
     from sprig_tui.segment.public_api_models import Source
+
+_log = logging.getLogger(__name__)
 
 
 def can_open() -> bool:
@@ -96,6 +103,41 @@ async def _list_sources(settings: Settings) -> tuple[Source, ...]:
     # nothing is written while the console has the screen
     async with public_api(settings.workspace, on_wait=lambda _: None) as api:
         return await api.sources()
+
+
+async def _compare_counts(
+    paths: Paths, settings: Settings, journal: Journal, wanted: CountsRange, on_progress: Callable[[str], None]
+) -> Report:
+    from sprig_tui.cli.workspace import public_api
+    from sprig_tui.clock import SystemClock
+    from sprig_tui.reconcile import last_report, run
+
+    def show(progress: Progress) -> None:
+        on_progress(f"{progress.done:,} of {progress.planned:,}: {progress.what}")
+
+    async with public_api(settings.workspace, on_wait=lambda seconds: on_progress(_wait_text(seconds))) as api:
+        report = await run.reconcile(
+            settings,
+            journal,
+            api,
+            environments=(),
+            since=wanted.since,
+            until=wanted.until,
+            clock=SystemClock(),
+            on_progress=show,
+            granularity=wanted.granularity,
+        )
+    try:
+        await asyncio.to_thread(last_report.save, paths, report)
+    except ConfigError as error:
+        # it is shown all the same
+        _log.warning("the comparison is not kept for later: %s", error.message)
+    return report
+
+
+def _wait_text(seconds: float) -> str:
+    """What the console shows while Segment lets it wait."""
+    return f"Segment asks to wait {format_duration(seconds)}"
 
 
 def _warm_up() -> None:

@@ -35,10 +35,10 @@ from sprig_tui.console.session import CountsRange, Session
 from sprig_tui.console.theme import MUTED
 from sprig_tui.console.widgets.key_bar import KeyBar
 from sprig_tui.console.widgets.panel import Caption
-from sprig_tui.errors import JournalError, SprigTuiError
+from sprig_tui.errors import SprigTuiError
 from sprig_tui.reconcile.model import EnvironmentReport, Report, shortfalls
 from sprig_tui.segment.limits import DEDUP_WINDOW_MS
-from sprig_tui.segment.metrics import Granularity, Step
+from sprig_tui.segment.metrics import Granularity
 from sprig_tui.text import one_line, printable
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -182,7 +182,7 @@ class ReconcileScreen(HasCommands, Screen[str]):
             yield from column_sentences(column, now, replay_key=self._key_of_replay())
         if selected is not None:
             yield Sentence("")
-            yield from environment_sentences(selected, discard_sentence)
+            yield from environment_sentences(selected)
         yield Sentence("")
         yield from report_sentences(report, now)
 
@@ -320,9 +320,10 @@ class ReconcileScreen(HasCommands, Screen[str]):
         short = shortfalls(report.buckets)
         ids: set[int] = set()
         try:
+            endpoint = self._session.settings.environment(report.environment).base_url
             for one in short:
-                ids.update(await journal.accepted_ids(report.environment, one.start, one.end))
-        except JournalError as error:
+                ids.update(await journal.accepted_ids(report.environment, one.start, one.end, endpoint=endpoint))
+        except SprigTuiError as error:  # the journal's, or that of an environment that is no longer in the config
             notify_error(self.app, error)
             return
         if not ids:
@@ -332,12 +333,6 @@ class ReconcileScreen(HasCommands, Screen[str]):
 
     def _run_flow(self, work: Coroutine[None, None, object]) -> None:
         self.run_worker(track_flow(self.app, work), group="work", exclusive=True)
-
-
-def discard_sentence(step: Step, reason: str) -> str:
-    """What a discard reason means, and what to do; empty for one that is not known."""
-    del step, reason
-    return ""
 
 
 def replay_about(report: EnvironmentReport, now: int) -> str:

@@ -5,8 +5,8 @@ Texts of Segment (names of sources and destinations, reasons) go through `one_li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from sprig_tui.console.reconcile.columns import VERDICT_STYLES, Column
 from sprig_tui.formatting import local_time, relative_time
@@ -22,11 +22,10 @@ from sprig_tui.reconcile.model import (
     obstacle_text,
     shortfalls,
 )
+from sprig_tui.reconcile.reasons import reason_text
 from sprig_tui.segment.metrics import Step
 from sprig_tui.text import one_line
 
-DiscardText: TypeAlias = Callable[[Step, str], str]
-"""The sentence of a discard reason at a step."""
 MAX_NAME_CHARS = 60
 SIGNS = {
     Verdict.AGREES: "✓",
@@ -195,7 +194,7 @@ def _figures(buckets: Sequence[Bucket]) -> str:
     return text
 
 
-def environment_sentences(report: EnvironmentReport, sentence_of: DiscardText) -> Iterator[Sentence]:
+def environment_sentences(report: EnvironmentReport) -> Iterator[Sentence]:
     """The source, what it discarded, and each destination."""
     if report.source_id:
         name = one_line(report.source_name, limit=MAX_NAME_CHARS) or report.source_id
@@ -203,19 +202,19 @@ def environment_sentences(report: EnvironmentReport, sentence_of: DiscardText) -
         yield Sentence(f"{report.environment} is the source {name}{disabled}", HEADING)
     else:
         yield Sentence(f"{report.environment}: {environment_verdict(report)}", HEADING)
-    yield from _discard_sentences(report.discards, sentence_of)
+    yield from _discard_sentences(report.discards)
     if not report.destinations and report.source_id and report.obstacle is Obstacle.NONE:
         yield Sentence("no destination of it is known", NOTE, 2)
     for destination in report.destinations:
-        yield from destination_sentences(destination, sentence_of)
+        yield from destination_sentences(destination)
 
 
-def destination_sentences(destination: Destination, sentence_of: DiscardText) -> Iterator[Sentence]:
+def destination_sentences(destination: Destination) -> Iterator[Sentence]:
     """A destination's counts, then each discard reason with its sentence."""
     name = one_line(destination.name, limit=MAX_NAME_CHARS) or destination.id
     kind = one_line(destination.kind, limit=MAX_NAME_CHARS)
     title = kind if kind.startswith(name) else f"{name} ({kind})" if kind else name
-    if destination.enabled is False:
+    if destination.enabled is False and destination.obstacle is not Obstacle.DISABLED:
         title += ", disabled"
     sign = SIGNS[destination.verdict]
     if destination.verdict is Verdict.CANNOT_ASK:
@@ -242,15 +241,13 @@ def destination_sentences(destination: Destination, sentence_of: DiscardText) ->
         yield Sentence(f"{sign} {title}: {numbers or 'no count'}{short}", VERDICT_STYLES[destination.verdict], 2)
     elif numbers:
         yield Sentence(numbers, BODY, 4)
-    yield from _discard_sentences(destination.discards, sentence_of, indent=4)
+    yield from _discard_sentences(destination.discards, indent=4)
 
 
-def _discard_sentences(
-    discards: Sequence[DiscardCount], sentence_of: DiscardText, indent: int = 2
-) -> Iterator[Sentence]:
+def _discard_sentences(discards: Sequence[DiscardCount], indent: int = 2) -> Iterator[Sentence]:
     for one in discards:
         reason = one_line(one.reason, limit=MAX_NAME_CHARS) or "no reason given"
-        why = one_line(sentence_of(one.step, one.reason), limit=400)
+        why = reason_text(one.step, one.reason)
         text = f"{one.count:,} {_STEP_TEXTS[one.step]}: {reason}"
         yield Sentence(f"{text}. {why}" if why else text, BODY, indent)
 
