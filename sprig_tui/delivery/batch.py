@@ -135,7 +135,7 @@ class BatchDelivery:
         rest = without_positions(self.claim, positions)
         if not rest.ids:
             self._pending_slices.clear()
-            # also without a delivery: a probe that sent nothing is followed by another
+            # a probe that sent nothing has found out nothing: its lane waits for another
             await self._context.settlement_writer.release(self.claim)
             return
         self.claim, self._slicer = rest, PayloadSlicer(rest)

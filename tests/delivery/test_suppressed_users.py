@@ -327,6 +327,9 @@ async def test_probe_of_suppressed_users_alone_is_followed_by_another(suppressin
         suppressing.set("acct_1")
         suppressing.watch.load()
         await bench.settled(engine)
+        async with asyncio.timeout(20):
+            while (await bench.lane()).state != "waiting":
+                await bench.tick(engine)
         later = await bench.queue([2])
         await bench.settled(engine)
         assert (await bench.lane()).state == "open"
