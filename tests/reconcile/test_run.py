@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from support import workspace_lookalike
@@ -17,7 +18,9 @@ from sprig_tui.errors import JournalLockedError
 from sprig_tui.journal.base import Journal
 from sprig_tui.reconcile.model import EnvironmentReport, Obstacle, Report, Verdict
 from sprig_tui.reconcile.queries import Progress
+from sprig_tui.reconcile.windows import plan
 from sprig_tui.segment.metrics import Granularity, Step
+from sprig_tui.segment.timestamps import format_iso
 
 PRODUCTION, DEVELOPMENT = "src0000000000000000001", "src0000000000000000002"
 AMPLITUDE, CUSTOMER_IO = "dst0000000000000000001", "dst0000000000000000002"
@@ -217,6 +220,26 @@ async def test_refused_destination_leaves_the_others_alone(
     assert customer_io.verdict is Verdict.AGREES
 
 
+async def test_part_of_the_time_that_is_refused_leaves_the_rest_compared(
+    compare_with_segment: Compare, counts: CountedWorkspace, clock: ManualClock, send: Compare, ago: Compare
+) -> None:
+    await send(ago(20 * 24), 5)
+    await send(ago(12 * 24), 6)
+    await send(ago(5), 7)
+    counts.happen([Happened(RECEIVED, PRODUCTION, ago(20 * 24), 5), Happened(RECEIVED, PRODUCTION, ago(5), 4)])
+    second = plan(ago(30 * 24), clock.now(), clock.now())[1]
+    counts.refusals = {f"/{RECEIVED}?sourceId={PRODUCTION}&startTime={quote(format_iso(second.start), safe='')}": 422}
+    report = await compare_with_segment(since=ago(30 * 24), environments=["production"])
+    production = of(report, "production")
+    refused = [bucket for bucket in production.buckets if bucket.obstacle is Obstacle.ANSWER_UNCLEAR]
+    assert (refused[0].start, refused[-1].end) == (second.start, second.end)
+    assert {(bucket.verdict, bucket.received) for bucket in refused} == {(Verdict.CANNOT_ASK, None)}
+    assert sum(bucket.distinct for bucket in refused) == 6
+    assert (production.verdict, production.short) == (Verdict.SHORT, 3)
+    assert production.obstacle is Obstacle.ANSWER_UNCLEAR
+    assert not report.complete
+
+
 async def test_half_an_answer_is_no_count(
     compare_with_segment: Compare, counts: CountedWorkspace, ago: Compare
 ) -> None:
@@ -296,15 +319,16 @@ async def test_cost_of_a_large_workspace_over_thirty_days_of_hours_is_bounded(
     assert {one.verdict for one in production.destinations} == {Verdict.AGREES}
 
 
+@pytest.mark.parametrize("queries", [0, 1, 3, 8])
 async def test_progress_is_told_and_cancelling_ends_it_at_once(
-    compare_with_segment: Compare, counts: CountedWorkspace
+    compare_with_segment: Compare, counts: CountedWorkspace, queries: int
 ) -> None:
     seen: list[Progress] = []
     reached = asyncio.Event()
 
     def listen(progress: Progress) -> None:
         seen.append(progress)
-        if progress.done >= 3:
+        if progress.done >= queries:
             reached.set()
 
     work = asyncio.ensure_future(compare_with_segment(on_progress=listen))
@@ -312,6 +336,7 @@ async def test_progress_is_told_and_cancelling_ends_it_at_once(
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     assert seen[0] == Progress(0, 1, "sources of the workspace")
     assert all(progress.done < progress.planned for progress in seen)
-    assert any(progress.what.startswith("production") for progress in seen)
+    assert queries < 3 or any(progress.what.startswith("production") for progress in seen)
