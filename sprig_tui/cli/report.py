@@ -151,6 +151,13 @@ async def print_examples(journal: Journal, ids: IdRanges, state: State) -> None:
         diagnostics.info(f"  and more: sprig-tui log status:{state.value}")
 
 
+def removed_text(removed: int, known: int) -> str:
+    """Such as ` (3 of them removed from the journal since)`, of the known records; empty for none."""
+    if not removed:
+        return ""
+    return f" ({f'{removed:,} of them ' if removed < known else ''}removed from the journal since)"
+
+
 class Account(Struct, frozen=True):
     """Account of a run: records read, and the states of new, known and previously queued deliveries."""
 
@@ -165,6 +172,8 @@ class Account(Struct, frozen=True):
     """Counts of known deliveries that were queued and that this run could deliver."""
     all_counts: StateCounts = Counter()
     """Counts of all deliveries of the input, known ones included; they decide the exit code."""
+    removed: int = 0
+    """Known records whose delivery was removed from the journal."""
 
     @property
     def new(self) -> int:
@@ -192,13 +201,15 @@ class Account(Struct, frozen=True):
         parts = [f"{self.records:,} {noun}"]
         if self.records and known == self.records:
             return (
-                f"{self.records:,} {noun}, all known from before: nothing "
+                f"{self.records:,} {noun}, all known from before{removed_text(self.removed, known)}: nothing "
                 f"new{self._also_text()}{self._known_problems_text()}"
             )
         if self.repeats:
             parts.append(f"{self.repeats:,} of them {'a repeat' if self.repeats == 1 else 'repeats'}")
         if known:
-            parts.append(f"{known:,} {'' if self.repeats else 'of them '}known from before")
+            parts.append(
+                f"{known:,} {'' if self.repeats else 'of them '}known from before{removed_text(self.removed, known)}"
+            )
         return f"{', '.join(parts)}: {counts_text(self.tally)}{self._also_text()}"
 
     def _known_problems_text(self) -> str:
@@ -234,6 +245,7 @@ async def load_account(journal: Journal, result: IngestResult) -> Account:
         await count_states(journal, result.added),
         await count_states(journal, result.queued_before),
         standing,
+        result.removed,
     )
 
 

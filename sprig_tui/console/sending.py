@@ -17,7 +17,7 @@ from sprig_tui.console.widgets.dialogs import ask_confirmation
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.ingest.ingest import IngestResult, ingest_records
-from sprig_tui.journal.records import AddResult, NewDelivery, State
+from sprig_tui.journal.records import REMOVED_ID, AddResult, NewDelivery, State
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.reader import read_responses
 from sprig_tui.sprig.records import Record, Unsendable
@@ -147,7 +147,8 @@ def ingest_text(result: IngestResult) -> str:
     if result.repeats:
         parts.append(f"{result.repeats:,} of them {'a repeat' if result.repeats == 1 else 'repeats'}")
     if before := result.known - result.repeats:
-        parts.append(f"{before:,} known from before")
+        since = f" ({result.removed:,} removed from the journal since)" if result.removed else ""
+        parts.append(f"{before:,} known from before{since}")
     states: Counter[State] = Counter()
     reasons: Counter[str] = Counter()
     for (state, reason), number in result.new_states.items():
@@ -336,7 +337,9 @@ class SendActions:
         if len(added) == 1:
             (result,) = added
             is_queued = result.state is State.QUEUED and result.outcome != "known"
-            if result.outcome == "known":
+            if result.outcome == "known" and result.id == REMOVED_ID:
+                text = f"known from before, {result.state.value}, and removed from the journal since"
+            elif result.outcome == "known":
                 text = f"known: it is delivery {result.id}, {result.state.value}; r in Deliveries sends it again"
             elif is_queued:
                 text = f"queued as delivery {result.id}"

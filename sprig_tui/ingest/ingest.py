@@ -19,7 +19,7 @@ from sprig_tui.ingest.id_ranges import UNLIMITED_RANGES, IdRanges
 from sprig_tui.ingest.mapper_process import iter_entries
 from sprig_tui.ingest.prefetch import SHORT_SWITCH_INTERVAL, EntryPrefetcher
 from sprig_tui.journal.base import Journal
-from sprig_tui.journal.records import AddOutcome, AddResult, NewDelivery, State
+from sprig_tui.journal.records import REMOVED_ID, AddOutcome, AddResult, NewDelivery, State
 from sprig_tui.sprig.records import Record
 
 CANCEL_GRACE_S = 5.0
@@ -51,6 +51,8 @@ class IngestResult:
         """The same without the known ones."""
         self.repeats = 0
         """Known ones whose delivery an earlier record of this input made."""
+        self.removed = 0
+        """Known ones whose delivery was removed from the journal."""
         self.environments: Counter[str] = Counter()
         """Queued deliveries that this run can deliver, by environment."""
         self.ids = IdRanges()
@@ -62,7 +64,7 @@ class IngestResult:
 
     @property
     def known(self) -> int:
-        """Records whose delivery was in the journal already."""
+        """Records whose delivery was in the journal already, or had been and was removed."""
         return self.outcomes["known"]
 
     @property
@@ -102,6 +104,7 @@ class IngestResult:
         return set(environments)
 
     def _count_known(self, known: list[AddResult]) -> None:
+        self.removed += sum(result.id == REMOVED_ID for result in known)
         before = known
         if self.added:
             first = next(iter(self.added))[0]

@@ -32,6 +32,7 @@ from sprig_tui.journal.records import (
     ReplayState,
     Settlement,
     State,
+    TombstoneCounts,
     WithdrawResult,
     WorkerInfo,
     WorkerLeases,
@@ -388,8 +389,18 @@ class Journal(Protocol):
 
     # -- maintenance ---------------------------------------------------------------------------------------------------
 
-    async def prune(self, before: int, *, dry_run: bool = False) -> PruneResult:
-        """Delete deliveries that reached an end state (delivered, failed, withheld) before this time."""
+    async def prune(self, before: int, *, dry_run: bool = False, forget: bool = False) -> PruneResult:
+        """Delete deliveries that reached an end state (delivered, failed, withheld) before this time.
+
+        What Segment took stays known by a tombstone, and so do revisions, duplicates and withdrawn deliveries: adding
+        the same answer again is `known`, with REMOVED_ID. Other failed and withheld deliveries leave none, nor do
+        deliveries of runs with `--endpoint`. With `forget` none are left, and those of earlier calls are deleted if
+        their deliveries ended before this time.
+        """
+        ...
+
+    async def tombstones(self) -> TombstoneCounts:
+        """Deliveries that were removed and stay known; reads all tombstones."""
         ...
 
     async def count_queued(self, first_id: int, last_id: int) -> int:

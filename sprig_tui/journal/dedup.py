@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sprig_tui.journal.records import AddOutcome, NewDelivery, State
+from sprig_tui.journal.records import REMOVED_ID, AddOutcome, NewDelivery, State
 from sprig_tui.journal.rows import STATES_BY_CODE
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.track import MESSAGE_ID_PREFIX, derived_message_id
@@ -27,9 +27,10 @@ _OWN_ID_DIGITS = slice(len(MESSAGE_ID_PREFIX), len(MESSAGE_ID_PREFIX) + 16)
 
 
 class StoredIdentity(Struct, frozen=True, gc=False):
-    """The identity columns of a stored delivery."""
+    """The identity columns of a stored delivery, or of one that was removed."""
 
     id: int
+    """REMOVED_ID for one of which a tombstone is left."""
     environment: str
     message_id: str
     digest: bytes
@@ -117,8 +118,11 @@ def as_withheld(entry: NewDelivery, stored: StoredIdentity, relation: AddOutcome
     reason of its own keeps that reason, so that it cannot be sent as a revision.
     """
     reason = Reason.NEWER_REVISION if relation == "revision" else Reason.POSSIBLE_DUPLICATE
-    which = f"delivery {stored.id}" if stored.id > 0 else "the delivery before it"
-    detail = f"other content than {which}, which stands for this answer"
+    if stored.id == REMOVED_ID:
+        detail = "other content than a delivery that stood for this answer and was removed from the journal"
+    else:
+        which = f"delivery {stored.id}" if stored.id > 0 else "the delivery before it"
+        detail = f"other content than {which}, which stands for this answer"
     return replace(
         with_message_id(entry, other_content_message_id(entry)),
         reason=entry.reason or reason.value,

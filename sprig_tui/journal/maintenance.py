@@ -34,6 +34,19 @@ async def prune_in_chunks(prune_chunk: Callable[[int], Awaitable[tuple[PruneResu
             return PruneResult(dict(total), size)
 
 
+async def forget_in_chunks(forget_chunk: Callable[[int], Awaitable[tuple[int, int]]]) -> int:
+    """The number of tombstones deleted by all chunks.
+
+    `forget_chunk` takes the key to start after; it returns how many it deleted and the last key scanned, -1 at the end.
+    """
+    total, after = 0, -1
+    while True:
+        gone, after = await forget_chunk(after)
+        total += gone
+        if after < 0:
+            return total
+
+
 async def delete_in_chunks(ids: Sequence[int], delete: Callable[[Sequence[int]], Awaitable[None]]) -> None:
     """Delete these rows, at most PRUNE_CHUNK_ROWS in one call."""
     for start in range(0, len(ids), PRUNE_CHUNK_ROWS):

@@ -55,13 +55,15 @@ class NewDelivery(Struct, frozen=True, gc=False, array_like=True):
 
 
 AddOutcome = Literal["new", "known", "revision", "duplicate"]
+REMOVED_ID = 0
+"""Id that stands for a delivery that was removed from the journal, of which a tombstone is left."""
 
 
 class AddResult(Struct, frozen=True, gc=False):
     """Outcome of adding an entry: `known` changed nothing, `revision` and `duplicate` were stored as withheld."""
 
     id: int
-    """The delivery that was added; for `known` the one that was stored already."""
+    """The delivery that was added; for `known` the one that was stored already, REMOVED_ID if it was removed since."""
     outcome: AddOutcome
     state: State
     reason: str = ""
@@ -313,6 +315,16 @@ class PruneResult(Struct, frozen=True):
 
     by_state: dict[State, int]
     bytes: int
+    forgotten: int = 0
+    """Tombstones of deliveries removed earlier that it deletes, or would delete."""
+
+
+class TombstoneCounts(Struct, frozen=True):
+    """Deliveries that were removed and stay known."""
+
+    by_environment: dict[str, int]
+    bytes: int
+    """About what they take."""
 
 
 class WorkerInfo(Struct, frozen=True, kw_only=True):

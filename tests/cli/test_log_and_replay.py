@@ -209,6 +209,40 @@ def test_prune_reports_first_and_keeps_queued_deliveries(cli: Run, failed: Path,
     assert cli("journal", "info", "--json").json["environments"]["development"]["queued"] == 1
 
 
+def test_removed_deliveries_are_not_sent_again_unless_they_are_forgotten(
+    cli: Run, failed: Path, sink: LiveSink, write: Run, answer: Run
+) -> None:
+    before = sink.sink.stats.events
+    assert cli("journal", "prune", "--older-than", "0s", "--yes", "--json").json["forgotten"] == 0
+    info = cli("journal", "info", "--json").json
+    assert info["removed"]["environments"] == {"development": 4}
+    assert 0 < info["removed"]["bytes"] < 1_000
+    assert "removed, and known: 4 (development 4), about" in cli("journal", "info").out
+    again = cli("send", failed, "-e", "development", "--json")
+    assert (again.code, again.json["known"], again.json["delivered"], again.json["withheld"]) == (1, 4, 1, 1)
+    assert sink.sink.stats.events == before + 1, "the one that had failed"
+    assert "6 records, 4 of them known from before (removed from the journal since): 1 delivered" in again.err
+    both = write(*(answer(number) for number in range(5)))
+    told = cli("send", both, "-e", "development")
+    assert (told.code, sink.sink.stats.events) == (0, before + 1)
+    assert "5 records, all known from before (4 of them removed from the journal since): nothing new" in told.err
+    refused = cli("journal", "prune", "--older-than", "0s", "--forget-identities")
+    assert refused.code == 2
+    assert "would remove 2 deliveries" in refused.err
+    assert ", and what stays known of 4 removed earlier" in refused.err
+    assert "an answer that is read again will be sent again" in refused.err
+    dry = cli("journal", "prune", "--older-than", "0s", "--forget-identities", "--dry-run", "--json").json
+    assert (dry["removed"], dry["forgotten"]) == (False, 4)
+    gone = cli("journal", "prune", "--older-than", "0s", "--forget-identities", "--yes", "--json").json
+    assert (gone["removed"], gone["forgotten"]) == (True, 4)
+    assert cli("journal", "info", "--json").json["removed"]["environments"] == {}
+    assert cli("send", both, "-e", "development", "--json").json["delivered"] == 5
+    assert cli("journal", "prune", "--older-than", "0s", "--yes").code == 0
+    only = cli("journal", "prune", "--older-than", "0s", "--forget-identities", "--yes")
+    assert "removed what stays known of 5 removed earlier" in only.err
+    assert "nothing to remove" in cli("journal", "prune", "--older-than", "0s", "--forget-identities").err
+
+
 def test_filters_are_put_together_as_one_would_type_them() -> None:
     assert filter_text(["status:failed", "survey:Checkout effort", "two words", "\ue000user:x"], since="2h") == (
         'status:failed survey:"Checkout effort" "two words" -user:x since:2h'

@@ -65,6 +65,18 @@ def test_pull_skips_responses_already_read(cli: Run, pulling: Path, sprig_api: F
     assert cli("pull", "--json").json["delivered"] == 1
 
 
+def test_pulling_removed_answers_again_sends_nothing(
+    cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink
+) -> None:
+    sprig_api.hold(response(n) for n in range(5))
+    assert cli("pull", "--json").json["delivered"] == 5
+    assert cli("journal", "prune", "--older-than", "0s", "--yes", "--json").json["by_state"] == {"delivered": 5}
+    done = cli("pull", "--since", "3650d", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["records"], done.json["known"], done.json["delivered"]) == (5, 5, 0)
+    assert sink.sink.stats.events == 5
+
+
 def test_a_webhook_and_a_pull_of_the_same_answer_meet(
     cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink, write: Run
 ) -> None:

@@ -140,6 +140,20 @@ def test_watch_sends_each_file_once_across_a_restart(configured: Path, sink: Liv
     assert sink.sink.stats.events == 4
 
 
+def test_a_folder_read_again_after_a_prune_sends_nothing(configured: Path, sink: LiveSink, drop: Run, cli: Run) -> None:
+    drop("first.jsonl", 1, 2)
+    with watching(*DEVELOPMENT) as watcher:
+        watcher.next()
+        assert watcher.stop() == 0
+    assert cli("journal", "prune", "--older-than", "0s", "--yes").code == 0
+    drop("first.jsonl", 1, 2, 3)
+    with watching(*DEVELOPMENT) as watcher:
+        row = watcher.next()
+        assert (row["records"], row["known"], row["delivered"]) == (3, 2, 1)
+        assert watcher.stop() == 0
+    assert sink.sink.stats.events == 3
+
+
 def test_a_killed_watch_sends_nothing_twice_even_if_it_forgot(configured: Path, sink: LiveSink, drop: Run) -> None:
     drop("first.jsonl", 1, 2)
     with watching(*DEVELOPMENT) as watcher:

@@ -236,15 +236,18 @@ async def test_endpoint_filter_finds_deliveries(journal, entry, carry):
 
 
 async def test_pruned_deliveries_of_other_endpoints_leave_no_identity(journal, entry, carry, clock):
-    answer = entry()
-    await journal.add([replace(answer, endpoint=SINK)])
+    answer, trial = entry(), replace(entry(), endpoint=SINK)
+    await journal.add([replace(answer, endpoint=SINK), trial])
     await carry(SINK)
     await journal.add([answer])
     await carry()
     clock.advance(10)
     await journal.prune(clock.now())
     assert await journal.find("production", answer.message_id) is None
-    assert [one.outcome for one in await journal.add([answer])] == ["new"]
+    assert (await journal.tombstones()).by_environment == {"production": 1}
+    assert [one.outcome for one in await journal.add([trial, replace(trial, endpoint="")])] == ["new", "new"]
+    known = await journal.add([answer, replace(answer, endpoint=SINK)])
+    assert [(one.outcome, one.for_other_endpoint) for one in known] == [("known", False), ("known", True)]
 
 
 async def test_trial_endpoint_that_becomes_the_default_resends_nothing(journal, entry, carry, take):

@@ -136,9 +136,10 @@ async def test_prune_deletes_only_ended_deliveries(journal, entry, deliver, cloc
     }
     detail = await journal.get(queued.id)
     assert detail.body
-    (again,) = await journal.add([given[0]])
-    assert again.outcome == "new"
-    assert again.id > queued.id
+    (again, other) = await journal.add([given[0], given[3]])
+    assert (again.outcome, again.id, again.state) == ("known", 0, State.DELIVERED)
+    assert (other.outcome, other.state) == ("new", State.WITHHELD)
+    assert other.id > queued.id
 
 
 async def test_prune_leaves_half_a_pack_readable(journal, entry, claim, deliver, clock, attempt):

@@ -20,9 +20,12 @@ from sprig_tui.journal.dedup import (
     with_message_id,
 )
 from sprig_tui.journal.payload_codec import entry_tags, pack, split_into_packs
+from sprig_tui.journal.postgres import tombstone_filter
 from sprig_tui.journal.postgres.connection import sanitize_text
 from sprig_tui.journal.records import AddOutcome, AddResult, NewDelivery, State
 from sprig_tui.journal.rows import STATE_CODES
+from sprig_tui.journal.tombstone_filter import TombstoneFilter
+from sprig_tui.journal.tombstones import Tombstone
 
 _QUEUED, _WITHHELD = STATE_CODES[State.QUEUED], STATE_CODES[State.WITHHELD]
 _CALL_ADD = (
@@ -42,19 +45,27 @@ class UnknownKeys(Exception):  # noqa: N818 - control flow, no error
         self.keys = keys
 
 
+KnownIdentities = dict[int, StoredIdentity | Tombstone | None]
+"""What was looked up: key -> the delivery that holds it, or else the tombstone, or None."""
+
+
 class PlannedIdentities:
     """Stored identities that were looked up, and those that a plan adds.
 
     A planned delivery has the id -1 - (its position in the plan).
     """
 
-    def __init__(self, known: dict[int, StoredIdentity | None]) -> None:
+    def __init__(self, known: KnownIdentities) -> None:
         self._stored = known
         self._planned: dict[int, StoredIdentity] = {}
 
-    def find(self, environment: str, message_id: str) -> StoredIdentity | None:
-        """The delivery that holds an identity. Raises UnknownKeys."""
-        return self._identity_at(self._probe_key(environment, message_id))
+    def find(self, environment: str, message_id: str, entry: NewDelivery | None = None) -> StoredIdentity | None:
+        """The delivery that holds this identity, or held it and was removed; compared with an entry of its own.
+
+        Raises UnknownKeys.
+        """
+        stored = self._identity_at(self._probe_key(environment, message_id))
+        return stored.identity(environment, message_id, entry) if isinstance(stored, Tombstone) else stored
 
     def put(self, identity: StoredIdentity) -> None:
         """Let this planned delivery hold its identity. Raises UnknownKeys."""
@@ -62,14 +73,16 @@ class PlannedIdentities:
 
     def new_keys(self) -> dict[int, int]:
         """Key -> position, of identities that no stored delivery holds."""
-        return {key: -1 - one.id for key, one in self._planned.items() if self._stored[key] is None}
+        return {
+            key: -1 - one.id for key, one in self._planned.items() if not isinstance(self._stored[key], StoredIdentity)
+        }
 
     def taken_over_keys(self) -> dict[int, tuple[int, int]]:
         """Key -> (delivery that held it, position of the one that takes it over)."""
-        had = {key: before.id for key in self._planned if (before := self._stored[key]) is not None}
+        had = {key: before.id for key in self._planned if isinstance(before := self._stored[key], StoredIdentity)}
         return {key: (was, -1 - self._planned[key].id) for key, was in had.items()}
 
-    def _identity_at(self, key: int) -> StoredIdentity | None:
+    def _identity_at(self, key: int) -> StoredIdentity | Tombstone | None:
         return self._planned.get(key) or self._stored[key]
 
     def _probe_key(self, environment: str, message_id: str) -> int:
@@ -78,7 +91,10 @@ class PlannedIdentities:
             if key not in self._stored:
                 raise UnknownKeys({key})
             stored = self._identity_at(key)
-            if stored is None or (stored.message_id == message_id and stored.environment == environment):
+            # a tombstone takes no place: of two removed identities with one key, the later one stays known
+            if not isinstance(stored, StoredIdentity):
+                return key
+            if stored.message_id == message_id and stored.environment == environment:
                 return key
             key = (key + 1) & KEY_MASK
 
@@ -86,7 +102,7 @@ class PlannedIdentities:
 class InsertPlan:
     """The deliveries that one `add` will store; ids as in PlannedIdentities."""
 
-    def __init__(self, known: dict[int, StoredIdentity | None]) -> None:
+    def __init__(self, known: KnownIdentities) -> None:
         self.identities = PlannedIdentities(known)
         self.entries: list[NewDelivery] = []
         self.origins: list[int | None] = []
@@ -94,7 +110,7 @@ class InsertPlan:
 
     def add(self, entry: NewDelivery) -> None:
         """Decide about one entry. Raises UnknownKeys."""
-        known = self.identities.find(entry.environment, entry.message_id)
+        known = self.identities.find(entry.environment, entry.message_id, entry)
         if known is None:
             self._store_entry(entry, "new", None)
             return
@@ -112,7 +128,7 @@ class InsertPlan:
 
     def _add_other_content(self, entry: NewDelivery, stored: StoredIdentity, relation: AddOutcome) -> None:
         withheld = as_withheld(entry, stored, relation)
-        other = self.identities.find(withheld.environment, withheld.message_id)
+        other = self.identities.find(withheld.environment, withheld.message_id, withheld)
         if other is not None and not takes_over_identity(other, entry):
             self._added.append(
                 AddResult(other.id, "known", other.state, other.reason, other.endpoint != entry.endpoint)
@@ -140,7 +156,7 @@ class InsertPlan:
         if identified:
             self.identities.put(known)
         self.entries.append(entry)
-        self.origins.append(origin)
+        self.origins.append(origin or None)
         return known
 
     def results(self, first: int) -> list[AddResult]:
@@ -158,22 +174,51 @@ def identity_keys(entries: Iterable[NewDelivery]) -> set[int]:
     return {identity_key(entry.environment, entry.message_id) for entry in entries}
 
 
-async def find_identities(connection: asyncpg.Connection, keys: set[int]) -> dict[int, StoredIdentity | None]:
-    """The stored identities with these keys; None for free keys."""
-    rows = await connection.fetch(
-        f"SELECT {IDENTITY_COLUMNS}, i.key FROM ids i JOIN deliveries d ON d.id = i.delivery"
-        " JOIN environments e ON e.id = d.environment WHERE i.key = ANY ($1::bigint[])",
-        list(keys),
-    )
-    known: dict[int, StoredIdentity | None] = dict.fromkeys(keys)
+_SELECT_IDENTITIES = (
+    f"SELECT {IDENTITY_COLUMNS}, i.key, NULL::bytea FROM ids i JOIN deliveries d ON d.id = i.delivery"
+    " JOIN environments e ON e.id = d.environment WHERE i.key = ANY ($1::bigint[])"
+    " UNION ALL SELECT 0, '', '', '', '', 0, 0::smallint, '', '', key, fingerprint FROM tombstones"
+    " WHERE key = ANY ($2::bigint[])"
+    " UNION ALL SELECT coalesce(max(seq), 0), '', '', '', '', 0, 0::smallint, '', '', -1, NULL FROM tombstone_filter"
+)
+"""Deliveries, tombstones and the last row of the filter, in one statement: between two, one may become the other."""
+
+
+async def find_identities(
+    connection: asyncpg.Connection, keys: set[int], known_filter: TombstoneFilter | None = None
+) -> KnownIdentities:
+    """The stored identities and the tombstones with these keys; None for free keys.
+
+    With a filter only those that may have a tombstone are looked up as such.
+    """
+    wanted = known_filter is not None and known_filter.is_wanted(len(keys))
+    while True:
+        seq = known_filter.seq if known_filter is not None else 0
+        removed = known_filter.candidates(keys) if wanted and known_filter is not None and seq else keys
+        rows = await connection.fetch(_SELECT_IDENTITIES, sorted(keys), sorted(removed))
+        if not wanted or known_filter is None or seq == next(row[0] for row in rows if row[9] < 0):
+            return _identities_from_rows(keys, rows)
+        await tombstone_filter.follow(connection, known_filter)
+
+
+def _identities_from_rows(keys: set[int], rows: Sequence[asyncpg.Record]) -> KnownIdentities:
+    known: KnownIdentities = dict.fromkeys(keys)
     for row in rows:
-        known[row["key"]] = identity_from_row(row)
+        key, fingerprint = row[9], row[10]
+        if key < 0:
+            continue
+        if fingerprint is None:
+            known[key] = identity_from_row(row)
+        elif known[key] is None:
+            known[key] = Tombstone(fingerprint)
     return known
 
 
-async def make_plan(connection: asyncpg.Connection, entries: Sequence[NewDelivery]) -> InsertPlan:
+async def make_plan(
+    connection: asyncpg.Connection, entries: Sequence[NewDelivery], known_filter: TombstoneFilter
+) -> InsertPlan:
     """Decide about entries, looking up what is needed for it."""
-    known = await find_identities(connection, identity_keys(entries))
+    known = await find_identities(connection, identity_keys(entries), known_filter)
     while True:
         plan = InsertPlan(known)
         try:

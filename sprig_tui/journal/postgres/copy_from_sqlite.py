@@ -97,6 +97,8 @@ _TABLES = (
     _table_spec("packs", ("first", "raws", "bodies"), "first", chunk_rows=COPY_CHUNK_ROWS // 100),
     _table_spec("lanes", _LANE_COLUMNS, "environment"),
     _table_spec("replays", _REPLAY_COLUMNS, flags=(_REPLAY_COLUMNS.index("as_new"),)),
+    _table_spec("tombstones", ("key", "environment", "ended_at", "fingerprint"), "key"),
+    _table_spec("tombstone_filter", ("seq", "bits", "n", "checksum", "content"), "seq", chunk_rows=1),
 )
 _FINAL_STATEMENTS = (
     "SELECT setval('delivery_ids', $1, true)",
@@ -198,6 +200,7 @@ class _CopyRun:
         _check_no_workers(redact_url(self._url), await maintenance.live_workers(self._connection, self._clock.now()))
         begun = await self._connection.fetch("SELECT source FROM copies GROUP BY source")
         if [row[0] for row in begun] == [self._source]:
+            await self._begin_tables()
             return
         used = await self._connection.fetchval(
             "SELECT EXISTS(SELECT 1 FROM deliveries) OR EXISTS(SELECT 1 FROM environments)"
@@ -208,8 +211,12 @@ class _CopyRun:
                 f"the journal {redact_url(self._url)} holds {what}",
                 hint="a copy needs an empty one: name another database",
             )
+        await self._begin_tables()
+
+    async def _begin_tables(self) -> None:
+        # a copy that an older version began has fewer tables
         await self._connection.executemany(
-            "INSERT INTO copies(source, place) VALUES ($1, $2)",
+            "INSERT INTO copies(source, place) VALUES ($1, $2) ON CONFLICT DO NOTHING",
             [(self._source, place) for place in range(len(_TABLES))],
         )
 

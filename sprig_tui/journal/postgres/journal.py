@@ -14,15 +14,15 @@ from msgspec.structs import replace
 from sprig_tui.clock import Clock
 from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.journal.base import MAX_LANE_WAIT_MS, NO_OVERRIDES, ClaimRequest, Direction, Journal, empty_claim
-from sprig_tui.journal.maintenance import delete_in_chunks, prune_in_chunks
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError
 from sprig_tui.journal.postgres import add as adding
 from sprig_tui.journal.postgres import claim as claims
-from sprig_tui.journal.postgres import maintenance, payloads, tables
+from sprig_tui.journal.postgres import maintenance, payloads, tables, tombstones
 from sprig_tui.journal.postgres import read as reading
 from sprig_tui.journal.postgres import replay as replays
 from sprig_tui.journal.postgres.connection import ServerPool
 from sprig_tui.journal.postgres.notify import NotificationCallback, NotificationListener
+from sprig_tui.journal.postgres.pruning import PruneRun
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory, with_deadline
 from sprig_tui.journal.records import (
@@ -43,10 +43,12 @@ from sprig_tui.journal.records import (
     ReplayState,
     Settlement,
     State,
+    TombstoneCounts,
     WithdrawResult,
     WorkerInfo,
     WorkerLeases,
 )
+from sprig_tui.journal.tombstone_filter import TombstoneFilter
 from sprig_tui.journal.url import redact_url
 from sprig_tui.journal.verify import VerifyReport
 
@@ -74,6 +76,7 @@ class PostgresJournal(Journal):
         self._listener = NotificationListener(url)
         self.clock: Clock = clock or self._server.clock
         self.writes = WriteHistory()
+        self._tombstone_filter = TombstoneFilter()
         self._notified_at = float("-inf")
         self._orphaned_leases: dict[int, float] = {}
         """Leases that the server may have made for this process, but whose response or release was lost, with the
@@ -115,7 +118,7 @@ class PostgresJournal(Journal):
             places = {(entry.environment, entry.endpoint) for entry in entries}
             numbers = {place: await self._environment_number(connection, *place) for place in places}
             # look up and store in separate statements, so that no lock is held while the client decides
-            plan = await adding.make_plan(connection, entries)
+            plan = await adding.make_plan(connection, entries, self._tombstone_filter)
             first = await adding.store_plan(connection, plan, numbers, self.clock.now(), notify=self._should_notify())
             return plan.results(first)
 
@@ -350,12 +353,9 @@ class PostgresJournal(Journal):
     async def worker_leases(self) -> tuple[WorkerLeases, ...]:
         return await self._server.execute(lambda c: maintenance.worker_leases(c, self.clock.now()))
 
-    async def prune(self, before: int, *, dry_run: bool = False) -> PruneResult:
-        if dry_run:
-            return await self._server.execute(lambda c: maintenance.count_prunable(c, before))
-        pruned = await prune_in_chunks(
-            lambda after: self._server.transact(lambda c: maintenance.prune_chunk(c, before, after))
-        )
-        unused = await self._server.execute(lambda c: maintenance.unused_attempts(c, before))
-        await delete_in_chunks(unused, lambda ids: self._server.execute(lambda c: maintenance.delete_attempts(c, ids)))
-        return pruned
+    async def prune(self, before: int, *, dry_run: bool = False, forget: bool = False) -> PruneResult:
+        run = PruneRun(self._server, before, forget=forget)
+        return await (run.count() if dry_run else run.delete())
+
+    async def tombstones(self) -> TombstoneCounts:
+        return await self._server.execute(tombstones.count_tombstones)

@@ -23,8 +23,10 @@ from sprig_tui.journal.maintenance import (
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR
 from sprig_tui.journal.postgres.connection import sanitize_text
 from sprig_tui.journal.postgres.schema import LOCK_NAMESPACE
+from sprig_tui.journal.postgres.tombstones import store_tombstones
 from sprig_tui.journal.readiness import PROBE_WRITE_BYTES
 from sprig_tui.journal.records import PruneResult, WorkerInfo, WorkerLeases
+from sprig_tui.journal.tombstones import PRUNED_COLUMNS, TOMBSTONE_CONDITION, removed_identity
 from sprig_tui.journal.verify import MAX_PROBLEMS, VerifyReport, check_pack
 
 _WRITTEN_TABLES = ("environments", "deliveries", "ids", "counts", "changes")
@@ -77,10 +79,8 @@ async def oldest_queued(connection: asyncpg.Connection) -> dict[str, int]:
     return oldest
 
 
-_FROM_ENDED = (
-    "FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt"
-    " WHERE d.state > 0 AND coalesce(a.started_at + a.latency_ms, d.added_at) < $1"
-)
+_ENDED_AT = "coalesce(a.started_at + a.latency_ms, d.added_at)"
+_FROM_ENDED = f"FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt WHERE d.state > 0 AND {_ENDED_AT} < $1"
 
 
 async def count_prunable(connection: asyncpg.Connection, before: int) -> PruneResult:
@@ -91,16 +91,19 @@ async def count_prunable(connection: asyncpg.Connection, before: int) -> PruneRe
     return prune_result(rows)
 
 
-async def prune_chunk(connection: asyncpg.Connection, before: int, after_id: int) -> tuple[PruneResult, int]:
+async def prune_chunk(
+    connection: asyncpg.Connection, before: int, after_id: int, *, forget: bool = False
+) -> tuple[PruneResult, int]:
     """Delete the next ended deliveries above `after_id`; returns them and the last id scanned (0 at the end).
 
-    Their identities are deleted too: an answer that is read again later is new. Rows that another transaction has
+    Tombstones are left of them, as `Journal.prune` says. Rows that another transaction has
     locked are left for the next prune.
     """
     newest = await connection.fetchval("SELECT coalesce(max(id), 0) FROM deliveries")
     end = after_id + PRUNE_SCAN_ROWS
     rows = await connection.fetch(
-        f"SELECT d.id, d.state, d.size, d.environment, d.message_id {_FROM_ENDED} AND d.id > $2 AND d.id <= $3"
+        f"SELECT d.id, d.state, d.size, d.environment, {_ENDED_AT}, {TOMBSTONE_CONDITION}, {PRUNED_COLUMNS}"
+        f" {_FROM_ENDED} AND d.id > $2 AND d.id <= $3"
         " ORDER BY d.id LIMIT $4 FOR UPDATE OF d SKIP LOCKED",
         float(before),
         after_id,
@@ -111,15 +114,24 @@ async def prune_chunk(connection: asyncpg.Connection, before: int, after_id: int
     reached = reached if reached < newest else 0
     if not rows:
         return PruneResult({}, 0), reached
-    names = dict(await connection.fetch("SELECT id, name FROM environments"))
+    places = {row[0]: (row[1], row[2]) for row in await connection.fetch("SELECT id, name, endpoint FROM environments")}
     ids = [row[0] for row in rows]
     await connection.execute(
         # by key and by delivery: an identity that another delivery took over is kept
         "DELETE FROM ids USING unnest($1::bigint[], $2::bigint[]) AS u(key, delivery)"
         " WHERE ids.key = u.key AND ids.delivery = u.delivery",
-        [identity_key(names[row[3]], row[4]) for row in rows],
+        [identity_key(places[row[3]][0], row[6]) for row in rows],
         ids,
     )
+    if not forget:
+        await store_tombstones(
+            connection,
+            [
+                (removed_identity(row[0], places[row[3]][0], row[1], tuple(row)[6:]), row[3], row[4])
+                for row in rows
+                if row[5] and not places[row[3]][1]
+            ],
+        )
     await connection.execute("DELETE FROM history WHERE delivery = ANY ($1::bigint[])", ids)
     await connection.execute("DELETE FROM deliveries WHERE id = ANY ($1::bigint[])", ids)
     await _delete_empty_packs(connection, ids[0], ids[-1])

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from sprig_tui.journal.accepted import AcceptedBin, Placeholders, bins_from_rows, firsts_sql, ids_sql, sends_sql
-from sprig_tui.journal.dedup import identity_key
+from sprig_tui.journal.dedup import StoredIdentity, identity_key
 from sprig_tui.journal.postgres.add import find_identities
 from sprig_tui.journal.postgres.connection import sanitize_text
 from sprig_tui.journal.postgres.payloads import read_payloads
@@ -155,7 +155,7 @@ async def find(connection: asyncpg.Connection, environment: str, message_id: str
     key = identity_key(environment, message_id)
     while True:
         known = (await find_identities(connection, {key}))[key]
-        if known is None:
+        if not isinstance(known, StoredIdentity):
             return None
         if known.message_id == message_id and known.environment == environment:
             row = await connection.fetchrow(f"{SELECT_DELIVERY} WHERE d.id = $1", known.id)

@@ -30,6 +30,7 @@ from sprig_tui.journal.resend import (
     resend_entry,
 )
 from sprig_tui.journal.rows import STATES_BY_CODE
+from sprig_tui.journal.tombstones import Tombstone
 from sprig_tui.reasons import Reason
 
 _SELECT_RESEND = (
@@ -67,6 +68,8 @@ async def requeue(
             continue
         target = overrides.get(row[5], "")
         known = holders.get(moved.get(delivery_id, -1))
+        if isinstance(known, Tombstone):
+            known = known.identity(row[5], row[7])
         if known is not None and known.message_id != row[7]:
             known = None  # two identities collide on one key
         if not is_resendable(STATES_BY_CODE[row[1]], row[2], row[3]) or has_other_delivery(delivery_id, known, target):

@@ -92,7 +92,7 @@ class AddOperation:
         return claims
 
     def _add_one(self, identities: IdentityIndex, entry: NewDelivery) -> AddResult:
-        known = identities.find(entry.environment, entry.message_id)
+        known = identities.find(entry.environment, entry.message_id, entry)
         if known is None:
             return self._store_entry(identities, entry, "new", None)
         relation = classify_duplicate(known, entry)
@@ -110,7 +110,7 @@ class AddOperation:
         self, identities: IdentityIndex, entry: NewDelivery, stored: StoredIdentity, relation: AddOutcome
     ) -> AddResult:
         withheld = as_withheld(entry, stored, relation)
-        other = identities.find(withheld.environment, withheld.message_id)
+        other = identities.find(withheld.environment, withheld.message_id, withheld)
         if other is not None and not takes_over_identity(other, entry):
             return AddResult(other.id, "known", other.state, other.reason, other.endpoint != entry.endpoint)
         return self._store_entry(identities, withheld, relation, stored.id)
@@ -139,7 +139,7 @@ class AddOperation:
         """Append a delivery to those that `write` stores; returns its id. The caller stores its identity."""
         delivery_id = self._first_id + len(self._entries)
         self._entries.append(entry)
-        if origin is not None:
+        if origin:
             self._origins[delivery_id] = origin
         return delivery_id
 

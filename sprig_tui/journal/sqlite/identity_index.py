@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import chain, count
 
 from sprig_tui.journal.dedup import IDENTITY_COLUMNS, KEY_MASK, StoredIdentity, identity_from_row, identity_key
 from sprig_tui.journal.records import NewDelivery
 from sprig_tui.journal.sqlite.tables import encode_ids, insert_rows
+from sprig_tui.journal.sqlite.tombstones import find_tombstones
+from sprig_tui.journal.tombstones import Tombstone
 
 _MERGE_AT_KEYS = 65_536
 """Number of keys in `recent_ids` at which it is merged, while its B-tree has few pages."""
@@ -40,7 +43,8 @@ class IdentityIndex:
         self._connection = connection
         self._keys = [identity_key(entry.environment, entry.message_id) for entry in entries]
         self._looked_up = set(self._keys)
-        self._stored = find_identities(connection, self._looked_up)
+        self._stored: dict[int, StoredIdentity | Tombstone] = {}
+        self._look_up(self._looked_up)
         self._new: dict[int, int] = {}
         self._taken_over: dict[int, int] = {}
         self.all_new = not self._stored and len(self._looked_up) == len(self._keys)
@@ -50,14 +54,15 @@ class IdentityIndex:
         """With `all_new`: the deliveries from `first_id` hold the identities, in order."""
         self._new = dict(zip(self._keys, count(first_id), strict=False))
 
-    def find(self, environment: str, message_id: str) -> StoredIdentity | None:
-        """The delivery that holds this identity."""
-        return self._stored.get(self._probe_key(environment, message_id))
+    def find(self, environment: str, message_id: str, entry: NewDelivery | None = None) -> StoredIdentity | None:
+        """The delivery that holds this identity, or held it and was removed; compared with an entry of its own."""
+        stored = self._stored.get(self._probe_key(environment, message_id))
+        return stored.identity(environment, message_id, entry) if isinstance(stored, Tombstone) else stored
 
     def put(self, identity: StoredIdentity) -> None:
         """Let this delivery hold its identity."""
         key = self._probe_key(identity.environment, identity.message_id)
-        if key in self._stored and key not in self._new:
+        if key not in self._new and isinstance(self._stored.get(key), StoredIdentity):
             self._taken_over[key] = identity.id
         else:
             self._new[key] = identity.id
@@ -68,11 +73,19 @@ class IdentityIndex:
         while True:
             if key not in self._looked_up:
                 self._looked_up.add(key)
-                self._stored.update(find_identities(self._connection, [key]))
+                self._look_up({key})
             stored = self._stored.get(key)
-            if stored is None or (stored.message_id == message_id and stored.environment == environment):
+            # a tombstone takes no place: of two removed identities with one key, the later one stays known
+            if not isinstance(stored, StoredIdentity):
+                return key
+            if stored.message_id == message_id and stored.environment == environment:
                 return key
             key = (key + 1) & KEY_MASK
+
+    def _look_up(self, keys: AbstractSet[int]) -> None:
+        held = find_identities(self._connection, keys)
+        self._stored.update(find_tombstones(self._connection, keys - held.keys() if held else keys))
+        self._stored.update(held)
 
     def save(self) -> None:
         """Store the new and the changed identities."""

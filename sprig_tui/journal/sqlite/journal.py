@@ -17,7 +17,6 @@ from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalCorruptError, JournalError
 from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.journal.base import NO_OVERRIDES, ClaimRequest, Direction, Journal, empty_claim
-from sprig_tui.journal.maintenance import delete_in_chunks, prune_in_chunks
 from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory, with_deadline
@@ -40,13 +39,14 @@ from sprig_tui.journal.records import (
     ReplayState,
     Settlement,
     State,
+    TombstoneCounts,
     WithdrawResult,
     WorkerInfo,
     WorkerLeases,
 )
 from sprig_tui.journal.sqlite import add as adding
 from sprig_tui.journal.sqlite import claim as claims
-from sprig_tui.journal.sqlite import lanes, maintenance, payloads, tables
+from sprig_tui.journal.sqlite import lanes, maintenance, payloads, pruning, tables, tombstones
 from sprig_tui.journal.sqlite import read as reading
 from sprig_tui.journal.sqlite import replay as replays
 from sprig_tui.journal.sqlite import settle as settling
@@ -388,16 +388,18 @@ class SQLiteJournal(Journal):
     async def worker_leases(self) -> tuple[WorkerLeases, ...]:
         return await self._read(lambda c: maintenance.worker_leases(c, self.clock.now()))
 
-    async def prune(self, before: int, *, dry_run: bool = False) -> PruneResult:
+    async def prune(self, before: int, *, dry_run: bool = False, forget: bool = False) -> PruneResult:
+        run = pruning.PruneRun(self._read, self._write, before, forget=forget)
         if dry_run:
-            return await self._read(lambda c: maintenance.count_prunable(c, before))
-        pruned = await prune_in_chunks(lambda after: self._write(lambda c: maintenance.prune_chunk(c, before, after)))
-        unused = await self._read(lambda c: maintenance.unused_attempts(c, before))
-        await delete_in_chunks(unused, lambda ids: self._write(lambda c: maintenance.delete_attempts(c, ids)))
-        more = bool(pruned.by_state)
+            return await run.count()
+        pruned = await run.delete()
         try:
-            while more:
-                more = await self._writer.run(maintenance.vacuum_step)
+            while pruned.by_state or pruned.forgotten:
+                if not await self._writer.run(maintenance.vacuum_step):
+                    break
         except JournalError as error:  # damaged pages, and those that a repair replaced, cannot be moved
             _log.warning("what was pruned is gone, but the file stays as large as it is: %s", error.message)
         return pruned
+
+    async def tombstones(self) -> TombstoneCounts:
+        return await self._read(tombstones.count_tombstones)

@@ -21,6 +21,8 @@ from sprig_tui.journal.maintenance import (
 from sprig_tui.journal.readiness import PROBE_WRITE_BYTES
 from sprig_tui.journal.records import PruneResult, WorkerInfo, WorkerLeases
 from sprig_tui.journal.sqlite.tables import encode_ids, update_counts
+from sprig_tui.journal.sqlite.tombstones import store_tombstones
+from sprig_tui.journal.tombstones import PRUNED_COLUMNS, TOMBSTONE_CONDITION, removed_identity
 
 _SELECT_OLDEST = (
     "SELECT added_at FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL"
@@ -45,10 +47,8 @@ def oldest_queued(connection: sqlite3.Connection) -> dict[str, int]:
     return oldest
 
 
-_FROM_ENDED = (
-    "FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt"
-    " WHERE d.state > 0 AND coalesce(a.started_at + a.latency_ms, d.added_at) < ?"
-)
+_ENDED_AT = "coalesce(a.started_at + a.latency_ms, d.added_at)"
+_FROM_ENDED = f"FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt WHERE d.state > 0 AND {_ENDED_AT} < ?"
 
 
 def count_prunable(connection: sqlite3.Connection, before: int) -> PruneResult:
@@ -59,31 +59,46 @@ def count_prunable(connection: sqlite3.Connection, before: int) -> PruneResult:
     return prune_result(rows)
 
 
-def prune_chunk(connection: sqlite3.Connection, before: int, after_id: int) -> tuple[PruneResult, int]:
+def prune_chunk(
+    connection: sqlite3.Connection, before: int, after_id: int, *, forget: bool = False
+) -> tuple[PruneResult, int]:
     """Delete the next ended deliveries above `after_id`; returns them and the last id scanned (0 at the end).
 
-    Their identities are deleted too: an answer that is read again later is new.
+    Tombstones are left of them, as `Journal.prune` says.
     """
     newest = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
     end = after_id + PRUNE_SCAN_ROWS
     rows = connection.execute(
-        f"SELECT d.id, d.state, d.size, d.environment, d.message_id {_FROM_ENDED} AND d.id > ? AND d.id <= ?"
+        f"SELECT d.id, d.state, d.size, d.environment, {_ENDED_AT}, {TOMBSTONE_CONDITION}, {PRUNED_COLUMNS}"
+        f" {_FROM_ENDED} AND d.id > ? AND d.id <= ?"
         " ORDER BY d.id LIMIT ?",
         (before, after_id, end, PRUNE_CHUNK_ROWS),
     ).fetchall()
     reached = rows[-1][0] if len(rows) == PRUNE_CHUNK_ROWS else end
     if not rows:
         return PruneResult({}, 0), reached if reached < newest else 0
-    names = dict(connection.execute("SELECT id, name FROM environments").fetchall())
+    places = {
+        number: (name, endpoint)
+        for number, name, endpoint in connection.execute("SELECT id, name, endpoint FROM environments").fetchall()
+    }
     gone: Counter[tuple[int, int]] = Counter()
     for row in rows:
         gone[row[3], row[1]] -= 1
     ids = encode_ids(row[0] for row in rows)
-    keys = encode_ids(identity_key(names[row[3]], row[4]) for row in rows)
+    keys = encode_ids(identity_key(places[row[3]][0], row[6]) for row in rows)
     among = "IN (SELECT value FROM json_each(?))"
     for table in ("recent_ids", "ids"):
         # by key and by delivery: an identity that another delivery took over is kept
         connection.execute(f"DELETE FROM {table} WHERE key {among} AND delivery {among}", (keys, ids))
+    if not forget:
+        store_tombstones(
+            connection,
+            [
+                (removed_identity(row[0], places[row[3]][0], row[1], row[6:]), row[3], row[4])
+                for row in rows
+                if row[5] and not places[row[3]][1]
+            ],
+        )
     connection.execute(f"DELETE FROM history WHERE delivery {among}", (ids,))
     connection.execute(f"DELETE FROM deliveries WHERE id {among}", (ids,))
     update_counts(connection, gone)

@@ -20,7 +20,9 @@ from sprig_tui.clock import Clock
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.sqlite.connection import open_existing
 from sprig_tui.journal.sqlite.errors import is_bad_text, is_damage
+from sprig_tui.journal.sqlite.readable_tombstones import copy_rows, readable_tombstones
 from sprig_tui.journal.sqlite.tables import encode_ids, insert_rows
+from sprig_tui.journal.sqlite.tombstone_filter import log_loss
 
 _IRREPLACEABLE = frozenset(("deliveries", "packs", "identity"))
 _INDEXES = {"due": "state = 0 AND lease IS NULL", "ended_badly": "state >= 2", "origins": "origin IS NOT NULL"}
@@ -42,6 +44,9 @@ _REPAIR_INTERVAL_S = 60.0
 """Seconds between two attempts at a repair: each reads everything that can be rebuilt."""
 LANE_LOST = "whether it was paused is lost in a damaged page of the journal"
 """Cause of a lane whose state is unreadable: it may have been paused by hand, so it is paused."""
+TOMBSTONES_LOST = (
+    "of some removed deliveries it is lost that they are known: such an answer is sent again if it is read again"
+)
 ATTEMPT_LOST = "the record of this request is lost in a damaged page of the journal"
 
 _log = logging.getLogger(__name__)
@@ -162,6 +167,8 @@ class _Renewal:
             "probe": lambda _: None,
             "recent_ids": lambda _: None,
             "sequence": self._sequence,
+            "tombstone_filter": lambda _: log_loss(self._target),
+            "tombstones": self._tombstones,
             "workers": self._workers,
         }
 
@@ -185,7 +192,7 @@ class _Renewal:
 
     def _readable(self, table: str) -> list[Sequence[Any]]:
         """The rows before the first damage and after the last."""
-        if table in ("ids", "recent_ids", "counts"):
+        if table in ("ids", "recent_ids", "counts", "tombstones", "tombstone_filter"):
             return []
         described = self._source.execute(f"PRAGMA table_info({table})").fetchall()
         columns = ", ".join(row[1] for row in described)
@@ -311,6 +318,14 @@ class _Renewal:
         newest = [0, *(int(row[0]) - 1 for row in rows)]
         newest += [self._source.execute(question).fetchone()[0] or 0 for question in questions]
         self._target.execute("INSERT INTO sequence VALUES(?)", (max(newest) + 1,))
+
+    def _tombstones(self, _: Sequence[Sequence[Any]]) -> None:
+        """All but those in damaged pages, read from the old table, as there may be very many."""
+        gaps: list[int] = []
+        for rows in readable_tombstones(self._source, gaps):
+            copy_rows(self._target, rows)
+        if gaps:
+            _log.warning("%s", TOMBSTONES_LOST)
 
     def _workers(self, _: Sequence[Sequence[Any]]) -> None:
         # workers send a heartbeat soon; until then their leases are kept

@@ -19,6 +19,9 @@ from sprig_tui.journal.rows import STATE_CODES
 from sprig_tui.journal.sqlite.connection import connect_reader, connect_writer
 from sprig_tui.journal.sqlite.errors import is_damage, journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
+from sprig_tui.journal.sqlite.readable_tombstones import copy_rows, readable_tombstones
+from sprig_tui.journal.sqlite.repair import TOMBSTONES_LOST
+from sprig_tui.journal.sqlite.tombstone_filter import build
 from sprig_tui.journal.verify import format_id_ranges, numbers_in_words
 
 _BUSY_TIMEOUT_S = 5.0
@@ -50,7 +53,7 @@ class SalvageResult(Struct, frozen=True, kw_only=True):
     lost: tuple[str, ...]
     """Descriptions of what is lost."""
     is_complete: bool
-    """Nothing is lost: the new file has the same identity and read positions."""
+    """Nothing is lost. Without it the new file has the identity and the read positions only if tombstones alone are."""
 
 
 def salvage_journal(
@@ -95,8 +98,24 @@ class _SalvageRun:
         same = not self._lost and not damaged
         if same:
             self._copy_identity()
+        # a lost tombstone makes no new journal, whose inputs are read again: then its answer would be sent again
+        self._copy_tombstones()
         self._target.execute("COMMIT")
-        return SalvageResult(deliveries=deliveries, lost=tuple(self._lost), is_complete=same)
+        return SalvageResult(deliveries=deliveries, lost=tuple(self._lost), is_complete=not self._lost)
+
+    def _copy_tombstones(self) -> None:
+        if not _table_columns(self._source, "tombstones"):
+            return  # an older journal, or one that does not say any more where they are
+        gaps: list[int] = []
+        copied = 0
+        for rows in readable_tombstones(self._source, gaps):
+            copy_rows(self._target, rows)
+            copied += len(rows)
+        if gaps:
+            self._lost.append(f"tombstones: {TOMBSTONES_LOST}")
+        if copied:
+            build(self._target)
+        self._on_progress(f"tombstones: {copied:,} rows")
 
     def _max_key(self) -> int:
         """The largest key that a row of any table may have."""

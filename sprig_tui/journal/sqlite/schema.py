@@ -9,7 +9,7 @@ from sprig_tui.journal.pause_reasons import detail_text, reason_of
 
 APPLICATION_ID = 0x53505247
 """`SPRG`; other SQLite databases have another id."""
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 _FIRST_WITH_REASONS = 6
 
 _CREATE_WORKERS = """
@@ -22,6 +22,12 @@ CREATE TABLE identity(uuid TEXT NOT NULL, since INTEGER NOT NULL);
 CREATE TABLE positions(kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
   PRIMARY KEY(kind, key)) WITHOUT ROWID;
 CREATE TABLE probe(id INTEGER PRIMARY KEY, filler BLOB NOT NULL);
+"""
+_CREATE_TOMBSTONES = """
+CREATE TABLE tombstones(key INTEGER PRIMARY KEY, environment INTEGER NOT NULL, ended_at INTEGER NOT NULL,
+  fingerprint BLOB NOT NULL);
+CREATE TABLE tombstone_filter(seq INTEGER PRIMARY KEY, bits INTEGER NOT NULL, n INTEGER NOT NULL,
+  checksum INTEGER NOT NULL, content BLOB NOT NULL);
 """
 _CREATE_ENVIRONMENTS = """
 CREATE TABLE environments(id INTEGER PRIMARY KEY, name TEXT NOT NULL, endpoint TEXT NOT NULL DEFAULT '',
@@ -103,6 +109,7 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
 """
     + _CREATE_WORKERS
     + _CREATE_IDENTITY
+    + _CREATE_TOMBSTONES
     + f"INSERT INTO identity VALUES(lower(hex(randomblob(16))), {SCHEMA_VERSION});"
 )
 """Reasons for this design, measured on SQLite 3.40:
@@ -115,6 +122,8 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
 - A row of `environments` is an environment and an endpoint: its own (empty), or that of a run with `--endpoint`. So
   each has its own lane, leases, counts and queue.
 - An HTTP request is one row of `attempts`, however many deliveries it carried; `history` holds only what failed.
+- `tombstones` has what stays known of removed deliveries. Adding looks for them through `tombstone_filter`, which is
+  small enough for memory: a random key costs a page read in a large table, a third of the cost of adding.
 - `positions` has the read positions of inputs, so that restoring a backup restores them too.
 """
 
@@ -138,6 +147,7 @@ _MIGRATIONS: dict[int, str] = {
     3: _ADD_ENDPOINTS,
     4: _PAUSES,
     5: _REASONS,
+    6: _CREATE_TOMBSTONES,
 }
 """Script by the version that it starts from; each leads to the next version."""
 

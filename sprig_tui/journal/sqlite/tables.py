@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from sprig_tui.journal.records import JournalIdentity
+from sprig_tui.journal.tombstone_filter import TombstoneFilter
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -60,10 +61,12 @@ _IN_ID_LIST = "id IN (SELECT value FROM json_each(?))"
 
 
 class JournalConnection(sqlite3.Connection):
-    """A connection with a flag for damage in the file."""
+    """A connection with a flag for damage in the file, and what it has read of the tombstone filter."""
 
     is_damaged = False
     """If set, rows are looked up one by one: a range scan reads one row further, which may be damaged."""
+    tombstone_filter: TombstoneFilter | None = None
+    """None until the first look-up."""
 
 
 def with_damage_flag(connection: sqlite3.Connection, is_damaged: bool) -> sqlite3.Connection:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from support.records import make_worker
 
 from sprig_tui.errors import JournalError
+from sprig_tui.journal import tombstone_filter
 from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.postgres import PostgresJournal, copy_from_sqlite
@@ -81,6 +82,26 @@ async def test_copy_contains_everything(path, postgres_journal_url, clock, entry
         probe = await new.claim(ClaimRequest("production", events=100, payload_bytes=10**6, lease_ms=1000))
         assert probe.probe
         assert probe.payload.count(b"messageId") == len(probe.ids)
+
+
+async def test_removed_deliveries_stay_known_in_the_copy(
+    path, postgres_journal_url, clock, entry, attempt, monkeypatch
+):
+    monkeypatch.setattr(tombstone_filter, "_DIRECT_LOOKUPS", 0)
+    given = [entry("development"), entry("development", message_id="foreign-1")]
+    async with SQLiteJournal(path, clock=clock) as old:
+        await old.add(given)
+        taken = await old.claim(ClaimRequest("development", events=10, payload_bytes=10**6, lease_ms=60_000))
+        await old.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt())])
+        clock.advance(1)
+        assert (await old.prune(clock.now())).by_state[State.DELIVERED] >= 2
+        removed = (await old.tombstones()).by_environment
+    copied = await copy_journal(path, postgres_journal_url, on_progress=lambda _: None)
+    assert {one.table: one.rows for one in copied}["tombstones"] == sum(removed.values())
+    async with PostgresJournal(postgres_journal_url, clock=clock) as new:
+        assert (await new.tombstones()).by_environment == removed
+        results = await new.add([*given, entry("development")])
+        assert [(one.id, one.outcome) for one in results] == [(0, "known"), (0, "known"), (47, "new")]
 
 
 async def test_interrupted_copy_resumes(path, postgres_journal_url, clock, monkeypatch):
@@ -161,6 +182,8 @@ async def test_copy_of_a_schema_5_file_converts_pause_reasons(path, postgres_jou
         for column in ("reason", "detail", "reason_epoch"):
             file.execute(f"ALTER TABLE lanes DROP COLUMN {column}")
         file.execute("UPDATE lanes SET state = 'paused', until = 1, pauses = 1, cause = ?", (cause,))
+        file.execute("DROP TABLE tombstones")
+        file.execute("DROP TABLE tombstone_filter")
         file.execute("PRAGMA user_version = 5")
         file.commit()
     async with SQLiteJournal(path):

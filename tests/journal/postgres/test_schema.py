@@ -12,6 +12,7 @@ from support.records import make_worker
 from sprig_tui.errors import JournalError, JournalReadOnlyError, JournalUnreachableError, JournalVersionError
 from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.postgres import PostgresJournal, migrate, schema
+from sprig_tui.journal.postgres import add as adding
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State
 
@@ -39,7 +40,7 @@ async def test_newer_schema_is_rejected_unless_compatible(postgres_journal_url, 
     await connection.execute("UPDATE sprig_tui.versions SET version = 8, works_for = 1")
     async with PostgresJournal(postgres_journal_url) as journal:
         await journal.add([entry()])
-    await connection.execute("UPDATE sprig_tui.versions SET works_for = 7")
+    await connection.execute("UPDATE sprig_tui.versions SET works_for = $1", schema.SCHEMA_VERSION + 1)
     with pytest.raises(JournalVersionError, match="upgraded by a newer sprig-tui"):
         await PostgresJournal(postgres_journal_url).open()
     with pytest.raises(JournalVersionError, match="upgraded by a newer sprig-tui"):
@@ -110,6 +111,37 @@ async def test_granted_role_can_work_and_no_more(plain_url, postgres_journal_url
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
     await connection.close()
+
+
+async def test_schema_6_is_upgraded_and_its_programs_go_on(postgres_url, entry, attempt, clock, monkeypatch):
+    """Such a program knows no tombstones: what it adds takes the place of one, as if the answer was new."""
+    with monkeypatch.context() as before:
+        before.setattr(schema, "SCHEMA_VERSION", 6)
+        assert (await migrate(postgres_url)).after == 6
+    with pytest.raises(JournalVersionError, match="schema 6"):
+        await PostgresJournal(postgres_url).open()
+    assert (await migrate(postgres_url)).before == 6
+    answer = entry()
+
+    async def deliver(journal):
+        taken = await journal.claim(ClaimRequest("production", events=9, payload_bytes=9_999, lease_ms=60_000))
+        await journal.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt())])
+        clock.advance(1)
+        return len(taken.ids)
+
+    async with PostgresJournal(postgres_url, clock=clock) as journal:
+        await journal.add([answer])
+        assert await deliver(journal) == 1
+        await journal.prune(clock.now())
+        with monkeypatch.context() as older:
+            without = adding._SELECT_IDENTITIES.replace("key = ANY ($2", "0 = ANY ($2")
+            older.setattr(adding, "_SELECT_IDENTITIES", without)
+            assert [one.outcome for one in await journal.add([answer])] == ["new"]
+        assert [(one.outcome, one.state) for one in await journal.add([answer])] == [("known", State.QUEUED)]
+        assert await deliver(journal) == 1
+        await journal.prune(clock.now())
+        assert (await journal.tombstones()).by_environment == {"production": 1}
+        assert [(one.outcome, one.id) for one in await journal.add([answer])] == [("known", 0)]
 
 
 async def test_unknown_role_is_named(postgres_url):

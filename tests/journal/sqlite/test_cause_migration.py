@@ -40,6 +40,8 @@ async def test_causes_of_an_older_file_are_converted(path):
         path,
         *(f"ALTER TABLE lanes DROP COLUMN {column}" for column in ("reason", "detail", "reason_epoch")),
         "UPDATE lanes SET state = 'paused', until = 1, pauses = 1, epoch = 3, cause = :cause",
+        "DROP TABLE tombstones",
+        "DROP TABLE tombstone_filter",
         "PRAGMA user_version = 5",
     )
     async with SQLiteJournal(path) as journal:

@@ -38,6 +38,7 @@ RENEWABLE = [
     "sequence",
     "sqlite_autoindex_environments_1",
     "sqlite_sequence",
+    "tombstone_filter",
     "workers",
 ]
 

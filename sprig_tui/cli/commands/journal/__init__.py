@@ -38,6 +38,8 @@ journal.add_command(salvage)
 def info(as_json: bool) -> int:
     """Where the journal is, its size, and how many deliveries stand in which state.
 
+    Of those that were removed and stay known, it says how many there are, and about how much room that takes.
+
     It is looked at for damage for two seconds; exit code 1 where there is some.
     """
     return asyncio.run(_info(as_json=as_json))
@@ -51,6 +53,7 @@ async def _info(*, as_json: bool) -> int:
         counts = await opened.counts()
         lanes = await opened.lanes()
         identity = await opened.identity()
+        removed = await opened.tombstones()
         look = await opened.verify(DAMAGE_SCAN_TIMEOUT_S)
     code = ExitCode.REJECTED if look.problems else ExitCode.OK
     size = (
@@ -66,6 +69,7 @@ async def _info(*, as_json: bool) -> int:
                 "bytes": size,
                 "problems": list(look.problems),
                 "environments": counts.by_environment,
+                "removed": {"environments": removed.by_environment, "bytes": removed.bytes},
                 "lanes": {
                     name: {
                         "state": lane.state,
@@ -85,6 +89,9 @@ async def _info(*, as_json: bool) -> int:
         lane = lanes.get(name)
         standing = f"  {lane.state}: {lane.cause}" if lane and lane.state != "open" else ""
         output.write_line(printable(f"{name or '(no environment)':<18}{numbers}{standing}"))
+    if total := sum(removed.by_environment.values()):
+        by_name = ", ".join(f"{name or '(no environment)'} {n:,}" for name, n in sorted(removed.by_environment.items()))
+        output.write_line(printable(f"removed, and known: {total:,} ({by_name}), about {size_text(removed.bytes)}"))
     if look.problems:
         print_damage(settings.journal, look.problems)
     return code
@@ -93,7 +100,14 @@ async def _info(*, as_json: bool) -> int:
 def _report_no_journal(place: str, *, as_json: bool) -> int:
     """There is no journal, which is no fault; the exit code."""
     if as_json:
-        nothing: dict[str, object] = {"identity": None, "bytes": 0, "problems": [], "environments": {}, "lanes": {}}
+        nothing: dict[str, object] = {
+            "identity": None,
+            "bytes": 0,
+            "problems": [],
+            "environments": {},
+            "removed": {"environments": {}, "bytes": 0},
+            "lanes": {},
+        }
         output.write_json({"journal": place, **nothing})
     diagnostics.info(f"there is no journal {printable(place)} yet: the first send makes it")
     return ExitCode.OK
@@ -102,17 +116,28 @@ def _report_no_journal(place: str, *, as_json: bool) -> int:
 @journal.command("prune", cls=CliCommand, short_help="Remove deliveries that ended long ago.")
 @click.option("--older-than", type=DURATION_TYPE, required=True, help="Ended longer ago than this, such as 30d.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option(
+    "--forget-identities",
+    "forget",
+    is_flag=True,
+    help="Let nothing of them stay known, nor of those removed earlier that ended as long ago.",
+)
 @yes_option
 @json_option
-def prune(older_than: float, dry_run: bool, yes: bool, as_json: bool) -> int:
+def prune(older_than: float, dry_run: bool, forget: bool, yes: bool, as_json: bool) -> int:
     """Remove deliveries that ended (delivered, failed, withheld) long ago; never queued ones.
 
-    An answer that was removed counts as new when it is read again.
+    What Segment took stays known, by a few dozen bytes without content: it is not sent again when it is read again. So
+    do revisions, possible duplicates and what was withdrawn. What failed, or was withheld for another reason, is new
+    when it is read again; so is what a run with --endpoint sent.
+
+    With --forget-identities nothing stays known: an answer that is read again, from a file, a pull or a watched folder,
+    will be sent again, and Segment drops repeats only within about a day.
     """
-    return asyncio.run(_prune(older_than, dry_run=dry_run, yes=yes, as_json=as_json))
+    return asyncio.run(_prune(older_than, dry_run=dry_run, forget=forget, yes=yes, as_json=as_json))
 
 
-async def _prune(older_than: float, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+async def _prune(older_than: float, *, dry_run: bool, forget: bool, yes: bool, as_json: bool) -> int:
     from sprig_tui.clock import SystemClock
     from sprig_tui.formatting import format_duration
 
@@ -120,26 +145,38 @@ async def _prune(older_than: float, *, dry_run: bool, yes: bool, as_json: bool) 
     settings = open_settings(quiet=True)
     if not journal_exists(settings):
         if as_json:
-            output.write_json({"removed": False, "by_state": {}, "bytes": 0})
+            output.write_json({"removed": False, "by_state": {}, "bytes": 0, "forgotten": 0})
         diagnostics.info("nothing to remove: there is no journal yet")
         return ExitCode.OK
     async with journal_session(settings) as opened:
-        found = await opened.prune(before, dry_run=True)
+        found = await opened.prune(before, dry_run=True, forget=forget)
         total = sum(found.by_state.values())
         parts = ", ".join(f"{number:,} {state.value}" for state, number in found.by_state.items() if number)
-        text = f"{total:,} deliveries ({parts}), {size_text(found.bytes)} of payloads"
+        texts = [f"{total:,} deliveries ({parts}), {size_text(found.bytes)} of payloads"] if total else []
+        if found.forgotten:
+            texts.append(f"what stays known of {found.forgotten:,} removed earlier")
+        text = ", and ".join(texts)
         removed = False
-        if total and not dry_run:
+        if texts and not dry_run:
             diagnostics.info(f"would remove {text}")
+            if forget:
+                diagnostics.warning("nothing of them stays known: an answer that is read again will be sent again")
             if not yes and not prompts.is_interactive():
                 diagnostics.failure("nothing was removed: there is no terminal to confirm it at", "add --yes")
                 return ExitCode.USAGE
             if yes or prompts.confirm("remove them?"):
-                found = await opened.prune(before)
+                found = await opened.prune(before, forget=forget)
                 removed = True
         if as_json:
-            output.write_json({"removed": removed, "by_state": found.by_state, "bytes": found.bytes})
-        if not total:
+            output.write_json(
+                {
+                    "removed": removed,
+                    "by_state": found.by_state,
+                    "bytes": found.bytes,
+                    "forgotten": found.forgotten,
+                }
+            )
+        if not texts:
             diagnostics.info(f"nothing to remove: no delivery ended longer than {format_duration(older_than)} ago")
         else:
             diagnostics.info(f"{'removed' if removed else 'would remove' if dry_run else 'kept'} {text}")

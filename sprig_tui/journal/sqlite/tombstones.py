@@ -1,0 +1,90 @@
+"""Tombstones in the file: look-up, storing while pruning, deletion by age, and counts."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable
+
+from sprig_tui.journal.dedup import StoredIdentity, identity_key
+from sprig_tui.journal.records import TombstoneCounts
+from sprig_tui.journal.sqlite import tombstone_filter
+from sprig_tui.journal.sqlite.tables import JournalConnection, encode_ids
+from sprig_tui.journal.tombstone_filter import TombstoneFilter
+from sprig_tui.journal.tombstones import (
+    SQLITE_TOMBSTONE_BYTES,
+    Tombstone,
+    end_minute,
+    first_kept_minute,
+    make_fingerprint,
+)
+
+FORGET_SCAN_ROWS = 50_000
+"""Tombstones scanned in one transaction: it holds the lock meanwhile."""
+_UPSERT = (
+    "INSERT INTO tombstones(key, environment, ended_at, fingerprint) VALUES(?, ?, ?, ?) ON CONFLICT(key) DO UPDATE"
+    " SET environment = excluded.environment, ended_at = excluded.ended_at, fingerprint = excluded.fingerprint"
+)
+
+
+def find_tombstones(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, Tombstone]:
+    """The tombstones with these keys."""
+    if isinstance(connection, JournalConnection):
+        if connection.tombstone_filter is None:
+            connection.tombstone_filter = TombstoneFilter()
+        keys = tombstone_filter.candidates(connection, connection.tombstone_filter, keys)
+    if not keys:
+        return {}
+    rows = connection.execute(
+        "SELECT key, fingerprint FROM tombstones WHERE key IN (SELECT value FROM json_each(?))",
+        (encode_ids(sorted(keys)),),
+    ).fetchall()
+    return {key: Tombstone(fingerprint) for key, fingerprint in rows}
+
+
+def store_tombstones(connection: sqlite3.Connection, removed: Iterable[tuple[StoredIdentity, int, float]]) -> None:
+    """Leave a tombstone for each of (delivery, number of its environment, time of its end in ms)."""
+    rows = sorted(
+        (identity_key(stored.environment, stored.message_id), number, end_minute(ended_at), make_fingerprint(stored))
+        for stored, number, ended_at in removed
+    )
+    if rows:
+        connection.executemany(_UPSERT, rows)
+        tombstone_filter.log_keys(connection, [row[0] for row in rows])
+
+
+def count_forgettable(connection: sqlite3.Connection, before: int) -> int:
+    """Number of tombstones of deliveries that ended before this time."""
+    return int(
+        connection.execute(
+            "SELECT count(*) FROM tombstones WHERE ended_at < ?", (first_kept_minute(before),)
+        ).fetchone()[0]
+    )
+
+
+def count_all(connection: sqlite3.Connection) -> int:
+    """Number of all tombstones."""
+    return int(connection.execute("SELECT count(*) FROM tombstones").fetchone()[0])
+
+
+def forget_chunk(connection: sqlite3.Connection, before: int, after: int) -> tuple[int, int]:
+    """Delete old ones among the next tombstones above key `after`; returns their number and the last key (-1: end)."""
+    last = connection.execute(
+        "SELECT max(key), count(*) FROM (SELECT key FROM tombstones WHERE key > ? ORDER BY key LIMIT ?)",
+        (after, FORGET_SCAN_ROWS),
+    ).fetchone()
+    if not last[1]:
+        return 0, -1
+    gone = connection.execute(
+        "DELETE FROM tombstones WHERE key > ? AND key <= ? AND ended_at < ?",
+        (after, last[0], first_kept_minute(before)),
+    ).rowcount
+    return gone, last[0] if last[1] == FORGET_SCAN_ROWS else -1
+
+
+def count_tombstones(connection: sqlite3.Connection) -> TombstoneCounts:
+    """Number of tombstones by environment."""
+    rows = connection.execute(
+        "SELECT coalesce(e.name, ''), t.n FROM (SELECT environment, count(*) AS n FROM tombstones"
+        " GROUP BY environment) t LEFT JOIN environments e ON e.id = t.environment ORDER BY 1"
+    ).fetchall()
+    return TombstoneCounts(dict(rows), sum(row[1] for row in rows) * SQLITE_TOMBSTONE_BYTES)

@@ -1,0 +1,175 @@
+"""Tombstones in a file: upgrade, damage, repair, salvage, backup, and what a person could find in them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.clocks import ManualClock
+from support.pages import damage, pages_of
+from support.records import make_entry
+
+from sprig_tui.errors import JournalCorruptError
+from sprig_tui.journal import tombstone_filter
+from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.records import REMOVED_ID, Settlement, State
+from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.journal.sqlite.salvage import salvage_journal
+
+COUNT = 1_000
+
+
+async def deliver_and_prune(journal: SQLiteJournal, clock: ManualClock) -> None:
+    while True:
+        taken = await journal.claim(ClaimRequest("production", events=2_500, payload_bytes=475_000, lease_ms=60_000))
+        if not taken.lease:
+            break
+        await journal.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED)])
+    clock.advance(1)
+    await journal.prune(clock.now())
+
+
+@pytest.fixture
+def answers():
+    return [make_entry(number, user_id=f"mira{number}@example.com", answer="Geheimnis") for number in range(COUNT)]
+
+
+@pytest.fixture
+async def path(tmp_path, answers, clock) -> Path:
+    """A file whose deliveries are all removed."""
+    async with SQLiteJournal(tmp_path / "j.db", clock=clock) as journal:
+        await journal.add(answers)
+        await journal.save_positions("pull", {"production": b"1"})
+        await deliver_and_prune(journal, clock)
+    return tmp_path / "j.db"
+
+
+async def known(path: Path, answers, clock) -> int:
+    """How many of the answers are known."""
+    async with SQLiteJournal(path, clock=clock) as journal:
+        return sum(one.outcome == "known" for one in await journal.add(answers))
+
+
+async def test_rows_hold_hashes_and_numbers(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT * FROM tombstones").fetchall()
+        dump = repr(rows)
+    assert len(rows) == COUNT
+    assert {tuple(map(type, row)) for row in rows} == {(int, int, int, bytes)}
+    assert {len(row[3]) for row in rows} == {15}
+    for text in ("mira", "example", "Geheimnis", "acct", "sprig-"):
+        assert text not in dump
+
+
+async def test_schema_6_file_is_upgraded_and_remembers_from_then_on(tmp_path, answers, clock):
+    path = tmp_path / "j.db"
+    async with SQLiteJournal(path, clock=clock) as journal:
+        await journal.add(answers[:10])
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE tombstones; DROP TABLE tombstone_filter; PRAGMA user_version = 6")
+    async with SQLiteJournal(path, clock=clock) as journal:
+        assert {one.outcome for one in await journal.add(answers[:10])} == {"known"}
+        await deliver_and_prune(journal, clock)
+    assert await known(path, answers[:11], clock) == 10
+
+
+@pytest.mark.parametrize("name", ["tombstones", "tombstone_filter"])
+@pytest.mark.parametrize("loaded", [False, True])
+async def test_repair_loses_no_more_than_the_damaged_page(path, answers, clock, name, loaded, monkeypatch):
+    if loaded:
+        monkeypatch.setattr(tombstone_filter, "_DIRECT_LOOKUPS", 0)
+    pages = pages_of(path, name, ("leaf", "overflow"))
+    damage(path, pages[len(pages) // 2])
+    async with SQLiteJournal(path, clock=clock) as journal:
+        results = await journal.add([*answers, make_entry(COUNT)])
+        lost = sum(one.outcome == "new" for one in results) - 1
+        assert lost == 0 if name == "tombstone_filter" else 0 < lost < 150
+        assert results[-1].outcome == "new"
+        await deliver_and_prune(journal, clock)
+        assert sum((await journal.tombstones()).by_environment.values()) == COUNT + 1
+    assert await known(path, answers, clock) == COUNT
+
+
+async def test_damaged_content_of_the_filter_is_noticed(path, answers, clock, monkeypatch):
+    monkeypatch.setattr(tombstone_filter, "_DIRECT_LOOKUPS", 0)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        size = connection.execute("SELECT length(content) FROM tombstone_filter").fetchone()[0]
+        connection.execute("UPDATE tombstone_filter SET content = zeroblob(?)", (size,))
+        connection.commit()
+    assert await known(path, answers, clock) == COUNT
+
+
+@pytest.mark.parametrize("place", ["none", "tombstones", "tombstone_filter"])
+async def test_salvage_carries_tombstones(path, answers, clock, tmp_path, place, monkeypatch):
+    monkeypatch.setattr(tombstone_filter, "_DIRECT_LOOKUPS", 0)
+    if place != "none":
+        pages = pages_of(path, place, ("leaf", "overflow"))
+        damage(path, pages[len(pages) // 2])
+    done = await asyncio.to_thread(salvage_journal, str(path), str(tmp_path / "new.db"))
+    assert done.is_complete == (not done.lost) == (place != "tombstones")
+    if place == "tombstones":
+        assert "tombstones: of some removed deliveries" in done.lost[0]
+        assert COUNT - 150 < await known(tmp_path / "new.db", answers, clock) < COUNT
+    else:
+        assert await known(tmp_path / "new.db", answers, clock) == COUNT
+    async with SQLiteJournal(tmp_path / "new.db") as new:
+        assert await new.positions("pull") == {"production": b"1"}, "nothing is read again"
+
+
+async def test_backup_and_verification_carry_tombstones(path, answers, clock, tmp_path):
+    async with SQLiteJournal(path, clock=clock) as journal:
+        await journal.back_up(tmp_path / "backup.db")
+        assert (await journal.verify()).problems == ()
+    assert await known(tmp_path / "backup.db", answers, clock) == COUNT
+    damage(path, pages_of(path, "tombstones", ("leaf",))[0])
+    async with SQLiteJournal(path, clock=clock) as journal:
+        found = await journal.verify()
+        assert any("tombstones cannot be read" in one for one in found.problems)
+        with pytest.raises(JournalCorruptError):
+            await journal.back_up(tmp_path / "other.db")
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["add", "deliver", "prune"]), st.lists(st.integers(0, 11), min_size=1, max_size=4)),
+    max_size=12,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS, direct=st.sampled_from([0, 10, 4_000]), log=st.sampled_from([(1, 1), (4, 8), (16_384, 262_144)]))
+def test_delivered_answers_are_never_queued_again(steps, direct, log, tmp_path_factory, monkeypatch):
+    monkeypatch.setattr(tombstone_filter, "_DIRECT_LOOKUPS", direct)
+    monkeypatch.setattr(tombstone_filter, "_LOG_KEYS", log)
+
+    async def run(path: Path) -> None:
+        clock, sent = ManualClock(), set()
+        async with SQLiteJournal(path, clock=clock) as journal:
+            for step, numbers in steps:
+                if step == "add":
+                    results = await journal.add([make_entry(number) for number in numbers])
+                    assert all(
+                        one.outcome == "known" for number, one in zip(numbers, results, strict=True) if number in sent
+                    )
+                elif step == "deliver":
+                    request = ClaimRequest("production", events=len(numbers), payload_bytes=9_999, lease_ms=60_000)
+                    taken = await journal.claim(request)
+                    if taken.lease:
+                        ids = [one.message_id for one in await journal.get_many(taken.ids)]
+                        numbered = {make_entry(number).message_id: number for number in range(12)}
+                        assert not sent & {numbered[one] for one in ids}
+                        sent |= {numbered[one] for one in ids}
+                        await journal.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED)])
+                else:
+                    clock.advance(1)
+                    await journal.prune(clock.now())
+            clock.advance(1)
+            await journal.prune(clock.now())
+            results = await journal.add([make_entry(number) for number in sorted(sent)])
+            assert all((one.id, one.outcome) == (REMOVED_ID, "known") for one in results)
+
+    asyncio.run(run(tmp_path_factory.mktemp("steps") / "j.db"))
