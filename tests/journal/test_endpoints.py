@@ -250,6 +250,21 @@ async def test_pruned_deliveries_of_other_endpoints_leave_no_identity(journal, e
     assert [(one.outcome, one.for_other_endpoint) for one in known] == [("known", False), ("known", True)]
 
 
+async def test_replay_to_an_endpoint_that_took_the_removed_answer_sends_nothing(
+    journal, entry, take, carry, attempt, clock
+):
+    answer = entry()
+    (trial,) = await journal.add([replace(answer, endpoint=SINK)])
+    held = await take(SINK)
+    await journal.add([answer])
+    assert len(await carry()) == 1
+    clock.advance(100)
+    await journal.settle(held, [Settlement(ids=held.ids, state=State.DELIVERED, attempt=attempt(endpoint=SINK))])
+    assert (await journal.prune(clock.now() - 50_000)).by_state == {State.DELIVERED: 1}
+    assert [(one.id, one.outcome) for one in await journal.requeue([trial.id])] == [(trial.id, "known")]
+    assert [one.outcome for one in await journal.requeue([trial.id], overrides={"production": SINK})] == ["new"]
+
+
 async def test_trial_endpoint_that_becomes_the_default_resends_nothing(journal, entry, carry, take):
     sent, left = entry(), entry()
     await journal.add([replace(sent, endpoint=SINK)])

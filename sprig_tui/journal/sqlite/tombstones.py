@@ -20,6 +20,8 @@ from sprig_tui.journal.tombstones import (
 
 FORGET_SCAN_ROWS = 50_000
 """Tombstones scanned in one transaction: it holds the lock meanwhile."""
+_MAX_COUNTED = 1_000
+"""Environments counted each for itself; SQLite takes 2,000 columns."""
 _UPSERT = (
     "INSERT INTO tombstones(key, environment, ended_at, fingerprint) VALUES(?, ?, ?, ?) ON CONFLICT(key) DO UPDATE"
     " SET environment = excluded.environment, ended_at = excluded.ended_at, fingerprint = excluded.fingerprint"
@@ -82,9 +84,13 @@ def forget_chunk(connection: sqlite3.Connection, before: int, after: int) -> tup
 
 
 def count_tombstones(connection: sqlite3.Connection) -> TombstoneCounts:
-    """Number of tombstones by environment."""
-    rows = connection.execute(
-        "SELECT coalesce(e.name, ''), t.n FROM (SELECT environment, count(*) AS n FROM tombstones"
-        " GROUP BY environment) t LEFT JOIN environments e ON e.id = t.environment ORDER BY 1"
+    """Number of tombstones by environment, in one pass: a GROUP BY would sort them all."""
+    places = connection.execute(
+        "SELECT id, name FROM environments WHERE endpoint = '' ORDER BY id LIMIT ?", (_MAX_COUNTED,)
     ).fetchall()
-    return TombstoneCounts(dict(rows), sum(row[1] for row in rows) * SQLITE_TOMBSTONE_BYTES)
+    sums = "".join(f", total(environment = {int(number)})" for number, _ in places)
+    total, *numbers = connection.execute(f"SELECT count(*){sums} FROM tombstones").fetchone()
+    by_environment = {name: int(n) for (_, name), n in zip(places, numbers, strict=True) if n}
+    if rest := total - sum(by_environment.values()):
+        by_environment[""] = by_environment.get("", 0) + rest
+    return TombstoneCounts(by_environment, total * SQLITE_TOMBSTONE_BYTES)
