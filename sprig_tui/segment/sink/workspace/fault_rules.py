@@ -167,7 +167,7 @@ def _value(text: str, kind: FaultKind, value: str | None) -> dict[str, object]:
     return {"reason": value} if kind is FaultKind.FAILED else {"value": value}
 
 
-def plant(workspace: Workspace, rules: Iterable[WorkspaceFault]) -> None:
+def change_workspace(workspace: Workspace, rules: Iterable[WorkspaceFault]) -> None:
     """Change the workspace for those rules that are a state of it; raises ConfigError for a name that it lacks."""
     for rule in rules:
         sources = _named(rule, "source", rule.source, workspace.sources)
@@ -176,7 +176,7 @@ def plant(workspace: Workspace, rules: Iterable[WorkspaceFault]) -> None:
             rule, "destination", rule.destination, [one for one in workspace.destinations if one["sourceId"] in within]
         )
         for source in sources:
-            _plant_at_source(workspace, rule, source)
+            _change_source(workspace, rule, source)
         if rule.do is FaultKind.SUPPRESSED and rule.value not in workspace.suppressed:
             workspace.suppressed.append(rule.value)
         for destination in destinations:
@@ -188,7 +188,7 @@ def plant(workspace: Workspace, rules: Iterable[WorkspaceFault]) -> None:
                 destination["enabled"] = False
 
 
-def _plant_at_source(workspace: Workspace, rule: WorkspaceFault, source: Record) -> None:
+def _change_source(workspace: Workspace, rule: WorkspaceFault, source: Record) -> None:
     if rule.do is FaultKind.DISABLED and not rule.destination:
         source["enabled"] = False
     elif rule.do is FaultKind.UNKNOWN:

@@ -8,7 +8,7 @@ from sprig_tui.clock import Clock
 from sprig_tui.segment.sink.store import EventStore
 from sprig_tui.segment.sink.workspace.api import PublicApi
 from sprig_tui.segment.sink.workspace.counts import Counts, Series
-from sprig_tui.segment.sink.workspace.fault_rules import FaultRules, WorkspaceFault, plant
+from sprig_tui.segment.sink.workspace.fault_rules import FaultRules, WorkspaceFault, change_workspace
 from sprig_tui.segment.sink.workspace.model import Workspace
 from sprig_tui.segment.sink.workspace.pipeline import DEFAULT_DELAY_S, Pipeline
 from sprig_tui.segment.sink.workspace.points import DEFAULT_POINTS_PER_MINUTE
@@ -37,9 +37,9 @@ class WorkspaceService:
         self.set_faults(faults)
 
     def set_faults(self, faults: Sequence[str | WorkspaceFault]) -> None:
-        """Replace the rules; each source's events are numbered from 1 again. What a rule planted stays."""
+        """Replace the rules; events are numbered from 1 again, and what a rule changed in the workspace stays."""
         rules = FaultRules(faults)
-        plant(self.workspace, rules.rules)
+        change_workspace(self.workspace, rules.rules)
         self.pipeline.faults = rules
 
     def add_counts(
