@@ -94,8 +94,6 @@ async def test_delivery_is_withdrawn_or_sent_never_both(journal, journal_place, 
     states = {row.id: row.state for row in (await journal.page(Query(), limit=number)).deliveries}
     assert sorted(sent) == [one for one, state in states.items() if state is State.DELIVERED]
     assert len(sent) + taken_back == number
-    assert (await journal.counts()).by_environment["production"] == {
-        State.QUEUED: 0,
-        State.DELIVERED: len(sent),
-        State.WITHHELD: taken_back,
-    }
+    counted = (await journal.counts()).by_environment["production"]
+    assert (counted.get(State.DELIVERED, 0), counted.get(State.WITHHELD, 0)) == (len(sent), taken_back)
+    assert sum(counted.values()) == number
