@@ -1,7 +1,8 @@
 """Queries of one reconciliation: a few at once, and an obstacle in place of an exception.
 
 One part that cannot be asked leaves the others alone. Once Segment's Public API is out of reach, or limits requests
-for longer than a command waits, the remaining queries are not made: they would wait as long, one after the other.
+for longer than a command waits, or fails (5xx) with several queries in a row, the remaining queries are not made: they
+would wait as long, one after the other.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from sprig_tui.reconcile.model import Obstacle
 
 MAX_CONCURRENT_QUERIES = 4
 """More would only meet the rate limit sooner."""
+
+MAX_FAILED_QUERIES = 4
+"""Queries in a row that Segment answers with 5xx: a single route that fails must not cost the others."""
 
 Result = TypeVar("Result")
 
@@ -58,6 +62,7 @@ class Queries:
         self._slots = asyncio.Semaphore(MAX_CONCURRENT_QUERIES)
         self._final: Refusal | None = None
         """Why no further query is made."""
+        self._failed_in_a_row = 0
         self._done = 0
         self._planned = 0
 
@@ -75,13 +80,22 @@ class Queries:
         refusal = self._final
         if refusal is None:
             try:
-                return await query()
+                result = await query()
             except SegmentApiError as error:
                 refusal = Refusal(obstacle_of(error), error.message, error.status)
-            if refusal.obstacle in (Obstacle.UNREACHABLE, Obstacle.RATE_LIMITED):
+            else:
+                self._failed_in_a_row = 0
+                return result
+            if self._is_final(refusal):
                 self._final = refusal
         self.refusals += 1
         return refusal
+
+    def _is_final(self, refusal: Refusal) -> bool:
+        if refusal.obstacle is Obstacle.UNREACHABLE and refusal.status:
+            self._failed_in_a_row += 1
+            return self._failed_in_a_row >= MAX_FAILED_QUERIES
+        return refusal.obstacle in (Obstacle.UNREACHABLE, Obstacle.RATE_LIMITED)
 
 
 def obstacle_of(error: SegmentApiError) -> Obstacle:

@@ -9,8 +9,9 @@
 | any other               | SegmentApiError with its status                                                           |
 
 A response that says that no points are left (X-RateLimit-Remaining) delays the next request until X-RateLimit-Reset.
-All waits together are at most `max_wait_s`; the wait for a limit that is longer is an error, that for points is left
-out, since the API may still answer. Facts: docs.segmentapis.com (Error Handling, Rate Limits).
+All waits together are at most `max_wait_s`; what several requests wait for at the same time counts once. The wait for a
+limit that is longer is an error, that for points is left out, since the API may still answer. Facts:
+docs.segmentapis.com (Error Handling, Rate Limits).
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ class ApiTransport:
 
     `secrets` are removed from all error texts. `timeout` is seconds for each phase of a request; the whole request
     may take four times that. Redirects are not followed, so that the token goes only to the given address. `on_wait`
-    gets the seconds of each wait that the API asks for. Raises ConfigError for an address or machine settings that
-    cannot be used.
+    gets the seconds of each wait, unless others wait as long already. Raises ConfigError for an address or machine
+    settings that cannot be used.
     """
 
     def __init__(
@@ -109,6 +110,8 @@ class ApiTransport:
         self._on_wait = on_wait
         self._wait_budget_s = max_wait_s
         self._points_wait_until_ms = 0.0
+        self._waits_until_s: list[float] = []
+        """Ends of the waits that are under way, seconds since 1970."""
         self.host = host_of(self._url, address.noun, address.hint)
         self.requests = 0
         """Requests that were sent so far, repeated attempts included."""
@@ -176,7 +179,7 @@ class ApiTransport:
     async def _wait_for_points(self) -> None:
         seconds = (self._points_wait_until_ms - self._clock.now()) / 1000
         self._points_wait_until_ms = 0.0
-        if 0 < seconds <= self._wait_budget_s:
+        if seconds > 0 and self._added_wait(seconds) <= self._wait_budget_s:
             await self._wait(seconds)
 
     def _note_points(self, headers: Mapping[str, str]) -> None:
@@ -196,7 +199,7 @@ class ApiTransport:
             or self._seconds_to_reset(response.headers)
         )
         seconds = min(max(named or _DEFAULT_RATE_LIMIT_WAIT_S, _MIN_BACKOFF_S), MAX_RETRY_AFTER_S)
-        if is_last or seconds > self._wait_budget_s:
+        if is_last or self._added_wait(seconds) > self._wait_budget_s:
             raise SegmentApiUnreachableError(
                 f"{self.host} limits requests, and asks to wait {seconds:.0f} s",
                 hint="try again after that",
@@ -206,9 +209,21 @@ class ApiTransport:
         await self._wait(seconds)
 
     async def _wait(self, seconds: float) -> None:
-        self._wait_budget_s -= seconds
-        self._on_wait(seconds)
-        await self._sleep(seconds)
+        added = self._added_wait(seconds)
+        self._wait_budget_s -= added
+        if not self._waits_until_s or added >= 1:
+            self._on_wait(seconds)
+        until_s = self._clock.now() / 1000 + seconds
+        self._waits_until_s.append(until_s)
+        try:
+            await self._sleep(seconds)
+        finally:
+            self._waits_until_s.remove(until_s)
+
+    def _added_wait(self, seconds: float) -> float:
+        """By how much this wait is longer than those that are under way."""
+        remaining = max(self._waits_until_s, default=0.0) - self._clock.now() / 1000
+        return min(seconds, max(0.0, seconds - remaining))
 
     def _seconds_to_reset(self, headers: Mapping[str, str]) -> float | None:
         """X-RateLimit-Reset is a date here (RFC 5322), unlike in the Tracking API."""

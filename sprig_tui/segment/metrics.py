@@ -149,13 +149,39 @@ def parse_event_volume(body: bytes) -> ListPage[VolumeRow]:
     return ListPage(tuple(rows), next_cursor(data.pagination))
 
 
+def check_metric_rows(rows: Sequence[MetricRow], group_by: Sequence[str], after: int, end: int) -> None:
+    """Raise SegmentApiError if the rows are no answer to the question: not grouped, or of another time.
+
+    Buckets of the range start after `after` and before `end`. Rows without a name can be calls that have none; that all
+    are without one means that nothing was grouped.
+    """
+    busy = [row for row in rows if row.total]
+    if busy and "eventName" in group_by and not any(row.event_name for row in busy):
+        raise unclear("no row has an `eventName`")
+    _check_times(busy, after, end)
+
+
+def check_volume_rows(rows: Sequence[VolumeRow], group_by: Sequence[str], after: int, end: int) -> None:
+    """Raise SegmentApiError if the rows are no answer to the question: not grouped, or of another time."""
+    busy = [row for row in rows if row.total]
+    if "source" in group_by and any(not row.source_id for row in busy):
+        raise unclear("a row has no `source`")
+    _check_times(busy, after, end)
+
+
+def _check_times(busy: Sequence[MetricRow | VolumeRow], after: int, end: int) -> None:
+    """Counts beside the range are ignored by who asked for it; if none lies within, the times mean something else."""
+    if busy and not any(after < point.time < end for row in busy for point in row.points if point.count):
+        raise unclear("no `time` lies within the range that was asked for")
+
+
 def _counts(row: _Row) -> tuple[int, tuple[MetricPoint, ...]]:
-    """The total and the buckets. A total without any bucket raises: when it was counted is then unknown."""
+    """The total and the buckets. A total of more than its buckets raises: when the rest was counted is unknown."""
     points = _points(row.series or ())
     counted = sum(point.count for point in points)
     total = counted if row.total is None else to_count(row.total, "total")
-    if total and not counted:
-        raise unclear("a `total` has no `series`")
+    if total > counted:
+        raise unclear("a `total` is more than its `series`" if counted else "a `total` has no `series`")
     return total, points
 
 

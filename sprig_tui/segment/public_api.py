@@ -39,6 +39,8 @@ from sprig_tui.segment.metrics import (
     MetricRow,
     Step,
     VolumeRow,
+    check_metric_rows,
+    check_volume_rows,
     parse_delivery_metric,
     parse_event_volume,
 )
@@ -68,6 +70,7 @@ SMALL_PAGE_SIZE = 200
 """Entries of a page where the API rejects more, as its earlier versions do, or where so many are too much to read."""
 MAX_PAGES = 500
 
+Answer = TypeVar("Answer")
 Parsed = TypeVar("Parsed")
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -183,7 +186,10 @@ class PublicApiClient:
         query += _time_range(start, end, granularity)
         query += _numbered("groupBy", group_by)
         path = f"/delivery-overview/{step.value}"
-        return await self._list(path, path, parse_delivery_metric, query, version=_Version.BETA)
+        rows = await self._list(path, path, parse_delivery_metric, query, version=_Version.BETA)
+        after = start - granularity.width_ms
+        _understood(f"GET {path}", lambda found: check_metric_rows(found, group_by, after, end), rows)
+        return rows
 
     async def event_volume(
         self,
@@ -203,7 +209,10 @@ class PublicApiClient:
             *_numbered("groupBy", group_by),
             *_numbered("eventName", event_names),
         ]
-        return await self._list("/events/volume", "/events/volume", parse_event_volume, query)
+        rows = await self._list("/events/volume", "/events/volume", parse_event_volume, query)
+        after = start - granularity.width_ms
+        _understood("GET /events/volume", lambda found: check_volume_rows(found, group_by, after, end), rows)
+        return rows
 
     async def destination_filters(self, destination_id: str) -> tuple[DestinationFilter, ...]:
         """The filters of one destination, enabled or not."""
@@ -292,10 +301,10 @@ class PublicApiClient:
         return body
 
 
-def _understood(label: str, parse: Callable[[bytes], Parsed], body: bytes) -> Parsed:
-    """The parsed body; an error names the request."""
+def _understood(label: str, parse: Callable[[Answer], Parsed], answer: Answer) -> Parsed:
+    """The parsed answer; an error names the request."""
     try:
-        return parse(body)
+        return parse(answer)
     except SegmentApiError as error:
         error.request = label
         raise

@@ -109,7 +109,10 @@ def to_number(value: Number) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    return value if value is not None and math.isfinite(value) else None
+    try:
+        return value if value is not None and math.isfinite(value) else None
+    except OverflowError:  # an integer of more than 308 digits
+        return None
 
 
 def to_count(value: Number, name: str) -> int:

@@ -203,6 +203,17 @@ async def test_refused_step_is_an_obstacle_of_its_environment_alone(
     assert not report.complete
 
 
+async def test_route_that_fails_does_not_cost_the_others(
+    compare_with_segment: Compare, counts: CountedWorkspace, ago: Compare
+) -> None:
+    counts.refusals = {"/events/volume": 500}
+    counts.happen([Happened(RECEIVED, PRODUCTION, ago(5), 2)])
+    report = await compare_with_segment(environments=["production"])
+    assert of(report, "production").verdict is Verdict.MORE
+    assert not report.strays
+    assert not report.complete
+
+
 async def test_refused_destination_leaves_the_others_alone(
     compare_with_segment: Compare, counts: CountedWorkspace, ago: Compare
 ) -> None:

@@ -302,6 +302,40 @@ async def test_rate_limits_without_end_are_an_error(
     assert min(waits) == 0.5
 
 
+async def test_wait_of_several_requests_at_once_counts_once(workspace_api: WorkspaceLookalike, waits: Waits) -> None:
+    told: list[float] = []
+    waiting, over = asyncio.Semaphore(0), asyncio.Event()
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        waiting.release()
+        await over.wait()
+
+    workspace_api.problems = [workspace_lookalike.limited(50_000)] * 4
+    async with (
+        PublicApiClient(
+            workspace_api.url, TOKEN, clock=waits.clock, sleep=wait, on_wait=told.append, timeout=5.0
+        ) as api,
+        asyncio.TaskGroup() as group,
+    ):
+        asking = [group.create_task(api.workspace()) for _ in range(4)]
+        for _ in asking:
+            await waiting.acquire()
+        over.set()
+    assert [task.result() for task in asking] == ["Acme"] * 4
+    assert waits == [50.0] * 4, "200 s of 120, one after the other"
+    assert told == [50.0]
+
+
+async def test_wait_that_is_no_number_is_that_of_a_limit_without_one(
+    api: PublicApiClient, workspace_api: WorkspaceLookalike, waits: Waits
+) -> None:
+    body = b'{"errors": [{"type": "x", "data": {"msBeforeNext": 1%b}}]}' % (b"0" * 400)
+    workspace_api.problems = [answers(429, body)]
+    await api.workspace()
+    assert waits == [5.0]
+
+
 async def test_cancelled_in_a_wait_it_ends_at_once(workspace_api: WorkspaceLookalike) -> None:
     told = asyncio.Event()
     workspace_api.problems = [workspace_lookalike.limited(100_000)]
@@ -323,7 +357,19 @@ async def test_cancelled_in_a_wait_it_ends_at_once(workspace_api: WorkspaceLooka
         {"data": {"dataset": [{"eventName": "x", "total": 3, "series": None}]}},
         {"data": {"dataset": [{"eventName": "x", "total": 3, "series": [{"time": "soon", "count": 3}]}]}},
         {"data": {"dataset": [{"eventName": "x", "total": 3, "series": [{"time": "2026-09-21", "count": "many"}]}]}},
+        {
+            "data": {
+                "dataset": [{"eventName": "x", "total": 3, "series": [{"time": "2026-09-21T13:00:00Z", "count": 2}]}]
+            }
+        },
+        {
+            "data": {
+                "dataset": [{"eventName": "x", "total": 3, "series": [{"time": "2026-09-20T13:00:00Z", "count": 3}]}]
+            }
+        },
+        {"data": {"dataset": [{"total": 3, "series": [{"time": "2026-09-21T13:00:00Z", "count": 3}]}]}},
         {"data": {"dataset": [{"eventName": "x", "total": -1}]}},
+        b'{"data": {"dataset": [{"eventName": "x", "total": 1%b}]}}' % (b"0" * 400),
         {"data": {"dataset": [{"eventName": "x", "series": [{"time": 1, "count": 1.5}]}]}},
         b'{"data": {"dataset": [{"total": 1e999}]}}',
         b'{"data": {"dataset": [{"eventName": "x", "ser',
@@ -337,6 +383,15 @@ async def test_count_that_is_not_there_is_never_zero(
     with pytest.raises(SegmentApiError, match="not what its documentation says") as caught:
         await api.delivery_metric(Step.RECEIVED, "s", **HOUR)
     assert caught.value.request == "GET /delivery-overview/successfully-received"
+
+
+async def test_volume_that_names_no_source_is_no_answer(
+    api: PublicApiClient, workspace_api: WorkspaceLookalike
+) -> None:
+    row = {"total": 5, "series": [{"time": "2026-09-21T13:00:00Z", "count": 5}]}
+    workspace_api.problems = [answers(200, {"data": {"result": [row]}})]
+    with pytest.raises(SegmentApiError, match="a row has no `source`"):
+        await api.event_volume(event_names=["Survey Answered"], **HOUR)
 
 
 async def test_null_dataset_is_empty(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
