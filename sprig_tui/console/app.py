@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sprig_tui.clock import Clock
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.clipboard import CopyRequested
+    from sprig_tui.console.screens.explain import ExplainRequested
 
 
 _log = logging.getLogger(__name__)
@@ -280,6 +281,13 @@ class SprigTui(QueuedInput, TextualApp):
                 notify_warning(self, reason)
                 return True
         return False
+
+    def on_explain_requested(self, event: ExplainRequested) -> None:
+        """Explain the delivery of a pane or of the detail screen."""
+        from sprig_tui.console.screens.explain import ExplainScreen
+
+        event.stop()
+        self.push_screen(ExplainScreen(self.session, event.detail))
 
     def on_copy_requested(self, event: CopyRequested) -> None:
         """Copy what a pane or the detail screen asks for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from sprig_tui.config.paths import Paths
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
+    from sprig_tui.explain.model import Line
     from sprig_tui.journal.base import Journal
+    from sprig_tui.journal.records import DeliveryDetail
     from sprig_tui.reconcile.model import Report
     from sprig_tui.segment.metrics import Granularity
     from sprig_tui.segment.public_api_models import Source
@@ -47,6 +49,10 @@ CompareCounts: TypeAlias = "Callable[[Settings, Journal, CountsRange, Callable[[
 """Of all environments of the settings; the last argument is called with the progress as text."""
 
 
+ExplainDelivery: TypeAlias = "Callable[[Settings, DeliveryDetail, bool, Callable[[str], None]], AsyncGenerator[Line]]"
+"""The lines as they come; whether the payload may be sent to Segment; the last argument is called while it waits."""
+
+
 class ConsoleDependencies(NamedTuple):
     """Functions that the command line passes in, so that the console imports neither a database driver nor HTTP."""
 
@@ -64,6 +70,8 @@ class ConsoleDependencies(NamedTuple):
     """Lists the workspace's sources; raises SegmentApiError. None where that is not offered."""
     compare_counts: CompareCounts | None = None
     """Compares what was delivered with Segment's counts; raises SprigTuiError. None where that is not offered."""
+    explain: ExplainDelivery | None = None
+    """Explains where a delivery is; raises SprigTuiError. None where that is not offered."""
 
 
 class Session:

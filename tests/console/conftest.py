@@ -143,6 +143,8 @@ class Bench:
         """Asks a workspace for its sources, where the test has one."""
         self.compare_counts = None
         """Compares with Segment's counts, where the test has them."""
+        self.explain = None
+        """Explains deliveries, where the test does."""
         self._pilot: Pilot[int] | None = None
         self._seen: list[str] = []
 
@@ -180,6 +182,7 @@ class Bench:
             _engine,
             list_sources=self.list_sources,
             compare_counts=self.compare_counts,
+            explain=self.explain,
         )
         app = SprigTui(dependencies, dependencies.load(), Permissions(**permissions), files=files, clock=clock)
         async with app.run_test(size=size, notifications=True) as pilot:

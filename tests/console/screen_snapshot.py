@@ -25,6 +25,7 @@ PICTURES = {
     "console",
     "deliveries-wrong-filter",
     "delivery-detail",
+    "explain",
     "help-deliveries",
     "journal-lost",
     "marked-and-filtered",

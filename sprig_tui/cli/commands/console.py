@@ -7,7 +7,7 @@ import importlib
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.session import CountsRange
     from sprig_tui.delivery.engine import Engine
+    from sprig_tui.explain.model import Line
     from sprig_tui.journal.base import Journal
+    from sprig_tui.journal.records import DeliveryDetail
     from sprig_tui.reconcile.model import Report
     from sprig_tui.reconcile.queries import Progress
     from sprig_tui.segment.public_api_models import Source
@@ -133,6 +135,24 @@ async def _compare_counts(
         # it is shown all the same
         _log.warning("the comparison is not kept for later: %s", error.message)
     return report
+
+
+async def _explain(
+    paths: Paths, settings: Settings, detail: DeliveryDetail, send_payload: bool, on_wait: Callable[[str], None]
+) -> AsyncGenerator[Line, None]:
+    from sprig_tui.clock import SystemClock
+    from sprig_tui.explain import explanation
+
+    lines = explanation.explain(
+        detail,
+        settings,
+        paths,
+        clock=SystemClock(),
+        send_payload=send_payload,
+        on_wait=lambda seconds: on_wait(_wait_text(seconds)),
+    )
+    async for line in lines:
+        yield line
 
 
 def _wait_text(seconds: float) -> str:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 
-Scope = Literal["console", "environments", "payload", "deliveries", "detail", "reconcile"]
+Scope = Literal["console", "environments", "payload", "deliveries", "detail", "reconcile", "explain"]
 """Place of a command: the whole console, a pane, or a screen of its own."""
 SCOPE_TITLES: dict[str, str] = {
     "environments": "Environments",
@@ -33,6 +33,7 @@ SCOPE_TITLES: dict[str, str] = {
     "deliveries": "Deliveries",
     "detail": "Detail",
     "reconcile": "Reconcile",
+    "explain": "Explain",
     "console": "Console",
 }
 """Names of the places on the screen."""

@@ -269,6 +269,16 @@ class SendThisAsNew(Command):
     needs = "sending"
 
 
+class ExplainThis(Command):
+    """Why this delivery is, or is not, where it should be: line by line, from here to each destination in Segment."""
+
+    id = "explain-this"
+    key = "E"
+    label = "explain"
+    title = "Explain where this delivery is"
+    scope = "detail"
+
+
 class GoToOrigin(Command):
     """Show the delivery that this one is a revision, a possible duplicate or a new sending of."""
 
@@ -326,6 +336,7 @@ DETAIL_COMMANDS = (
     CloseDetail,
     ReplayThis,
     SendThisAsNew,
+    ExplainThis,
     GoToOrigin,
     GoToDerived,
     CopyDetail,

@@ -185,6 +185,16 @@ class MapAgain(Command):
     in_bar = False
 
 
+class Explain(Command):
+    """For a delivery of the log: why it is, or is not, where it should be, from here to each destination in Segment."""
+
+    id = "explain"
+    key = "E"
+    label = "explain"
+    title = "Explain where the delivery is"
+    scope = "payload"
+
+
 class CopyValue(Command):
     """Copy the value under the cursor; in Raw and curl, all of it."""
 
@@ -234,6 +244,7 @@ COMMANDS = (
     EditRecord,
     UndoEdit,
     MapAgain,
+    Explain,
     CopyValue,
     CopyJson,
     CopyCurl,

@@ -15,6 +15,7 @@ from sprig_tui.console.commands.base import SCOPE_TITLES, Command
 from sprig_tui.console.commands.deliveries import COMMANDS as DELIVERIES
 from sprig_tui.console.commands.deliveries import DETAIL_COMMANDS
 from sprig_tui.console.commands.environments import COMMANDS as ENVIRONMENTS
+from sprig_tui.console.commands.explain import COMMANDS as EXPLAIN
 from sprig_tui.console.commands.payload import COMMANDS as PAYLOAD
 from sprig_tui.console.commands.reconcile import COMMANDS as RECONCILE
 from sprig_tui.console.widgets.line_list import LineList
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 PANE_COMMANDS: tuple[type[Command], ...] = (*ENVIRONMENTS, *PAYLOAD, *DELIVERIES)
-COMMANDS: tuple[type[Command], ...] = (*PANE_COMMANDS, *DETAIL_COMMANDS, *RECONCILE, *app_commands.COMMANDS)
+COMMANDS: tuple[type[Command], ...] = (*PANE_COMMANDS, *DETAIL_COMMANDS, *RECONCILE, *EXPLAIN, *app_commands.COMMANDS)
 
 
 def key_slots() -> list[KeySlot]:

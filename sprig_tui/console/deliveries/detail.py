@@ -23,6 +23,7 @@ from sprig_tui.console.deliveries.search import MatchIndex
 from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.payload.payload_lines import PayloadLines
+from sprig_tui.console.screens.explain import ExplainRequested
 from sprig_tui.console.widgets.key_bar import KeyBar
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import Journal
@@ -138,6 +139,10 @@ class DetailScreen(HasCommands, Screen[int]):
 
     def action_send_this_as_new(self) -> None:
         self._run_flow(self._replay(as_new=True))
+
+    def action_explain_this(self) -> None:
+        if self.detail is not None:
+            self.post_message(ExplainRequested(self.detail))
 
     async def _replay(self, *, as_new: bool) -> None:
         added = await self._replays.replay(self._journal, [self.delivery_id], as_new=as_new)

@@ -32,6 +32,7 @@ from sprig_tui.console.payload.views import VIEW_NAMES, curl_text, make_view
 from sprig_tui.console.payload.views.base import CopiedText, RecordView
 from sprig_tui.console.payload.views.fields import FieldsView, field_header
 from sprig_tui.console.payload.views.json import JsonNode
+from sprig_tui.console.screens.explain import ExplainRequested
 from sprig_tui.console.widgets.dialogs import Prompt
 from sprig_tui.console.widgets.panel import Caption, Panel
 from sprig_tui.errors import ConfigError, InputError
@@ -358,12 +359,14 @@ class PayloadInspector(HasCommands, Panel):
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
-    def refusal(self, action: str) -> str:
+    def refusal(self, action: str) -> str:  # noqa: PLR0911 - a reason for each
         """Also refuses what there is nothing for."""
         if reason := super().refusal(action):
             return reason
         if action in _NEEDS_RECORD and self.inspection is None:
             return "no payload is shown: open a file with o, or select a delivery"
+        if action == "explain" and self.detail is None:
+            return "explain: this is no delivery of the log; select one there"
         if action in _NEEDS_FILE and self.navigator.browser is None:
             return "no file is open: o opens one"
         if action == "undo_edit" and (self.inspection is None or self.place not in self._edits):
@@ -480,6 +483,14 @@ class PayloadInspector(HasCommands, Panel):
         """A delivery as it would be made now, or as it was sent."""
         if self.detail is not None and self.inspection is not None:
             self.show_delivery(self.detail, remapped=not self.inspection.remapped)
+
+    def action_explain(self) -> None:
+        """Ask for an explanation of the delivery."""
+        self._when_shown(self._request_explanation)
+
+    def _request_explanation(self) -> None:
+        if self.detail is not None:
+            self.post_message(ExplainRequested(self.detail))
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
