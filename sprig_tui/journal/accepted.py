@@ -36,6 +36,8 @@ class AcceptedBin(Struct, frozen=True, gc=False):
     """Sends beside the accepted ones that may have arrived: (start of the bin of the first acceptance, 0 for never
     accepted; how many)."""
     width: int = FINE_BIN_MS
+    is_one_request: bool = False
+    """Whether one request carried all deliveries of `first`, so that Segment stamped them together."""
 
 
 _UNANSWERED, _REPEAT, _FIRST = range(3)
@@ -67,19 +69,25 @@ class Placeholders(Struct, frozen=True):
 
 
 def firsts_sql(by: Placeholders) -> str:
-    """Statement for (start of the bin, how many) over deliveries that a single request carried."""
-    return f"SELECT {_bin_start('a.t', by)} AS start, count(*) {_from_carried_once(by)} GROUP BY 1"
+    """Statement for (start of the bin, how many, least and largest attempt) over deliveries with one attempt each."""
+    return (
+        f"SELECT {_bin_start('a.t', by)} AS start, count(*), min(d.attempt), max(d.attempt)"
+        f" {_from_carried_once(by)} GROUP BY 1"
+    )
 
 
 def sends_sql(by: Placeholders) -> str:
-    """Statement for (time, time of the first acceptance or null, kind, how many) over all other deliveries."""
+    """Statement for the same of all other deliveries, with more before it.
+
+    (time, time of the first acceptance or null, kind, how many, least and largest attempt).
+    """
     return (
         f"WITH {_sent(by)}, placed AS (SELECT t, accepted,"
         " min(CASE WHEN accepted THEN t END) OVER (PARTITION BY delivery) AS first,"
-        " row_number() OVER (PARTITION BY delivery ORDER BY CASE WHEN accepted THEN 0 ELSE 1 END, t, attempt) AS place"
-        " FROM sent)"
+        " row_number() OVER (PARTITION BY delivery ORDER BY CASE WHEN accepted THEN 0 ELSE 1 END, t, attempt) AS place,"
+        " attempt FROM sent)"
         f" SELECT t, first, CASE WHEN NOT accepted THEN {_UNANSWERED} WHEN place = 1 THEN {_FIRST} ELSE {_REPEAT} END,"
-        f" count(*) FROM placed WHERE {by.in_window('t')} GROUP BY 1, 2, 3"
+        f" count(*), min(attempt), max(attempt) FROM placed WHERE {by.in_window('t')} GROUP BY 1, 2, 3"
     )
 
 
@@ -138,8 +146,8 @@ def bin_width(time: int, since: int, until: int) -> int:
 
 
 def bins_from_rows(
-    firsts: Iterable[tuple[int, int]],
-    sends: Iterable[tuple[int, int | None, int, int]],
+    firsts: Iterable[tuple[int, int, int, int]],
+    sends: Iterable[tuple[int, int | None, int, int, int, int]],
     since: int,
     until: int,
 ) -> tuple[AcceptedBin, ...]:
@@ -148,10 +156,13 @@ def bins_from_rows(
     accepted: dict[int, int] = defaultdict(int)
     repeats: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     unanswered: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for start, number in firsts:
+    requests: dict[int, set[int]] = defaultdict(set)
+    """Attempts by bin, or some of them: more than one if there are more."""
+    for start, number, *attempts in firsts:
         first[start] += number
+        requests[start].update(attempts)
         accepted[start] += number
-    for time, first_time, kind, number in sends:
+    for time, first_time, kind, number, *attempts in sends:
         start = bin_start(time, since, until)
         first_start = 0 if first_time is None else bin_start(first_time, since, until)
         if kind == _UNANSWERED:
@@ -160,6 +171,7 @@ def bins_from_rows(
         accepted[start] += number
         if kind == _FIRST:
             first[start] += number
+            requests[start].update(attempts)
         else:
             repeats[start][first_start] += number
     return tuple(
@@ -170,6 +182,7 @@ def bins_from_rows(
             tuple(sorted(repeats[start].items())) if start in repeats else (),
             tuple(sorted(unanswered[start].items())) if start in unanswered else (),
             bin_width(start, since, until),
+            len(requests[start]) == 1,
         )
         for start in sorted({*accepted, *unanswered})
     )

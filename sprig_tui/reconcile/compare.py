@@ -10,6 +10,7 @@ Rules:
   not known, so each is tried. One that leaves counts unexplained needs others who use the event's name; those with the
   fewest unexplained counts are plausible. Without others the right one is always among them, whatever was lost: lost
   ids leave nothing unexplained. (The fewest *missing* ids would be the wrong measure: a loss can look like a shift.)
+  If clocks that agree explain everything, an offset that puts requests on an edge is no plausible alternative.
 - An id of the first or last old bucket may have been counted outside, where counts are not known, if it was near that
   edge; then all ids of its request were.
 - A span is short by what is missing from it at every plausible offset and in every assignment of ids to buckets: the
@@ -32,7 +33,7 @@ from msgspec.structs import replace
 
 from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.reconcile.assignment import Links, Missing, missing_ids
-from sprig_tui.reconcile.expectation import Expectation, ExpectationTable
+from sprig_tui.reconcile.expectation import EdgeIds, Expectation, ExpectationTable
 from sprig_tui.reconcile.model import Bucket, Verdict
 from sprig_tui.segment.metrics import MetricPoint
 
@@ -96,7 +97,11 @@ class _Span(NamedTuple):
 
 def _plausible(expectations: Sequence[Expectation], counted: _Counted) -> tuple[list[Expectation], list[Missing]]:
     """The plausible expectations, the best first, and what is missing at each; nothing if one explains everything."""
-    unexplained = [_unexplained(one, counted) for one in expectations]
+    unexplained = [_unexplained(one.allowed, counted) for one in expectations]
+    if not _unexplained(expectations[0].sent, counted):
+        # clocks that agree explain all counts: others only matter if they do so as well, edges aside
+        expectations = [one for one in expectations if not _unexplained(one.sent, counted)]
+        unexplained = [0] * len(expectations)
     fewest = min(unexplained)
     order = sorted(range(len(expectations)), key=unexplained.__getitem__)
     # others hide which offset is the right one: then one at which nothing is missing suffices
@@ -114,11 +119,11 @@ def _plausible(expectations: Sequence[Expectation], counted: _Counted) -> tuple[
     return [expectations[number] for number in order if unexplained[number] <= 2 * fewest], list(dict.fromkeys(found))
 
 
-def _unexplained(expectation: Expectation, counted: _Counted) -> int:
-    """Counts beyond what our sends explain."""
+def _unexplained(explained: Sequence[int], counted: _Counted) -> int:
+    """Counts beyond those that are explained."""
     return sum(
-        max(0, received - allowed)
-        for received, is_old, allowed in zip(counted.received, counted.is_old, expectation.allowed, strict=True)
+        max(0, received - number)
+        for received, is_old, number in zip(counted.received, counted.is_old, explained, strict=True)
         if is_old
     )
 
@@ -134,36 +139,69 @@ class _Case(NamedTuple):
 
 def _case(expectation: Expectation, counted: _Counted) -> _Case:
     is_old, last = counted.is_old, len(counted.is_old) - 1
-    ids: list[int] = []
-    counts: list[int] = []
-    for needed, received, old in zip(expectation.needed, counted.received, is_old, strict=True):
-        ids.append(needed if old else 0)
-        # what a young bucket has beyond its own ids
-        counts.append(received if old else max(0, received - needed))
+    cells = list(zip(expectation.needed, counted.received, is_old, strict=True))
+    # of a young bucket: what it has beyond its own ids
+    counts = [received if old else max(0, received - needed) for needed, received, old in cells]
     counts[0] = counts[last] = 0
-    neighbours: list[tuple[tuple[int, int], int]] = []
-    for (cell, other), numbers in expectation.edge_bins:
-        if is_old[cell] and is_old[other]:
-            neighbours.append(((cell, other), sum(numbers)))
-        elif is_old[cell]:
-            # what was counted there is not known, or not complete
-            ids[cell] -= _largest_sum(numbers, max(0, ids[cell] - counts[cell]))
-    repeats: list[tuple[tuple[int, int], int]] = []
-    for (cell, other), number in expectation.repeat_links:
-        if is_old[cell] and other == 0:
+    ids = [needed if old else 0 for needed, _, old in cells]
+    outermost = {cell for link, _ in expectation.edges for cell in link if not all(is_old[end] for end in link)}
+    earlier = {cell for (cell, other), _ in expectation.repeat_links if other == 0}
+    for cell in outermost | earlier:
+        if is_old[cell]:
+            ids[cell] = _needed_ids(expectation, counted, cell)
+    return _Case(
+        tuple(ids),
+        tuple(counts),
+        tuple((link, number) for link, number in expectation.repeat_links if is_old[link[0]] and 0 < link[1] < last),
+        tuple((link, found.number) for link, found in expectation.edges if is_old[link[0]] and is_old[link[1]]),
+    )
+
+
+def _needed_ids(expectation: Expectation, counted: _Counted, cell: int) -> int:
+    """Ids that must have been counted in the judged cells if they belong to this one.
+
+    What was counted outside is not known, or not complete. So fewer are needed where ids may have been counted there.
+    """
+    needed, received = expectation.needed[cell], counted.received[cell]
+    joined = EdgeIds()
+    for (home, other), found in expectation.edges:
+        if home == cell and not counted.is_old[other]:
+            lacking = max(0, needed - received)
+            needed -= min(lacking, _largest_sum(found, _room(expectation, counted, cell)))
+        elif other == cell and not counted.is_old[home]:
+            joined = EdgeIds(joined.loose + found.loose, joined.requests + found.requests)
+    for (home, other), number in expectation.repeat_links:
+        if home == cell and other == 0:
             # a request without an answer, before the first bucket
-            ids[cell] -= min(number, max(0, ids[cell] - counts[cell]))
-        elif is_old[cell] and other < last:
-            repeats.append(((cell, other), number))
-    return _Case(tuple(ids), tuple(counts), tuple(repeats), tuple(neighbours))
+            needed -= min(number, max(0, needed - received))
+    # a request of which some ids were counted here belongs here, and its other ids are missing here
+    explained = expectation.allowed[cell] - joined.number
+    return needed + _smallest_sum(joined, max(0, received - explained))
 
 
-def _largest_sum(numbers: Sequence[int], limit: int) -> int:
-    """The largest sum of some of these numbers that is at most `limit`."""
-    sums = 1
-    for number in numbers:
-        sums |= sums << number
-    return (sums & ((2 << limit) - 1)).bit_length() - 1
+def _room(expectation: Expectation, counted: _Counted, cell: int) -> int:
+    """At most so many ids of a cell were counted outside: repeats and ids of a neighbour may stand in for them."""
+    room = _uncounted(expectation, counted, cell)
+    for (home, other), found in expectation.edges:
+        if other == cell and counted.is_old[home]:
+            room += min(found.number, _uncounted(expectation, counted, home))
+    return room
+
+
+def _uncounted(expectation: Expectation, counted: _Counted, cell: int) -> int:
+    """How many of the sends of a cell were not counted in it."""
+    return max(0, expectation.sent[cell] - counted.received[cell])
+
+
+def _largest_sum(ids: EdgeIds, limit: int) -> int:
+    """The largest number of ids that may have been counted together and is at most `limit`."""
+    return (ids.sums() & ((2 << limit) - 1)).bit_length() - 1
+
+
+def _smallest_sum(ids: EdgeIds, least: int) -> int:
+    """The smallest number of ids that may have been counted together and is at least `least`; all if none is."""
+    larger = ids.sums() >> least
+    return least + (larger & -larger).bit_length() - 1 if larger else ids.number
 
 
 def _short_spans(missing: Sequence[Missing]) -> dict[int, _Span]:

@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -22,6 +23,27 @@ SLACK_MS = 1_000
 """Half a step, and the time between Segment's stamp and the end of its response, beyond a constant part."""
 
 
+class EdgeIds(NamedTuple):
+    """Ids of a cell near one of its edges."""
+
+    loose: int = 0
+    """Sent by several requests."""
+    requests: tuple[int, ...] = ()
+    """Numbers of ids that one request each carried: Segment counts all of them in the same cell."""
+
+    @property
+    def number(self) -> int:
+        """All of them."""
+        return self.loose + sum(self.requests)
+
+    def sums(self) -> int:
+        """How many of them a cell may have counted, as a set of bits."""
+        sums = (2 << self.loose) - 1
+        for number in self.requests:
+            sums |= sums << number
+        return sums
+
+
 class Expectation(Struct, frozen=True):
     """What Segment should have counted in each cell at one offset, if nothing is missing."""
 
@@ -29,12 +51,12 @@ class Expectation(Struct, frozen=True):
     """Segment's clock minus ours."""
     needed: tuple[int, ...]
     """Ids that were first accepted in the cell."""
+    sent: tuple[int, ...]
+    """All that was sent in it: also repeats, and requests without an answer."""
     allowed: tuple[int, ...]
-    """As many as our sends explain: also repeats, requests without an answer, and ids of the neighbours' edges."""
-    edge_bins: tuple[tuple[tuple[int, int], tuple[int, ...]], ...]
-    """Ids near an edge, which the neighbour may have counted: ((cell, neighbour), numbers of ids by bin).
-
-    A bin is a moment, mostly one request: Segment counts its ids in one of the two cells."""
+    """As many as our sends explain: also ids of the neighbours' edges."""
+    edges: tuple[tuple[tuple[int, int], EdgeIds], ...]
+    """((cell, neighbour), ids near their edge, which the neighbour may have counted)."""
     repeat_links: Links
     """Ids that were sent more than once: ((cell of the first acceptance, cell of another send), how many)."""
 
@@ -46,10 +68,9 @@ class ExpectationTable:
         """`edges`: the starts of the buckets, and the end of the last one, ascending."""
         self._edges = edges
         self._max_skew_ms = max_skew_ms
-        firsts = [(one.start + one.width // 2, one.first) for one in sorted(bins, key=_start) if one.first]
-        self._times = [time for time, _ in firsts]
-        self._numbers = [number for _, number in firsts]
-        self._sums = list(accumulate(self._numbers, initial=0))
+        self._firsts = [one for one in sorted(bins, key=_start) if one.first]
+        self._times = [one.start + one.width // 2 for one in self._firsts]
+        self._sums = list(accumulate((one.first for one in self._firsts), initial=0))
         widths = {
             one.width
             for one in bins
@@ -80,30 +101,38 @@ class ExpectationTable:
         """The expectation at an offset."""
         below = [self._ids_before(edge - offset) for edge in self._edges]
         needed = [b - a for a, b in zip([0, *below], [*below, self._sums[-1]], strict=True)]
-        allowed = list(needed)
-        edge_bins: dict[tuple[int, int], tuple[int, ...]] = {}
+        sent = list(needed)
+        from_neighbours = [0] * len(needed)
+        edges: dict[tuple[int, int], EdgeIds] = {}
         for left, edge in enumerate(self._edges):
             at = bisect_left(self._times, edge - offset)
-            from_left = self._numbers[bisect_left(self._times, edge - offset - self._slack_ms) : at]
-            from_right = self._numbers[at : bisect_left(self._times, edge - offset + self._slack_ms)]
-            if from_left:
-                edge_bins[left, left + 1] = tuple(from_left)
-                allowed[left + 1] += sum(from_left)
-            if from_right:
-                edge_bins[left + 1, left] = tuple(from_right)
-                allowed[left] += sum(from_right)
+            for cell, neighbour, start, end in (
+                (left, left + 1, bisect_left(self._times, edge - offset - self._slack_ms), at),
+                (left + 1, left, at, bisect_left(self._times, edge - offset + self._slack_ms)),
+            ):
+                if start < end:
+                    edges[cell, neighbour] = found = self._edge_ids(start, end)
+                    from_neighbours[neighbour] += found.number
         links = Counter[tuple[int, int]]()
-        for (first, sent), number in self._far_pairs.items():
-            _add_pair(links, allowed, first, sent, number)
+        for (first, cell), number in self._far_pairs.items():
+            _add_pair(links, sent, first, cell, number)
         for (first_time, sent_time), number in self._near_pairs.items():
             first = self._cell(first_time + offset) if first_time else -1
             earliest = self._cell(sent_time + offset - self._slack_ms)
             latest = self._cell(sent_time + offset + self._slack_ms)
             for cell in range(earliest, latest + 1):
-                _add_pair(links, allowed, first, cell, number)
+                _add_pair(links, sent, first, cell, number)
         needed[0] = needed[-1] = 0
+        allowed = tuple(a + b for a, b in zip(sent, from_neighbours, strict=True))
         return Expectation(
-            offset, tuple(needed), tuple(allowed), tuple(edge_bins.items()), tuple(sorted(links.items()))
+            offset, tuple(needed), tuple(sent), allowed, tuple(edges.items()), tuple(sorted(links.items()))
+        )
+
+    def _edge_ids(self, start: int, end: int) -> EdgeIds:
+        bins = self._firsts[start:end]
+        return EdgeIds(
+            sum(one.first for one in bins if not one.is_one_request),
+            tuple(one.first for one in bins if one.is_one_request),
         )
 
     def _ids_before(self, time: int) -> int:
@@ -121,8 +150,8 @@ def _start(one: AcceptedBin) -> int:
     return one.start
 
 
-def _add_pair(links: Counter[tuple[int, int]], allowed: list[int], first: int, sent: int, number: int) -> None:
-    """Add sends of ids that belong to cell `first` (-1 for none) and may have been counted in cell `sent`."""
-    allowed[sent] += number
-    if first >= 0 and first != sent:
-        links[first, sent] += number
+def _add_pair(links: Counter[tuple[int, int]], sent: list[int], first: int, cell: int, number: int) -> None:
+    """Add sends in a cell of ids that belong to cell `first` (-1 for none)."""
+    sent[cell] += number
+    if first >= 0 and first != cell:
+        links[first, cell] += number

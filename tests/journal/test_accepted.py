@@ -37,6 +37,11 @@ def send(journal):
     return run
 
 
+def taken(start, first=0, *more, **fields):
+    """A bin of which one request carried what was accepted for the first time."""
+    return AcceptedBin(start, first, *more, is_one_request=first > 0, **fields)
+
+
 async def bins(journal, *, since=START - HOUR, until=START + 3 * HOUR, **terms):
     return await journal.accepted("production", since=since, until=until, **terms)
 
@@ -45,7 +50,18 @@ async def test_each_delivery_counts_in_the_bin_of_its_response(journal, entry, s
     await journal.add([entry() for _ in range(5)])
     await send(START + 70, events=2)
     await send(START + 1_000, events=3)
-    assert await bins(journal) == (AcceptedBin(START + 100, 2, 2), AcceptedBin(START + 1_000, 3, 3))
+    assert await bins(journal) == (taken(START + 100, 2, 2), taken(START + 1_000, 3, 3))
+
+
+async def test_ids_of_two_requests_in_one_bin_may_have_been_stamped_apart(journal, entry, send):
+    await journal.add([entry() for _ in range(5)])
+    await send(START, events=3, latency_ms=0)
+    await send(START + 60, events=2, latency_ms=0)
+    assert await bins(journal) == (AcceptedBin(START, 5, 5, is_one_request=False),)
+    await journal.requeue([1, 2, 3, 4, 5])
+    await send(START + HOUR, latency_ms=0)
+    [first, again] = await bins(journal)
+    assert (first.first, first.is_one_request, again.first, again.is_one_request) == (5, False, 0, False)
 
 
 async def test_window_includes_its_start_and_excludes_its_end(journal, entry, send):
@@ -65,9 +81,9 @@ async def test_repeats_name_the_bin_of_the_first_acceptance(journal, entry, send
     await journal.requeue([1])
     await send(START + 2 * HOUR, latency_ms=0)
     assert await bins(journal) == (
-        AcceptedBin(START, 3, 3),
-        AcceptedBin(START + HOUR, 0, 2, ((START, 2),)),
-        AcceptedBin(START + 2 * HOUR, 0, 1, ((START, 1),)),
+        taken(START, 3, 3),
+        taken(START + HOUR, 0, 2, ((START, 2),)),
+        taken(START + 2 * HOUR, 0, 1, ((START, 1),)),
     )
     assert await journal.accepted_ids("production", START, START + HOUR) == (3,), "the others were sent again later"
     assert await journal.accepted_ids("production", START, START + 3 * HOUR) == (1, 2, 3)
@@ -79,16 +95,16 @@ async def test_repeat_of_an_acceptance_before_the_window_is_no_first(journal, en
     await journal.requeue([1])
     await send(START + HOUR, latency_ms=0)
     found = await bins(journal, since=START + HOUR, until=START + 2 * HOUR)
-    assert found == (AcceptedBin(START + HOUR, 0, 1, ((START, 1),)),)
+    assert found == (taken(START + HOUR, 0, 1, ((START, 1),)),)
 
 
 async def test_delivery_that_is_queued_again_still_counts_once(journal, entry, send):
     await journal.add([entry(), entry()])
     await send(START, latency_ms=0)
     await journal.requeue([1])
-    assert await bins(journal) == (AcceptedBin(START, 2, 2),)
+    assert await bins(journal) == (taken(START, 2, 2),)
     await send(START + HOUR, "refused", status=400)
-    assert await bins(journal) == (AcceptedBin(START, 2, 2),), "a replay that fails takes nothing back"
+    assert await bins(journal) == (taken(START, 2, 2),), "a replay that fails takes nothing back"
     assert await journal.accepted_ids("production", START, START + HOUR) == (1, 2)
 
 
@@ -97,7 +113,7 @@ async def test_two_acceptances_in_the_same_moment_are_one_first(journal, entry, 
     await send(START, latency_ms=0)
     await journal.requeue([1])
     await send(START, latency_ms=0)
-    assert await bins(journal) == (AcceptedBin(START, 1, 2, ((START, 1),)),)
+    assert await bins(journal) == (taken(START, 1, 2, ((START, 1),)),)
 
 
 async def test_replay_as_new_is_another_message_id(journal, entry, send):
@@ -105,7 +121,7 @@ async def test_replay_as_new_is_another_message_id(journal, entry, send):
     await send(START, latency_ms=0)
     await journal.requeue([1], as_new=True)
     await send(START + HOUR, latency_ms=0)
-    assert await bins(journal) == (AcceptedBin(START, 1, 1), AcceptedBin(START + HOUR, 1, 1))
+    assert await bins(journal) == (taken(START, 1, 1), taken(START + HOUR, 1, 1))
 
 
 async def test_requests_without_an_answer_may_have_arrived(journal, entry, send, clock):
@@ -115,9 +131,9 @@ async def test_requests_without_an_answer_may_have_arrived(journal, entry, send,
     await send(START + HOUR + 1_000, "retry", status=429, latency_ms=0)
     await send(START + 2 * HOUR, latency_ms=0, events=1)
     assert await bins(journal) == (
-        AcceptedBin(START, unanswered=((0, 1), (START + 2 * HOUR, 1))),
-        AcceptedBin(START + HOUR, unanswered=((0, 1), (START + 2 * HOUR, 1))),
-        AcceptedBin(START + 2 * HOUR, 1, 1),
+        taken(START, unanswered=((0, 1), (START + 2 * HOUR, 1))),
+        taken(START + HOUR, unanswered=((0, 1), (START + 2 * HOUR, 1))),
+        taken(START + 2 * HOUR, 1, 1),
     )
     assert await journal.accepted_ids("production", START - HOUR, START + 3 * HOUR) == (1,)
 
@@ -135,7 +151,7 @@ async def test_deliveries_of_runs_with_endpoint_do_not_count(journal, entry, sen
     assert await bins(journal) == ()
     assert await send(START, latency_ms=0) == (2,)
     await journal.merge_endpoint("production", SINK)
-    assert await bins(journal) == (AcceptedBin(START, 1, 1),), "rebound later, but not sent there"
+    assert await bins(journal) == (taken(START, 1, 1),), "rebound later, but not sent there"
 
 
 async def test_only_one_endpoint_can_be_asked_for(journal, entry, send):
@@ -151,7 +167,7 @@ async def test_only_one_endpoint_can_be_asked_for(journal, entry, send):
 async def test_other_environments_do_not_count(journal, entry, send):
     await journal.add([entry(), entry("development")])
     await send(START, latency_ms=0)
-    assert await bins(journal) == (AcceptedBin(START, 1, 1),)
+    assert await bins(journal) == (taken(START, 1, 1),)
     assert await journal.accepted("development", since=0, until=2 * START) == ()
     assert await journal.accepted("nobody's", since=0, until=2 * START) == ()
 
@@ -161,7 +177,7 @@ async def test_pruned_deliveries_are_missing(journal, entry, send):
     await send(START, latency_ms=0, events=1)
     await send(START + HOUR, latency_ms=0)
     await journal.prune(START + 1_000)
-    assert await bins(journal) == (AcceptedBin(START + HOUR, 1, 1),)
+    assert await bins(journal) == (taken(START + HOUR, 1, 1),)
 
 
 async def test_long_window_has_coarse_bins_away_from_full_hours(journal, entry, send):

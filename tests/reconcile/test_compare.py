@@ -26,8 +26,8 @@ def hours(count: int) -> list[tuple[int, int]]:
 
 
 def at(*sends: tuple[float, int]) -> list[AcceptedBin]:
-    """First acceptances: (hour, how many)."""
-    return [AcceptedBin(T0 + int(hour * HOUR), number, number) for hour, number in sends]
+    """First acceptances, by one request each: (hour, how many)."""
+    return [AcceptedBin(T0 + int(hour * HOUR), number, number, is_one_request=True) for hour, number in sends]
 
 
 def run(bins, counts, *, buckets=None, now=None):
@@ -40,6 +40,10 @@ def run(bins, counts, *, buckets=None, now=None):
 def said(found):
     """Short spans in hours."""
     return [((one.start - T0) / HOUR, (one.end - T0) / HOUR, one.short) for one in shortfalls(found)]
+
+
+def counted_by_hour(bins, count: int) -> list[int]:
+    return [sum(one.first for one in bins if n <= (one.start - T0) / HOUR < n + 1) for n in range(count)]
 
 
 AGREES, SHORT, MORE, TOO_YOUNG = Verdict.AGREES, Verdict.SHORT, Verdict.MORE, Verdict.TOO_YOUNG
@@ -145,6 +149,29 @@ def test_batch_on_the_edge_is_not_short_in_either_hour():
     assert [one[2] for one in said(run(bins, [40, 67]))] == [3]
 
 
+@pytest.mark.parametrize("hour", [0, 2])
+def test_request_on_the_outer_edge_may_have_been_counted_outside(hour):
+    # so many others that no offset but 0 explains the counts
+    others = [(0.2, 5), *((1 + second / 3_600, 5) for second in range(-120, 121, 2)), (1.8, 5)]
+    bins = at(*others, (hour - 0.2 / 3_600 if hour else 0, 20))
+    received = counted_by_hour(bins, 2)
+    in_hour = 1 if hour else 0
+    received[in_hour] -= 20
+    assert said(run(bins, received)) == []
+    received[in_hour] += 17
+    assert said(run(bins, received)) == [(in_hour, in_hour + 1, 3)], "a request is counted as one"
+
+
+@pytest.mark.parametrize("lost", [0, 2, 4])
+def test_loss_from_a_pull_each_hour_is_said_of_its_hour(lost):
+    # a minute after each full hour: at an offset of a minute all of them are on an edge
+    sizes = (24, 20, 27, 22, 31, 24, 29)
+    bins = at(*((hour + 1 / 60 + 0.004 * (hour % 3) / 60, sizes[hour + 1]) for hour in range(-1, 6)))
+    received = counted_by_hour(bins, 5)
+    received[lost] -= 3
+    assert said(run(bins, received)) == [(lost, lost + 1, 3)]
+
+
 def test_young_buckets_are_not_judged():
     now = T0 + 2 * HOUR + HOLD_BACK + SKEW
     assert [one.verdict for one in run(at((0.5, 3), (1.5, 3)), [3, 0], now=now)] == [AGREES, SHORT]
@@ -223,7 +250,7 @@ class History:
                 kind = (FIRST if is_first else REPEAT) if one.answered else UNANSWERED
                 rows[one.time, first, kind] += 1
         since, until = T0 - HOUR, T0 + HOUR * 4
-        return bins_from_rows((), [(*key, number) for key, number in rows.items()], since, until)
+        return bins_from_rows((), [(*key, number, key[0], key[0]) for key, number in rows.items()], since, until)
 
     def counted(self):
         """Sends that Segment counted by now: of an id the first that arrived, or all."""
