@@ -27,7 +27,7 @@ _VERDICT_TEXTS = {
     Verdict.SHORT: "short",
     Verdict.MORE: "more than we sent: others use the event's name too",
     Verdict.TOO_YOUNG: "too young to say",
-    Verdict.CANNOT_ASK: "not to be asked",
+    Verdict.CANNOT_ASK: "not compared",
 }
 
 
@@ -74,7 +74,7 @@ _OBSTACLE_TEXTS = {
 
 
 def obstacle_text(obstacle: Obstacle) -> str:
-    """The obstacle as the end of a sentence `not to be asked: ...`; empty for none."""
+    """The obstacle as the end of a sentence `not compared: ...`; empty for none."""
     return _OBSTACLE_TEXTS[obstacle]
 
 

@@ -293,7 +293,7 @@ def uncounted_buckets(
 
 
 def overall_verdict(buckets: Sequence[Bucket]) -> Verdict:
-    """The verdict of all buckets: short if one is; too young or not to be asked only if no other says anything."""
+    """The verdict of all buckets: short if one is; too young or not compared only if no other says anything."""
     busy = [bucket for bucket in buckets if bucket.sends or bucket.received]
     verdicts = {bucket.verdict for bucket in busy or buckets}
     order = (Verdict.SHORT, Verdict.MORE, Verdict.AGREES, Verdict.TOO_YOUNG)

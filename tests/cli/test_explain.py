@@ -47,6 +47,8 @@ def test_each_line_ends_in_its_answer_with_evidence_source_and_time(
     assert any(line.startswith(f"    200 from {sink.url} (journal, ") for line in lines)
     assert "✓ the key that is set now belongs to a source of the workspace: yes" in lines
     assert "? the source Acme production kept what came in that hour: cannot be known" in lines
+    answers = [line[0] for line in lines if line[:2] in {"✓ ", "? "}]
+    assert lines[-1] == f"nothing says no; {answers.count('?')} of {len(answers)} cannot be known"
     assert TOKEN not in done.out + done.err
     assert PROFILE_TOKEN not in done.out + done.err
 
@@ -83,6 +85,7 @@ def test_a_withheld_delivery_says_no_first(cli: Run, delivered: Path) -> None:
     assert done.code == 1
     assert "✗ Segment's Tracking API took it: no" in done.out
     assert "withheld, anonymous" in done.out
+    assert done.out.splitlines()[-1].startswith("answered no: Segment's Tracking API took it; ")
 
 
 def test_the_payload_leaves_only_on_request(cli: Run, delivered: Path, workspace: ExplainedWorkspace) -> None:

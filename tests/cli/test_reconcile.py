@@ -93,6 +93,7 @@ def test_hours_fold_and_the_short_one_stands_alone(
     done = cli("reconcile")
     assert done.code == 1, done.err
     assert "short by 3 of 1,300 delivered" in done.out
+    assert "under the same ids: sprig-tui reconcile --replay-short\n" in done.out
     table = done.out.partition("distinct  received\n")[2].splitlines()
     assert [line.split()[-3:] for line in table[:4]] == [
         ["520", "520", "agrees"],
@@ -100,7 +101,7 @@ def test_hours_fold_and_the_short_one_stands_alone(
         ["240", "240", "agrees"],
         ["young", "to", "say"],
     ]
-    assert "delivered 1,283  filtered 14  failed 0  all accounted for" in done.out
+    assert "delivered 1,283  filtered 14  failed 0  accounts for all that the source passed on" in done.out
     assert "14 filtered: FILTERED_BY_RULES" in done.out
     assert "Marketing site: 41, and none of your keys belongs to it" in done.out
     assert f"with {len(counts.asked)} requests" in done.out
@@ -140,7 +141,7 @@ def test_json_has_the_same_with_times_for_programs(
         (5, 0, (), 1, "short by 12 of 12 delivered"),
         (0, 0, ("--since", "5m"), 0, "too young to say"),
         (5, 12, ("--since", "60d"), 0, "a part could not be asked: Segment keeps counts for 30 days only"),
-        (5, 12, ("--since", "60d", "--until", "40d"), 0, "not to be asked: Segment keeps counts for 30 days only"),
+        (5, 12, ("--since", "60d", "--until", "40d"), 0, "not compared: Segment keeps counts for 30 days only"),
         (5, 12, ("--by", "day", "--since", "2d", "--until", "today"), 0, "nothing to compare"),
     ],
 )
@@ -160,7 +161,7 @@ def test_config_and_network_have_exit_codes_of_their_own(
     delivered((5, 12, "production"), key=OTHER_KEY)
     done = cli("reconcile")
     assert done.code == 2
-    assert "not to be asked: its Write Key belongs to no source of this workspace" in done.out
+    assert "not compared: its Write Key belongs to no source of this workspace" in done.out
     assert "12 were answered 200 with it: they went to another workspace, or nowhere" in done.out
     assert cli("reconcile", "-e", "development").code == 0
     counts.refusals = {"/sources?": 401}
@@ -250,6 +251,7 @@ def test_replay_of_the_short_time_needs_a_yes_and_keeps_the_ids(
     assert "12 were delivered then and not again later" in done.err
     assert "nothing was replayed: there is no terminal to confirm it at" in done.err
     assert "and 2 more" in done.out
+    assert "reconcile --replay-short" not in done.out, "that is what runs"
     assert not sink.sink.events
     done = cli("reconcile", "--replay-short", "--yes")
     assert done.code == 0, done.err

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sprig_tui.cli.commands.reconcile import Scope
 from sprig_tui.cli.commands.reconcile_text import fold, report_lines, row_text, time_range
 from sprig_tui.reconcile.model import Bucket, Destination, EnvironmentReport, Obstacle, Report, Verdict
 from sprig_tui.segment.metrics import Granularity
@@ -64,7 +65,7 @@ def test_short_span_of_several_buckets_counts_once() -> None:
         (AGREES, 5, 5, 2, "agrees"),
         (AGREES, 5, 7, 2, "agrees, with repeats (2)"),
         (TOO_YOUNG, 5, 0, 0, "too young to say"),
-        (CANNOT_ASK, 5, None, 0, "not to be asked"),
+        (CANNOT_ASK, 5, None, 0, "not compared"),
     ],
 )
 def test_row_says_its_verdict_in_words(
@@ -72,6 +73,20 @@ def test_row_says_its_verdict_in_words(
 ) -> None:
     (row,) = fold([bucket(0, verdict, distinct, received, repeats=repeats)])
     assert row_text(row) == text
+
+
+@pytest.mark.parametrize(
+    ("scope", "command"),
+    [
+        (Scope(None, "24h", None, None, 300.0), "sprig-tui reconcile --replay-short"),
+        (
+            Scope("production", "24h", "2026-11-23 10:00", "hour", 0.0),
+            "sprig-tui reconcile --replay-short -e production --until '2026-11-23 10:00' --by hour --hold-back 0s",
+        ),
+    ],
+)
+def test_the_next_step_keeps_the_options_of_the_comparison(scope: Scope, command: str) -> None:
+    assert scope.replay_command == command
 
 
 def test_days_are_named_where_a_range_has_two(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
-    from sprig_tui.explain.model import Line
+    from sprig_tui.explain.model import Explanation, Line
     from sprig_tui.journal.base import Journal
     from sprig_tui.journal.records import Delivery, DeliveryDetail
 
@@ -87,6 +87,8 @@ async def _explain(settings: Settings, text: str, *, send_payload: bool, as_json
         output.flush()
         lines.append(line)
     found = Explanation(delivery=detail.delivery, lines=tuple(lines))
+    if not as_json:
+        output.write_lines(_summary_lines(found))
     if found.says_no:
         return ExitCode.REJECTED
     return ExitCode.UNREACHABLE if found.is_incomplete else ExitCode.OK
@@ -142,6 +144,21 @@ def _text_lines(line: Line, before: Line | None) -> Iterator[str]:
     said = "; ".join(one_line(text) for text in (line.evidence, line.why) if text)
     text = f"{said} ({line.source}, {_time_text(line.at)})" if said else f"({line.source}, {_time_text(line.at)})"
     yield from (f"    {output.paint(piece, 'dim')}" for piece in wrap(text, width - 4))
+
+
+def _summary_lines(found: Explanation) -> Iterator[str]:
+    """What says no, or that nothing does; many lines stand before it."""
+    from sprig_tui.cli.text_wrap import wrap
+    from sprig_tui.explain.model import Answer, title
+    from sprig_tui.text import one_line
+
+    stops = [one_line(title(line)) for line in found.lines if line.answer is Answer.NO]
+    open_ones = sum(line.answer is Answer.UNKNOWN for line in found.lines)
+    text = f"answered no: {'; '.join(stops)}" if stops else "nothing says no"
+    text += f"; {open_ones:,} of {len(found.lines):,} cannot be known" if open_ones else ""
+    columns = output.terminal_columns()
+    yield ""
+    yield from wrap(text, columns - 1) if columns else [text]
 
 
 def _time_text(at: int) -> str:

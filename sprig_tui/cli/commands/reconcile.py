@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sprig_tui.reconcile.queries import Progress
 
 MIN_INTERVAL_S = 1.0
+DEFAULT_SINCE = "24h"
 _OPEN_END = 1 << 60
 """Later than any comparison, ms since 1970: what is not limited ends now."""
 DEFAULT_HOLD_BACK_S = 300.0
@@ -29,12 +31,12 @@ DEFAULT_HOLD_BACK_S = 300.0
 @click.option(
     "-e", "--environment", "--env", "environment", type=ENVIRONMENT_TYPE, metavar="ENV", help="This one only; else all."
 )
-@click.option("--since", default="24h", show_default=True, help="Delivered since: 2h, 7d, 2026-11-23, today.")
+@click.option("--since", default=DEFAULT_SINCE, show_default=True, help="Delivered since: 2h, 7d, 2026-11-23, today.")
 @click.option("--until", help="Delivered before.")
 @click.option(
     "--by",
     type=click.Choice(["minute", "hour", "day"]),
-    help="Which of Segment's counters; hours above 4 h, unless told.",
+    help="Width of the times that are compared; else minutes up to 4 h, hours above.",
 )
 @click.option(
     "--hold-back",
@@ -63,12 +65,13 @@ def reconcile(  # noqa: PLR0913, PLR0917 - click passes each option by name
     Segment's 200 says taken, not arrived. With a token of its Public API (sprig-tui keys workspace) its own counts are
     asked for: of the source that each environment's key belongs to, and of the destinations behind it, with Segment's
     reasons for what it dropped. "Short" means that Segment counted fewer answers than were delivered to it; repeats
-    under the same id may or may not be counted, and others may send the same event. Nothing is older than 30 days.
+    under the same id may or may not be counted, and others may send the same event. Segment keeps counts for 30 days.
 
     --replay-short queues what was delivered in the short time again, under the same ids, and delivers it.
 
-    Exit code 0 when it agrees or there is nothing to compare, 1 when something is short, 2 when the config, the key or
-    the token is at fault, 3 when Segment cannot be reached. With --json one object, with --watch one a comparison.
+    Exit code 0 when it agrees, is too young or there is nothing to compare, 1 when something is short, 2 when the
+    config, the key or the token is at fault, 3 when Segment cannot be reached. With --json one object, with --watch
+    one a comparison.
     """
     if watch is not None and replay_short:
         raise click.UsageError("--watch only looks: it does not go with --replay-short")
@@ -98,6 +101,21 @@ class Scope:
         since = _parse_moment("--since", self._since, now)
         until = _parse_moment("--until", self._until, now) if self._until is not None else _OPEN_END
         return since, until
+
+    @property
+    def replay_command(self) -> str:
+        """The command that replays what is short in this scope, as a shell takes it."""
+        words = ["sprig-tui", "reconcile", "--replay-short"]
+        given = (
+            ("-e", self._environment),
+            ("--since", self._since if self._since != DEFAULT_SINCE else None),
+            ("--until", self._until),
+            ("--by", self._by),
+            ("--hold-back", f"{self._hold_back_s:g}s" if self._hold_back_s != DEFAULT_HOLD_BACK_S else None),
+        )
+        for option, value in given:
+            words += [option, value] if value else []
+        return shlex.join(words)
 
     async def compare(self, settings: Settings, journal: Journal | None) -> Report:
         """One comparison, which is kept for other commands. Raises ConfigError and JournalError."""
@@ -150,7 +168,7 @@ async def _reconcile_once(scope: Scope, *, replay_short: bool, yes: bool, as_jso
     settings = open_settings()
     async with existing_journal_session(settings) as journal:
         report = await scope.compare(settings, journal)
-        _write(report, as_json=as_json)
+        _write(report, as_json=as_json, replay_command="" if replay_short else scope.replay_command)
         output.flush()
         if replay_short and journal is not None:
             from sprig_tui.cli.commands.reconcile_replay import replay_shortfalls
@@ -176,19 +194,19 @@ async def _watch(scope: Scope, interval_s: float, *, as_json: bool) -> int:
         else:
             if not as_json and not output.clear() and looks:
                 output.write_line()
-            _write(report, as_json=as_json)
+            _write(report, as_json=as_json, replay_command=scope.replay_command)
             output.flush()
         looks += 1
         await asyncio.sleep(interval_s)
 
 
-def _write(report: Report, *, as_json: bool) -> None:
+def _write(report: Report, *, as_json: bool, replay_command: str) -> None:
     from sprig_tui.cli.commands.reconcile_text import report_json, report_lines
 
     if as_json:
         output.write_json(report_json(report))
     else:
-        output.write_lines(report_lines(report))
+        output.write_lines(report_lines(report, replay_command=replay_command))
 
 
 def exit_code(report: Report) -> ExitCode:

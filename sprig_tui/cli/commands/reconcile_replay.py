@@ -55,7 +55,9 @@ async def replay_shortfalls(
     code = await run_replay(
         journal, settings, options, Query(), selection, as_new=False, no_wait=False, as_json=as_json
     )
-    diagnostics.info("whether they have arrived shows when Segment's counts are complete: sprig-tui reconcile")
+    diagnostics.info(
+        "Segment's counts are complete after about seven minutes: sprig-tui reconcile then says whether they arrived"
+    )
     return code
 
 

@@ -30,6 +30,7 @@ from sprig_tui.segment.metrics import Granularity, Step
 from sprig_tui.text import one_line
 
 MAX_NAME_CHARS = 40
+REPLAY_COMMAND = "sprig-tui reconcile --replay-short"
 STYLES = {
     Verdict.AGREES: "good",
     Verdict.SHORT: "bad",
@@ -47,13 +48,13 @@ _TIME_FIELDS = frozenset({"asked_at", "since", "until", "start", "end", "span_st
 _HEADINGS = ("time", "sent", "distinct", "received", "")
 
 
-def report_lines(report: Report) -> Iterator[str]:
-    """The report for a person."""
+def report_lines(report: Report, *, replay_command: str = REPLAY_COMMAND) -> Iterator[str]:
+    """The report for a person; `replay_command` sends what is short again, and is not named where it is empty."""
     zone = local_time(report.asked_at).strftime("%z")
     yield output.paint(f"{time_range(report.since, report.until)}, local time (UTC{zone[:3]}:{zone[3:]})", "dim")
     for found in report.environments:
         yield ""
-        yield from _environment_lines(found)
+        yield from _environment_lines(found, replay_command)
     yield from _stray_lines(report)
     yield ""
     plural = "" if report.requests == 1 else "s"
@@ -63,7 +64,7 @@ def report_lines(report: Report) -> Iterator[str]:
 # -- one environment --------------------------------------------------------------------------------------------------
 
 
-def _environment_lines(found: EnvironmentReport) -> Iterator[str]:
+def _environment_lines(found: EnvironmentReport, replay_command: str) -> Iterator[str]:
     about = ""
     if found.source_id:
         state = {True: "", False: ", disabled", None: ""}[found.source_enabled]
@@ -83,8 +84,8 @@ def _environment_lines(found: EnvironmentReport) -> Iterator[str]:
     if any(bucket.repeats for bucket in found.buckets):
         text = "repeats are answers sent again under their id: Segment may count them or not"
         yield from _wrapped(text, "dim")
-    if found.verdict is Verdict.SHORT:
-        yield from _wrapped(_next_step(found), "dim")
+    if found.verdict is Verdict.SHORT and (step := _next_step(found, replay_command)):
+        yield from _wrapped(step, "dim")
     yield from _discard_lines(found.discards)
     if found.destinations and _is_longer_than_windows(found):
         yield from _wrapped("destinations, by whole days (UTC):", "dim")
@@ -99,11 +100,13 @@ def _is_longer_than_windows(found: EnvironmentReport) -> bool:
     return found.granularity is Granularity.HOUR and span > MAX_RANGE_MS[Granularity.HOUR]
 
 
-def _next_step(found: EnvironmentReport) -> str:
+def _next_step(found: EnvironmentReport, replay_command: str) -> str:
     rejected = sum(one.failed_on_ingest or 0 for one in found.buckets if one.verdict is Verdict.SHORT)
     if rejected >= found.short:
         return "Segment rejected as many, for the reasons below: a replay meets them again until they are mended"
-    return "to send what was delivered in that time again, under the same ids: sprig-tui reconcile --replay-short"
+    if not replay_command:
+        return ""
+    return f"to send what was delivered in that time again, under the same ids: {replay_command}"
 
 
 def verdict_sentence(found: EnvironmentReport) -> str:
@@ -121,7 +124,9 @@ def verdict_sentence(found: EnvironmentReport) -> str:
             more = sum(one.more for one in judged)
             return f"nothing is missing; {more:,} {verdict_text(Verdict.MORE)}"
         case Verdict.TOO_YOUNG:
-            finer = "" if found.granularity is Granularity.MINUTE else "; --since 1h compares by minutes"
+            finer = (
+                "" if found.granularity is Granularity.MINUTE else "; sprig-tui reconcile --since 1h goes by minutes"
+            )
             return f"{verdict_text(Verdict.TOO_YOUNG)}: Segment's counts lag, and the clocks may differ{finer}"
         case Verdict.CANNOT_ASK:
             return f"{verdict_text(Verdict.CANNOT_ASK)}: {obstacle_text(found.obstacle)}"
@@ -243,9 +248,9 @@ def destination_verdict(found: Destination) -> str:
     """The verdict of a destination in words."""
     match found.verdict:
         case Verdict.AGREES:
-            return "all accounted for"
+            return "accounts for all that the source passed on"
         case Verdict.SHORT:
-            return "fewer than its source received"
+            return "accounts for fewer than the source passed on"
         case Verdict.TOO_YOUNG:
             return f"{verdict_text(Verdict.TOO_YOUNG)}: Segment retries for 4 h"
         case _ if found.obstacle is Obstacle.DISABLED:

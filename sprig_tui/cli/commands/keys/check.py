@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sprig_tui.segment.client import SendResult
 
 
-@click.command("check", cls=CliCommand, short_help="Look at the format of keys; send a test event.")
+@click.command("check", cls=CliCommand, short_help="Which source each key belongs to; sends a test event.")
 @click.argument("environment", required=False, type=ENVIRONMENT_TYPE, metavar="[ENV]")
 @click.option("--send-test-event", is_flag=True, help="Send one recognisable event, to look for in Segment's debugger.")
 @yes_option
