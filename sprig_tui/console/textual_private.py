@@ -15,6 +15,7 @@ from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers._writer_thread import MAX_QUEUED_WRITES
 from textual.drivers.linux_driver import LinuxDriver
+from textual.notifications import Notification, Notify
 from textual.scroll_view import ScrollView
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rich.palette import Palette
     from textual.filter import LineFilter
     from textual.geometry import Size
+    from textual.notifications import SeverityLevel
     from textual.screen import Screen
     from textual.scrollbar import ScrollBar
 
@@ -38,8 +40,43 @@ class TerminalOutput(Protocol):
     def fileno(self) -> int: ...
 
 
+MIN_NOTICE_S = 0.05
+"""Seconds that a notice is shown at least, once a screen has it."""
+
+
+class Notice(Notification):
+    """Notification that is never shown for a negative time.
+
+    Textual shows what is left of a notification on each new screen. Where that ends between two looks at the clock, its
+    timer gets a negative interval, and never gives the event loop back.
+    """
+
+    @property
+    def time_left(self) -> float:
+        """Seconds left, at least MIN_NOTICE_S."""
+        return max(MIN_NOTICE_S, super().time_left)
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether it is not to be shown on a new screen."""
+        return super().time_left <= 0
+
+
 class TextualApp(App[int]):
     """App with a fatal error screen of its own: Textual's shows local variables, which may hold a key or an answer."""
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a notice, as Textual does."""
+        seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
+        self.post_message(Notify(Notice(message, title, severity, seconds, markup=markup)))
 
     def fatal_error_text(self, error: BaseException | None) -> str:
         """The text that the shell shows after an unexpected error ended the app."""

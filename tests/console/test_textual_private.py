@@ -14,6 +14,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.widget import Widget
+from textual.widgets._toast import Toast
 
 from sprig_tui.console import textual_private
 
@@ -65,6 +66,32 @@ def test_fatal_error_text_is_what_the_shell_shows():
     app._exception = ValueError("x")
     app._fatal_error()
     assert app._exit_renderables == ["ended by x"]
+
+
+async def test_notice_that_ends_while_it_is_mounted_blocks_nothing():
+    class Ready(textual_private.TextualApp):
+        def fatal_error_text(self, error):
+            return str(error)
+
+    app = Ready()
+    async with app.run_test(notifications=True) as pilot:
+        ended = textual_private.Notice("said before", timeout=-1)
+        assert ended.has_expired
+        # as a new screen does that found the notice not ended yet, a moment before
+        await app.screen.mount(Toast(ended))
+        await wait_until(pilot, lambda: not toasts(app))
+        app.notify("said now")
+        await wait_until(pilot, lambda: toasts(app))
+        assert isinstance(toasts(app)[0]._notification, textual_private.Notice)
+
+
+def toasts(app):
+    return [one for one in app.screen.walk_children() if isinstance(one, Toast)]
+
+
+async def wait_until(pilot, holds):
+    while not holds():
+        await pilot.pause()
 
 
 def test_line_filter_is_applied_by_the_app():
