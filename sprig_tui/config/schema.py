@@ -97,9 +97,10 @@ class DeliveryTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReconcileTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[reconcile]`: comparisons with Segment's counts in the background."""
+    """`[reconcile]`: comparisons with Segment's counts, in the background and in the console."""
 
     every: Duration | None = None
+    hold_back: Duration | None = None
 
 
 class JournalTable(Struct, frozen=True, forbid_unknown_fields=True):

@@ -56,6 +56,8 @@ DEFAULT_SPRIG_API_URL = "https://api.sprig.com"
 """Address of Sprig's REST API (v2.2.1, servers)."""
 
 MIN_RECONCILE_INTERVAL_S = 60.0
+DEFAULT_HOLD_BACK_S = 300.0
+"""How far Segment's counts lag behind: its own app holds back so long."""
 
 _ENVIRONMENT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -75,6 +77,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     delivery: DeliverySettings
     reconcile_every_s: float = 0.0
     """Seconds between two comparisons with Segment's counts in the background; 0 for none."""
+    reconcile_hold_back_s: float = DEFAULT_HOLD_BACK_S
+    """Seconds that Segment's counts get to be complete; 0 only where they do not lag, as those of the fake Segment."""
     journal: str
     """File of the journal, or URL of a shared one."""
     console: dict[str, Any]
@@ -160,6 +164,7 @@ def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]
         sprig_api_url=_sprig_api_url(file, tables, warnings),
         delivery=_delivery_settings(file, tables),
         reconcile_every_s=_reconcile_interval_s(file, tables),
+        reconcile_hold_back_s=_reconcile_hold_back_s(file, tables),
         journal=_journal_location(file, tables, document.file.parent, paths, environ),
         console=_get_table(file, tables, "console"),
         keys=_keymap_table(file, tables),
@@ -281,8 +286,17 @@ def _delivery_settings(file: str, tables: dict[str, Any]) -> DeliverySettings:
     return DeliverySettings(**chosen)
 
 
+def _reconcile_table(file: str, tables: dict[str, Any]) -> ReconcileTable:
+    return convert_table(file, ("reconcile",), tables.get("reconcile", {}), ReconcileTable)
+
+
+def _reconcile_hold_back_s(file: str, tables: dict[str, Any]) -> float:
+    hold_back = _reconcile_table(file, tables).hold_back
+    return DEFAULT_HOLD_BACK_S if hold_back is None else parse_duration(hold_back, f"{file}: reconcile.hold_back")
+
+
 def _reconcile_interval_s(file: str, tables: dict[str, Any]) -> float:
-    every = convert_table(file, ("reconcile",), tables.get("reconcile", {}), ReconcileTable).every
+    every = _reconcile_table(file, tables).every
     seconds = 0.0 if every is None else parse_duration(every, f"{file}: reconcile.every")
     if 0 < seconds < MIN_RECONCILE_INTERVAL_S:
         raise ConfigError(

@@ -66,6 +66,7 @@ def test_every_setting_is_read(paths: Paths) -> None:
         gzip = true
         [reconcile]
         every = "15m"
+        hold_back = "30s"
         [journal]
         path = "j/my.db"
         [console]
@@ -86,6 +87,7 @@ def test_every_setting_is_read(paths: Paths) -> None:
     assert settings.delivery.retry_window == 5400
     assert settings.delivery.connections == 4
     assert settings.reconcile_every_s == 900
+    assert settings.reconcile_hold_back_s == 30
     assert settings.journal == str(paths.config_file.parent / "j/my.db")
     assert settings.console == {"theme": "nord"}
     assert settings.keys == {"send": "ctrl+s"}

@@ -42,6 +42,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from support.workspace_lookalike import WorkspaceLookalike
 
 from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.config.save import save_environment
@@ -183,6 +184,13 @@ def home(tmp_path: Path) -> Home:
 def segment() -> Iterator[Segment]:
     """See `Segment`."""
     with Segment() as listening:
+        yield listening
+
+
+@pytest.fixture
+def workspace() -> Iterator[WorkspaceLookalike]:
+    """The fake Segment with its Public API; it counts at once, but three answers of Acme dev never."""
+    with WorkspaceLookalike(faults=("lost=3@source:Acme dev",)) as listening:
         yield listening
 
 

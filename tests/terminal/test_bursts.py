@@ -141,6 +141,36 @@ def test_payload(filled, home, segment, size):
 
 
 @sizes
+def test_counts_and_explanations(filled, home, segment, size):
+    """Escape and q right behind the key that opens a screen close that screen, and neither zooms, sends nor quits."""
+    one = filled(size)
+    before = home.config()
+    one.press("3")
+    for number in range(ROUNDS):
+        one.write("ctT")
+        one.shows("last 24 hours", "sprig-tui keys workspace")
+        one.press(ESCAPE)
+        one.shows("Deliveries ── 4 ", gone="last 24 hours")
+        one.write(f"ct{ESCAPE}/x-{number}{ENTER}")
+        one.shows(f"/x-{number} ── 0 of 4")
+        one.write(f"/{ctrl('u')}{ENTER}")
+        one.shows("Deliveries ── 4 ", gone=f"/x-{number}")
+        one.write("gE2")
+        one.shows("E does nothing in")
+        one.write("3g2E")
+        one.shows("Explain ── delivery 1", "took it: yes", "cannot be known")
+        one.write(f"q3{ENTER}Eqq/y-{number}{ENTER}")
+        one.shows(f"/y-{number} ── 0 of 4", gone="Explain")
+        one.write(f"/{ctrl('u')}{ENTER}")
+        one.shows("Deliveries ── 4 ", gone=f"/y-{number}")
+    one.press("q")
+    assert one.leave() == 0
+    assert len(segment.events) == 4
+    assert home.config() == before
+    assert [one.attempts for one in home.deliveries()] == [1] * 4
+
+
+@sizes
 def test_text_that_meets_a_question_answers_nothing(filled, home, segment, size):
     """A filter typed right after S: no letter of it moves to Yes for its enter."""
     one = filled(size)

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,16 @@ def _run_console(
 
     remove_stale_edit_folders(paths.state_dir)
     dependencies = ConsoleDependencies(
-        paths, load, open_journal, make_engine, warm_up=_warm_up, label=label, list_sources=_list_sources
+        paths,
+        load,
+        open_journal,
+        make_engine,
+        warm_up=_warm_up,
+        label=label,
+        list_sources=_list_sources,
+        # the demo's keys belong to no workspace
+        compare_counts=None if label == "demo" else partial(_compare_counts, paths),
+        explain=partial(_explain, paths),
     )
     return run_console(dependencies, Permissions(**permissions), files=files)
 
@@ -128,6 +138,7 @@ async def _compare_counts(
             clock=SystemClock(),
             on_progress=show,
             granularity=wanted.granularity,
+            hold_back_ms=round(settings.reconcile_hold_back_s * 1000),
         )
     try:
         await asyncio.to_thread(last_report.save, paths, report)

@@ -63,8 +63,8 @@ def make_columns(buckets: Sequence[Bucket], width: int) -> tuple[Column, ...]:
 
 
 def column_cells(columns: int, width: int) -> int:
-    """Cells of each column, a gap included where it has more than one cell."""
-    return max(1, min(MAX_COLUMN_CELLS, width // max(1, columns)))
+    """Cells of each column, a gap included where it has more than one cell; the last one needs no gap."""
+    return max(1, min(MAX_COLUMN_CELLS, (width + 1) // max(1, columns)))
 
 
 def _column(buckets: tuple[Bucket, ...]) -> Column:
@@ -112,7 +112,7 @@ def chart_rows(columns: Sequence[Column], width: int, rows: int, chosen: int = -
             glyph = glyphs[index][row]
             style = "muted" if glyph == NOTHING else VERDICT_STYLES[column.verdict] if glyph != FULL else "good"
             line.append(TextSpan(glyph * bar, f"{style}-chosen" if index == chosen else style))
-            if gap:
+            if gap and index < len(columns) - 1:
                 line.append(TextSpan(gap))
         lines.append(line)
     return lines

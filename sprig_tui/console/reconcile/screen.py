@@ -134,7 +134,8 @@ class ReconcileScreen(HasCommands, Screen[str]):
         """Show the comparison of the range."""
         report, now = self.report, self._session.clock.now()
         self.chart.show(report.environments if report else (), now, environment=self._environment)
-        self._environment = ""
+        if report is not None:
+            self._environment = ""
         self._fit()
         self._show_texts()
 
