@@ -31,6 +31,8 @@ KEY_FILE = "suppressed.key"
 _KEY_BYTES = 32
 _HASH_BYTES = 16
 _VERSION = 1
+_MAX_TIME = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
 
 
 class SuppressedUsers(Struct, frozen=True, kw_only=True):
@@ -102,6 +104,8 @@ class SuppressedUsersStore:
             key = self._key_file.read_bytes()
             stored = msgspec.json.decode(self._list_file.read_bytes(), type=_StoredList)
         except (OSError, msgspec.DecodeError, ValueError):
+            return NOBODY_SUPPRESSED
+        if len(key) != _KEY_BYTES or not 0 <= stored.read_at <= _MAX_TIME:
             return NOBODY_SUPPRESSED
         if stored.version != _VERSION or stored.workspace != _fingerprint(key, self._workspace):
             return NOBODY_SUPPRESSED

@@ -14,6 +14,7 @@ from sprig_tui.errors import SprigTuiError
 from sprig_tui.explain.asking import Asking
 from sprig_tui.explain.source_lines import fetch_plan
 from sprig_tui.segment.public_api import PublicApiClient
+from sprig_tui.segment.public_api_json import unclear
 from sprig_tui.segment.public_api_models import Source, source_of_key
 from sprig_tui.segment.tracking_plan import TRACK, TrackingPlan
 
@@ -68,4 +69,6 @@ async def refresh_plans(
 
 async def _fetch(api: PublicApiClient, asking: Asking, source: Source, event: str) -> TrackingPlan | None:
     details = await asking.ask(lambda: api.source_details(source.id))
+    if details.tracking_plan_id is None:
+        raise unclear("it does not say whether a tracking plan is connected")
     return await fetch_plan(api, asking, details, event) if details.tracking_plan_id else None

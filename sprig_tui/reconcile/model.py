@@ -57,7 +57,7 @@ class Obstacle(StrEnum):
 
 _OBSTACLE_TEXTS = {
     Obstacle.NONE: "",
-    Obstacle.TOO_OLD: "Segment keeps counts for 30 days only",
+    Obstacle.TOO_OLD: "Segment keeps counts for 30 days only, those by minute for 48 hours",
     Obstacle.PERMISSION: "the token may not read this: Segment answered 401 or 403",
     Obstacle.PLAN: "the workspace's plan does not offer this",
     Obstacle.NOT_IN_WORKSPACE: "its Write Key belongs to no source of this workspace",

@@ -175,7 +175,9 @@ class _Reconciliation:
         discards: list[DiscardCount] = []
         for step in steps[1:]:
             discards.extend(discard_counts(step.step, await counts.reasons(step, name)))
-        destinations = await self._destinations(name, source, counts, steps) if self._with_destinations else ()
+        destinations: tuple[Destination, ...] | Refusal = ()
+        if self._with_destinations:
+            destinations = await self._destinations(name, source, counts, steps)
         # it computes for seconds over a month of hours
         return await asyncio.to_thread(self._compared, known, bins, steps, tuple(discards), destinations)
 
@@ -209,7 +211,7 @@ class _Reconciliation:
         bins: tuple[AcceptedBin, ...],
         steps: Sequence[StepCounts],
         discards: tuple[DiscardCount, ...],
-        destinations: tuple[Destination, ...],
+        destinations: tuple[Destination, ...] | Refusal,
     ) -> EnvironmentReport:
         received, failed, filtered = steps
         buckets: list[Bucket] = list(self._old_buckets(bins))
@@ -239,6 +241,9 @@ class _Reconciliation:
             for bucket in buckets
         )
         refusal = next((step.refusal for step in steps if step.refusal), None)
+        if isinstance(destinations, Refusal):
+            # without its obstacle it would look as if none were connected
+            refusal, destinations = refusal or destinations, ()
         return structs.replace(
             known,
             buckets=counted,
@@ -252,10 +257,10 @@ class _Reconciliation:
 
     async def _destinations(
         self, name: str, source: Source, counts: SourceCounts, steps: Sequence[StepCounts]
-    ) -> tuple[Destination, ...]:
+    ) -> tuple[Destination, ...] | Refusal:
         found = await self._queries.ask(f"destinations of {name}", lambda: self._api.destinations(source.id))
         if isinstance(found, Refusal):
-            return ()
+            return found
         windows = destination_windows(self._windows, self._until, self._now)
         received, _, filtered = steps
         settled_before = self._judged_at - self._hold_back_ms - self._max_skew_ms

@@ -25,6 +25,9 @@ MAX_MINUTE_BUCKETS = 24
 MINUTE_BUCKETS_MS = (5 * MINUTE_MS, 10 * MINUTE_MS)
 """Widths of these buckets; below 5 minutes the clocks' difference (up to 2 min) would blur every one."""
 
+MAX_MINUTE_QUERIES = 2
+"""Queries by minutes for one count of a destination."""
+
 
 class Window(NamedTuple):
     """One range to ask for, its ends multiples of the granularity; `end` is exclusive and may lie ahead."""
@@ -58,11 +61,17 @@ def plan(since: int, until: int, now: int, *, granularity: Granularity | None = 
 def destination_windows(windows: Sequence[Window], until: int, now: int) -> tuple[Window, ...]:
     """Windows for the totals of destinations: whole days where hours would take several queries for each of many.
 
-    The days lie within the range, so that up to a day of its beginning is left out.
+    Likewise whole hours, where minutes would take more than two. The days or hours lie within the range, so that up to
+    one of its beginning is left out.
     """
-    if len(windows) < 2 or windows[0].granularity is not Granularity.HOUR:
+    granularity = windows[0].granularity if windows else Granularity.DAY
+    if granularity is Granularity.HOUR and len(windows) > 1:
+        coarser = Granularity.DAY
+    elif granularity is Granularity.MINUTE and len(windows) > MAX_MINUTE_QUERIES:
+        coarser = Granularity.HOUR
+    else:
         return tuple(windows)
-    return plan(_align_up(windows[0].start, DAY_MS), until, now, granularity=Granularity.DAY)
+    return plan(_align_up(windows[0].start, coarser.width_ms), until, now, granularity=coarser)
 
 
 def bucket_edges(windows: Sequence[Window], now: int, hold_back_ms: int) -> tuple[tuple[int, int], ...]:

@@ -17,7 +17,7 @@ docs.segmentapis.com (Error Handling, Rate Limits).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
@@ -120,6 +120,10 @@ class ApiTransport:
     async def close(self) -> None:
         """Close its connections."""
         await self._http.aclose()
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Remove these from error texts too."""
+        self._secrets = tuple(dict.fromkeys((*self._secrets, *filter(None, secrets))))
 
     async def send(self, request: Request) -> bytes:
         """The body of a 200; raises SegmentApiError, whose `status` tells rejections apart."""

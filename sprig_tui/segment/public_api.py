@@ -136,7 +136,9 @@ class PublicApiClient:
 
     async def sources(self) -> tuple[Source, ...]:
         """Every source, in the order of the API."""
-        return await self._list("/sources", "/sources", parse_sources)
+        found = await self._list("/sources", "/sources", parse_sources)
+        self._transport.hide(key for source in found for key in source.write_keys)
+        return found
 
     async def source(self, source_id: str) -> Source | None:
         """One source by its id; None if the workspace does not have it."""

@@ -137,7 +137,7 @@ def test_json_has_the_same_with_times_for_programs(
     [
         (5, 12, (), 0, "agrees: Segment received 12, and 12 were delivered"),
         (5, 12, ("--since", "4h"), 0, "nothing to compare"),
-        (5, 20, (), 0, "nothing is missing; 8 more than we sent"),
+        (5, 20, (), 0, "nothing shows as missing; 8 more than we sent"),
         (5, 0, (), 1, "short by 12 of 12 delivered"),
         (0, 0, ("--since", "5m"), 0, "too young to say"),
         (5, 12, ("--since", "60d"), 0, "a part could not be asked: Segment keeps counts for 30 days only"),
@@ -170,6 +170,8 @@ def test_config_and_network_have_exit_codes_of_their_own(
     counts.down()
     done = cli("reconcile")
     assert (done.code, "could not be reached" in done.out) == (3, True)
+    done = cli("reconcile", "--since", "2100-01-01")
+    assert (done.code, "--since lies ahead" in done.err) == (2, True)
     (home / "config.toml").write_text(f'[environments.production]\nwrite_key = "{OTHER_KEY}"\n')
     done = cli("reconcile")
     assert (done.code, "sprig-tui keys workspace" in done.err) == (2, True)

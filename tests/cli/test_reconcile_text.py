@@ -95,17 +95,19 @@ def test_days_are_named_where_a_range_has_two(monkeypatch: pytest.MonkeyPatch) -
     assert time_range(START, START + HOUR).count(" Nov ") == 1
     assert time_range(START, START + 25 * HOUR).count(" Nov ") == 2
     assert " to " in time_range(START, START + 25 * HOUR)
+    assert " 2025 " in time_range(START - 365 * 24 * HOUR, START)
     monkeypatch.undo()
     time.tzset()
 
 
-def test_destinations_of_a_long_range_say_that_they_are_counted_by_days() -> None:
+@pytest.mark.parametrize(("granularity", "hours", "units"), [("HOUR", 15 * 24, "days"), ("MINUTE", 9, "hours")])
+def test_destinations_of_a_long_range_say_in_what_they_are_counted(granularity: str, hours: int, units: str) -> None:
     environment = EnvironmentReport(
         environment="production",
         source_id="src1",
         source_name="Acme",
-        granularity=Granularity.HOUR,
-        buckets=tuple(bucket(hour, AGREES, 1, 1) for hour in range(15 * 24)),
+        granularity=Granularity(granularity),
+        buckets=tuple(bucket(hour, AGREES, 1, 1) for hour in range(hours)),
         destinations=(Destination(id="d1", name="Amplitude", verdict=AGREES, delivered=360, filtered=0, failed=0),),
         verdict=AGREES,
     )
@@ -113,6 +115,6 @@ def test_destinations_of_a_long_range_say_that_they_are_counted_by_days() -> Non
         asked_at=START, since=START, until=START + 15 * 24 * HOUR, event="x", environments=(environment,), requests=1
     )
     lines = list(report_lines(report))
-    assert "  destinations, by whole days (UTC):" in lines
+    assert f"  destinations, by whole {units} (UTC):" in lines
     assert len(lines) < 15
     assert lines[-1] == "asked Segment's Public API with 1 request"

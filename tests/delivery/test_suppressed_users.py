@@ -68,6 +68,8 @@ def test_list_of_another_workspace_key_or_form_is_no_list(tmp_path: Path) -> Non
         (tmp_path / "suppressed.json").write_bytes(damaged)
         assert store.load() is NOBODY_SUPPRESSED
     (tmp_path / "suppressed.json").write_bytes(whole)
+    (tmp_path / "suppressed.key").write_bytes(b"long" * 50)
+    assert store.load() is NOBODY_SUPPRESSED
     (tmp_path / "suppressed.key").write_bytes(b"short")
     assert store.load() is NOBODY_SUPPRESSED
     assert "ann" in store.save(["ann"], NOW_MS), "a damaged key is replaced"

@@ -331,6 +331,14 @@ async def test_an_error_of_one_line_is_its_own(
     assert PROFILE_TOKEN not in line.why + line.evidence
 
 
+async def test_a_route_that_fails_does_not_cost_the_other_lines(ask: Ask, workspace: ExplainedWorkspace) -> None:
+    workspace.failures["suppressions"] = 500
+    found = await ask()
+    line = line_of(found, Check.USER)
+    assert line.obstacle is Obstacle.UNREACHABLE
+    assert [one.check for one in found.lines if one.obstacle is Obstacle.UNREACHABLE] == [Check.USER]
+
+
 async def test_without_a_token_the_first_lines_stand_and_the_rest_say_what_is_needed(
     ask: Ask, paths: Paths, workspace: ExplainedWorkspace
 ) -> None:

@@ -251,6 +251,17 @@ async def test_part_of_the_time_that_is_refused_leaves_the_rest_compared(
     assert not report.complete
 
 
+async def test_destinations_that_cannot_be_listed_are_said(
+    compare_with_segment: Compare, counts: CountedWorkspace, ago: Compare
+) -> None:
+    counts.refusals = {"/connected-destinations": 403}
+    counts.happen([Happened(RECEIVED, PRODUCTION, ago(9), 2)])
+    production = of(await compare_with_segment(environments=["production"]), "production")
+    assert (production.verdict, production.obstacle) == (Verdict.MORE, Obstacle.PERMISSION)
+    assert not production.destinations
+    assert "connected-destinations" in production.detail
+
+
 async def test_half_an_answer_is_no_count(
     compare_with_segment: Compare, counts: CountedWorkspace, ago: Compare
 ) -> None:

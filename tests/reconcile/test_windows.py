@@ -103,6 +103,12 @@ def test_destinations_of_a_long_range_are_asked_for_by_the_days_within(
     assert list(windows) == [Window(at(start), at(end), kind) for start, end, kind in expected]
 
 
+def test_destinations_over_many_windows_of_minutes_are_asked_for_by_the_hours_within() -> None:
+    windows = plan(at("11-27T18:20:30"), NOW, NOW, granularity=MINUTE)
+    assert len(windows) > 2
+    assert destination_windows(windows, NOW, NOW) == (Window(at("11-27T19:00"), at("11-28T19:00"), HOUR),)
+
+
 def test_hours_are_buckets_of_their_own() -> None:
     windows = plan(NOW - DAY_MS, NOW, NOW)
     edges = bucket_edges(windows, NOW, HOLD_BACK_MS)

@@ -129,6 +129,8 @@ class Scope:
         since, until = self.bounds(clock.now())
         if since >= until:
             raise click.UsageError("--since is not before --until")
+        if since >= clock.now():
+            raise click.UsageError("--since lies ahead")
         with diagnostics.ProgressLine() as line:
 
             def show(progress: Progress) -> None:

@@ -25,7 +25,7 @@ from sprig_tui.reconcile.model import (
     verdict_text,
 )
 from sprig_tui.reconcile.reasons import reason_text
-from sprig_tui.reconcile.windows import MAX_RANGE_MS
+from sprig_tui.reconcile.windows import MAX_MINUTE_QUERIES, MAX_RANGE_MS
 from sprig_tui.segment.metrics import Granularity, Step
 from sprig_tui.text import one_line
 
@@ -87,17 +87,20 @@ def _environment_lines(found: EnvironmentReport, replay_command: str) -> Iterato
     if found.verdict is Verdict.SHORT and (step := _next_step(found, replay_command)):
         yield from _wrapped(step, "dim")
     yield from _discard_lines(found.discards)
-    if found.destinations and _is_longer_than_windows(found):
-        yield from _wrapped("destinations, by whole days (UTC):", "dim")
+    if found.destinations and (units := _units_of_destinations(found)):
+        yield from _wrapped(f"destinations, by whole {units} (UTC):", "dim")
     for destination in found.destinations:
         yield from _destination_lines(destination)
 
 
-def _is_longer_than_windows(found: EnvironmentReport) -> bool:
-    """Whether destinations were asked for by days: hours take several queries."""
+def _units_of_destinations(found: EnvironmentReport) -> str:
+    """In which units destinations were asked for where finer ones take several queries; else empty."""
     counted = [bucket for bucket in found.buckets if bucket.obstacle is not Obstacle.TOO_OLD]
     span = counted[-1].end - counted[0].start if counted else 0
-    return found.granularity is Granularity.HOUR and span > MAX_RANGE_MS[Granularity.HOUR]
+    if found.granularity is Granularity.HOUR:
+        return "days" if span > MAX_RANGE_MS[Granularity.HOUR] else ""
+    is_long = found.granularity is Granularity.MINUTE and span > MAX_MINUTE_QUERIES * MAX_RANGE_MS[Granularity.MINUTE]
+    return "hours" if is_long else ""
 
 
 def _next_step(found: EnvironmentReport, replay_command: str) -> str:
@@ -122,7 +125,7 @@ def verdict_sentence(found: EnvironmentReport) -> str:
             return f"agrees: Segment received {received:,}, and {distinct:,} were delivered"
         case Verdict.MORE:
             more = sum(one.more for one in judged)
-            return f"nothing is missing; {more:,} {verdict_text(Verdict.MORE)}"
+            return f"nothing shows as missing; {more:,} {verdict_text(Verdict.MORE)}"
         case Verdict.TOO_YOUNG:
             finer = (
                 "" if found.granularity is Granularity.MINUTE else "; sprig-tui reconcile --since 1h goes by minutes"
@@ -286,8 +289,10 @@ def stray_text(stray: StraySource, report: Report) -> str:
 
 
 def time_range(start: int, end: int) -> str:
-    """Such as `28 Nov 18:00-19:00`, or `27 Nov 18:00 to 28 Nov 04:00`; local time."""
+    """Such as `28 Nov 18:00-19:00`, or `27 Nov 18:00 to 28 Nov 04:00`; local time, with years where they differ."""
     first, last = local_time(start), local_time(end)
+    if first.year != last.year:
+        return " to ".join(f"{time.day} {MONTHS[time.month - 1]} {time.year} {time:%H:%M}" for time in (first, last))
     text = f"{first.day} {MONTHS[first.month - 1]} {first:%H:%M}"
     if first.date() == last.date():
         return f"{text}-{last:%H:%M}"

@@ -394,6 +394,15 @@ async def test_volume_that_names_no_source_is_no_answer(
         await api.event_volume(event_names=["Survey Answered"], **HOUR)
 
 
+async def test_errors_never_repeat_a_write_key(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
+    (first, *_) = await api.sources()
+    text = f"no source has {workspace_lookalike.PRODUCTION_KEY}"
+    workspace_api.problems = [answers(409, {"errors": [{"type": "x", "message": text}]})]
+    with pytest.raises(SegmentApiError, match="no source has") as caught:
+        await api.destinations(first.id)
+    assert workspace_lookalike.PRODUCTION_KEY not in caught.value.message
+
+
 async def test_null_dataset_is_empty(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
     workspace_api.problems = [answers(200, {"data": {"total": 0, "dataset": None}})]
     assert await api.delivery_metric(Step.RECEIVED, "s", **HOUR) == ()
