@@ -82,6 +82,8 @@ def test_replays(filled, home, segment, size):
     for number in range(ROUNDS):
         one.write("wy")
         one.until(lambda number=number: len(segment.events) == 5 + number)
+        # one whose answer is not written down yet cannot be sent again
+        one.until(lambda: all(one.state == "delivered" for one in home.deliveries()))
         one.shows(f"Deliveries ── {5 + number} ")
     one.write(f"/id:1{ENTER}")
     one.shows("/id:1 ── 1 of")
