@@ -71,7 +71,7 @@ class Reconcile(EnvironmentCommand):
     id = "reconcile"
     key = "c"
     label = "counts"
-    title = "Compare with Segment's counts"
+    title = "Reconcile with Segment's counts"
     on_main_screen = True
 
 

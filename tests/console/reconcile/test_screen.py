@@ -292,8 +292,8 @@ async def test_read_only_console_compares_but_does_not_send(console, clock, work
 
 async def test_palette_and_help_have_the_screen_and_its_commands(console, clock, workspace):
     async with console.running(clock=clock, engine=False) as pilot:
-        await console.press("3", "ctrl+p", *"counts")
-        await console.until(lambda: "Environments: Compare with Segment's counts" in console.text())
+        await console.press("3", "ctrl+p", *"reconcile")
+        await console.until(lambda: "Environments: Reconcile with Segment's counts" in console.text())
         await pilot.pause(0.2)
         await console.press("enter")
         await console.until(lambda: on_screen(pilot))
