@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
 from sprig_tui.clock import Clock
@@ -10,7 +10,19 @@ from sprig_tui.errors import SprigTuiError
 from sprig_tui.explain.answers import failed, unknown
 from sprig_tui.explain.asking import Asking
 from sprig_tui.explain.call import Call, admits
-from sprig_tui.explain.hour_counts import AGE_TEXTS, Discards, Window, age_obstacle, hour_of, judge, of_event
+from sprig_tui.explain.hour_counts import (
+    AGE_TEXTS,
+    Counted,
+    Discards,
+    Window,
+    age_obstacle,
+    hour_of,
+    judge,
+    of_event,
+    sure_part,
+    weigh_destination,
+    weigh_source,
+)
 from sprig_tui.explain.model import Answer, Check, Line, Obstacle, Origin
 from sprig_tui.explain.source_lines import NO_CALL_WHY
 from sprig_tui.explain.trigger import matches
@@ -18,6 +30,9 @@ from sprig_tui.segment.destination_rules import Subscription
 from sprig_tui.segment.metrics import Granularity, Step
 from sprig_tui.segment.public_api import PublicApiClient
 from sprig_tui.segment.public_api_models import Destination, Source
+
+CountDelivered = Callable[[int, int], Awaitable[int]]
+"""How many answers of the environment Segment took for the first time from start to end (excluded), ms."""
 
 NOT_ASKED_WHY = "not asked: --send-payload sends the payload to Segment, and asks what each filter does with it"
 _SHOWN_NAMES = 3
@@ -36,6 +51,7 @@ class DestinationLines:
         *,
         taken_at: int,
         send_payload: bool,
+        count_delivered: CountDelivered | None = None,
     ) -> None:
         self._api = api
         self._asking = asking
@@ -45,6 +61,9 @@ class DestinationLines:
         self._taken_at = taken_at
         """When Segment's Tracking API took it, ms; 0 if it did not."""
         self._send_payload = send_payload
+        self._count_delivered = count_delivered
+        self._passed_on: int | None = None
+        """What the source passed on in that hour; None while it is not known."""
 
     async def source_counts(self) -> Line:
         """What became, at the source, of the events of that hour."""
@@ -56,10 +75,15 @@ class DestinationLines:
             received = await self._count(Step.RECEIVED, window)
             failed_on_ingest = await self._count(Step.FAILED_ON_INGEST, window)
             filtered = await self._count(Step.FILTERED_AT_SOURCE, window)
+            self._passed_on = kept = max(0, received.total() - filtered.total())
+            verdict = judge(kept, failed_on_ingest + filtered, window, verb="received")
+            if verdict.answer is Answer.YES and self._count_delivered is not None:
+                verdict = weigh_source(
+                    verdict, kept, await self._count_delivered(*sure_part(window, self._clock.now()))
+                )
         except SprigTuiError as error:
             return failed(check, error, at=self._clock.now(), subject=name)
-        kept = max(0, received.total() - filtered.total())
-        return self._counted(check, name, kept, failed_on_ingest + filtered, window, "received")
+        return self._counted(check, name, verdict)
 
     async def lines(self) -> AsyncIterator[Line]:
         """The lines of each connected destination, one destination after the other."""
@@ -187,7 +211,10 @@ class DestinationLines:
             given_up = await self._count(Step.FAILED_DELIVERY, window, destination.id)
         except SprigTuiError as error:
             return failed(check, error, at=self._clock.now(), subject=name)
-        return self._counted(check, name, delivered.total(), filtered + given_up, window, "delivered")
+        discards = filtered + given_up
+        verdict = judge(delivered.total(), discards, window, verb="delivered")
+        handled = delivered.total() + discards.total()
+        return self._counted(check, name, weigh_destination(verdict, handled, self._passed_on))
 
     async def _count(self, step: Step, window: Window, destination_id: str = "") -> Discards:
         grouping = ("eventName",) if step in (Step.RECEIVED, Step.DELIVERED) else ("eventName", "discardReason")
@@ -218,8 +245,7 @@ class DestinationLines:
         found = obstacle or Obstacle.UNCLEAR
         return self._unknown(check, name, found, texts.get(found, ""))
 
-    def _counted(self, check: Check, name: str, arrived: int, discards: Discards, window: Window, verb: str) -> Line:
-        verdict = judge(arrived, discards, window, verb=verb)
+    def _counted(self, check: Check, name: str, verdict: Counted) -> Line:
         return Line(
             check=check,
             subject=name,

@@ -22,11 +22,12 @@ from sprig_tui.errors import ConfigError
 from sprig_tui.explain.answers import NO_TOKEN_WHY, failed, unknown
 from sprig_tui.explain.asking import Asking
 from sprig_tui.explain.call import Call, read_call
-from sprig_tui.explain.destination_lines import DestinationLines
+from sprig_tui.explain.destination_lines import CountDelivered, DestinationLines
 from sprig_tui.explain.journal_lines import integrations_line, taken_line
 from sprig_tui.explain.model import Answer, Check, Explanation, Line, Obstacle, Origin
 from sprig_tui.explain.profile_line import profile_line
 from sprig_tui.explain.source_lines import SourceLines
+from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import DeliveryDetail
 from sprig_tui.segment.public_api import PublicApiClient
 from sprig_tui.segment.tracking_plan import TrackingPlan
@@ -39,7 +40,7 @@ def _ignore_wait(_: float) -> None:
     """Nobody is told."""
 
 
-async def explain(
+async def explain(  # noqa: PLR0913 - each has a name
     detail: DeliveryDetail,
     settings: Settings,
     paths: Paths,
@@ -49,11 +50,13 @@ async def explain(
     timeout_s: float = 15.0,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     on_wait: Callable[[float], None] = _ignore_wait,
+    journal: Journal | None = None,
 ) -> AsyncIterator[Line]:
     """The lines of a delivery, in order, each as soon as it is known.
 
-    `on_wait` gets the seconds of each wait that an API asks for. The tracking plan that is fetched is stored in the
-    state folder, for the check before sending.
+    `on_wait` gets the seconds of each wait that an API asks for. With a journal the source's counts are held against
+    what was delivered in that hour: it is read once, as `Journal.accepted` does. The tracking plan that is fetched is
+    stored in the state folder, for the check before sending.
     """
     call = read_call(detail.body)
     environment = settings.environments.get(detail.delivery.environment)
@@ -82,13 +85,30 @@ async def explain(
             yield failed(Check.KEY, error, at=now, source=Origin.CONFIG)
         else:
             taken_at = detail.delivery.settled_at if taken.answer is Answer.YES else 0
-            workspace = _Workspace(settings, paths, clock, environment, call, taken_at, send_payload=send_payload)
+            workspace = _Workspace(
+                settings,
+                paths,
+                clock,
+                environment,
+                call,
+                taken_at,
+                send_payload=send_payload,
+                count_delivered=_counter(journal, environment) if journal is not None else None,
+            )
             async with api:
                 async for line in workspace.lines(api):
                     yield line
     yield await profile_line(
         settings.workspace, detail.delivery, call, clock=clock, timeout_s=timeout_s, sleep=sleep, on_wait=on_wait
     )
+
+
+def _counter(journal: Journal, environment: Environment) -> CountDelivered:
+    async def count_delivered(start: int, end: int) -> int:
+        bins = await journal.accepted(environment.name, since=start, until=end, endpoint=environment.base_url)
+        return sum(one.first for one in bins)
+
+    return count_delivered
 
 
 async def collect(detail: DeliveryDetail, lines: AsyncIterator[Line]) -> Explanation:
@@ -109,6 +129,7 @@ class _Workspace:
         taken_at: int,
         *,
         send_payload: bool,
+        count_delivered: CountDelivered | None,
     ) -> None:
         self._settings = settings
         self._paths = paths
@@ -117,6 +138,7 @@ class _Workspace:
         self._call = call
         self._taken_at = taken_at
         self._send_payload = send_payload
+        self._count_delivered = count_delivered
 
     async def lines(self, api: PublicApiClient) -> AsyncIterator[Line]:
         """All lines from the key to the destinations."""
@@ -154,6 +176,7 @@ class _Workspace:
             source,
             taken_at=self._taken_at,
             send_payload=self._send_payload,
+            count_delivered=self._count_delivered,
         )
         yield await destinations.source_counts()
         async for line in destinations.lines():

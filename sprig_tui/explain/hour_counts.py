@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from sprig_tui.explain.model import Answer, Obstacle
 from sprig_tui.formatting import local_time
+from sprig_tui.reconcile.model import Obstacle as CountsObstacle
+from sprig_tui.reconcile.model import obstacle_text
 from sprig_tui.reconcile.reasons import reason_text
 from sprig_tui.segment.metrics import Granularity, MetricRow, Step
 
@@ -56,6 +58,11 @@ def age_obstacle(taken_at: int, now: int) -> Obstacle:
     return Obstacle.TOO_OLD if taken_at < now - MAX_AGE_MS + Granularity.HOUR.width_ms else Obstacle.NONE
 
 
+def sure_part(window: Window, now: int) -> Window:
+    """The part of it in which our deliveries are in its counts: by any clock, and whole."""
+    return Window(window.start + MAX_SKEW_MS, min(window.end, now - HOLD_BACK_MS) - MAX_SKEW_MS)
+
+
 AGE_TEXTS = {
     Obstacle.TOO_YOUNG: "too young: Segment's counts are whole after about 7 minutes; ask again",
     Obstacle.TOO_OLD: "Segment keeps counts for 30 days only",
@@ -95,3 +102,25 @@ def judge(arrived: int, discards: Discards, window: Window, *, verb: str) -> Cou
     evidence = f"{arrived:,} {verb} {hours}, {lost:,} discarded: {reasons}"
     why = "; ".join(part for part in ("counts do not say which", meaning) if part)
     return Counted(Answer.UNKNOWN, evidence, why, Obstacle.UNCLEAR)
+
+
+def weigh_source(counted: Counted, arrived: int, delivered: int) -> Counted:
+    """The same beside what we delivered in the sure part: where the source counted fewer, it is open which."""
+    if counted.answer is not Answer.YES or delivered <= arrived:
+        return counted
+    evidence = f"{counted.evidence}; {delivered:,} were delivered then"
+    why = "some are missing, and counts do not say which: sprig-tui reconcile"
+    return Counted(Answer.UNKNOWN, evidence, why, Obstacle.UNCLEAR)
+
+
+def weigh_destination(counted: Counted, handled: int, passed_on: int | None) -> Counted:
+    """The same beside what the source passed on, None where that is not known.
+
+    `handled` was delivered, filtered or given up. Nothing of it says nothing: Segment does not count all destinations.
+    """
+    if not handled and passed_on != 0:
+        return Counted(Answer.UNKNOWN, counted.evidence, obstacle_text(CountsObstacle.NOT_COUNTED), Obstacle.UNCLEAR)
+    if counted.answer is not Answer.YES or passed_on is None or passed_on <= handled:
+        return counted
+    evidence = f"{counted.evidence}; the source passed on {passed_on:,}"
+    return Counted(Answer.UNKNOWN, evidence, "Segment retries for 4 h, and counts do not say which", Obstacle.UNCLEAR)

@@ -115,6 +115,23 @@ def test_hours_fold_and_the_short_one_stands_alone(
     assert (compared["verdict"], compared["short"], compared["obstacle"]) == ("short", 3, None)
 
 
+@pytest.mark.parametrize(
+    ("received", "said"),
+    [
+        (12, "✓ the source Acme production kept what came in that hour: yes"),
+        (10, "? the source Acme production kept what came in that hour: cannot be known"),
+    ],
+)
+def test_an_explanation_holds_the_counts_against_what_was_delivered(
+    cli: Run, delivered: Run, counts: CountedWorkspace, now: int, received: int, said: str
+) -> None:
+    delivered((5, 12, "production"))
+    counts.happen([Happened(RECEIVED, PRODUCTION, now - 5 * HOUR, received, event="x")])
+    done = cli("explain", "1")
+    assert said in done.out.splitlines()
+    assert ("; 12 were delivered then; some are missing" in done.out) == (received < 12)
+
+
 def test_json_has_the_same_with_times_for_programs(
     cli: Run, delivered: Run, counts: CountedWorkspace, now: int
 ) -> None:

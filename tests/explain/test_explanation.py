@@ -283,6 +283,19 @@ async def test_counts_name_the_reason_but_not_the_answer(ask: Ask, workspace: Ex
     assert refusals(found) == [Check.SOURCE_COUNTS, Check.DESTINATION_COUNTS]
 
 
+async def test_what_the_destination_did_not_count_of_what_the_source_passed_on_is_open(
+    ask: Ask, workspace: ExplainedWorkspace
+) -> None:
+    workspace.counts["successful-delivery"] = [("", 4)]
+    line = line_of(await ask(), Check.DESTINATION_COUNTS)
+    assert (line.answer, line.obstacle) == (Answer.UNKNOWN, Obstacle.UNCLEAR)
+    assert line.evidence.endswith("none discarded; the source passed on 5")
+    workspace.counts["successful-delivery"] = []
+    line = line_of(await ask(), Check.DESTINATION_COUNTS)
+    assert line.answer is Answer.UNKNOWN, "a warehouse has no counts, and neither has a destination in device mode"
+    assert "warehouses" in line.why
+
+
 async def test_counts_are_not_asked_for_what_is_too_young_or_too_old_or_not_delivered(
     ask: Ask, workspace: ExplainedWorkspace
 ) -> None:

@@ -65,27 +65,33 @@ async def _explain(settings: Settings, text: str, *, send_payload: bool, as_json
     from sprig_tui.explain import explanation
     from sprig_tui.explain.model import Explanation
 
+    lines: list[Line] = []
     async with existing_journal_session(settings) as journal:
         detail = await _find(journal, text)
-    if detail is None:
-        return ExitCode.USAGE
-    if not as_json:
-        output.write_lines(_heading_lines(detail.delivery))
-    if send_payload and settings.workspace.token is not None:
-        diagnostics.info(
-            "this payload is sent to Segment's Public API, which runs the filters of each destination on it"
+        if detail is None:
+            return ExitCode.USAGE
+        if not as_json:
+            output.write_lines(_heading_lines(detail.delivery))
+        if send_payload and settings.workspace.token is not None:
+            diagnostics.info(
+                "this payload is sent to Segment's Public API, which runs the filters of each destination on it"
+            )
+        asked = explanation.explain(
+            detail,
+            settings,
+            find_paths(),
+            clock=SystemClock(),
+            send_payload=send_payload,
+            on_wait=print_wait,
+            journal=journal,
         )
-    lines: list[Line] = []
-    asked = explanation.explain(
-        detail, settings, find_paths(), clock=SystemClock(), send_payload=send_payload, on_wait=print_wait
-    )
-    async for line in asked:
-        if as_json:
-            output.write_json(_line_json(line, detail.delivery))
-        else:
-            output.write_lines(_text_lines(line, lines[-1] if lines else None))
-        output.flush()
-        lines.append(line)
+        async for line in asked:
+            if as_json:
+                output.write_json(_line_json(line, detail.delivery))
+            else:
+                output.write_lines(_text_lines(line, lines[-1] if lines else None))
+            output.flush()
+            lines.append(line)
     found = Explanation(delivery=detail.delivery, lines=tuple(lines))
     if not as_json:
         output.write_lines(_summary_lines(found))
