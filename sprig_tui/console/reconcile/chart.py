@@ -77,6 +77,8 @@ class ReconcileChart(LineList, inherit_bindings=False):
         self.reports: Sequence[EnvironmentReport] = ()
         self.selected = 0
         """Index of the selected environment."""
+        self._wanted = ""
+        """The environment to select, also while there is nothing to show."""
         self.now = 0
         self.max_rows = 0
         self._chosen: dict[str, int] = {}
@@ -88,7 +90,8 @@ class ReconcileChart(LineList, inherit_bindings=False):
 
     def show(self, reports: Sequence[EnvironmentReport], now: int, *, environment: str = "") -> None:
         """Show these, with the cursor on an environment; where it is empty, on the one before."""
-        wanted = environment or (self.report.environment if self.report else "")
+        wanted = environment or (self.report.environment if self.report else self._wanted)
+        self._wanted = wanted
         self.reports = reports
         self.now = now
         names = [report.environment for report in reports]

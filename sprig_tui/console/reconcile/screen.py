@@ -134,8 +134,7 @@ class ReconcileScreen(HasCommands, Screen[str]):
         """Show the comparison of the range."""
         report, now = self.report, self._session.clock.now()
         self.chart.show(report.environments if report else (), now, environment=self._environment)
-        if report is not None:
-            self._environment = ""
+        self._environment = ""
         self._fit()
         self._show_texts()
 
@@ -171,7 +170,8 @@ class ReconcileScreen(HasCommands, Screen[str]):
         return self._trouble
 
     def _show_words(self) -> None:
-        width = max(20, self._scroll.scrollable_content_region.width)
+        # a scrollbar takes a cell as soon as the words are longer than their room
+        width = max(20, self._scroll.container_size.width - self._scroll.scrollbar_size_vertical)
         self._words.update(words_content(self._sentences(), width))
 
     def _sentences(self) -> Iterator[Sentence]:

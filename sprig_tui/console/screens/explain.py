@@ -38,7 +38,7 @@ _SIGNS = {Answer.YES: ("✓", "good"), Answer.NO: ("✗", "bad"), Answer.UNKNOWN
 MAX_TEXT_CHARS = 2_000
 _SEND_TEXT = (
     "The payload of this delivery goes to Segment's Public API, which runs the filters of each connected destination on"
-    " it and answers whether one drops it. Nothing is delivered, and nothing is stored there as an event."
+    " it and answers whether one drops it. It is a preview: no event is sent to a destination."
 )
 
 

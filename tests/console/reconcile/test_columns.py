@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sprig_tui.console.reconcile.chart import bar_rows
@@ -32,17 +32,18 @@ _SIGNS = {
 @st.composite
 def histories(draw) -> list[Bucket]:
     found = []
-    for at in range(draw(st.integers(0, 40))):
+    for at in range(draw(st.integers(0, 16))):
         distinct, verdict = draw(st.integers(0, 2_000)), draw(st.sampled_from(Verdict))
         if verdict is Verdict.SHORT:
             distinct += 1
-            found.append(bucket(40 - at, distinct, short=draw(st.integers(1, distinct))))
+            found.append(bucket(16 - at, distinct, short=draw(st.integers(1, distinct))))
         else:
-            found.append(bucket(40 - at, distinct, verdict=verdict, received=draw(st.none() | st.integers(0, 3_000))))
+            found.append(bucket(16 - at, distinct, verdict=verdict, received=draw(st.none() | st.integers(0, 3_000))))
     return found
 
 
-@given(histories(), st.integers(1, 130))
+@settings(max_examples=40)
+@given(histories(), st.integers(1, 60))
 def test_columns_hold_every_bucket_in_order_and_fit_the_width(buckets, width):
     columns = make_columns(buckets, width)
     assert [one for column in columns for one in column.buckets] == buckets
@@ -51,7 +52,8 @@ def test_columns_hold_every_bucket_in_order_and_fit_the_width(buckets, width):
     assert {one for column in columns if column.verdict is Verdict.SHORT for one in column.buckets} >= shorts
 
 
-@given(histories(), st.integers(1, 130), st.integers(1, 8))
+@settings(max_examples=40)
+@given(histories(), st.integers(1, 60), st.integers(1, 8))
 def test_each_verdict_is_seen_by_its_sign_and_none_by_another(buckets, width, rows):
     columns = make_columns(buckets, width)
     peak = max((column.distinct for column in columns), default=0)

@@ -54,18 +54,23 @@ async def test_pane_says_when_and_what_segment_counted(written, clock):
 async def test_screen_shows_the_last_comparison_at_once_and_asks_only_when_it_is_old(written, clock):
     asked = []
 
+    others = [environment(name, buckets=day(short_at=0)) for name in ("development", "keyless")]
+
     async def compare(*_):
         asked.append(1)
-        return report(asked_at=clock.now())
+        return report(environment(), *others, asked_at=clock.now())
 
     written.compare_counts = compare
     written.write(f'{CONFIG}[segment]\npublic_api_token = "sgp_madeUp"\n')
-    others = [environment(name, buckets=day(short_at=0)) for name in ("development", "keyless")]
     save(written.paths, report(environment(), *others, asked_at=NOW - 60_000, requests=77))
     async with written.running(clock=clock, engine=False):
-        await written.press("c")
+        await written.press("1", "down", "c")
         await written.until(lambda: "asked at 14:12 with 77 requests" in written.text())
         assert asked == []
+        assert "● Development" in written.text()
+        await written.press("t", "T")
+        assert "● Development" in written.text(), "an environment stays selected while there is nothing to show of it"
+        asked.clear()
         await written.press("escape")
         clock.advance(600)
         await written.press("c")
