@@ -34,6 +34,8 @@ MAX_RETRY_AFTER_MS = int(MAX_RETRY_AFTER_S * 1000)
 """Longest Retry-After that is honoured."""
 DEDUP_WINDOW_MS = 24 * 3600 * 1000
 """Time for which Segment remembers message ids (documented as about 24 hours)."""
+SAFE_REPEAT_MS = 20 * 3600 * 1000
+"""Age of a delivery up to which its repeat under the same id is taken for harmless: `about` leaves some hours."""
 PARTNER_REQUESTS_PER_SECOND = 50.0
 """Requests, batches included, that Segment asks of partner integrations."""
 

@@ -11,6 +11,7 @@ from sprig_tui.clock import SystemClock
 from sprig_tui.errors import ExitCode
 from sprig_tui.formatting import format_duration
 from sprig_tui.reconcile.model import Shortfall, Verdict, shortfalls
+from sprig_tui.segment.limits import SAFE_REPEAT_MS
 
 if TYPE_CHECKING:
     from sprig_tui.cli.commands.replay_run import ReplaySelection
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from sprig_tui.journal.base import Journal
     from sprig_tui.reconcile.model import Report
 
-MAX_SAFE_AGE_MS = 20 * 3_600_000
-"""Age of a delivery up to which its repeat is harmless: Segment remembers ids for about 24 hours."""
 MAX_LISTED = 10
 """Deliveries listed before the question."""
 
@@ -100,7 +99,7 @@ async def _list_deliveries(journal: Journal, selection: ReplaySelection) -> None
 
 def _agree(settings: Settings, selection: ReplaySelection, age_ms: int, *, yes: bool) -> bool:
     """Whether to replay; what Segment may have forgotten takes --yes."""
-    if age_ms > MAX_SAFE_AGE_MS:
+    if age_ms > SAFE_REPEAT_MS:
         diagnostics.warning(
             f"some were delivered {format_duration(age_ms // 1000)} ago: Segment remembers ids for about a day, so it"
             " may count and forward those that it has a second time",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import date
 
 from sprig_tui.config.paths import Paths
 from sprig_tui.console.environments.status import Level
 from sprig_tui.console.reconcile.words import SIGNS, last_verdict
+from sprig_tui.formatting import local_time
 from sprig_tui.reconcile.last_report import LAST_REPORT_FILE, load_by_environment
 from sprig_tui.reconcile.model import Report, Verdict
 
@@ -28,6 +30,9 @@ class LastComparisons:
         self._paths = paths
         self._stamp = _UNREAD
         self._reports: Mapping[str, Report] = {}
+        self._texts: dict[str, tuple[str, Level]] = {}
+        self._texts_of: date | None = None
+        """The day of `_texts`; they are made once a day, and asked for ten times a second."""
 
     def is_outdated(self) -> bool:
         """Whether the file is another one than what was read."""
@@ -37,18 +42,20 @@ class LastComparisons:
         """Read the file; a missing or damaged one holds no comparison."""
         self._stamp = self._file_stamp()
         self._reports = load_by_environment(self._paths)
-
-    def report_of(self, environment: str) -> Report | None:
-        """The newest comparison that includes an environment."""
-        return self._reports.get(environment)
+        self._texts_of = None
 
     def text_of(self, environment: str, now: int) -> tuple[str, Level]:
         """What it said of an environment, with its sign, and how to show it."""
         report = self._reports.get(environment)
         if report is None:
             return "Segment's counts: not compared", "muted"
-        text, verdict = last_verdict(report, environment, now)
-        return f"{SIGNS[verdict]} {text}", _LEVELS[verdict]
+        today = local_time(now).date()
+        if self._texts_of != today:  # times of other days are dated
+            self._texts, self._texts_of = {}, today
+        if environment not in self._texts:
+            text, verdict = last_verdict(report, environment, now)
+            self._texts[environment] = f"{SIGNS[verdict]} {text}", _LEVELS[verdict]
+        return self._texts[environment]
 
     def _file_stamp(self) -> tuple[int, int]:
         try:

@@ -37,7 +37,7 @@ from sprig_tui.console.widgets.key_bar import KeyBar
 from sprig_tui.console.widgets.panel import Caption
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.reconcile.model import EnvironmentReport, Report, shortfalls
-from sprig_tui.segment.limits import DEDUP_WINDOW_MS
+from sprig_tui.segment.limits import SAFE_REPEAT_MS
 from sprig_tui.segment.metrics import Granularity
 from sprig_tui.text import one_line, printable
 
@@ -343,9 +343,9 @@ def replay_about(report: EnvironmentReport, now: int) -> str:
     spans += f" and {len(short) - 3} more" if len(short) > 3 else ""
     number = sum(one.short for one in short)
     lines = [f"Segment has not counted {number:,} of them; which ones is not known, so all of {spans} are sent again"]
-    if any(one.start < now - DEDUP_WINDOW_MS for one in short):
+    if any(one.start < now - SAFE_REPEAT_MS for one in short):
         lines.append(
-            "some were delivered more than 24 hours ago: Segment may have forgotten their ids, and would then count"
+            "some were delivered about a day ago or before: Segment may have forgotten their ids, and would then count"
             " what it has twice"
         )
     return "\n".join(lines)
@@ -357,7 +357,7 @@ def words_content(sentences: Iterable[Sentence], width: int) -> Content:
     for sentence in sentences:
         style = _STYLES.get(sentence.style, "")
         indent = " " * sentence.indent
-        for line in textwrap.wrap(sentence.text, max(16, width - sentence.indent)) or [""]:
+        for line in textwrap.wrap(printable(sentence.text), max(16, width - sentence.indent)) or [""]:
             text = f"{indent}{line}"
             pieces += [(text, style) if style else text, "\n"]
             indent = " " * (sentence.indent + 2)

@@ -235,7 +235,7 @@ def destination_sentences(destination: Destination) -> Iterator[Sentence]:
     if destination.verdict is not Verdict.CANNOT_ASK:
         short = {
             Verdict.SHORT: ": less than its source received; Segment retries for up to 4 hours",
-            Verdict.MORE: ": more than we sent",
+            Verdict.MORE: ": more than its source passed on",
             Verdict.TOO_YOUNG: ": too young to say",
         }.get(destination.verdict, "")
         yield Sentence(f"{sign} {title}: {numbers or 'no count'}{short}", VERDICT_STYLES[destination.verdict], 2)
