@@ -49,7 +49,8 @@ class SinkProtocol(asyncio.Protocol):
 
     async def send(self, data: bytes) -> None:
         """Write, and wait while the client is slow to read; raises ConnectionResetError if it has disconnected."""
-        if self._lost:
+        # closing: a write failed, and `connection_lost` follows once the event loop runs again
+        if self._lost or self._transport.is_closing():
             raise ConnectionResetError
         self._transport.write(data)
         await self._writable.wait()

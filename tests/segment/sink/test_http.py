@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.segment.sink import Sink, Timeouts, serve
+from sprig_tui.segment.sink.connection import SinkProtocol
 
 Talk = Callable[..., Awaitable[bytes]]
 BODY = json.dumps({"batch": [{"type": "track", "userId": "a", "event": "e"}], "writeKey": "k" * 32}).encode()
@@ -202,3 +203,16 @@ async def test_garbage_does_not_affect_the_next_client(talk: Talk, garbage: byte
         await reader.read()
         writer.close()
         assert (await talk(sink.port, request(), expect=1)).endswith(OK)
+
+
+async def test_send_fails_at_once_after_the_connection_broke() -> None:
+    """A long reply must not go on in one breath: asyncio reports the end only when the event loop runs again."""
+    opened: asyncio.Queue[SinkProtocol] = asyncio.Queue()
+    server = await asyncio.get_running_loop().create_server(lambda: SinkProtocol(opened.put_nowait), "127.0.0.1", 0)
+    async with server:
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        protocol = await opened.get()
+        protocol.abort()
+        with pytest.raises(ConnectionResetError):
+            await protocol.send(b"x")
+        writer.close()
