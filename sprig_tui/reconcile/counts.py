@@ -1,4 +1,4 @@
-"""Counts of one source: a step of the Delivery Overview over several windows, our event's name only.
+"""Counts of one source: a step of the Delivery Overview over several windows, our event's names only.
 
 Counts are grouped by the event's name and picked here: the SDKs do not agree on how a filter is written.
 """
@@ -6,7 +6,7 @@ Counts are grouped by the event's name and picked here: the SDKs do not agree on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from sprig_tui.reconcile.model import DiscardCount, Obstacle
@@ -57,13 +57,13 @@ class SourceCounts:
         api: PublicApiClient,
         queries: Queries,
         source_id: str,
-        event: str,
+        events: Collection[str],
         now: Callable[[], int],
     ) -> None:
         self._api = api
         self._queries = queries
         self._source_id = source_id
-        self._event = event
+        self._events = events
         self._now = now
 
     async def step(self, step: Step, windows: Sequence[Window], what: str, destination_id: str = "") -> StepCounts:
@@ -83,7 +83,7 @@ class SourceCounts:
         found: Counter[str] = Counter()
         answers = await gather(self._rows(counts.step, window, what, destination_id, group_by) for window, _ in wanted)
         for (_, total), rows in zip(wanted, answers, strict=True):
-            own = [] if isinstance(rows, Refusal) else [row for row in rows if row.event_name == self._event]
+            own = [] if isinstance(rows, Refusal) else [row for row in rows if row.event_name in self._events]
             for row in own:
                 found[row.discard_reason] += row.total
             if (rest := total - sum(row.total for row in own)) > 0:
@@ -114,7 +114,7 @@ class SourceCounts:
     def _own_points(self, rows: tuple[MetricRow, ...] | Refusal) -> tuple[MetricPoint, ...] | Refusal:
         if isinstance(rows, Refusal):
             return rows
-        return tuple(point for row in rows if row.event_name == self._event for point in row.points)
+        return tuple(point for row in rows if row.event_name in self._events for point in row.points)
 
 
 def discard_counts(step: Step, reasons: Counter[str]) -> tuple[DiscardCount, ...]:

@@ -5,7 +5,8 @@
 
 Queries: the workspace's sources (a page each 1,000), the event's volume by source (one), and for each environment three
 steps of its source, its destinations (one), and three steps of each that is enabled. A step takes one query a window,
-and one more where it counted anything that has a reason.
+and one more where it counted anything that has a reason. All these once more, if it is short and answers were sent
+under another event name than that of the config.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sprig_tui.journal.base import Journal
 from sprig_tui.reconcile.compare import compare
 from sprig_tui.reconcile.counts import SourceCounts, StepCounts, discard_counts
 from sprig_tui.reconcile.destinations import ask_destination, passed_on
+from sprig_tui.reconcile.event_names import delivered_event_names
 from sprig_tui.reconcile.model import (
     Bucket,
     Destination,
@@ -170,7 +172,25 @@ class _Reconciliation:
         if isinstance(source, Refusal):
             return self._not_asked(known, bins, source)
         known = structs.replace(known, source_id=source.id, source_name=source.name, source_enabled=source.enabled)
-        counts = SourceCounts(self._api, self._queries, source.id, self._event, self._clock.now)
+        found = await self._compare_with(known, source, bins, frozenset({self._event}))
+        if found.verdict is Verdict.SHORT and self._journal is not None:
+            # what was sent under another name is counted under it
+            names = await delivered_event_names(
+                self._journal,
+                name,
+                shortfalls(found.buckets),
+                endpoint=self._settings.environments[name].base_url,
+            )
+            if names - {self._event}:
+                return await self._compare_with(known, source, bins, names | {self._event})
+        return found
+
+    async def _compare_with(
+        self, known: EnvironmentReport, source: Source, bins: tuple[AcceptedBin, ...], events: frozenset[str]
+    ) -> EnvironmentReport:
+        """The comparison with the counts of these event names."""
+        name = known.environment
+        counts = SourceCounts(self._api, self._queries, source.id, events, self._clock.now)
         steps = await gather(counts.step(step, self._windows, name) for step in _SOURCE_STEPS)
         discards: list[DiscardCount] = []
         for step in steps[1:]:

@@ -251,6 +251,18 @@ async def test_part_of_the_time_that_is_refused_leaves_the_rest_compared(
     assert not report.complete
 
 
+async def test_what_was_sent_under_another_event_name_is_not_missing(
+    compare_with_segment: Compare, counts: CountedWorkspace, send: Compare, ago: Compare
+) -> None:
+    await send(ago(5), 12)  # the event of these bodies is `x`
+    counts.happen([Happened(RECEIVED, PRODUCTION, ago(5), 9, event="x")])
+    production = of(await compare_with_segment(environments=["production"]), "production")
+    assert (production.verdict, production.short) == (Verdict.SHORT, 3)
+    counts.happen([Happened(RECEIVED, PRODUCTION, ago(5), 3, event="x")])
+    production = of(await compare_with_segment(environments=["production"]), "production")
+    assert production.verdict is Verdict.AGREES
+
+
 async def test_destinations_that_cannot_be_listed_are_said(
     compare_with_segment: Compare, counts: CountedWorkspace, ago: Compare
 ) -> None:
