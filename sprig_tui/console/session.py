@@ -49,7 +49,9 @@ CompareCounts: TypeAlias = "Callable[[Settings, Journal, CountsRange, Callable[[
 """Of all environments of the settings; the last argument is called with the progress as text."""
 
 
-ExplainDelivery: TypeAlias = "Callable[[Settings, DeliveryDetail, bool, Callable[[str], None]], AsyncGenerator[Line]]"
+ExplainDelivery: TypeAlias = (
+    "Callable[[Settings, Journal | None, DeliveryDetail, bool, Callable[[str], None]], AsyncGenerator[Line]]"
+)
 """The lines as they come; whether the payload may be sent to Segment; the last argument is called while it waits."""
 
 

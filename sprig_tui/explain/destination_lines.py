@@ -34,7 +34,9 @@ from sprig_tui.segment.public_api_models import Destination, Source
 CountDelivered = Callable[[int, int], Awaitable[int]]
 """How many answers of the environment Segment took for the first time from start to end (excluded), ms."""
 
-NOT_ASKED_WHY = "not asked: --send-payload sends the payload to Segment, and asks what each filter does with it"
+NOT_ASKED_WHY = (
+    "not asked, because Segment would have to get the payload for it: --send-payload, or `check filters` in the console"
+)
 _SHOWN_NAMES = 3
 
 

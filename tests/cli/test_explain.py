@@ -93,7 +93,7 @@ def test_the_payload_leaves_only_on_request(cli: Run, delivered: Path, workspace
     workspace.drops = {"all"}
     done = cli("explain", "1")
     assert done.code == 0
-    assert "not asked: --send-payload sends the payload to Segment" in done.out
+    assert "not asked, because Segment would have to get the payload" in done.out
     assert workspace.previewed == []
     done = cli("explain", "1", "--send-payload")
     assert done.code == 1

@@ -9,7 +9,7 @@ import pytest
 from sprig_tui.console.screens.explain import ExplainScreen
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.explain.model import Answer, Check, Line, Obstacle, Origin
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.base import ClaimRequest, Journal
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 
@@ -52,8 +52,10 @@ class Segment:
         self.go_on.set()
         self.closed = 0
         self.error: SprigTuiError | None = None
+        self.journal: Journal | None = None
 
-    async def explain(self, _settings, detail, send_payload, on_wait):
+    async def explain(self, _settings, journal, detail, send_payload, on_wait):
+        self.journal = journal
         self.asked.append((detail.delivery.id, send_payload))
         try:
             for number, line in enumerate(FINDINGS):
@@ -98,6 +100,7 @@ async def test_each_line_has_its_answer_and_where_it_is_from(console, clock, seg
         await open_from_payload(console, pilot)
         await console.until(lambda: "user's profile" in console.text() or pilot.app.screen.lines.count > 15)
         assert segment.asked == [(1, False)]
+        assert segment.journal is pilot.app.session.journal, "counts are held against it"
         await snapshot(pilot, "explain")
 
 

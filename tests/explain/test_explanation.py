@@ -226,7 +226,7 @@ async def test_cause_7_destination_filter(ask: Ask, workspace: ExplainedWorkspac
     workspace.drops = {"all", 'contains(event, "Survey")'}
     line = line_of(await ask(), Check.FILTERS)
     assert (line.answer, line.obstacle) == (Answer.UNKNOWN, Obstacle.NOT_ASKED)
-    assert line.why.startswith("it has 1 filter; not asked: --send-payload sends the payload to Segment")
+    assert line.why.startswith("it has 1 filter; not asked, because Segment would have to get the payload")
     assert workspace.previewed == []
     found = await ask(send_payload=True)
     assert refusals(found) == [Check.FILTERS]

@@ -149,7 +149,12 @@ async def _compare_counts(
 
 
 async def _explain(
-    paths: Paths, settings: Settings, detail: DeliveryDetail, send_payload: bool, on_wait: Callable[[str], None]
+    paths: Paths,
+    settings: Settings,
+    journal: Journal | None,
+    detail: DeliveryDetail,
+    send_payload: bool,
+    on_wait: Callable[[str], None],
 ) -> AsyncGenerator[Line, None]:
     from sprig_tui.clock import SystemClock
     from sprig_tui.explain import explanation
@@ -161,6 +166,7 @@ async def _explain(
         clock=SystemClock(),
         send_payload=send_payload,
         on_wait=lambda seconds: on_wait(_wait_text(seconds)),
+        journal=journal,
     )
     async for line in lines:
         yield line

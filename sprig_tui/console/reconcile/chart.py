@@ -165,10 +165,12 @@ class ReconcileChart(LineList, inherit_bindings=False):
 
     @property
     def column_index(self) -> int:
-        """Index of the chosen column: the one that holds the time that was chosen, the newest at first."""
+        """Index of the chosen column: the one that holds the time that was chosen, at first the newest short one."""
         report, columns = self.report, self.columns
         time = self._chosen.get(report.environment, -1) if report else -1
-        return next((at for at, one in enumerate(columns) if one.start <= time < one.end), len(columns) - 1)
+        short = (at for at, one in reversed([*enumerate(columns)]) if one.verdict is Verdict.SHORT)
+        first = next(short, len(columns) - 1)
+        return next((at for at, one in enumerate(columns) if one.start <= time < one.end), first)
 
     @property
     def column(self) -> Column | None:

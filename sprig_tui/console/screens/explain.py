@@ -154,7 +154,7 @@ class ExplainScreen(HasCommands, Screen[None]):
             if journal is not None:
                 # as it is by now; one that was pruned meanwhile is explained as it was
                 self._detail = await journal.get(self._detail.delivery.id) or self._detail
-            found = explain(session.settings, self._detail, send_payload, self._show_notice)
+            found = explain(session.settings, journal, self._detail, send_payload, self._show_notice)
             async with aclosing(found) as findings:
                 async for finding in findings:
                     self.lines.add(finding)

@@ -130,7 +130,9 @@ async def test_screen_shows_every_verdict_and_hostile_names_as_text(console, clo
 async def test_walk_from_the_picture_to_the_deliveries(console, clock, workspace, delivered):
     async with console.running(clock=clock, engine=False) as pilot:
         await console.press("c")
-        await console.until(lambda: "┊ 14:00 to 15:00: too young to say" in console.text())
+        await console.until(lambda: "! 11:00 to 12:00: short by 3" in console.text())
+        await console.press("G")
+        assert "┊ 14:00 to 15:00: too young to say" in console.text()
         assert len(workspace.asked) == 1
         assert workspace.asked[0].until - workspace.asked[0].since == 24 * HOUR_MS
         await console.press("j", "h")
@@ -307,6 +309,7 @@ async def test_click_chooses_and_opens_a_time(console, clock, workspace):
     async with console.running(clock=clock, engine=False) as pilot:
         await console.press("c")
         await console.until(lambda: "short by 3" in console.text())
+        await console.press("G")
         y, row = next((y, row) for y, row in enumerate(console.text().splitlines()) if "!!!" in row)
         at = (row.index("!!!"), y)
         await pilot.click(offset=at)
