@@ -109,6 +109,10 @@ class ReconcileChart(LineList, inherit_bindings=False):
         self.invalidate()
         self._cursor_to_selected()
 
+    def on_resize(self) -> None:
+        """Keep the selected environment and its bars in view."""
+        self.lay_out()
+
     def _chart_lines(self, width: int) -> list[ChartLine]:
         room = self.max_rows - 1
         selected_rows, other_rows = bar_rows(len(self.reports), room)

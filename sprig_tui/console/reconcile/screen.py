@@ -356,11 +356,10 @@ def words_content(sentences: Iterable[Sentence], width: int) -> Content:
     pieces: list[str | tuple[str, str]] = []
     for sentence in sentences:
         style = _STYLES.get(sentence.style, "")
-        indent = " " * sentence.indent
-        for line in textwrap.wrap(printable(sentence.text), max(16, width - sentence.indent)) or [""]:
-            text = f"{indent}{line}"
-            pieces += [(text, style) if style else text, "\n"]
-            indent = " " * (sentence.indent + 2)
+        first, others = " " * sentence.indent, " " * (sentence.indent + 2)
+        text = printable(sentence.text)
+        for line in textwrap.wrap(text, width, initial_indent=first, subsequent_indent=others) or [""]:
+            pieces += [(line, style) if style else line, "\n"]
     return Content.assemble(*pieces)
 
 

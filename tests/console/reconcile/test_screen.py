@@ -305,6 +305,18 @@ async def test_palette_and_help_have_the_screen_and_its_commands(console, clock,
         await console.until(lambda: "Reconcile: Send the short ones again" in console.text())
 
 
+async def test_selected_one_of_many_environments_is_in_view_with_its_bars(console, clock, workspace):
+    workspace.answer = report(*[environment(f"env-{at}", buckets=day(short_at=at % 5)) for at in range(30)])
+    async with console.running(clock=clock, engine=False, size=(80, 24)) as pilot:
+        await console.press("c")
+        await console.until(lambda: "● Env-0" in console.text())
+        await pilot.app.screen.chart.run_action("cursor(29)")
+        await pilot.resize_terminal(60, 15)
+        await console.until(lambda: "● Env-29" in console.text() and "▲" in console.text())
+        longest = max(len(row) for row in console.text().splitlines())
+        assert longest <= 60
+
+
 async def test_click_chooses_and_opens_a_time(console, clock, workspace):
     async with console.running(clock=clock, engine=False) as pilot:
         await console.press("c")
