@@ -25,6 +25,8 @@ WALKED = {
     "ProgressScreen": "S; test_bursts types on behind it",
     "Prompt": "n, :, e of Deliveries",
     "SendTestEventScreen": "test_program",
+    "ReconcileScreen": "test_reconcile",
+    "ExplainScreen": "test_reconcile",
     "WorkersScreen": "L",
     "SourceForm": "tests/console/environments/test_sources.py: it needs a workspace",
 }
