@@ -48,6 +48,13 @@ class WorkspaceLookup(NamedTuple):
     """Sources that got our event in the last 24 hours, and to which no key of ours belongs."""
     volume_problem: str = ""
     """Why it is not known which sources got our event."""
+    hidden: int = 0
+    """Sources whose Write Keys the token may not see."""
+
+    @property
+    def hidden_text(self) -> str:
+        """How much the token may not see; empty where it sees the keys of all sources."""
+        return f"the token sees no key of {self.hidden:,} of the {self.sources:,} sources" if self.hidden else ""
 
 
 def print_wait(seconds: float) -> None:
@@ -110,7 +117,8 @@ async def look_up_keys(
             found.append(KeyLookup(environment.name, source, await api.destinations(source.id), doubts, events))
     strangers = tuple(stray for stray in strays if not stray.environment) if visible else ()
     problem = volumes if isinstance(volumes, str) else ""
-    return WorkspaceLookup(workspace, len(sources), visible, tuple(found), strangers, problem)
+    hidden = sum(not source.write_keys for source in sources)
+    return WorkspaceLookup(workspace, len(sources), visible, tuple(found), strangers, problem, hidden)
 
 
 async def _ask_volumes(settings: Settings, api: PublicApiClient) -> tuple[VolumeRow, ...] | str:

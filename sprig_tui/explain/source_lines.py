@@ -82,6 +82,14 @@ class SourceLines:
             yield unknown(Check.KEY, Obstacle.PERMISSION, why, source=Origin.PUBLIC_API, at=now)
             return
         self.source = source_of_key(key.reveal(), sources)
+        hidden = sum(not source.write_keys for source in sources)
+        if self.source is None and hidden:
+            why = (
+                f"none of the keys that the token sees; it sees none of {hidden:,} of the {len(sources):,} sources: "
+                "give it the role of a source admin or workspace owner"
+            )
+            yield unknown(Check.KEY, Obstacle.PERMISSION, why, source=Origin.PUBLIC_API, at=now)
+            return
         if self.source is None:
             yield Line(
                 check=Check.KEY,

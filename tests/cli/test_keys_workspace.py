@@ -251,6 +251,15 @@ def test_check_names_source_and_destinations_of_a_key(cli: Run, keyed: Path) -> 
     assert workspace_lookalike.PRODUCTION_KEY not in rows.out
 
 
+def test_key_may_be_one_that_the_token_does_not_see(cli: Run, keyed: Path, workspace: WorkspaceLookalike) -> None:
+    keyed.write_text(keyed.read_text().replace(workspace_lookalike.PRODUCTION_KEY, STRANGE))
+    workspace.sources[0]["writeKeys"] = []
+    done = cli("keys", "check")
+    assert done.code == 0
+    assert "its source is not known: the token sees no key of 1 of the 3 sources" in done.out
+    assert "the source of its key is not known" in cli("doctor").out
+
+
 def test_check_finds_what_a_200_hides(cli: Run, keyed: Path, workspace: WorkspaceLookalike) -> None:
     keyed.write_text(
         keyed.read_text()

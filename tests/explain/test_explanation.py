@@ -107,6 +107,13 @@ async def test_cause_1_key_of_no_source(ask: Ask, workspace: ExplainedWorkspace)
     assert line_of(found, Check.USER).answer is Answer.YES
 
 
+async def test_a_key_may_be_one_that_the_token_does_not_see(ask: Ask, workspace: ExplainedWorkspace) -> None:
+    workspace.source["writeKeys"] = []
+    workspace.other_sources = [{**workspace.source, "id": "b", "writeKeys": ["k2bbbbbbCCCCdddd2222EEEEffff2Sky"]}]
+    line = line_of(await ask(), Check.KEY)
+    assert (line.answer, line.obstacle) == (Answer.UNKNOWN, Obstacle.PERMISSION)
+
+
 async def test_cause_1_key_of_another_source(ask: Ask, workspace: ExplainedWorkspace) -> None:
     workspace.source["name"] = "Acme dev"
     workspace.source["slug"] = "acme-dev"

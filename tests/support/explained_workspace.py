@@ -72,6 +72,7 @@ class ExplainedWorkspace:
         """Rows of a step: discard reason and count."""
         self.profile_events: list[dict[str, Any]] = []
         self.failures: dict[str, int] = {}
+        self.other_sources: list[dict[str, Any]] = []
         """Status by the last word of a path."""
         self.asked: list[str] = []
         """`GET /path` without the query."""
@@ -149,7 +150,7 @@ class ExplainedWorkspace:
             return {"dataset": [self._row(*row, query) for row in self.counts.get(path[1], [])]}
         found = {
             ("",): {"workspace": {"id": "w1", "name": "Acme"}},
-            ("sources",): {"sources": [self.source]},
+            ("sources",): {"sources": [self.source, *self.other_sources]},
             ("sources", "src1"): {"source": self.source, "trackingPlanId": self.plan_id},
             ("sources", "src1", "settings"): {"settings": self.settings},
             ("sources", "src1", "connected-destinations"): {"destinations": self.destinations},

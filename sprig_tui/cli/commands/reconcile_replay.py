@@ -42,7 +42,7 @@ async def replay_shortfalls(
     for short in found:
         diagnostics.info(_short_text(short))
     if not ids:
-        diagnostics.info("nothing was replayed" if found else "nothing is short: nothing was replayed")
+        diagnostics.info("nothing was replayed" if found else "no shortage was found: nothing was replayed")
         return None
     diagnostics.info("Segment counts and does not list: all go again, and it drops those that it has")
     selection = await select_listed(journal, ids, options.environments(settings))
@@ -108,6 +108,9 @@ def _agree(settings: Settings, selection: ReplaySelection, age_ms: int, *, yes: 
         return yes
     if yes:
         return True
+    if not prompts.is_interactive():
+        diagnostics.failure("nothing was replayed: there is no terminal to confirm it at", "add --yes")
+        return False
     from sprig_tui.cli.commands.replay import confirm_replay
 
     return confirm_replay(settings, selection, as_new=False)

@@ -77,7 +77,8 @@ def _environment_lines(found: EnvironmentReport, replay_command: str) -> Iterato
         yield from _wrapped(one_line(found.detail, limit=300), "dim")
     sends = sum(bucket.sends for bucket in found.buckets)
     if found.obstacle is Obstacle.NOT_IN_WORKSPACE and sends:
-        text = f"{sends:,} were answered 200 with it: they went to another workspace, or nowhere"
+        elsewhere = "a source whose key is not seen, another workspace" if found.detail else "another workspace"
+        text = f"{sends:,} were answered 200 with it: they went to {elsewhere}, or nowhere"
         yield from _wrapped(f"{text}: sprig-tui keys set {found.environment}", "bad")
     if sends or any(bucket.received for bucket in found.buckets):
         yield from _table_lines(fold(found.buckets))

@@ -41,6 +41,9 @@ def add_lookups(settings: Settings, environments: list[Environment], rows: list[
     for standing in found.keys:
         row = by_name[standing.environment]
         row["segment_source"] = source_json(standing, found.workspace)
+        if standing.source is None and found.hidden_text:
+            row["said"] = [f"its source is not known: {found.hidden_text}"]
+            continue
         if standing.source is None:
             row["faults"].append(f"it belongs to no source of the workspace {found.workspace}")
             continue
@@ -76,6 +79,10 @@ async def workspace_checks(settings: Settings, timeout_s: float) -> list[CheckRe
 def _source_checks(lookup: WorkspaceLookup, event: str) -> list[CheckResult]:
     checks: list[CheckResult] = []
     for name, source, destinations, doubts, events in lookup.keys:
+        if source is None and lookup.hidden_text:
+            message = f"{name}: the source of its key is not known: {lookup.hidden_text}"
+            checks.append(CheckResult("source", "warning", message, ROLE_HINT))
+            continue
         if source is None:
             message = f"{name}: its key belongs to no source of the workspace {lookup.workspace}"
             hint = f"Segment answers 200 anyway, and drops it: sprig-tui keys set {name}"
