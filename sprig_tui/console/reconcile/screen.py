@@ -185,7 +185,7 @@ class ReconcileScreen(HasCommands, Screen[str]):
             yield Sentence("")
             yield from environment_sentences(selected)
         yield Sentence("")
-        yield from report_sentences(report, now)
+        yield from report_sentences(report)
 
     def _key_of_replay(self) -> str:
         return str(self.app.shown_key(ReplayShort))  # type: ignore[attr-defined] # the console's app

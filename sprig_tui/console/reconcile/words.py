@@ -166,7 +166,7 @@ def column_sentences(column: Column, now: int, *, replay_key: str = "R") -> Iter
         case Verdict.MORE:
             yield Sentence("others use the event's name too, so a missing one could hide behind the surplus", NOTE)
         case Verdict.TOO_YOUNG:
-            yield Sentence("Segment counts late: about five minutes after its end this can be compared", NOTE)
+            yield Sentence("Segment counts late: about seven minutes after its end this can be compared", NOTE)
         case Verdict.CANNOT_ASK:
             obstacles = dict.fromkeys(one.obstacle for one in column.buckets if one.verdict is Verdict.CANNOT_ASK)
             for obstacle in obstacles:
@@ -216,10 +216,14 @@ def destination_sentences(destination: Destination) -> Iterator[Sentence]:
     title = kind if kind.startswith(name) else f"{name} ({kind})" if kind else name
     if destination.enabled is False and destination.obstacle is not Obstacle.DISABLED:
         title += ", disabled"
-    sign = SIGNS[destination.verdict]
+    sign, style = SIGNS[destination.verdict], VERDICT_STYLES[destination.verdict]
+    if (
+        destination.failed and destination.verdict is not Verdict.CANNOT_ASK
+    ):  # nothing of it is open, and yet it did not get there
+        sign, style = SIGNS[Verdict.SHORT], "warning"
     if destination.verdict is Verdict.CANNOT_ASK:
         text = f"{sign} {title}: not compared: {obstacle_sentence(destination.obstacle)}"
-        yield Sentence(text, VERDICT_STYLES[destination.verdict], 2)
+        yield Sentence(text, style, 2)
     counts = [
         f"{number:,} {what}"
         for number, what in (
@@ -238,7 +242,7 @@ def destination_sentences(destination: Destination) -> Iterator[Sentence]:
             Verdict.MORE: ": more than its source passed on",
             Verdict.TOO_YOUNG: ": too young to say",
         }.get(destination.verdict, "")
-        yield Sentence(f"{sign} {title}: {numbers or 'no count'}{short}", VERDICT_STYLES[destination.verdict], 2)
+        yield Sentence(f"{sign} {title}: {numbers or 'no count'}{short}", style, 2)
     elif numbers:
         yield Sentence(numbers, BODY, 4)
     yield from _discard_sentences(destination.discards, indent=4)
@@ -249,10 +253,10 @@ def _discard_sentences(discards: Sequence[DiscardCount], indent: int = 2) -> Ite
         reason = one_line(one.reason, limit=MAX_NAME_CHARS) or "no reason given"
         why = reason_text(one.step, one.reason)
         text = f"{one.count:,} {_STEP_TEXTS[one.step]}: {reason}"
-        yield Sentence(f"{text}. {why}" if why else text, BODY, indent)
+        yield Sentence(f"{text}; {why}" if why else text, BODY, indent)
 
 
-def report_sentences(report: Report, now: int) -> Iterator[Sentence]:
+def report_sentences(report: Report) -> Iterator[Sentence]:
     """Sources that surprise, what was left out, and what the counts cannot say."""
     event = one_line(report.event, limit=MAX_NAME_CHARS)
     for stray in report.strays:
@@ -263,8 +267,8 @@ def report_sentences(report: Report, now: int) -> Iterator[Sentence]:
     if not report.complete:
         yield Sentence("this comparison is not whole: it was stopped, or Segment gave only a part", "warning")
     yield Sentence(
-        f"{asked_text(report, now)}, about the event {event!r}. Segment counts by name and time, never by message id:"
-        " which answer is missing cannot be known. Others may send the same name.",
+        f"Segment counts {event!r} by time, never by message id: which answer is missing cannot be known. Others may"
+        " send the same event.",
         NOTE,
     )
 
