@@ -34,7 +34,7 @@ def retry_after(headers: Mapping[str, str], *, now_ms: int) -> float | None:
     either side does not change the wait.
     """
     now_s = now_ms / 1000
-    wait = _parse_retry_after(headers.get("retry-after", ""), _parse_http_date(headers.get("date", "")) or now_s)
+    wait = _parse_retry_after(headers.get("retry-after", ""), parse_http_date(headers.get("date", "")) or now_s)
     if wait is None:
         wait = _parse_rate_limit_reset(headers.get("x-ratelimit-reset", ""), now_s)
     return None if wait is None else min(wait, MAX_RETRY_AFTER_S)
@@ -45,7 +45,7 @@ def _parse_retry_after(text: str, base_s: float) -> float | None:
     named = [wait for wait in seconds if wait is not None]
     if len(named) == len(seconds):
         return max(named) or None
-    moment = _parse_http_date(text)
+    moment = parse_http_date(text)
     return moment - base_s if moment is not None and moment > base_s else None
 
 
@@ -54,7 +54,7 @@ def _parse_seconds(text: str) -> float | None:
     return float(text) if _SECONDS.fullmatch(text := text.strip()) else None
 
 
-def _parse_http_date(text: str) -> float | None:
+def parse_http_date(text: str) -> float | None:
     """An HTTP-date (IMF-fixdate, RFC 850 or asctime) as Unix seconds."""
     if not _DATE.match(text := text.strip()):
         return None

@@ -28,7 +28,7 @@ from sprig_tui.errors import SegmentApiError, SegmentApiUnreachableError
 from sprig_tui.http import MAX_RETRY_AFTER_S
 from sprig_tui.http.client import host_of, make_client, read_body
 from sprig_tui.http.errors import describe_error
-from sprig_tui.http.retry_after import retry_after
+from sprig_tui.http.retry_after import parse_http_date, retry_after
 from sprig_tui.segment.public_api_json import ErrorText, parse_errors, to_number
 from sprig_tui.text import excerpt, redact
 
@@ -115,6 +115,8 @@ class ApiTransport:
         self.host = host_of(self._url, address.noun, address.hint)
         self.requests = 0
         """Requests that were sent so far, repeated attempts included."""
+        self.clock_ahead_s: float | None = None
+        """This clock minus the server's, by the Date of the last response, which is exact to a second; None without."""
         self._http = make_client(self._url, headers=headers, timeout=timeout)
 
     async def close(self) -> None:
@@ -132,6 +134,7 @@ class ApiTransport:
             await self._wait_for_points()
             response = await self._exchange(request)
             self._note_points(response.headers)
+            self._note_date(response.headers)
             if response.status == 200:
                 return response.body
             if response.status == 429:
@@ -194,6 +197,11 @@ class ApiTransport:
         seconds = self._seconds_to_reset(headers)
         if seconds:
             self._points_wait_until_ms = self._clock.now() + 1000 * min(seconds, MAX_RETRY_AFTER_S)
+
+    def _note_date(self, headers: Mapping[str, str]) -> None:
+        date = parse_http_date(headers.get("date", ""))
+        if date is not None:
+            self.clock_ahead_s = self._clock.now() / 1000 - date
 
     async def _wait_for_rate_limit(self, request: Request, response: _Response, *, is_last: bool) -> None:
         self._points_wait_until_ms = 0.0

@@ -130,6 +130,11 @@ class PublicApiClient:
         """Requests that were sent so far, repeated attempts included."""
         return self._transport.requests
 
+    @property
+    def clock_ahead_s(self) -> float | None:
+        """This machine's clock minus Segment's, in seconds; None if no response told its time."""
+        return self._transport.clock_ahead_s
+
     async def workspace(self) -> str:
         """The name of the workspace that the token belongs to."""
         return await self._get("/", "/", parse_workspace)

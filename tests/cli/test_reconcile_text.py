@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sprig_tui.cli.commands.reconcile import Scope
+from sprig_tui.cli.commands.reconcile import Scope, clock_problem
 from sprig_tui.cli.commands.reconcile_text import fold, report_lines, row_text, time_range
 from sprig_tui.reconcile.model import Bucket, Destination, EnvironmentReport, Obstacle, Report, Verdict
 from sprig_tui.segment.metrics import Granularity
@@ -118,3 +118,12 @@ def test_destinations_of_a_long_range_say_in_what_they_are_counted(granularity: 
     assert f"  destinations, by whole {units} (UTC):" in lines
     assert len(lines) < 15
     assert lines[-1] == "asked Segment's Public API with 1 request"
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "said"),
+    [(None, ""), (0.4, ""), (-119.0, ""), (3600.0, "is 1 h ahead of Segment's"), (-7200.0, "is 2 h behind Segment's")],
+)
+def test_clock_that_differs_by_more_than_a_comparison_allows_for_is_said(ahead_s: float | None, said: str) -> None:
+    assert said in clock_problem(ahead_s)
+    assert bool(clock_problem(ahead_s)) == bool(said)

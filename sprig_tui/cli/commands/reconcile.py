@@ -94,6 +94,8 @@ class Scope:
         self._until = until
         self._by = by
         self._hold_back_s = hold_back_s
+        self.clock_problem = ""
+        """Why the last comparison set counts of one time against deliveries of another; empty where it did not."""
         self.bounds(0)
 
     def bounds(self, now: int) -> tuple[int, int]:
@@ -150,11 +152,27 @@ class Scope:
                     granularity=Granularity(self._by.upper()) if self._by else None,
                     hold_back_ms=round(self._hold_back_s * 1000),
                 )
+                self.clock_problem = clock_problem(api.clock_ahead_s)
+        if self.clock_problem:
+            hint = "set it by NTP; what was delivered before then may look short, or more than was sent"
+            diagnostics.warning(self.clock_problem, hint)
         try:
             last_report.save(find_paths(), report)
         except ConfigError as error:
             diagnostics.warning(f"the result is not kept for the console: {error.message}", error.hint)
         return report
+
+
+def clock_problem(ahead_s: float | None) -> str:
+    """That this clock differs from Segment's by more than a comparison allows for; empty where it does not."""
+    from sprig_tui.formatting import format_duration
+    from sprig_tui.reconcile.run import MAX_SKEW_MS
+
+    # the Date of a response is exact to a second, and takes a moment to arrive
+    if ahead_s is None or abs(ahead_s) <= MAX_SKEW_MS / 1000 + 2:
+        return ""
+    side = "ahead of" if ahead_s > 0 else "behind"
+    return f"this machine's clock is {format_duration(abs(ahead_s))} {side} Segment's: their counts cannot be compared"
 
 
 def _parse_moment(option: str, text: str, now: int) -> int:
@@ -172,6 +190,9 @@ async def _reconcile_once(scope: Scope, *, replay_short: bool, yes: bool, as_jso
         report = await scope.compare(settings, journal)
         _write(report, as_json=as_json, replay_command="" if replay_short else scope.replay_command)
         output.flush()
+        if replay_short and scope.clock_problem:
+            diagnostics.failure(f"nothing was replayed: {scope.clock_problem}", "sprig-tui replay takes a time itself")
+            return ExitCode.USAGE
         if replay_short and journal is not None:
             from sprig_tui.cli.commands.reconcile_replay import replay_shortfalls
 

@@ -50,8 +50,9 @@ _HEADINGS = ("time", "sent", "distinct", "received", "")
 
 def report_lines(report: Report, *, replay_command: str = REPLAY_COMMAND) -> Iterator[str]:
     """The report for a person; `replay_command` sends what is short again, and is not named where it is empty."""
-    zone = local_time(report.asked_at).strftime("%z")
-    yield output.paint(f"{time_range(report.since, report.until)}, local time (UTC{zone[:3]}:{zone[3:]})", "dim")
+    zones = dict.fromkeys(local_time(at).strftime("%z") for at in (report.since, report.until))
+    zone = ", then ".join(f"UTC{text[:3]}:{text[3:]}" for text in zones)
+    yield output.paint(f"{time_range(report.since, report.until)}, local time ({zone})", "dim")
     for found in report.environments:
         yield ""
         yield from _environment_lines(found, replay_command)

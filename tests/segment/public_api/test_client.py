@@ -53,6 +53,13 @@ async def test_sources_have_all_fields(api: PublicApiClient, workspace_api: Work
     assert workspace_api.asked == ["/sources?pagination.count=1000"]
 
 
+async def test_the_server_tells_its_time(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
+    assert api.clock_ahead_s is None
+    await api.sources()
+    assert api.clock_ahead_s is not None
+    assert api.clock_ahead_s < -86_400, "this clock stands still in the past"
+
+
 async def test_all_pages_are_read(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
     workspace_api.sources = [workspace_lookalike.source(n, f"Source {n}", f"key{n:029d}") for n in range(451)]
     workspace_api.page_size = 200
