@@ -328,9 +328,13 @@ class ReconcileScreen(HasCommands, Screen[str]):
             notify_error(self.app, error)
             return
         if not ids:
-            notify_warning(self.app, "nothing that was delivered in the short times is still in the journal")
+            notify_warning(self.app, "nothing is left to send again: it was sent again since, or pruned")
             return
-        await self._replays.replay(journal, sorted(ids), as_new=False, about=replay_about(report, now))
+        if await self._replays.replay(journal, sorted(ids), as_new=False, about=replay_about(report, now)):
+            key = self.app.shown_key(AskAgain)  # type: ignore[attr-defined] # the console's app
+            self._trouble = f"sent again: in about seven minutes {key} says whether they arrived"
+            self._show_texts()
+            self.call_after_refresh(self._fit)
 
     def _run_flow(self, work: Coroutine[None, None, object]) -> None:
         self.run_worker(track_flow(self.app, work), group="work", exclusive=True)

@@ -267,6 +267,9 @@ async def test_short_ones_are_sent_again_after_a_question(console, clock, worksp
             "after it": State.DELIVERED,
         }
         assert on_screen(pilot)
+        await console.until(lambda: "in about seven minutes r says whether they arrived" in console.text())
+        await console.press("r")
+        await console.until(lambda: "in about seven minutes" not in console.text())
 
 
 async def test_protected_environment_asks_for_its_name_and_names_the_risk(console, clock, workspace, delivered):
