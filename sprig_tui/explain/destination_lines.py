@@ -13,6 +13,7 @@ from sprig_tui.explain.call import Call, admits
 from sprig_tui.explain.hour_counts import (
     AGE_TEXTS,
     Counted,
+    Delivered,
     Discards,
     Window,
     age_obstacle,
@@ -31,8 +32,8 @@ from sprig_tui.segment.metrics import Granularity, Step
 from sprig_tui.segment.public_api import PublicApiClient
 from sprig_tui.segment.public_api_models import Destination, Source
 
-CountDelivered = Callable[[int, int], Awaitable[int]]
-"""How many answers of the environment Segment took for the first time from start to end (excluded), ms."""
+CountDelivered = Callable[[int, int], Awaitable[Delivered]]
+"""What Segment took of the environment's answers from start to end (excluded), ms."""
 
 NOT_ASKED_WHY = (
     "not asked, because Segment would have to get the payload for it: --send-payload, or `check filters` in the console"

@@ -23,6 +23,7 @@ from sprig_tui.explain.answers import NO_TOKEN_WHY, failed, unknown
 from sprig_tui.explain.asking import Asking
 from sprig_tui.explain.call import Call, read_call
 from sprig_tui.explain.destination_lines import CountDelivered, DestinationLines
+from sprig_tui.explain.hour_counts import Delivered
 from sprig_tui.explain.journal_lines import integrations_line, taken_line
 from sprig_tui.explain.model import Answer, Check, Explanation, Line, Obstacle, Origin
 from sprig_tui.explain.profile_line import profile_line
@@ -104,9 +105,9 @@ async def explain(  # noqa: PLR0913 - each has a name
 
 
 def _counter(journal: Journal, environment: Environment) -> CountDelivered:
-    async def count_delivered(start: int, end: int) -> int:
+    async def count_delivered(start: int, end: int) -> Delivered:
         bins = await journal.accepted(environment.name, since=start, until=end, endpoint=environment.base_url)
-        return sum(one.first for one in bins)
+        return Delivered(sum(one.first for one in bins), sum(one.sends for one in bins))
 
     return count_delivered
 

@@ -104,11 +104,24 @@ def judge(arrived: int, discards: Discards, window: Window, *, verb: str) -> Cou
     return Counted(Answer.UNKNOWN, evidence, why, Obstacle.UNCLEAR)
 
 
-def weigh_source(counted: Counted, arrived: int, delivered: int) -> Counted:
+class Delivered(NamedTuple):
+    """What Segment took of ours in a time."""
+
+    first: int
+    """Message ids that it took for the first time."""
+    sends: int
+    """All sends, repeats included."""
+
+
+def weigh_source(counted: Counted, arrived: int, delivered: Delivered) -> Counted:
     """The same beside what we delivered in the sure part: where the source counted fewer, it is open which."""
-    if counted.answer is not Answer.YES or delivered <= arrived:
+    if counted.answer is not Answer.YES or delivered.sends <= arrived:
         return counted
-    evidence = f"{counted.evidence}; {delivered:,} were delivered then"
+    if delivered.first <= arrived:
+        evidence = f"{counted.evidence}; {delivered.sends:,} were sent then, some of them again"
+        why = "Segment counts a repeat or drops it, and counts do not say which"
+        return Counted(Answer.UNKNOWN, evidence, why, Obstacle.UNCLEAR)
+    evidence = f"{counted.evidence}; {delivered.first:,} were delivered then"
     why = "some are missing, and counts do not say which: sprig-tui reconcile"
     return Counted(Answer.UNKNOWN, evidence, why, Obstacle.UNCLEAR)
 

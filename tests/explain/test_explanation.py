@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from sprig_tui.config.paths import Paths, paths_in_folder
 from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.config.tracking_plans import load_plan_lints, plans_file
 from sprig_tui.explain.explanation import collect, explain
+from sprig_tui.explain.hour_counts import Delivered, hour_of, judge, weigh_source
 from sprig_tui.explain.model import Answer, Check, Explanation, Line, Obstacle
 from sprig_tui.journal.records import DeliveryDetail, State
 
@@ -443,3 +445,22 @@ async def test_the_profile_is_asked_for_what_may_have_arrived_within_14_days(
 ) -> None:
     assert line_of(await ask(make_detail(**fields)), Check.PROFILE).obstacle is obstacle
     assert any("/profiles/" in path for path in workspace.asked) == (obstacle is Obstacle.UNCLEAR)
+
+
+@pytest.mark.parametrize(
+    ("arrived", "delivered", "answer", "said"),
+    [
+        (12, Delivered(12, 12), Answer.YES, "none discarded"),
+        (15, Delivered(12, 12), Answer.YES, "none discarded"),
+        (12, Delivered(15, 15), Answer.UNKNOWN, "none discarded; 15 were delivered then"),
+        (12, Delivered(15, 30), Answer.UNKNOWN, "none discarded; 15 were delivered then"),
+        (3, Delivered(0, 15), Answer.UNKNOWN, "none discarded; 15 were sent then, some of them again"),
+    ],
+)
+def test_counts_of_a_source_are_held_against_what_was_delivered(
+    arrived: int, delivered: Delivered, answer: Answer, said: str
+) -> None:
+    counted = judge(arrived, Counter(), hour_of(NOW_MS), verb="received")
+    found = weigh_source(counted, arrived, delivered)
+    assert found.answer is answer
+    assert found.evidence.endswith(said)
