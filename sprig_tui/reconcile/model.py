@@ -50,6 +50,7 @@ class Obstacle(StrEnum):
     UNREACHABLE = "unreachable"
     RATE_LIMITED = "rate-limited"
     ANSWER_UNCLEAR = "answer-unclear"
+    CLOCK = "clock"
     DISABLED = "disabled"
     NOT_COUNTED = "not-counted"
     NOT_ASKED = "not-asked"
@@ -67,6 +68,7 @@ _OBSTACLE_TEXTS = {
     Obstacle.UNREACHABLE: "Segment's Public API could not be reached",
     Obstacle.RATE_LIMITED: "Segment's Public API asked to wait longer than this comparison may take",
     Obstacle.ANSWER_UNCLEAR: "Segment's answer could not be understood",
+    Obstacle.CLOCK: "this machine's clock and Segment's differ by more than two minutes; set it by NTP",
     Obstacle.DISABLED: "it is disabled, so Segment sends nothing there",
     Obstacle.NOT_COUNTED: "Segment counted nothing for it, as it does for warehouses and in device mode",
     Obstacle.NOT_ASKED: "it was not asked",

@@ -82,6 +82,14 @@ async def reconcile(  # noqa: PLR0913 - the scope of a comparison
     return await run.report(names)
 
 
+def clocks_differ(ahead_s: float | None) -> bool:
+    """Whether this clock differs from Segment's by more than a comparison allows for; None where Segment said no time.
+
+    The Date of a response is exact to a second, and takes a moment to arrive.
+    """
+    return ahead_s is not None and abs(ahead_s) > MAX_SKEW_MS / 1000 + 2
+
+
 class _Reconciliation:
     def __init__(  # noqa: PLR0913, PLR0917 - the arguments of `reconcile`
         self,
@@ -172,6 +180,8 @@ class _Reconciliation:
         if isinstance(source, Refusal):
             return self._not_asked(known, bins, source)
         known = structs.replace(known, source_id=source.id, source_name=source.name, source_enabled=source.enabled)
+        if clocks_differ(self._api.clock_ahead_s):
+            return self._not_asked(known, bins, Refusal(Obstacle.CLOCK))
         found = await self._compare_with(known, source, bins, frozenset({self._event}))
         if found.verdict is Verdict.SHORT and self._journal is not None:
             # what was sent under another name is counted under it

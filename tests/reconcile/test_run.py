@@ -68,6 +68,31 @@ async def test_each_environment_is_compared_with_the_source_of_its_key(
     assert report.requests == len(counts.asked)
 
 
+@pytest.mark.parametrize(
+    ("ahead_s", "verdict"), [(100, Verdict.AGREES), (-100, Verdict.AGREES), (3_600, None), (-200, None)]
+)
+async def test_clock_that_differs_gives_no_verdict(
+    compare_with_segment: Compare,
+    counts: CountedWorkspace,
+    send: Compare,
+    ago: Compare,
+    clock: ManualClock,
+    ahead_s: int,
+    verdict: Verdict | None,
+) -> None:
+    await send(ago(5) + ahead_s * 1000, 12)
+    counts.happen([Happened(RECEIVED, PRODUCTION, ago(5), 12)])
+    segment_clock = ManualClock()
+    segment_clock.ms = clock.ms
+    counts.clock = segment_clock
+    clock.ms += ahead_s * 1000
+    production = of(await compare_with_segment(environments=["production"]), "production")
+    if verdict is None:
+        assert (production.verdict, production.obstacle) == (Verdict.CANNOT_ASK, Obstacle.CLOCK)
+    else:
+        assert (production.verdict, production.obstacle) == (verdict, Obstacle.NONE)
+
+
 async def test_discards_have_their_reasons_and_steps(
     compare_with_segment: Compare, counts: CountedWorkspace, send: Compare, ago: Compare
 ) -> None:

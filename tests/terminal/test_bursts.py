@@ -116,7 +116,8 @@ def test_environments(filled, home, segment, size):
         one.write(f"{key[::-1]}{ENTER}")
         one.shows(f"key of staging-{number} saved", gone="Write key of")
         one.write("Xy")
-        one.shows(f"staging-{number} removed")
+        one.until(lambda number=number: f"staging-{number}" not in home.config()["environments"])
+        one.shows("Environments", gone=(f"○ Staging-{number}", f"● Staging-{number}", "Remove staging"))
         one.write(f"1{DOWN}")
     assert len(segment.events) == 4
     one.press("q")

@@ -166,10 +166,9 @@ class Scope:
 def clock_problem(ahead_s: float | None) -> str:
     """That this clock differs from Segment's by more than a comparison allows for; empty where it does not."""
     from sprig_tui.formatting import format_duration
-    from sprig_tui.reconcile.run import MAX_SKEW_MS
+    from sprig_tui.reconcile.run import clocks_differ
 
-    # the Date of a response is exact to a second, and takes a moment to arrive
-    if ahead_s is None or abs(ahead_s) <= MAX_SKEW_MS / 1000 + 2:
+    if ahead_s is None or not clocks_differ(ahead_s):
         return ""
     side = "ahead of" if ahead_s > 0 else "behind"
     return f"this machine's clock is {format_duration(abs(ahead_s))} {side} Segment's: their counts cannot be compared"
