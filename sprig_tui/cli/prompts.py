@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PASTE_GAP_S = 0.1
 """Seconds after the end of a line in which the next one still belongs to the same paste."""
+SIGNAL_CHECK_S = 0.2
+"""Seconds between two looks for a signal while a question waits."""
 MAX_SECRET_BYTES = 65_536
 """Bytes; a key has 32."""
 END_BYTES, ERASE_BYTES, KILL_BYTES = (0x04,), (0x08, 0x7F), (0x15, 0x17)
@@ -62,6 +64,7 @@ def _hidden_modes(before: list[Any], termios: Any) -> list[Any]:
 def _read_secret_bytes(inner: int) -> bytes:
     typed = bytearray()
     while len(typed) < MAX_SECRET_BYTES:
+        _wait_for_line()
         chunk = os.read(inner, 4096)
         if not chunk:
             break
@@ -115,10 +118,18 @@ def prompt_line(question: str) -> str:
     from sprig_tui.text import printable
 
     diagnostics.write(printable(question))
+    _wait_for_line()
     line = sys.stdin.readline()
     if not line.endswith("\n"):
         diagnostics.write("\n")
     return line.strip()
+
+
+def _wait_for_line() -> None:
+    """Wait for a line of the terminal in short steps: a long read sees no Ctrl-C of the moment before it."""
+    if sys.platform != "win32" and sys.stdin.isatty():
+        while not select.select((sys.stdin,), (), (), SIGNAL_CHECK_S)[0]:
+            pass
 
 
 MAX_INPUT_CHARS = 65_536
