@@ -169,6 +169,14 @@ def test_a_workspace_that_does_not_answer_stops_no_paste(
     assert stored(home)["environments"]["production"]["write_key"] == PASTED
 
 
+def test_a_person_is_told_where_a_token_is_made(terminal: Run) -> None:
+    at = terminal("keys", "workspace")
+    at.says("(not shown):")
+    assert "Access Management > Tokens" in " ".join(at.seen.split())
+    at.types("\x03")
+    assert at.ends() != 0
+
+
 def test_a_person_chooses_by_number(terminal: Run, workspace: WorkspaceLookalike, home: Path) -> None:
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")

@@ -15,6 +15,7 @@ from sprig_tui.cli.context import open_settings
 from sprig_tui.cli.options import ENVIRONMENT_TYPE, CliCommand, SecretArgumentError, yes_option
 from sprig_tui.cli.prompts import confirm_warnings, print_lint, read_secret
 from sprig_tui.config.checks import describe_reuse
+from sprig_tui.config.secret_lint import PUBLIC_API_TOKEN_RULES
 from sprig_tui.config.secrets import PUBLIC_API_TOKEN, SPRIG_API_KEY, WEBHOOK_TOKEN, WRITE_KEY, SecretKind
 from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SegmentApiUnreachableError, SprigTuiError
 
@@ -286,6 +287,8 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
         chosen = region or settings.workspace.region
         return _public_api_problems(replace(settings.workspace, token=PublicApiToken(secret), region=chosen))
 
+    if prompts.is_interactive():
+        diagnostics.info(PUBLIC_API_TOKEN_RULES.hint)
     text = read_secret("token of Segment's Public API")
     secret = accept_secret(settings, PUBLIC_API_TOKEN_TEXTS, "", text, force=force, find_problems=find_problems)
     if secret is None:
