@@ -20,7 +20,7 @@ from sprig_tui.console.commands.deliveries import DETAIL_COMMANDS
 from sprig_tui.console.deliveries.detail_view import DetailContent, delivery_heading
 from sprig_tui.console.deliveries.replay import ReplayActions
 from sprig_tui.console.deliveries.search import MatchIndex
-from sprig_tui.console.keyboard.queue import track_flow
+from sprig_tui.console.keyboard.queue import LOADING_GROUP_PREFIX, track_flow
 from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.payload.payload_lines import PayloadLines
 from sprig_tui.console.screens.explain import ExplainRequested
@@ -84,18 +84,26 @@ class DetailScreen(HasCommands, Screen[int]):
         yield KeyBar()
 
     def on_mount(self) -> None:
+        # keys that were typed with the one that opened it are meant for what it will show
+        self.run_worker(self._load(), group=f"{LOADING_GROUP_PREFIX}detail")
+
+    async def _load(self) -> None:
+        await self._update()
         self.run_worker(self._poll_loop(), group="watch")
 
     async def _poll_loop(self) -> None:
         while True:
-            try:
-                detail = await self._read(self.delivery_id)
-                if detail is not None and detail != self._shown_detail and detail.delivery.id == self.delivery_id:
-                    await self._show_detail(detail)
-            except JournalError as error:
-                self._frame.border_subtitle = Content(f"cannot read the journal: {error.message}")
-                self._shown_detail = None
             await asyncio.sleep(POLL_INTERVAL_S)
+            await self._update()
+
+    async def _update(self) -> None:
+        try:
+            detail = await self._read(self.delivery_id)
+            if detail is not None and detail != self._shown_detail and detail.delivery.id == self.delivery_id:
+                await self._show_detail(detail)
+        except JournalError as error:
+            self._frame.border_subtitle = Content(f"cannot read the journal: {error.message}")
+            self._shown_detail = None
 
     async def _read(self, delivery_id: int) -> _ShownDetail | None:
         rows = await self._journal.get_many([delivery_id])
