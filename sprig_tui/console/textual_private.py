@@ -17,6 +17,7 @@ from textual.drivers._writer_thread import MAX_QUEUED_WRITES
 from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import Notification, Notify
 from textual.scroll_view import ScrollView
+from textual.widgets._toast import ToastRack
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -81,6 +82,17 @@ class TextualApp(App[int]):
     def fatal_error_text(self, error: BaseException | None) -> str:
         """The text that the shell shows after an unexpected error ended the app."""
         raise NotImplementedError
+
+    def _refresh_notifications(self) -> None:
+        # Textual removes a toast whose notification ended before its timer did, but not the holder around it: each
+        # keeps a row, until new notices are shown beyond the screen and old ones stay on it
+        for screen in self.screen_stack:
+            for rack in screen.children:
+                if isinstance(rack, ToastRack):
+                    for holder in list(rack.children):
+                        if holder.is_mounted and not holder.children:
+                            holder.remove()
+        super()._refresh_notifications()
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         driver = self._driver

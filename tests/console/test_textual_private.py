@@ -14,7 +14,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.widget import Widget
-from textual.widgets._toast import Toast
+from textual.widgets._toast import Toast, ToastRack
 
 from sprig_tui.console import textual_private
 
@@ -24,6 +24,7 @@ from sprig_tui.console import textual_private
     [
         (App, "_display"),
         (App, "_fatal_error"),
+        (App, "_refresh_notifications"),
         (App, "_close_messages_no_wait"),
         (App, "_handle_exception"),
         (App, "_start_widget"),
@@ -83,6 +84,24 @@ async def test_notice_that_ends_while_it_is_mounted_blocks_nothing():
         app.notify("said now")
         await wait_until(pilot, lambda: toasts(app))
         assert isinstance(toasts(app)[0]._notification, textual_private.Notice)
+
+
+async def test_holders_of_removed_toasts_take_no_room():
+    class Ready(textual_private.TextualApp):
+        def fatal_error_text(self, error):
+            return str(error)
+
+    app = Ready()
+    async with app.run_test(notifications=True) as pilot:
+        for number in range(5):
+            app.notify(f"notice {number}")
+        await wait_until(pilot, lambda: len(toasts(app)) == 5)
+        for toast in toasts(app):
+            await toast.remove()
+        app.notify("the next")
+        await wait_until(pilot, lambda: toasts(app))
+        (rack,) = [one for one in app.screen.children if isinstance(one, ToastRack)]
+        await wait_until(pilot, lambda: len(rack.children) == 1)
 
 
 def toasts(app):
