@@ -60,7 +60,7 @@ async def test_workers_screen_keeps_list_when_journal_is_lost(console, sink):
         console.paths.journal_file.unlink()
         await console.until(lambda: "what is shown is from before" in console.text())
         said = "the journal was moved or deleted: put it back, or press J"
-        assert said in " ".join(console.text().replace("│", " ").split())
+        await console.until(lambda: said in " ".join(console.text().replace("│", " ").split()))
         assert "1 worker" in console.text()
         await console.press("q")
         assert not isinstance(pilot.app.screen, WorkersScreen)

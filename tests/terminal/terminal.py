@@ -39,6 +39,10 @@ PACE_S = 0.025
 """Seconds between two keys of a person at least: what comes faster is a burst to the console."""
 
 
+PRESS_PACE_S = 0.06
+"""Seconds between two keys that are pressed one at a time: a busy machine may hand over two together."""
+
+
 class Size(NamedTuple):
     """Columns and rows; `str` is such as 120x40."""
 
@@ -189,6 +193,7 @@ class Terminal:
     def press(self, *keys: str) -> None:
         """Keys one at a time, each in a write of its own, at a pace that no burst has."""
         for key in keys:
+            time.sleep(max(0.0, self._written_at + PRESS_PACE_S - time.monotonic()))
             self.write(key)
 
     def type(self, text: str) -> None:
