@@ -19,7 +19,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
 import httpx
 
@@ -275,6 +276,25 @@ class ApiTransport:
 
     def _error_text(self, body: bytes) -> str:
         return excerpt(redact(parse_errors(body).message, self._secrets), 200)
+
+
+class ApiClient:
+    """Client of one of Segment's APIs; `async with` closes its connections."""
+
+    _transport: ApiTransport
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._transport.close()
+
+    @property
+    def requests(self) -> int:
+        """Requests that were sent so far, repeated attempts included."""
+        return self._transport.requests
 
 
 class OversizedAnswerError(SegmentApiError):

@@ -13,8 +13,6 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 from msgspec import UNSET, Struct, UnsetType
@@ -22,7 +20,7 @@ from msgspec import UNSET, Struct, UnsetType
 from sprig_tui.clock import Clock
 from sprig_tui.errors import SegmentApiError
 from sprig_tui.http.client import Revealable
-from sprig_tui.segment.api_transport import ApiAddress, ApiTransport, Request
+from sprig_tui.segment.api_transport import ApiAddress, ApiClient, ApiTransport, Request
 from sprig_tui.segment.public_api_json import ListPage, decode, required, to_ms_or_zero
 from sprig_tui.segment.timestamps import format_iso
 
@@ -59,7 +57,7 @@ class _Events(Struct):
     cursor: _Cursor | None = None
 
 
-class ProfileApiClient:
+class ProfileApiClient(ApiClient):
     """Client of one space. Raises SegmentApiError for a rejection, SegmentApiUnreachableError without a response.
 
     Errors name the route, never the user. Parameters are those of PublicApiClient.
@@ -92,19 +90,6 @@ class ProfileApiClient:
             sleep=sleep,
             on_wait=on_wait,
         )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._transport.close()
-
-    @property
-    def requests(self) -> int:
-        """Requests that were sent so far, repeated attempts included."""
-        return self._transport.requests
 
     async def find_event(self, user_id: str, event: str, message_id: str, start: int, end: int) -> FoundEvent | None:
         """The event of this message id among the user's events of `start` to `end` (ms); None if it is not there.

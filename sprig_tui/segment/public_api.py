@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from sprig_tui.clock import Clock
@@ -21,6 +20,7 @@ from sprig_tui.http.client import Revealable, bearer_headers
 from sprig_tui.segment.api_transport import (
     MAX_RATE_LIMIT_WAIT_S,
     ApiAddress,
+    ApiClient,
     ApiTransport,
     OversizedAnswerError,
     RejectedRequestError,
@@ -83,7 +83,7 @@ class _Version(StrEnum):
     ALPHA = "application/vnd.segment.v1alpha+json, application/json"
 
 
-class PublicApiClient:
+class PublicApiClient(ApiClient):
     """Client of one workspace. Raises SegmentApiError for a rejection, SegmentApiUnreachableError without a response.
 
     The status of a SegmentApiError tells rejections apart; a 401 or 403 also means that the token lacks the permission
@@ -116,19 +116,6 @@ class PublicApiClient:
             on_wait=on_wait,
             max_wait_s=max_wait_s,
         )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._transport.close()
-
-    @property
-    def requests(self) -> int:
-        """Requests that were sent so far, repeated attempts included."""
-        return self._transport.requests
 
     @property
     def clock_ahead_s(self) -> float | None:

@@ -154,7 +154,7 @@ class Scope:
                 )
                 self.clock_problem = clock_problem(api.clock_ahead_s)
         if self.clock_problem:
-            hint = "set it by NTP; what was delivered before then may look short, or more than was sent"
+            hint = "set it by NTP, and compare again; what was delivered with the wrong clock may look short then"
             diagnostics.warning(self.clock_problem, hint)
         try:
             last_report.save(find_paths(), report)

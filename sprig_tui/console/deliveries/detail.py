@@ -149,7 +149,9 @@ class DetailScreen(HasCommands, Screen[int]):
         self._run_flow(self._replay(as_new=True))
 
     def action_explain_this(self) -> None:
-        if self.detail is not None:
+        if self.detail is None:
+            notify_warning(self.app, "explain: this delivery is still being read; try again in a moment")
+        else:
             self.post_message(ExplainRequested(self.detail))
 
     async def _replay(self, *, as_new: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sprig_tui.segment.sink.workspace import counts as steps
 from sprig_tui.segment.sink.workspace.counts import Counts, Series
-from sprig_tui.segment.sink.workspace.errors import ApiError, invalid, not_found
+from sprig_tui.segment.sink.workspace.errors import ApiError, invalid
 from sprig_tui.segment.sink.workspace.model import Record, Workspace
 from sprig_tui.segment.sink.workspace.paging import page
 from sprig_tui.segment.sink.workspace.query import one_text, texts
@@ -63,12 +63,9 @@ class MetricsRoutes:
         window = self._window(query, OVERVIEW_RANGES_MS)
         dimensions = _SOURCE_DIMENSIONS if step == steps.RECEIVED else (*_SOURCE_DIMENSIONS, "discardReason")
         grouped = _dimensions(query, _DESTINATION_DIMENSIONS if step in steps.DESTINATION_STEPS else dimensions)
-        if self._workspace.find_source(source_id) is None:
-            raise not_found("The source")
+        self._workspace.get_source(source_id)
         if destination_id:
-            destination = self._workspace.find_destination(destination_id)
-            if destination is None or destination.get("sourceId") != source_id:
-                raise not_found("The destination")
+            self._workspace.get_destination(destination_id, source_id=source_id)
         wanted = _filters(query)
 
         def matches(series: Series) -> bool:
@@ -121,9 +118,7 @@ class MetricsRoutes:
         """`GET /destinations/{id}/delivery-metrics`: totals, without a series."""
         source_id = _required(query, "sourceId")
         window = self._window({"granularity": "MINUTE", **query}, METRICS_RANGES_MS)
-        destination = self._workspace.find_destination(destination_id)
-        if destination is None or destination.get("sourceId") != source_id:
-            raise not_found("The destination")
+        destination = self._workspace.get_destination(destination_id, source_id=source_id)
         metrics = []
         for name, step in (("successes", steps.DELIVERED), ("failures", steps.FAILED_DELIVERY)):
             rows = self._rows(

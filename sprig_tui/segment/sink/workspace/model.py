@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from sprig_tui.segment.sink.workspace.errors import not_found
+
 Record = dict[str, Any]
 
 TOKEN = "sgp_inventedTokenOfTheWorkspace0123456789abcdefghijk"  # noqa: S105 - invented, for loopback
@@ -151,6 +153,19 @@ class Workspace:
     def find_destination(self, destination_id: str) -> Record | None:
         """The destination with this id."""
         return next((one for one in self.destinations if one.get("id") == destination_id), None)
+
+    def get_source(self, source_id: str) -> Record:
+        """The source with this id; raises ApiError (404)."""
+        if (found := self.find_source(source_id)) is None:
+            raise not_found("The source")
+        return found
+
+    def get_destination(self, destination_id: str, *, source_id: str = "") -> Record:
+        """The destination with this id, of this source where one is given; raises ApiError (404)."""
+        found = self.find_destination(destination_id)
+        if found is None or (source_id and found.get("sourceId") != source_id):
+            raise not_found("The destination")
+        return found
 
     def source_named(self, name: str) -> Record | None:
         """The source of this name, slug or id."""

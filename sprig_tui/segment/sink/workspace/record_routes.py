@@ -46,7 +46,7 @@ class RecordRoutes:
 
     def source(self, source_id: str, role: Role) -> Record:
         """`GET /sources/{id}`."""
-        found = self._source(source_id)
+        found = self._workspace.get_source(source_id)
         return {
             "source": shown_source(found, role),
             "trackingPlanId": self._workspace.plan_of_source.get(source_id),
@@ -54,12 +54,12 @@ class RecordRoutes:
 
     def connected_destinations(self, source_id: str, query: Mapping[str, Any]) -> Record:
         """`GET /sources/{id}/connected-destinations`."""
-        self._source(source_id)
+        self._workspace.get_source(source_id)
         return self._page("destinations", self._workspace.destinations_of(source_id), query)
 
     def source_settings(self, source_id: str) -> Record:
         """`GET /sources/{id}/settings`."""
-        self._source(source_id)
+        self._workspace.get_source(source_id)
         default = {"track": {"allowUnplannedEvents": True, "allowEventOnViolations": True}}
         return {"sourceId": source_id, "settings": self._workspace.source_settings.get(source_id, default)}
 
@@ -69,11 +69,11 @@ class RecordRoutes:
 
     def destination(self, destination_id: str) -> Record:
         """`GET /destinations/{id}`."""
-        return {"destination": self._destination(destination_id)}
+        return {"destination": self._workspace.get_destination(destination_id)}
 
     def filters(self, destination_id: str, query: Mapping[str, Any]) -> Record:
         """`GET /destination/{id}/filters`."""
-        self._destination(destination_id)
+        self._workspace.get_destination(destination_id)
         own = [one for one in self._workspace.filters if one["destinationId"] == destination_id]
         return self._page("filters", own, query)
 
@@ -100,7 +100,7 @@ class RecordRoutes:
 
     def subscriptions(self, destination_id: str, query: Mapping[str, Any]) -> Record:
         """`GET /destinations/{id}/subscriptions` (alpha)."""
-        self._destination(destination_id)
+        self._workspace.get_destination(destination_id)
         own = [one for one in self._workspace.subscriptions if one["destinationId"] == destination_id]
         return self._page("subscriptions", own, query)
 
@@ -160,18 +160,6 @@ class RecordRoutes:
     def _page(self, name: str, items: list[Any], query: Mapping[str, Any]) -> Record:
         entries, pagination = page(items, query, max_size=self.max_page_size, max_count=self.max_count)
         return {name: entries, "pagination": pagination}
-
-    def _source(self, source_id: str) -> Record:
-        found = self._workspace.find_source(source_id)
-        if found is None:
-            raise not_found("The source")
-        return found
-
-    def _destination(self, destination_id: str) -> Record:
-        found = self._workspace.find_destination(destination_id)
-        if found is None:
-            raise not_found("The destination")
-        return found
 
 
 def shown_source(source: Record, role: Role) -> Record:

@@ -57,7 +57,7 @@ class SetupRoutes:
 
     def update_source(self, source_id: str, body: Mapping[str, Any]) -> Record:
         """`PATCH /sources/{id}`: name, enabled, slug, settings."""
-        source = self._source(source_id)
+        source = self._workspace.get_source(source_id)
         changed: Record = {}
         for name in ("name", "slug"):
             if name in body:
@@ -73,19 +73,19 @@ class SetupRoutes:
 
     def delete_source(self, source_id: str) -> Record:
         """`DELETE /sources/{id}`; its destinations stay without a source."""
-        self._workspace.sources.remove(self._source(source_id))
+        self._workspace.sources.remove(self._workspace.get_source(source_id))
         return _SUCCESS
 
     def add_write_key(self, source_id: str) -> Record:
         """`POST /sources/{id}/writekey` (alpha): the whole source, with one more key."""
-        source = self._source(source_id)
+        source = self._workspace.get_source(source_id)
         _check_room(source["writeKeys"])
         source["writeKeys"] = [*source["writeKeys"], self._new_key()]
         return {"source": source}
 
     def remove_write_key(self, source_id: str, key: str) -> Record:
         """`DELETE /sources/{id}/writekey/{writeKey}` (alpha)."""
-        source = self._source(source_id)
+        source = self._workspace.get_source(source_id)
         if key not in source["writeKeys"]:
             raise not_found("The Write Key")
         source["writeKeys"] = [one for one in source["writeKeys"] if one != key]
@@ -106,7 +106,7 @@ class SetupRoutes:
 
     def label_source(self, source_id: str, body: Mapping[str, Any], *, replace: bool) -> Record:
         """`POST` adds, `PUT` replaces `/sources/{id}/labels`; the labels must exist."""
-        source = self._source(source_id)
+        source = self._workspace.get_source(source_id)
         given = _labels(body)
         for one in given:
             if one not in _plain(self._workspace.labels):
@@ -117,7 +117,7 @@ class SetupRoutes:
 
     def create_destination(self, body: Mapping[str, Any]) -> Record:
         """`POST /destinations`: texts among the settings come back masked but for four characters."""
-        source = self._source(_text(body, "sourceId"))
+        source = self._workspace.get_source(_text(body, "sourceId"))
         kind = _kind(body, DESTINATION_KINDS)
         settings = body.get("settings")
         if not isinstance(settings, dict):
@@ -134,14 +134,14 @@ class SetupRoutes:
 
     def delete_destination(self, destination_id: str) -> Record:
         """`DELETE /destinations/{id}`, with its filters and mappings."""
-        self._workspace.destinations.remove(self._destination(destination_id))
+        self._workspace.destinations.remove(self._workspace.get_destination(destination_id))
         for records in (self._workspace.filters, self._workspace.subscriptions):
             records[:] = [one for one in records if one["destinationId"] != destination_id]
         return _SUCCESS
 
     def create_subscription(self, destination_id: str, body: Mapping[str, Any]) -> Record:
         """`POST /destinations/{id}/subscriptions` (alpha)."""
-        destination = self._destination(destination_id)
+        destination = self._workspace.get_destination(destination_id)
         name, trigger = _text(body, "name"), _text(body, "trigger")
         _text(body, "actionId")
         try:
@@ -156,18 +156,6 @@ class SetupRoutes:
     def _check_slug(self, slug: str) -> None:
         if any(one.get("slug") == slug for one in self._workspace.sources):
             raise ApiError(409, "conflict", "The slug is taken.", field="slug")
-
-    def _source(self, source_id: str) -> Record:
-        found = self._workspace.find_source(source_id)
-        if found is None:
-            raise not_found("The source")
-        return found
-
-    def _destination(self, destination_id: str) -> Record:
-        found = self._workspace.find_destination(destination_id)
-        if found is None:
-            raise not_found("The destination")
-        return found
 
 
 def _catalog(name: str, kinds: tuple[str, ...], query: Mapping[str, Any]) -> Record:
