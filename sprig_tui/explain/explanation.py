@@ -67,7 +67,7 @@ async def explain(  # noqa: PLR0913 - each has a name
     now = clock.now()
     if settings.workspace.token is None:
         for check in _NEEDS_TOKEN:
-            yield unknown(check, Obstacle.NO_TOKEN, NO_TOKEN_WHY, source=Origin.PUBLIC_API, at=now)
+            yield unknown(check, Obstacle.NO_TOKEN, NO_TOKEN_WHY, source=Origin.CONFIG, at=now)
     elif environment is None:
         why = f"the config has no environment {detail.delivery.environment!r}"
         for check in (Check.KEY, *_NEEDS_SOURCE):

@@ -42,11 +42,11 @@ async def profile_line(
     """The line; what would be needed where no space is configured. Never raises a SprigTuiError."""
     now = clock.now()
     if not workspace.profile_space or workspace.profile_token is None:
-        return _unknown(Obstacle.NO_TOKEN, _NOT_CONFIGURED_WHY, now)
+        return _unknown(Obstacle.NO_TOKEN, _NOT_CONFIGURED_WHY, now, Origin.CONFIG)
     if call is None or not call.user_id:
-        return _unknown(Obstacle.DEPENDS, "it is asked by the user, and the call has no userId", now)
+        return _unknown(Obstacle.DEPENDS, "it is asked by the user, and the call has no userId", now, Origin.JOURNAL)
     if (obstacle := _obstacle(delivery, now)) is not Obstacle.NONE:
-        return _unknown(obstacle, _OBSTACLE_TEXTS[obstacle], now)
+        return _unknown(obstacle, _OBSTACLE_TEXTS[obstacle], now, Origin.JOURNAL)
     try:
         api = ProfileApiClient(
             workspace.profile_url,
@@ -82,5 +82,5 @@ async def _find(api: ProfileApiClient, delivery: Delivery, call: Call, now: int)
     return await api.find_event(call.user_id, call.event, delivery.message_id, since, now + _MARGIN_MS)
 
 
-def _unknown(obstacle: Obstacle, why: str, at: int) -> Line:
-    return unknown(Check.PROFILE, obstacle, why, source=Origin.PROFILE_API, at=at)
+def _unknown(obstacle: Obstacle, why: str, at: int, source: Origin = Origin.PROFILE_API) -> Line:
+    return unknown(Check.PROFILE, obstacle, why, source=source, at=at)
