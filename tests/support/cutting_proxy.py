@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
+from support.listening import stop_accepting
+
 
 class CuttingProxy:
     """Passes bytes on in both directions; a context manager. `url` is the server's, by way of the proxy."""
@@ -29,7 +31,7 @@ class CuttingProxy:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._server.close()
+        await stop_accepting(self._server)
         self._cut_all()
         await self._server.wait_closed()
 

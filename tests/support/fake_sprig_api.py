@@ -30,6 +30,7 @@ import h11
 if not __package__:  # run by hand
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from support.listening import stop_accepting
 from support.sprig_samples import START, response, snapshot, survey
 
 KEY = "spk_lookalike_production_0001"
@@ -123,7 +124,7 @@ class FakeSprigApi:
 
     async def _stop(self) -> None:
         assert self._server is not None
-        self._server.close()
+        await stop_accepting(self._server)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

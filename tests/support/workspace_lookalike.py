@@ -181,7 +181,6 @@ class WorkspaceLookalike:
 
     def __exit__(self, *_: object) -> None:
         self.down()
-        self._do(asyncio.sleep(0))  # connections that were closed last are told so by the loop
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -23,8 +23,9 @@ _MAX_READ_AHEAD_BYTES = 1_000_000
 class SinkProtocol(asyncio.Protocol):
     """Byte stream of one connection. asyncio's own streams copy each byte three times more."""
 
-    def __init__(self, on_open: Callable[[SinkProtocol], None]) -> None:
+    def __init__(self, on_open: Callable[[SinkProtocol], None], on_lost: Callable[[SinkProtocol], None]) -> None:
         self._on_open = on_open
+        self._on_lost = on_lost
         self._transport: asyncio.Transport
         self._chunks: deque[bytes] = deque()
         self._held_bytes = 0
@@ -33,6 +34,7 @@ class SinkProtocol(asyncio.Protocol):
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
+        self._released = asyncio.Event()
 
     async def receive(self) -> bytes:
         """The next bytes; empty at the end of the stream."""
@@ -70,6 +72,11 @@ class SinkProtocol(asyncio.Protocol):
         """Close immediately."""
         self._transport.abort()
 
+    async def abort_and_wait(self) -> None:
+        """Close immediately; returns when the event loop has released the connection."""
+        self.abort()
+        await self._released.wait()
+
     def reset(self) -> None:
         """Close with a TCP reset, which a linger time of zero causes."""
         peer = self._transport.get_extra_info("socket")
@@ -103,6 +110,8 @@ class SinkProtocol(asyncio.Protocol):
         self._ended = self._lost = True
         self._readable.set()
         self._writable.set()
+        self._on_lost(self)
+        self._released.set()
 
     def pause_writing(self) -> None:
         """Make `send` wait."""

@@ -30,6 +30,8 @@ from sprig_tui.segment.sink.workspace.points import DEFAULT_POINTS_PER_MINUTE
 from sprig_tui.segment.sink.workspace.service import WorkspaceService
 
 _MAX_KEPT_REQUESTS = 1_000
+_ACCEPT_STEPS = 4
+"""Steps of the event loop from accepting a connection to `connection_made`."""
 
 ADMIN_PATHS = {"/events": ("GET", "DELETE"), "/stats": ("GET",), "/health": ("GET",)}
 _DEFAULT_LIMIT = 100
@@ -152,15 +154,22 @@ class Sink:
         self._admin = AdminRoutes(self._store, self.stats)
         self._server: asyncio.Server | None = None
         self._connection_tasks: set[asyncio.Task[None]] = set()
+        self._open: set[SinkProtocol] = set()
+        self._closed = False
         self._changed = asyncio.Event()
         self.set_faults(faults)
 
     async def start(self) -> None:
         """Listen; afterwards `url` and `port` are known."""
         self.stats.started_at = self._clock.now()
+        self._closed = False
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: SinkProtocol(self._on_connected), self._host, self._port, backlog=1024, ssl=self._tls
+                lambda: SinkProtocol(self._on_connected, self._open.discard),
+                self._host,
+                self._port,
+                backlog=1024,
+                ssl=self._tls,
             )
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -173,14 +182,17 @@ class Sink:
 
     async def close(self) -> None:
         """Stop listening and close all connections; received events stay readable."""
-        if self._server is None:
+        server, self._server = self._server, None
+        if server is None:
             return
-        self._server.close()
+        self._closed = True
+        await stop_accepting(server)
         for task in self._connection_tasks:
             task.cancel()
         await asyncio.gather(*self._connection_tasks, return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
+        await server.wait_closed()
+        while self._open:
+            await next(iter(self._open)).abort_and_wait()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -237,6 +249,10 @@ class Sink:
             self._on_request(record)
 
     def _on_connected(self, protocol: SinkProtocol) -> None:
+        self._open.add(protocol)
+        if self._closed:
+            protocol.abort()
+            return
         self.stats.connections += 1
         self.stats.open_connections += 1
         connection = SinkConnection(
@@ -282,6 +298,19 @@ class Sink:
         if path in ROUTES:
             return MAX_BODY_BYTES
         return 1_000 if self.workspace is None or path in ADMIN_PATHS else MAX_API_BODY_BYTES
+
+
+async def stop_accepting(server: asyncio.Server) -> None:
+    """Close a listening server; every connection that it accepted has been made when this returns.
+
+    `asyncio.Server.close` alone leaves a socket open that is just being accepted (Python 3.11).
+    """
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        loop.remove_reader(listening.fileno())
+    for _ in range(_ACCEPT_STEPS):
+        await asyncio.sleep(0)
+    server.close()
 
 
 async def serve(sink: Sink, *, stop: asyncio.Event, on_ready: Callable[[Sink], None] | None = None) -> None:

@@ -208,7 +208,9 @@ async def test_garbage_does_not_affect_the_next_client(talk: Talk, garbage: byte
 async def test_send_fails_at_once_after_the_connection_broke() -> None:
     """A long reply must not go on in one breath: asyncio reports the end only when the event loop runs again."""
     opened: asyncio.Queue[SinkProtocol] = asyncio.Queue()
-    server = await asyncio.get_running_loop().create_server(lambda: SinkProtocol(opened.put_nowait), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SinkProtocol(opened.put_nowait, lambda _: None), "127.0.0.1", 0
+    )
     async with server:
         _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         protocol = await opened.get()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import socket
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import httpx
@@ -98,3 +102,22 @@ async def test_counted_keys_are_limited(http: httpx.AsyncClient) -> None:
             await http.post(f"{sink.url}/v1/track", content=b"{}", auth=(f"{n:04d}" * 8, ""))
     assert len(sink.stats.keys) == 1_001
     assert sink.stats.keys["others"].requests == 5
+
+
+@pytest.mark.parametrize("steps", range(7))
+def test_close_releases_connections_that_are_just_being_accepted(steps: int) -> None:
+    async def start_and_close(sink: Sink, clients: ExitStack) -> list[socket.socket]:
+        await sink.start()
+        opened = [clients.enter_context(socket.create_connection(("127.0.0.1", sink.port))) for _ in range(4)]
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await sink.close()
+        return opened
+
+    with ExitStack() as clients:
+        # the loop does nothing more after `close`: what it has not released then stays open
+        for client in asyncio.run(start_and_close(Sink(), clients)):
+            client.settimeout(10)
+            with suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+        gc.collect()
