@@ -232,8 +232,9 @@ def test_names_of_segment_cannot_write_to_the_terminal(
     assert done.out.count("Acme") >= 5
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_watch_compares_again_and_a_failure_does_not_end_it(
-    start: Run, delivered: Run, counts: CountedWorkspace, now: int
+    start: Run, delivered: Run, counts: CountedWorkspace, now: int, number: signal.Signals
 ) -> None:
     home = delivered((5, 12, "production"))
     watching = start("reconcile", "--watch", "1s", "--json", "-e", "production")
@@ -247,7 +248,7 @@ def test_watch_compares_again_and_a_failure_does_not_end_it(
     config.write_text(good)
     rounds = (json.loads(line) for line in iter(watching.process.stdout.readline, ""))
     assert any(one["environments"][0]["verdict"] == "agrees" for one in itertools.islice(rounds, 30))
-    assert watching.stop(signal.SIGINT) == 130
+    assert watching.stop(number) == 130
 
 
 # -- replay -----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -79,7 +80,7 @@ def reconcile(  # noqa: PLR0913, PLR0917 - click passes each option by name
         raise click.UsageError("--yes goes with --replay-short")
     scope = Scope(environment, since, until, by, hold_back)
     if watch is not None:
-        return asyncio.run(_watch(scope, max(watch, MIN_INTERVAL_S), as_json=as_json))
+        return asyncio.run(_watch_until_stopped(scope, max(watch, MIN_INTERVAL_S), as_json=as_json))
     return asyncio.run(_reconcile_once(scope, replay_short=replay_short, yes=yes, as_json=as_json))
 
 
@@ -201,10 +202,23 @@ async def _reconcile_once(scope: Scope, *, replay_short: bool, yes: bool, as_jso
     return exit_code(report)
 
 
-async def _watch(scope: Scope, interval_s: float, *, as_json: bool) -> int:
-    """Compare until cancelled. The config is read anew each time; only the first failure of it ends the watch."""
+async def _watch_until_stopped(scope: Scope, interval_s: float, *, as_json: bool) -> int:
+    from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+
+    signals = ShutdownSignals(deadline_s=STOP_DEADLINE_S, last_code=ExitCode.INTERRUPTED)
+    with signals, suppress(ShutdownRequested):
+        await signals.guard(_watch(scope, interval_s, signals.requested, as_json=as_json))
+    diagnostics.info("interrupted")
+    return ExitCode.INTERRUPTED
+
+
+async def _watch(scope: Scope, interval_s: float, stop: asyncio.Event, *, as_json: bool) -> None:
+    """Compare until stopped. The config is read anew each time; only the first failure of it ends the watch.
+
+    `stop` is set before the cancellation, which can end in another error on its way through the comparison.
+    """
     looks = 0
-    while True:
+    while not stop.is_set():
         try:
             settings = open_settings(quiet=looks > 0)
             async with existing_journal_session(settings) as journal:
@@ -212,6 +226,8 @@ async def _watch(scope: Scope, interval_s: float, *, as_json: bool) -> int:
         except SprigTuiError as error:
             if not looks and error.exit_code is ExitCode.USAGE:
                 raise
+            if stop.is_set():
+                return
             diagnostics.warning(f"no comparison this time: {error.message}", error.hint)
         else:
             if not as_json and not output.clear() and looks:
