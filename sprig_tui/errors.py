@@ -10,6 +10,7 @@ SprigTuiError
 │   └── SprigApiUnreachableError    no response, or only transient errors                exit 3
 ├── SegmentApiError           Segment's Public API rejected the token or the request     exit 2
 │   └── SegmentApiUnreachableError  no response, or only transient errors                exit 3
+│       └── SegmentWriteUnknownError    a write had no response: it may have happened
 ├── FilterError               a filter cannot be understood; names the position          exit 2
 └── JournalError              the journal cannot be opened or written                    exit 2
     ├── JournalUnavailableError     transient: a retry may succeed                       exit 3
@@ -108,6 +109,10 @@ class SegmentApiUnreachableError(SegmentApiError):
     """Segment's Public API did not respond, or only with transient errors, until the timeout."""
 
     exit_code = ExitCode.UNREACHABLE
+
+
+class SegmentWriteUnknownError(SegmentApiUnreachableError):
+    """A write to Segment's Public API got no response that says how it ended: look before it is repeated."""
 
 
 class FilterError(SprigTuiError):

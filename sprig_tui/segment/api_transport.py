@@ -2,8 +2,9 @@
 
 | response                | what happens                                                                              |
 |-------------------------|-------------------------------------------------------------------------------------------|
-| 200                     | its body                                                                                  |
+| 200; 201 of a write     | its body                                                                                  |
 | none, half, 408, 5xx    | up to MAX_TRIES attempts, then SegmentApiUnreachableError                                 |
+| the same, of a creation | SegmentWriteUnknownError after one attempt, unless no connection was made                 |
 | 429                     | Retry-After, else `msBeforeNext`, else X-RateLimit-Reset, else 5 s; then the next attempt |
 | larger than 32 MB       | OversizedAnswerError                                                                      |
 | any other               | SegmentApiError with its status                                                           |
@@ -25,7 +26,7 @@ from typing import NamedTuple, Self
 import httpx
 
 from sprig_tui.clock import Clock
-from sprig_tui.errors import SegmentApiError, SegmentApiUnreachableError
+from sprig_tui.errors import SegmentApiError, SegmentApiUnreachableError, SegmentWriteUnknownError
 from sprig_tui.http import MAX_RETRY_AFTER_S
 from sprig_tui.http.client import host_of, make_client, read_body
 from sprig_tui.http.errors import describe_error
@@ -61,7 +62,11 @@ class Request(NamedTuple):
     accept: str = ""
     """Accept header; empty for that of the client."""
     body: bytes | None = None
-    """JSON to POST; None for a GET."""
+    """JSON to send; None for a GET."""
+    method: str = "POST"
+    """Of a request with a body."""
+    repeatable: bool = True
+    """Whether it may be sent again without a response to the first: false for what makes something."""
 
 
 class _Response(NamedTuple):
@@ -70,6 +75,8 @@ class _Response(NamedTuple):
     body: bytes
     network_error: str = ""
     """Why there is no response; the status is then 0."""
+    connected: bool = True
+    """False where no connection was made, so that nothing was sent."""
 
 
 class ApiAddress(NamedTuple):
@@ -129,14 +136,14 @@ class ApiTransport:
         self._secrets = tuple(dict.fromkeys((*self._secrets, *filter(None, secrets))))
 
     async def send(self, request: Request) -> bytes:
-        """The body of a 200; raises SegmentApiError, whose `status` tells rejections apart."""
+        """The body of a success; raises SegmentApiError, whose `status` tells rejections apart."""
         tries, limits, pause = 0, 0, _MIN_BACKOFF_S
         while True:
             await self._wait_for_points()
             response = await self._exchange(request)
             self._note_points(response.headers)
             self._note_date(response.headers)
-            if response.status == 200:
+            if response.status == 200 or (response.status == 201 and request.body is not None):
                 return response.body
             if response.status == 429:
                 limits += 1
@@ -145,8 +152,10 @@ class ApiTransport:
             if response.status and response.status != 408 and response.status < 500:
                 raise self._rejection(request, response)
             tries += 1
+            what = response.network_error or f"{response.status} {self._error_text(response.body)}".strip()
+            if response.connected and not request.repeatable:
+                raise self.write_unknown(request, what, response.status)
             if tries >= MAX_TRIES:
-                what = response.network_error or f"{response.status} {self._error_text(response.body)}".strip()
                 raise SegmentApiUnreachableError(
                     f"no answer from {self.host}: {what}",
                     hint=f"check the network and {self._address.hint.removeprefix('check ')}; try again",
@@ -156,16 +165,25 @@ class ApiTransport:
             await self._sleep(pause)
             pause *= 4
 
+    def write_unknown(self, request: Request, what: str, status: int = 0) -> SegmentWriteUnknownError:
+        """The error of a write whose end is not known; `what` came in place of a response."""
+        return SegmentWriteUnknownError(
+            f"no usable answer from {self.host} to {request.label}: {what}; it may have happened all the same",
+            hint="look in Segment before it is repeated",
+            status=status,
+            request=request.label,
+        )
+
     async def _exchange(self, request: Request) -> _Response:
         body = bytearray()
         headers = {"Accept": request.accept} if request.accept else {}
-        if request.body is not None:
+        if request.body:
             headers["Content-Type"] = request.accept.partition(",")[0] or _JSON
         self.requests += 1
         try:
             async with asyncio.timeout(4 * self._timeout):
                 async with self._http.stream(
-                    "GET" if request.body is None else "POST",
+                    "GET" if request.body is None else request.method,
                     self._url + request.path,
                     params=list(request.query),
                     headers=headers,
@@ -175,7 +193,11 @@ class ApiTransport:
         except TimeoutError:
             return _Response(0, {}, b"", f"none within {4 * self._timeout:g} s")
         except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
-            return _Response(0, {}, b"", describe_error(error, host=self.host, timeout_s=self._timeout))
+            connected = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
+            what = describe_error(error, host=self.host, timeout_s=self._timeout)
+            return _Response(0, {}, b"", what, connected)
+        if not whole and not request.repeatable:
+            return _Response(0, {}, b"", f"it is larger than {MAX_BODY_BYTES // 1_000_000} MB")
         if not whole:
             raise OversizedAnswerError(
                 f"the answer of {self.host} to {request.label} is larger than {MAX_BODY_BYTES // 1_000_000} MB",
@@ -307,3 +329,5 @@ class RejectedRequestError(SegmentApiError):
     def __init__(self, message: str, *, hint: str, status: int, request: str, told: ErrorText) -> None:
         super().__init__(message, hint=hint, status=status, request=request)
         self.fields = told.fields
+        self.told = told.message
+        """Segment's own words, as they came; they may name what was sent."""

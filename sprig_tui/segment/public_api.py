@@ -1,5 +1,7 @@
 """Client of Segment's Public API: sources, destinations, counts, filters, tracking plans and suppressed users.
 
+It also makes sources, and Write Keys for them; it removes nothing.
+
     async with PublicApiClient("https://api.segmentapis.com", token, clock=SystemClock()) as api:
         sources = await api.sources()
 
@@ -60,6 +62,15 @@ from sprig_tui.segment.source_settings import (
     parse_source_details,
     parse_source_settings,
     parse_tracking_plan_rules,
+)
+from sprig_tui.segment.source_writes import (
+    SourceKind,
+    SourceLabel,
+    create_source_body,
+    label_source_body,
+    parse_labels,
+    parse_source_kinds,
+    rename_source_body,
 )
 from sprig_tui.segment.suppressions import Regulation, Suppression, parse_regulations, parse_suppressions
 from sprig_tui.segment.timestamps import format_iso
@@ -135,7 +146,7 @@ class PublicApiClient(ApiClient):
     async def source(self, source_id: str) -> Source | None:
         """One source by its id; None if the workspace does not have it."""
         try:
-            return await self._get("/sources/{id}", f"/sources/{_escape(source_id)}", parse_source)
+            return self._hide_keys(await self._get("/sources/{id}", f"/sources/{_escape(source_id)}", parse_source))
         except SegmentApiError as error:
             if error.status != 404:
                 raise
@@ -240,6 +251,60 @@ class PublicApiClient(ApiClient):
     async def regulations(self, *, kinds: Sequence[str] = ()) -> tuple[Regulation, ...]:
         """The workspace's requests to suppress or delete people, of the last 90 days; all kinds if none are named."""
         return await self._list("/regulations", "/regulations", parse_regulations, _numbered("regulationTypes", kinds))
+
+    async def source_kinds(self) -> tuple[SourceKind, ...]:
+        """The kinds of source that the catalog offers."""
+        return await self._list("/catalog/sources", "/catalog/sources", parse_source_kinds)
+
+    async def workspace_labels(self) -> tuple[SourceLabel, ...]:
+        """The labels that a source of the workspace can have; reading them may need the role of an owner."""
+        return await self._get("/labels", "/labels", parse_labels)
+
+    async def create_source(self, slug: str, kind_id: str, *, connects_warehouses: bool = False) -> Source:
+        """Make an enabled source, which gets its slug as its name, and a first Write Key.
+
+        It is sent once: without a response SegmentWriteUnknownError is raised, and the source may exist. Segment
+        connects the workspace's warehouses to a new source unless it is told not to, as it is here by default.
+        """
+        body = create_source_body(slug, kind_id, connects_warehouses=connects_warehouses)
+        request = Request("POST /sources", "/sources", accept=_Version.V1, body=body, repeatable=False)
+        return self._hide_keys(await self._write(request, parse_source))
+
+    async def rename_source(self, source_id: str, name: str) -> Source:
+        """Name a source; it may be repeated."""
+        path = f"/sources/{_escape(source_id)}"
+        body = rename_source_body(name)
+        request = Request("PATCH /sources/{id}", path, accept=_Version.V1, body=body, method="PATCH")
+        return self._hide_keys(await self._write(request, parse_source))
+
+    async def label_source(self, source_id: str, labels: Sequence[SourceLabel]) -> tuple[SourceLabel, ...]:
+        """Add labels to a source, which the workspace must have; returns all labels of the source."""
+        path = f"/sources/{_escape(source_id)}/labels"
+        request = Request("POST /sources/{id}/labels", path, accept=_Version.V1, body=label_source_body(labels))
+        return await self._write(request, parse_labels)
+
+    async def add_write_key(self, source_id: str) -> Source:
+        """Make one more Write Key for a source (alpha); the others stay. Returns the source with all its keys.
+
+        It is sent once: without a response SegmentWriteUnknownError is raised, and the key may exist.
+        """
+        path = f"/sources/{_escape(source_id)}/writekey"
+        request = Request("POST /sources/{id}/writekey", path, accept=_Version.ALPHA, body=b"", repeatable=False)
+        return self._hide_keys(await self._write(request, parse_source))
+
+    def _hide_keys(self, source: Source) -> Source:
+        self._transport.hide(source.write_keys)
+        return source
+
+    async def _write(self, request: Request, parse: Callable[[bytes], Parsed]) -> Parsed:
+        """The parsed answer. One that is not understood leaves open what was made, as one that did not come."""
+        body = await self._transport.send(request)
+        try:
+            return _understood(request.label, parse, body)
+        except SegmentApiError as error:
+            if request.repeatable:
+                raise
+            raise self._transport.write_unknown(request, error.message, error.status) from error
 
     async def _get(self, route: str, path: str, parse: Callable[[bytes], Parsed]) -> Parsed:
         request = Request(f"GET {route}", path)

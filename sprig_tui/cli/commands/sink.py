@@ -80,6 +80,10 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     ten minutes later; repeats, failed=401, retried=2, disabled, unknown, suppressed=USER, unplanned, violating,
     filtered and unmapped. Then conditions: @100-102 these events of a source, @every:10, @source:NAME,
     @destination:NAME.
+
+    Faults of set-up, without conditions: slug-taken=SLUG (409) and slug-rejected=SLUG (422) for a new source,
+    read-only=STATUS for all that changes something, no-answer=N (the first N sources or Write Keys are made without an
+    answer), no-rename=STATUS, no-label=STATUS and no-new-key=STATUS. Each value may be left out.
     """
     from sprig_tui.segment.sink import Sink, parse_rules, read_rules
     from sprig_tui.segment.sink.workspace import DEFAULT_DELAY_S

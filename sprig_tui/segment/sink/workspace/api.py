@@ -24,6 +24,7 @@ from sprig_tui.segment.sink.workspace.points import DEFAULT_POINTS_PER_MINUTE, P
 from sprig_tui.segment.sink.workspace.profile_routes import PREFIX, ProfileRoutes
 from sprig_tui.segment.sink.workspace.query import one_text, read_query
 from sprig_tui.segment.sink.workspace.record_routes import RecordRoutes, echo
+from sprig_tui.segment.sink.workspace.setup_faults import SetupFaults
 from sprig_tui.segment.sink.workspace.setup_routes import SetupRoutes
 
 MAX_BODY_BYTES = 600_000
@@ -74,6 +75,7 @@ class PublicApi:
         self.records = RecordRoutes(workspace, now)
         self.setup = SetupRoutes(workspace)
         self.points = Points(now, points_per_minute)
+        self.faults = SetupFaults()
         self._profiles = ProfileRoutes(workspace, store)
         self.asked: deque[SinkRequest] = deque(maxlen=_MAX_KEPT_REQUESTS)
         """The newest requests, oldest first."""
@@ -116,7 +118,11 @@ class PublicApi:
             query = read_query(request.query)
         except ValueError as error:
             raise invalid("query", str(error)) from error
-        data = route.handle(Asked(ids, query, _read_body(request), role, request))
+        body = _read_body(request)
+        self.faults.reject(route.method, route.path, body)
+        data = route.handle(Asked(ids, query, body, role, request))
+        if self.faults.loses_answer(route.method, route.path):
+            return SinkReply(ending="close")
         reply = json_reply({"data": self.reshape(data)}, route.status)
         return msgspec.structs.replace(
             reply, content_type=f"application/vnd.segment.{stage}+json", headers=self.points.headers(token)

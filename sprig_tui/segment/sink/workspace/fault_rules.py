@@ -13,6 +13,15 @@
               | "violating"             a tracking plan asks for a property that no event has, and blocks
               | "filtered" [ "=" fql ]  a destination filter drops what fulfils the condition, or all track calls
               | "unmapped"              a destination has mappings, but none for track calls
+              | "slug-taken" [ "=" slug ]      a new source with this slug gets 409, though no source shows it; without
+                                               a slug the first that is asked for
+              | "slug-rejected" [ "=" slug ]   the same with 422
+              | "read-only" [ "=" status ]     the token may change nothing; 401
+              | "no-answer" [ "=" n ]          the first n sources and Write Keys are made, but the connection ends
+                                               without an answer; 1
+              | "no-rename" [ "=" status ]     PATCH of a source fails; 500
+              | "no-label" [ "=" status ]      labels of a source cannot be changed; 422
+              | "no-new-key" [ "=" status ]    no further Write Key can be made; 404
     condition = "@" number | "@" first "-" [ last ] | "@every:" n | "@source:" name | "@destination:" name
 
 Numbers count the events of each source, from 1; they suit lost, late, failed and retried. Without `@source:` a rule is
@@ -50,6 +59,13 @@ class FaultKind(StrEnum):
     VIOLATING = "violating"
     FILTERED = "filtered"
     UNMAPPED = "unmapped"
+    SLUG_TAKEN = "slug-taken"
+    SLUG_REJECTED = "slug-rejected"
+    READ_ONLY = "read-only"
+    NO_ANSWER = "no-answer"
+    NO_RENAME = "no-rename"
+    NO_LABEL = "no-label"
+    NO_NEW_KEY = "no-new-key"
 
 
 _HINT = "such as lost=3, lost@100-102@source:Acme production, late=600, failed=401@destination:Amplitude or disabled"
@@ -61,6 +77,12 @@ _WITHOUT_VALUE = (
 _AT_DESTINATIONS = (
     FaultKind.FAILED, FaultKind.RETRIED, FaultKind.DISABLED, FaultKind.FILTERED, FaultKind.UNMAPPED,
 )  # fmt: skip
+DEFAULT_STATUS = {
+    FaultKind.READ_ONLY: 401, FaultKind.NO_RENAME: 500, FaultKind.NO_LABEL: 422, FaultKind.NO_NEW_KEY: 404,
+}  # fmt: skip
+"""Of the faults of set-up that fail."""
+SETUP_FAULTS = frozenset({*DEFAULT_STATUS, FaultKind.SLUG_TAKEN, FaultKind.SLUG_REJECTED, FaultKind.NO_ANSWER})
+"""What happens to requests that change the workspace, not to events."""
 _RANGE = re.compile(r"(?P<first>[0-9]{1,9})(?P<dash>-(?P<last>[0-9]{1,9})?)?")
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]+)?")
 
@@ -77,6 +99,8 @@ class WorkspaceFault(Struct, frozen=True, kw_only=True):
     destination: str = ""
     seconds: float = 0.0
     attempts: int = 1
+    status: int = 0
+    """Of a fault of set-up that fails."""
     reason: str = "ETIMEDOUT"
     value: str = ""
     text: str = ""
@@ -129,6 +153,8 @@ def parse_fault(text: str) -> WorkspaceFault:
 
 def _condition(text: str, kind: FaultKind, condition: str) -> dict[str, object]:
     word, colon, value = condition.partition(":")
+    if kind in SETUP_FAULTS:
+        raise _error(text, f"{kind} takes no conditions")
     if colon and value.strip() and word in ("source", "destination"):
         if word == "destination" and kind not in _AT_DESTINATIONS:
             raise _error(text, f"{kind} happens at the source, not at a destination")
@@ -154,6 +180,8 @@ def _value(text: str, kind: FaultKind, value: str | None) -> dict[str, object]:
         return {}
     if kind in _WITHOUT_VALUE:
         raise _error(text, f"{kind} takes no value")
+    if kind in SETUP_FAULTS:
+        return _setup_value(text, kind, value)
     if kind in (FaultKind.LOST, FaultKind.RETRIED, FaultKind.LATE):
         if (
             _NUMBER.fullmatch(value) is None
@@ -167,9 +195,24 @@ def _value(text: str, kind: FaultKind, value: str | None) -> dict[str, object]:
     return {"reason": value} if kind is FaultKind.FAILED else {"value": value}
 
 
+def _setup_value(text: str, kind: FaultKind, value: str) -> dict[str, object]:
+    if kind in (FaultKind.SLUG_TAKEN, FaultKind.SLUG_REJECTED):
+        return {"value": value}
+    number = int(value) if value.isascii() and value.isdigit() and len(value) <= 4 else 0
+    if kind is FaultKind.NO_ANSWER:
+        if number < 1:
+            raise _error(text, f"{value[:40]!r} is no number")
+        return {"last": number}
+    if not 400 <= number <= 599:
+        raise _error(text, f"{value[:40]!r} is no status from 400 to 599")
+    return {"status": number}
+
+
 def change_workspace(workspace: Workspace, rules: Iterable[WorkspaceFault]) -> None:
     """Change the workspace for those rules that are a state of it; raises ConfigError for a name that it lacks."""
     for rule in rules:
+        if rule.do in SETUP_FAULTS:
+            continue
         sources = _named(rule, "source", rule.source, workspace.sources)
         within = {source["id"] for source in sources}
         destinations = _named(

@@ -12,6 +12,7 @@ from sprig_tui.segment.sink.workspace.fault_rules import FaultRules, WorkspaceFa
 from sprig_tui.segment.sink.workspace.model import Workspace
 from sprig_tui.segment.sink.workspace.pipeline import DEFAULT_DELAY_S, Pipeline
 from sprig_tui.segment.sink.workspace.points import DEFAULT_POINTS_PER_MINUTE
+from sprig_tui.segment.sink.workspace.setup_faults import SetupFaults
 
 
 class WorkspaceService:
@@ -41,6 +42,7 @@ class WorkspaceService:
         rules = FaultRules(faults)
         change_workspace(self.workspace, rules.rules)
         self.pipeline.faults = rules
+        self.api.faults = SetupFaults(rules.rules)
 
     def add_counts(
         self,

@@ -47,6 +47,8 @@ class SetupRoutes:
         """`POST /sources`: 409 for a slug that is taken."""
         slug, kind = _text(body, "slug"), _kind(body, SOURCE_KINDS)
         enabled = _boolean(body, "enabled")
+        if "disconnectAllWarehouses" in body:
+            _boolean(body, "disconnectAllWarehouses")
         self._check_slug(slug)
         _check_room(self._workspace.sources)
         settings = body["settings"] if isinstance(body.get("settings"), dict) else {}

@@ -1,0 +1,1 @@
+"""Guided set-up: from nothing to the first answer in Segment."""
