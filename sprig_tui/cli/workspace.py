@@ -10,7 +10,7 @@ from sprig_tui.cli import diagnostics
 from sprig_tui.clock import SystemClock
 from sprig_tui.errors import ConfigError
 from sprig_tui.formatting import format_duration
-from sprig_tui.segment.public_api_models import Destination, Source, source_of_key, state_text
+from sprig_tui.segment.public_api_models import Destination, Source, source_of_key
 from sprig_tui.segment.source_checks import source_mismatches
 
 if TYPE_CHECKING:
@@ -146,13 +146,6 @@ def events_text(events: int, event: str) -> str:
     if not events:
         return f"it got no {event!r} in the 24 hours up to a minute ago"
     return f"it got {event!r} {'once' if events == 1 else f'{events:,} times'} in the 24 hours up to a minute ago"
-
-
-def source_text(source: Source) -> str:
-    """Such as `Acme production (HTTP API, environment: prod), enabled`."""
-    about = ", ".join(filter(None, (source.kind, *source.labels)))
-    state = "state unknown" if source.enabled is None else state_text(source.enabled)
-    return f"{source.name}{f' ({about})' if about else ''}, {state}"
 
 
 def destinations_text(destinations: tuple[Destination, ...]) -> str:

@@ -58,6 +58,13 @@ def state_text(enabled: bool | None) -> str:
     return {True: "enabled", False: "disabled", None: "unknown"}[enabled]
 
 
+def source_text(source: Source) -> str:
+    """Such as `Acme production (HTTP API, environment: prod), enabled`."""
+    about = ", ".join(filter(None, (source.kind, *source.labels)))
+    state = "state unknown" if source.enabled is None else state_text(source.enabled)
+    return f"{source.name}{f' ({about})' if about else ''}, {state}"
+
+
 def source_of_key(key: str, sources: Sequence[Source]) -> Source | None:
     """The source that a Write Key belongs to."""
     return next((source for source in sources if key in source.write_keys), None)

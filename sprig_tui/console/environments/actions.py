@@ -12,7 +12,7 @@ from sprig_tui.console.environments.config_editor import ConfigEditor
 from sprig_tui.console.environments.edit_form import EditForm
 from sprig_tui.console.environments.key_form import KeyForm
 from sprig_tui.console.environments.send_test_event import SendTestEventScreen
-from sprig_tui.console.environments.source_picker import PASTE, pick_key
+from sprig_tui.console.environments.source_picker import PASTE, pick_key, source_list
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.widgets.dialogs import Prompt, ask_confirmation
 from sprig_tui.errors import ConfigError, SprigTuiError
@@ -44,7 +44,8 @@ class EnvironmentActions:
     async def add_key(self, name: str) -> None:
         """Ask for a key, save it, and show the next step."""
         environment = self._environment(name)
-        key = await pick_key(self._app, self._session, name)
+        sources = source_list(self._session)
+        key = await pick_key(self._app, sources, name)
         if key == PASTE:
             key = await self._app.push_screen_wait(
                 KeyForm(
@@ -52,6 +53,7 @@ class EnvironmentActions:
                     environment.write_key.masked() if environment.write_key else "",
                     self._override_note(environment),
                     environments_with_key=lambda key: describe_reuse(self._session.settings, key, WRITE_KEY, name),
+                    sources=sources,
                 )
             )
         if key is None:

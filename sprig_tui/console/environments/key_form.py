@@ -11,9 +11,12 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from sprig_tui.config.secret_lint import WRITE_KEY_CHARS, WRITE_KEY_RULES, SecretLint, lint_secret
+from sprig_tui.console.environments.source_picker import SourceList
 from sprig_tui.console.theme import MUTED
 from sprig_tui.console.widgets.dialogs import TYPED_AHEAD_TEXT, Dialog, hint
-from sprig_tui.text import mask
+from sprig_tui.errors import SprigTuiError
+from sprig_tui.setup.key_owner import KeyOwner
+from sprig_tui.text import mask, one_line
 
 _STYLES = {"stripped": MUTED, "warning": "$text-warning", "error": "$text-error"}
 _MARKS = {"stripped": "·", "warning": "!", "error": "✗"}
@@ -51,10 +54,15 @@ class KeyInput(Input):
         self.replace(lint.secret or " ".join(text.split()), *self.selection)
 
 
+ASKING_TEXT = "asking Segment whose key it is …"
+NOT_YET_TEXT = "Segment has not said yet whose key it is"
+
+
 class KeyForm(Dialog[str | None]):
     """Asks for a Write Key. Result: the key to store, or None.
 
-    Harmless faults are corrected and shown. An error rejects the key; a warning asks for a second enter.
+    Harmless faults are corrected and shown. An error rejects the key; a warning asks for a second enter. With a token
+    the workspace's sources are listed in a worker while the key is typed, so that the form says whose key it is.
     """
 
     def __init__(
@@ -64,16 +72,24 @@ class KeyForm(Dialog[str | None]):
         note: str = "",
         *,
         environments_with_key: Callable[[str], tuple[str, ...]] = lambda _: (),
+        sources: SourceList | None = None,
     ) -> None:
         """`masked_now` is the key to be replaced, `note` a further line of text.
 
-        `environments_with_key` returns sentences on where a key is used already.
+        `environments_with_key` returns sentences on where a key is used already. Without `sources` nobody is asked
+        whose key it is.
         """
         self._environments_with_key = environments_with_key
+        self._environment = environment
+        self._sources = sources
+        self._asking = sources is not None and sources.sources is None
+        self._problem = ""
+        """Why the sources could not be listed."""
         about = f"replaces {masked_now}. " if masked_now else ""
         where = "Segment: Connections, Sources, your source, Settings, API Keys."
         super().__init__(f"Write key of {environment}", f"{about}{where}{f'{chr(10)}{note}' if note else ''}")
-        self._warned = ""
+        self._warned: tuple[str, ...] = ()
+        """The key that needs another enter, and the warnings that were shown with it."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog-box"):
@@ -83,29 +99,75 @@ class KeyForm(Dialog[str | None]):
             yield Static(hint(("enter to save", "enter"), ("escape to cancel", "escape")), classes="dialog-hint")
 
     def on_mount(self) -> None:
+        """Ask for the sources in a worker; keys work meanwhile."""
         self.query_one(Input).focus()
+        if self._sources is not None and self._asking:
+            self.run_worker(self._load(self._sources), exit_on_error=False)
+
+    async def _load(self, sources: SourceList) -> None:
+        try:
+            await sources.load()
+        except SprigTuiError as error:
+            self._problem = error.message
+        finally:
+            self._asking = False
+        text = self.query_one(Input).value
+        if text:
+            self._show_findings(self._findings(text))
 
     @on(Input.Changed)
     def _lint(self, event: Input.Changed) -> None:
         event.stop()
-        self._warned = ""
+        self._warned = ()
         self._show_findings(self._findings(event.value) if event.value else [])
+
+    def _owner(self, key: str) -> KeyOwner | None:
+        return self._sources.owner(key, self._environment) if self._sources is not None else None
+
+    def _warnings(self, lint: SecretLint) -> tuple[str, ...]:
+        """What asks for a second enter."""
+        owner = self._owner(lint.secret)
+        return (
+            *(fault.message for fault in lint.warnings),
+            *self._environments_with_key(lint.secret),
+            *(owner.warnings if owner else ()),
+            *((NOT_YET_TEXT,) if self._asking else ()),
+        )
 
     def _findings(self, text: str) -> list[tuple[str, str]]:
         lint = lint_secret(text, WRITE_KEY_RULES)
-        return lint_lines(lint, self._environments_with_key(lint.secret) if lint.secret else ())
+        if not lint.secret:
+            return lint_lines(lint)
+        lines = [*lint_lines(lint, self._environments_with_key(lint.secret)), *self._owner_lines(lint.secret)]
+        if self._warned and self._warned == (lint.secret, *self._warnings(lint)):
+            lines.append(("enter again saves it anyway", "bold $text-warning"))
+        return lines
+
+    def _owner_lines(self, key: str) -> list[tuple[str, str]]:
+        if self._asking:
+            return [(f"· {ASKING_TEXT}", MUTED)]
+        if self._problem:
+            return [(f"· whose key it is could not be asked: {one_line(self._problem)}", MUTED)]
+        owner = self._owner(key)
+        if owner is None:
+            return []
+        warnings = [(f"! {text}", _STYLES["warning"]) for text in owner.warnings]
+        if owner.source is None:
+            return warnings or [(f"· {owner.text}", MUTED)]
+        return [(f"· {owner.text}", MUTED), *warnings] if warnings else [(f"✓ {owner.text}", "$text-success")]
 
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
         event.stop()
         lint = lint_secret(event.value, WRITE_KEY_RULES)
+        warnings = self._warnings(lint) if lint.secret else ()
         if not lint.secret:
             self._show_findings(lint_lines(lint))
         elif self.typed_ahead():
             self._show_findings([*self._findings(event.value), (TYPED_AHEAD_TEXT, "bold $text-warning")])
-        elif (lint.warnings or self._environments_with_key(lint.secret)) and self._warned != lint.secret:
-            self._warned = lint.secret
-            self._show_findings([*self._findings(event.value), ("enter again saves it anyway", "bold $text-warning")])
+        elif warnings and self._warned != (lint.secret, *warnings):
+            self._warned = (lint.secret, *warnings)
+            self._show_findings(self._findings(event.value))
         else:
             self.dismiss(lint.secret)
 

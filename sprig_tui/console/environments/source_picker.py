@@ -20,11 +20,13 @@ from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.segment.public_api_models import Source, state_text
 from sprig_tui.segment.source_checks import source_mismatches
+from sprig_tui.setup.key_owner import KeyOwner, find_owner
 from sprig_tui.text import mask, one_line
 
 if TYPE_CHECKING:
     from textual.app import App
 
+    from sprig_tui.config.settings import Settings
     from sprig_tui.console.session import Session
 
 
@@ -82,8 +84,26 @@ def _search_text(row: SourceRow) -> str:
     return " ".join((source.name, source.slug, source.kind, *source.labels)).casefold()
 
 
-SourceLister = Callable[[], Awaitable[tuple[Source, ...]]]
-"""Lists the sources of the workspace; raises SprigTuiError."""
+class SourceList:
+    """The sources of the workspace, asked for once: the picker and the key form of one change share them."""
+
+    def __init__(self, settings: Settings, list_sources: Callable[[Settings], Awaitable[tuple[Source, ...]]]) -> None:
+        self.settings = settings
+        self._list_sources = list_sources
+        self.sources: tuple[Source, ...] | None = None
+        """None until Segment has answered."""
+
+    async def load(self) -> tuple[Source, ...]:
+        """Ask, unless that was answered; raises SprigTuiError."""
+        if self.sources is None:
+            self.sources = await self._list_sources(self.settings)
+        return self.sources
+
+    def owner(self, key: str, environment: str) -> KeyOwner | None:
+        """Whose key it is; None while Segment has not answered."""
+        return find_owner(key, self.sources, self.settings, environment) if self.sources is not None else None
+
+
 SourceChoice = SourceRow | Literal["paste"]
 
 _OTHER_COLUMNS_CELLS = 2 + 1 + ABOUT_CELLS + 1 + STATE_CELLS + KEY_CELLS
@@ -132,11 +152,10 @@ class SourceForm(Dialog[SourceChoice | None]):
         Binding("tab,shift+tab", "other", show=False, priority=True),
     ]
 
-    def __init__(self, environment: str, environments: Collection[str], list_sources: SourceLister) -> None:
+    def __init__(self, environment: str, source_list: SourceList) -> None:
         super().__init__(f"Source of {environment}")
         self._environment = environment
-        self._environments = environments
-        self._list_sources = list_sources
+        self._source_list = source_list
         self._rows: Sequence[SourceRow] = ()
 
     def compose(self) -> ComposeResult:
@@ -156,11 +175,11 @@ class SourceForm(Dialog[SourceChoice | None]):
 
     async def _load(self) -> None:
         try:
-            sources = await self._list_sources()
+            sources = await self._source_list.load()
         except SprigTuiError as error:
             self._show_status(f"the sources cannot be listed: {error.message}; {error.hint}", fault=True)
             return
-        self._rows = source_rows(sources, self._environment, self._environments)
+        self._rows = source_rows(sources, self._environment, self._source_list.settings.environments)
         self._filter(self.query_one(Input).value)
         if not sources:
             self._show_status("the workspace has no source")
@@ -232,23 +251,29 @@ PASTE: Final = "paste"
 """Choice to paste a key; too short to be mistaken for one."""
 
 
-async def pick_key(app: App[Any], session: Session, environment: str) -> str | None:
+def source_list(session: Session) -> SourceList | None:
+    """The list for one change of a key; None where no token of Segment's Public API is configured."""
+    list_sources, settings = session.dependencies.list_sources, session.settings
+    if list_sources is None or settings.workspace.token is None:
+        return None
+    return SourceList(settings, list_sources)
+
+
+async def pick_key(app: App[Any], sources: SourceList | None, environment: str) -> str | None:
     """The key of the source that the user chose, PASTE to ask for a key, None for no change.
 
-    Returns PASTE at once where no token of Segment's Public API is configured.
+    Returns PASTE at once where there is no list to choose from.
     """
-    list_sources = session.dependencies.list_sources
-    if list_sources is None or session.settings.workspace.token is None:
+    if sources is None:
         return PASTE
-    settings = session.settings
+    settings = sources.settings
     while True:
-        choice = await app.push_screen_wait(
-            SourceForm(environment, settings.environments, lambda: list_sources(settings))
-        )
+        choice = await app.push_screen_wait(SourceForm(environment, sources))
         if choice is None or choice == PASTE:
             return choice
         key = choice.source.write_keys[0]
-        mismatches = [f"- {mismatch}" for mismatch in choice.mismatches]
+        owner = find_owner(key, [choice.source], settings, environment)
+        mismatches = [f"- {mismatch}" for mismatch in owner.mismatches]
         mismatches += [
             f"- {name} has the same key"
             for name, other in settings.environments.items()

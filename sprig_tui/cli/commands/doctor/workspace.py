@@ -13,9 +13,9 @@ from sprig_tui.cli.workspace import (
     events_text,
     look_up_keys,
     source_json,
-    source_text,
 )
 from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SegmentApiUnreachableError
+from sprig_tui.segment.public_api_models import source_text
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment

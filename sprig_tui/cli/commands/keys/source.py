@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sprig_tui.cli import diagnostics, prompts
 from sprig_tui.cli.prompts import read_secret
-from sprig_tui.cli.workspace import NO_TOKEN_HINT, list_sources, source_text
+from sprig_tui.cli.workspace import NO_TOKEN_HINT, list_sources
 from sprig_tui.config.secret_lint import WRITE_KEY_CHARS, WRITE_KEY_RULES, lint_secret
 from sprig_tui.errors import ConfigError, SegmentApiError
-from sprig_tui.segment.public_api_models import Source, find_source, source_of_key, state_text
+from sprig_tui.segment.public_api_models import Source, find_source, source_of_key, source_text, state_text
 from sprig_tui.segment.source_checks import source_mismatches
 from sprig_tui.text import mask
 
@@ -114,25 +114,36 @@ def _key_of_source(source: Source, settings: Settings, environment: str) -> KeyC
     key = source.write_keys[0]
     others = f", the first of its {len(source.write_keys)} keys" if len(source.write_keys) > 1 else ""
     diagnostics.info(f"taking {mask(key)}{others}, from source {source_text(source)}")
-    return KeyChoice(key, _source_warnings(source, settings, environment))
+    return KeyChoice(key, _source_warnings(source, key, settings, environment))
 
 
 def _pasted_key_warnings(text: str, sources: Sequence[Source], settings: Settings, environment: str) -> tuple[str, ...]:
+    from sprig_tui.setup.key_owner import OwnerKind, find_owner
+
     key = lint_secret(text, WRITE_KEY_RULES).secret
-    if not key or not any(source.write_keys for source in sources):
+    if not key or not sources:
         return ()
-    source = source_of_key(key, sources)
-    if source is None:
+    owner = find_owner(key, sources, settings, environment)
+    if owner.kind is OwnerKind.NO_SOURCE:
         diagnostics.warning(
             "this key belongs to no source of the workspace", "it may be another workspace's; Segment would not say so"
         )
+        # a script may know of another workspace, so it is told and not stopped
+        return owner.warnings if prompts.is_interactive() else ()
+    if owner.source is None:
+        diagnostics.info(owner.text)
         return ()
-    diagnostics.info(f"this key belongs to source {source_text(source)}")
-    return _source_warnings(source, settings, environment)
+    diagnostics.info(f"this key belongs to source {source_text(owner.source)}")
+    return _report_mismatches(owner.source, owner.mismatches, environment)
 
 
-def _source_warnings(source: Source, settings: Settings, environment: str) -> tuple[str, ...]:
-    doubts = source_mismatches(source, environment, settings.environments)
-    for doubt in doubts:
-        diagnostics.warning(f"source {source.name}: {doubt}", f"is it the one for {environment}?")
-    return doubts
+def _source_warnings(source: Source, key: str, settings: Settings, environment: str) -> tuple[str, ...]:
+    from sprig_tui.setup.key_owner import find_owner
+
+    return _report_mismatches(source, find_owner(key, [source], settings, environment).mismatches, environment)
+
+
+def _report_mismatches(source: Source, mismatches: tuple[str, ...], environment: str) -> tuple[str, ...]:
+    for mismatch in mismatches:
+        diagnostics.warning(f"source {source.name}: {mismatch}", f"is it the one for {environment}?")
+    return mismatches

@@ -1,0 +1,90 @@
+"""Owner of a Write Key: which source of the workspace it belongs to, and what speaks against using it. Pure.
+
+Only what the token sees is known: a key that belongs to none of the sources whose keys are hidden may belong to one
+of those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from sprig_tui.segment.public_api_models import Source, source_of_key, source_text
+from sprig_tui.segment.source_checks import source_mismatches
+from sprig_tui.text import one_line
+
+if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
+
+
+class OwnerKind(StrEnum):
+    """What the workspace's sources say about a key."""
+
+    SOURCE = "source"
+    NO_SOURCE = "no-source"
+    """The keys of all sources were seen, and it is none of them."""
+    NOT_SEEN = "not-seen"
+    """It is none of the keys that were seen, and some were not."""
+
+
+class KeyOwner(Struct, frozen=True, kw_only=True):
+    """Owner of one key, for one environment."""
+
+    kind: OwnerKind
+    source: Source | None = None
+    mismatches: tuple[str, ...] = ()
+    """Why the source may be the wrong one, in words."""
+    sources: int = 0
+    """Sources of the workspace."""
+    hidden: int = 0
+    """Sources whose keys the token does not see."""
+
+    @property
+    def text(self) -> str:
+        """One sentence on what was found, without a full stop."""
+        if self.source is not None:
+            return one_line(f"it belongs to the source {source_text(self.source)}")
+        if self.kind is OwnerKind.NO_SOURCE:
+            return "it belongs to no source of the workspace: Segment answers 200 to any key, and would not say so"
+        return (
+            f"whose key it is is not known: the token sees no key of {self.hidden:,} of the {self.sources:,} sources, "
+            "and it is none of the others"
+            if self.hidden < self.sources
+            else "whose key it is is not known: the token sees no Write Keys"
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What has to be confirmed before the key is stored."""
+        if self.kind is OwnerKind.NO_SOURCE:
+            return (self.text,)
+        return tuple(one_line(f"its source: {mismatch}") for mismatch in self.mismatches)
+
+
+def find_owner(key: str, sources: Sequence[Source], settings: Settings, environment: str) -> KeyOwner:
+    """The owner of a key that `environment` is to use; `sources` are all of the workspace."""
+    hidden = sum(not source.write_keys for source in sources)
+    source = source_of_key(key, sources)
+    if source is None:
+        kind = OwnerKind.NOT_SEEN if hidden else OwnerKind.NO_SOURCE
+        return KeyOwner(kind=kind, sources=len(sources), hidden=hidden)
+    mismatches = (
+        *source_mismatches(source, environment, settings.environments),
+        *(f"{name} has another key of it" for name in _sharing(source, key, settings, environment)),
+    )
+    return KeyOwner(kind=OwnerKind.SOURCE, source=source, mismatches=mismatches, sources=len(sources), hidden=hidden)
+
+
+def _sharing(source: Source, key: str, settings: Settings, environment: str) -> list[str]:
+    """Other environments with another key of this source; those with the same key are told apart elsewhere."""
+    return [
+        name
+        for name, other in settings.environments.items()
+        if name != environment
+        and other.write_key is not None
+        and other.write_key.reveal() != key
+        and other.write_key.reveal() in source.write_keys
+    ]
