@@ -108,6 +108,10 @@ class ShutdownSignals:
         """The result of the work. Raises ShutdownRequested, with the work cancelled, at the first signal."""
         return await _run_until(work, self.requested)
 
+    async def complete(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The result of work that the first signal does not stop. Raises ShutdownRequested at the second."""
+        return await _run_until(work, self.forced)
+
     async def drain(self, work: Coroutine[Any, Any, bool]) -> None:
         """Let requests in flight finish; a second signal aborts them."""
         if self.requested.is_set():

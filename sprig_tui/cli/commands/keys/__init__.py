@@ -9,6 +9,7 @@ import click
 from sprig_tui.cli import diagnostics, output, prompts
 from sprig_tui.cli.commands.keys.check import check
 from sprig_tui.cli.commands.keys.new_environment import new_option, report_unprotected, resolve_name
+from sprig_tui.cli.commands.keys.rotate import rotate
 from sprig_tui.cli.commands.keys.secrets import (
     WRITE_KEY_TEXTS,
     accept_secret,
@@ -46,6 +47,7 @@ def keys() -> None:
 
 
 keys.add_command(check)
+keys.add_command(rotate)
 keys.add_command(token)
 keys.add_command(sprig)
 keys.add_command(workspace)

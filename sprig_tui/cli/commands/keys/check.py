@@ -46,7 +46,7 @@ def check(environment: str | None, send_test_event: bool, yes: bool, as_json: bo
     if send_test_event and chosen[0].write_key is not None:
         if not yes and not _confirm_send(chosen[0]):
             return ExitCode.USAGE
-        row, code = asyncio.run(_send_test_event(settings, chosen[0]))
+        row, code = asyncio.run(send_event(settings, chosen[0]))
         rows[0]["test_event"] = row
     for row in rows:
         lookup_lines = row.pop("said", ())
@@ -87,7 +87,8 @@ def _confirm_send(environment: Environment) -> bool:
     return prompts.confirm_name(f"{environment.name} is protected: one test event will be sent there", environment.name)
 
 
-async def _send_test_event(settings: Settings, environment: Environment) -> tuple[dict[str, Any], ExitCode]:
+async def send_event(settings: Settings, environment: Environment) -> tuple[dict[str, Any], ExitCode]:
+    """Send one test event, and report its result; for programs, and as an exit code."""
     from sprig_tui.clock import SystemClock
     from sprig_tui.delivery.context import make_tracking_client
     from sprig_tui.ingest.test_event import make_test_event
