@@ -2,7 +2,8 @@
 
 SprigTuiError
 ├── ConfigError               the config cannot be read, understood or changed           exit 2
-│   └── KeymapError           two commands on one key, or a key for no command
+│   ├── KeymapError           two commands on one key, or a key for no command
+│   └── SecretReadError       a command or the keyring does not give a secret
 ├── InputError                an input file is missing or cannot be opened               exit 2
 │   └── UnknownFormatError    its first records have no known format
 ├── SprigApiError             Sprig's API rejected the key or the request                exit 2
@@ -58,6 +59,10 @@ def message_prefix(label: str) -> str:
 
 class ConfigError(SprigTuiError):
     """The config cannot be read, understood or changed."""
+
+
+class SecretReadError(ConfigError):
+    """A command or the keyring does not give a secret; the message names it, and never holds what it printed."""
 
 
 class KeymapError(ConfigError):

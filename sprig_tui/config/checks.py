@@ -46,7 +46,7 @@ def _check_key_format(environments: Mapping[str, Environment]) -> list[ConfigPro
     return [
         ConfigProblem("warning", f"{name}: its key looks odd: {fault.message}", fault.hint)
         for name, environment in environments.items()
-        if environment.write_key is not None
+        if environment.write_key is not None and environment.write_key.is_read
         for fault in lint_secret(environment.write_key.reveal(), WRITE_KEY_RULES).warnings
     ]
 
@@ -59,7 +59,7 @@ def _check_webhook_tokens(environments: Mapping[str, Environment]) -> list[Confi
             f"sprig-tui keys token {name} --generate makes a better one",
         )
         for name, environment in environments.items()
-        if environment.webhook_token is not None
+        if environment.webhook_token is not None and environment.webhook_token.is_read
         for fault in lint_secret(environment.webhook_token.reveal(), WEBHOOK_TOKEN_RULES).warnings
     ]
 
@@ -174,12 +174,17 @@ def describe_reuse(settings: Settings, text: str, kind: SecretKind, environment:
     for user in settings.environments.values():
         for other in ENVIRONMENT_SECRET_KINDS:
             secret: Secret | None = getattr(user, other.key)
-            if secret is None or secret.reveal() != text or (user.name, other.key) == (environment, kind.key):
+            if (
+                secret is None
+                or not secret.is_read
+                or secret.reveal() != text
+                or (user.name, other.key) == (environment, kind.key)
+            ):
                 continue
             sentences.append(f"this is {SECRET_NAMES[other.key]} of {user.name}{_kind_difference(other, kind)}")
     workspace = settings.workspace
     for other, token in ((PUBLIC_API_TOKEN, workspace.token), (PROFILE_TOKEN, workspace.profile_token)):
-        if token is not None and token.reveal() == text and kind.key != other.key:
+        if token is not None and token.is_read and token.reveal() == text and kind.key != other.key:
             sentences.append(f"this is {SECRET_NAMES[other.key]}{_kind_difference(other, kind)}")
     return tuple(sentences)
 

@@ -7,12 +7,17 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from sprig_tui.config.secret_references import SecretReference
+from sprig_tui.errors import SecretReadError
 from sprig_tui.segment.limits import ENDPOINT_URLS, PARTNER_REQUESTS_PER_SECOND
 from sprig_tui.segment.source_checks import stage_of, stage_words
 from sprig_tui.text import mask
 
 UNREACHABLE_TIMEOUT_S = 60.0
 """Seconds that an endpoint, an API or the journal may fail without a break until a command stops waiting for it."""
+
+NOT_READ_TEXT = "not read"
+"""In place of a masked secret that a command or the keyring keeps, and that nothing needed yet."""
 
 
 class DeliverySettings(Struct, frozen=True, kw_only=True):
@@ -31,22 +36,40 @@ class DeliverySettings(Struct, frozen=True, kw_only=True):
 
 
 class Secret:
-    """A secret whose repr is masked; only `reveal()` gives its text."""
+    """A secret whose repr is masked; only `reveal()` gives its text.
 
-    __slots__ = ("_text", "read_from")
+    One that a command or the keyring keeps has a `reference`, and no text until `config.secret_reader` has read it.
+    """
 
-    def __init__(self, text: str, read_from: str = "config") -> None:
+    __slots__ = ("_text", "read_from", "reference")
+
+    def __init__(self, text: str | None, read_from: str = "config", reference: SecretReference | None = None) -> None:
         self._text = text
         self.read_from = read_from
-        """`config`, or the environment variable it was read from."""
+        """`config`, the environment variable it was read from, or the label of its reference."""
+        self.reference = reference
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its text is known; a secret of a command or the keyring is read by those who need it."""
+        return self._text is not None
+
+    @property
+    def identity(self) -> str:
+        """The same before and after it was read: of its reference, else its text. A secret, to be hashed only."""
+        return self.reference.identity if self.reference is not None else (self._text or "")
 
     def reveal(self) -> str:
-        """The secret itself, only for an Authorization header."""
+        """The secret itself, only for an Authorization header. Raises SecretReadError where it was not read."""
+        if self._text is None:
+            raise SecretReadError(
+                f"the secret of {self.read_from} was not read", hint="read it with sprig_tui.read_secrets(settings)"
+            )
         return self._text
 
     def masked(self) -> str:
         """The first and last four characters; none of a short secret."""
-        return mask(self._text)
+        return NOT_READ_TEXT if self._text is None else mask(self._text)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.masked()})"
@@ -54,10 +77,12 @@ class Secret:
     __str__ = __repr__
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and type(other) is type(self) and other._text == self._text
+        if not isinstance(other, Secret) or type(other) is not type(self) or other._text != self._text:
+            return False
+        return self._text is not None or other.reference == self.reference
 
     def __hash__(self) -> int:
-        return hash(self._text)
+        return hash((self._text, None if self._text is not None else self.reference))
 
 
 class WriteKey(Secret):

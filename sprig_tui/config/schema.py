@@ -25,14 +25,20 @@ class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
 
     write_key: str | None = None
     write_key_env: str | None = None
+    write_key_command: list[str] | None = None
+    write_key_keyring: str | None = None
     endpoint: str | None = None
     requests_per_second: Rate | None = None
     protected: bool | None = None
     sprig_environment_id: str | None = None
     webhook_token: str | None = None
     webhook_token_env: str | None = None
+    webhook_token_command: list[str] | None = None
+    webhook_token_keyring: str | None = None
     sprig_api_key: str | None = None
     sprig_api_key_env: str | None = None
+    sprig_api_key_command: list[str] | None = None
+    sprig_api_key_keyring: str | None = None
 
     def __repr__(self) -> str:
         # keys must not reach a log through a record
@@ -50,11 +56,15 @@ class SegmentTable(Struct, frozen=True, forbid_unknown_fields=True):
 
     public_api_token: str | None = None
     public_api_token_env: str | None = None
+    public_api_token_command: list[str] | None = None
+    public_api_token_keyring: str | None = None
     region: str | None = None
     profile_space: str | None = None
     """Unify space whose Profile API is asked."""
     profile_token: str | None = None
     profile_token_env: str | None = None
+    profile_token_command: list[str] | None = None
+    profile_token_keyring: str | None = None
     suppressed_every: Duration | None = None
 
     def __repr__(self) -> str:

@@ -1,4 +1,16 @@
-"""Secrets of environments and of the workspace: from a variable, a variable named by the config, or the config."""
+"""Secrets of environments and of the workspace, and which of several places counts.
+
+Of each kind, such as the Write Key of `staging-eu`, the first of these that is set counts, even if it cannot be used or
+read: a fallback would use the wrong one.
+
+1. the variable of its name, SPRIG_TUI_WRITE_KEY_STAGING_EU
+2. the variable that the config names (`write_key_env`), if that is set
+3. the command of the config (`write_key_command`)
+4. the entry of the keyring that the config names (`write_key_keyring`)
+5. the config itself (`write_key`)
+
+A command or the keyring is not asked here: such a secret has a reference and no text until `secret_reader` reads it.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +31,7 @@ from sprig_tui.config.secret_lint import (
     LintRules,
     lint_secret,
 )
+from sprig_tui.config.secret_references import SecretReference, parse_reference
 from sprig_tui.config.urls import parse_region
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.errors import ConfigError
@@ -41,6 +54,16 @@ class SecretKind(NamedTuple):
         return self.prefix + environment.upper().replace("-", "_")
 
 
+class FoundSecret(NamedTuple):
+    """A secret and where it comes from."""
+
+    text: str | None
+    """None until it is read by its reference."""
+    source: str
+    """`config`, a variable, or the label of the reference."""
+    reference: SecretReference | None = None
+
+
 WRITE_KEY = SecretKind("write key", "write_key", "SPRIG_TUI_WRITE_KEY_", WRITE_KEY_RULES)
 WEBHOOK_TOKEN = SecretKind("webhook token", "webhook_token", "SPRIG_TUI_WEBHOOK_TOKEN_", WEBHOOK_TOKEN_RULES)
 SPRIG_API_KEY = SecretKind("sprig api key", "sprig_api_key", "SPRIG_TUI_SPRIG_API_KEY_", SPRIG_API_KEY_RULES)
@@ -60,41 +83,55 @@ def named_variables() -> frozenset[str]:
 
 
 def resolve_write_key(
-    environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
+    environment: str,
+    stored: str | None,
+    env_variable: str | None,
+    environ: Mapping[str, str],
+    reference: SecretReference | None = None,
 ) -> tuple[WriteKey | None, list[ConfigWarning]]:
     """The Write Key to use, and its warnings."""
-    secret, notes = resolve_secret(WRITE_KEY, environment, stored, env_variable, environ)
+    secret, notes = resolve_secret(WRITE_KEY, environment, stored, env_variable, environ, reference)
     return (WriteKey(*secret) if secret else None), notes
 
 
 def resolve_webhook_token(
-    environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
+    environment: str,
+    stored: str | None,
+    env_variable: str | None,
+    environ: Mapping[str, str],
+    reference: SecretReference | None = None,
 ) -> tuple[WebhookToken | None, list[ConfigWarning]]:
     """The webhook token to require, and its warnings.
 
     A token that is set but unusable becomes empty, which no webhook matches: it must not admit everyone.
     """
-    secret, notes = resolve_secret(WEBHOOK_TOKEN, environment, stored, env_variable, environ)
+    secret, notes = resolve_secret(WEBHOOK_TOKEN, environment, stored, env_variable, environ, reference)
     if secret:
         return WebhookToken(*secret), notes
     return (WebhookToken("", "config") if notes else None), notes
 
 
 def resolve_api_key(
-    environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
+    environment: str,
+    stored: str | None,
+    env_variable: str | None,
+    environ: Mapping[str, str],
+    reference: SecretReference | None = None,
 ) -> tuple[SprigApiKey | None, list[ConfigWarning]]:
     """The key of Sprig's REST API to use, and its warnings."""
-    secret, notes = resolve_secret(SPRIG_API_KEY, environment, stored, env_variable, environ)
+    secret, notes = resolve_secret(SPRIG_API_KEY, environment, stored, env_variable, environ, reference)
     return (SprigApiKey(*secret) if secret else None), notes
 
 
 def resolve_secret(
-    kind: SecretKind, environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
-) -> tuple[tuple[str, str] | None, list[ConfigWarning]]:
-    """The secret to use and where it comes from (`config` or a variable), and its warnings.
-
-    The first one that is not blank counts, even if it cannot be used: a silent fallback would use the wrong key.
-    """
+    kind: SecretKind,
+    environment: str,
+    stored: str | None,
+    env_variable: str | None,
+    environ: Mapping[str, str],
+    reference: SecretReference | None = None,
+) -> tuple[FoundSecret | None, list[ConfigWarning]]:
+    """The secret to use and where it comes from, and its warnings; the first one that is not blank counts."""
     notes: list[ConfigWarning] = []
     if env_variable:
         _named_variables.add(env_variable)
@@ -104,6 +141,8 @@ def resolve_secret(
     if env_variable:
         text = f"{kind.key}_env names {env_variable[:80]!r}, which is not set"
         notes.append(ConfigWarning(WarningCode.VARIABLE_NOT_SET, text, environment))
+    if reference is not None:
+        return FoundSecret(None, reference.label, reference), notes
     if stored is not None and stored.strip():
         secret, faults = _lint_secret(kind, environment, stored, "config")
         return secret, [*notes, *faults]
@@ -112,14 +151,23 @@ def resolve_secret(
 
 def _lint_secret(
     kind: SecretKind, environment: str, text: str, source: str
-) -> tuple[tuple[str, str] | None, list[ConfigWarning]]:
-    place = "in the config" if source == "config" else f"in {source}"
+) -> tuple[FoundSecret | None, list[ConfigWarning]]:
+    secret, notes = _lint_at(kind, environment, text, "in the config" if source == "config" else f"in {source}")
+    return (FoundSecret(secret, source) if secret else None), notes
+
+
+def lint_read_secret(kind: SecretKind, environment: str, text: str, label: str) -> tuple[str, list[ConfigWarning]]:
+    """A secret that a command or the keyring gave, as it is used; empty if it cannot be, and its warnings."""
+    return _lint_at(kind, environment, text, f"of {label}")
+
+
+def _lint_at(kind: SecretKind, environment: str, text: str, place: str) -> tuple[str, list[ConfigWarning]]:
     lint = lint_secret(text, kind.rules)
     unusable = [f"the {kind.noun} {place} cannot be used: {fault.message}" for fault in lint.errors]
     trimmed = [f"the {kind.noun} {place}: {fault.message}" for fault in lint.faults if fault.level == "stripped"]
     notes = [ConfigWarning(WarningCode.SECRET_UNUSABLE, text, environment) for text in unusable]
     notes += [ConfigWarning(WarningCode.SECRET_TRIMMED, text, environment) for text in trimmed]
-    return ((lint.secret, source) if lint.secret else None), notes
+    return lint.secret, notes
 
 
 DEFAULT_SUPPRESSED_EVERY_S = 3600.0
@@ -164,9 +212,23 @@ def make_workspace(
         every = parse_duration(table.suppressed_every, f"{label}.suppressed_every")
         if every < MIN_SUPPRESSED_EVERY_S:
             raise ConfigError(f"{label}.suppressed_every is less than a minute", hint="leave it out for an hour")
-    secret, notes = resolve_secret(PUBLIC_API_TOKEN, "", table.public_api_token, table.public_api_token_env, environ)
+    secret, notes = resolve_secret(
+        PUBLIC_API_TOKEN,
+        "",
+        table.public_api_token,
+        table.public_api_token_env,
+        environ,
+        parse_reference(table.public_api_token_command, table.public_api_token_keyring, f"{label}.public_api_token"),
+    )
     token = PublicApiToken(*secret) if secret else None
-    secret, faults = resolve_secret(PROFILE_TOKEN, "", table.profile_token, table.profile_token_env, environ)
+    secret, faults = resolve_secret(
+        PROFILE_TOKEN,
+        "",
+        table.profile_token,
+        table.profile_token_env,
+        environ,
+        parse_reference(table.profile_token_command, table.profile_token_keyring, f"{label}.profile_token"),
+    )
     warnings = [structs.replace(note, table="segment") for note in (*notes, *faults)]
     workspace = Workspace(
         token,

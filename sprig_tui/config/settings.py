@@ -27,6 +27,7 @@ from sprig_tui.config.schema import (
     SurveyTable,
     convert_table,
 )
+from sprig_tui.config.secret_references import SecretReference, parse_reference
 from sprig_tui.config.secrets import (
     Workspace,
     make_workspace,
@@ -63,7 +64,7 @@ _ENVIRONMENT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """Settings of a command. Secrets are resolved, and their repr is masked."""
+    """Settings of a command. The repr of secrets is masked; those of commands and the keyring may not be read yet."""
 
     document: ConfigFile
     environments: dict[str, Environment]
@@ -93,6 +94,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     warnings: tuple[ConfigWarning, ...]
     """Values that were corrected or cannot be used; warnings do not contain the values."""
     catalogue_digest: str = ""
+    secrets_revision: int = 0
+    """Changes whenever a secret of a command or the keyring does."""
 
     @property
     def journal_name(self) -> str:
@@ -101,17 +104,18 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """Changes whenever the config or the survey catalogue does."""
-        return self.document.digest + self.catalogue_digest
+        """Changes whenever the config, the survey catalogue or a secret that is kept elsewhere does."""
+        return f"{self.document.digest}{self.catalogue_digest}/{self.secrets_revision}"
 
     def secrets(self) -> list[str]:
-        """All keys and tokens, for redaction in logs and messages."""
+        """All keys and tokens that are known here, for redaction in logs and messages."""
         secrets = [
             secret
             for environment in self.environments.values()
             for secret in (environment.write_key, environment.sprig_api_key, environment.webhook_token)
         ]
-        return [secret.reveal() for secret in (*secrets, self.workspace.token, self.workspace.profile_token) if secret]
+        every = (*secrets, self.workspace.token, self.workspace.profile_token)
+        return [secret.reveal() for secret in every if secret is not None and secret.is_read]
 
     def environment(self, name: str) -> Environment:
         """The environment of this name; raises ConfigError with the nearest name."""
@@ -202,11 +206,17 @@ def _make_environment(
     endpoint, note = parse_endpoint(table.endpoint, f"{where}.endpoint") if table.endpoint is not None else ("us", "")
     if note:
         warnings.append(ConfigWarning(WarningCode.ENDPOINT_CHANGED, note, name))
-    key, faults = resolve_write_key(name, table.write_key, table.write_key_env, environ)
+    key, faults = resolve_write_key(
+        name, table.write_key, table.write_key_env, environ, _reference(table, "write_key", where)
+    )
     warnings.extend(faults)
-    token, faults = resolve_webhook_token(name, table.webhook_token, table.webhook_token_env, environ)
+    token, faults = resolve_webhook_token(
+        name, table.webhook_token, table.webhook_token_env, environ, _reference(table, "webhook_token", where)
+    )
     warnings.extend(faults)
-    api_key, faults = resolve_api_key(name, table.sprig_api_key, table.sprig_api_key_env, environ)
+    api_key, faults = resolve_api_key(
+        name, table.sprig_api_key, table.sprig_api_key_env, environ, _reference(table, "sprig_api_key", where)
+    )
     warnings.extend(faults)
     extra: dict[str, Any] = {}
     if table.requests_per_second is not None:
@@ -221,6 +231,10 @@ def _make_environment(
         sprig_api_key=api_key,
         **extra,
     )
+
+
+def _reference(table: EnvironmentTable, key: str, where: str) -> SecretReference | None:
+    return parse_reference(getattr(table, f"{key}_command"), getattr(table, f"{key}_keyring"), f"{where}.{key}")
 
 
 def _make_workspace(

@@ -202,4 +202,4 @@ def save_plan(paths: Paths, environment: str, stored: StoredPlan) -> None:
 
 def key_digest(key: WriteKey) -> str:
     """A digest that tells two keys apart, and does not give them away."""
-    return hashlib.sha256(b"tracking plan of\0" + key.reveal().encode()).hexdigest()[:16]
+    return hashlib.sha256(b"tracking plan of\0" + key.identity.encode()).hexdigest()[:16]

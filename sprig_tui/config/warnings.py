@@ -16,6 +16,8 @@ class WarningCode(StrEnum):
     """`write_key_env` or its like names a variable that is not set."""
     SECRET_UNUSABLE = "secret_unusable"  # noqa: S105 - a code
     SECRET_TRIMMED = "secret_trimmed"  # noqa: S105 - a code
+    SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a code
+    """A command or the keyring does not give it."""
     CATALOGUE_UNUSABLE = "catalogue_unusable"
 
 

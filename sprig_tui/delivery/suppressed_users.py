@@ -163,6 +163,6 @@ def _hash(key: bytes, user_id: str) -> bytes:
 
 
 def _fingerprint(key: bytes, workspace: Workspace) -> str:
-    """Of address and token, since a token belongs to one workspace."""
-    token = workspace.token.reveal() if workspace.token else ""
+    """Of address and token, since a token belongs to one workspace; of one that is kept elsewhere, its reference."""
+    token = workspace.token.identity if workspace.token else ""
     return hashlib.blake2b(f"{workspace.base_url}\0{token}".encode(), key=key, digest_size=_HASH_BYTES).hexdigest()
