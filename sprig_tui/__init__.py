@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment as Environment
     from sprig_tui.config.environment import WriteKey as WriteKey
     from sprig_tui.config.paths import find_paths as find_paths
+    from sprig_tui.config.secret_reader import read_secrets as read_secrets
     from sprig_tui.config.settings import Settings as Settings
     from sprig_tui.config.settings import load_settings as load_settings
     from sprig_tui.delivery.engine import Engine as Engine
@@ -72,6 +73,7 @@ _NAMES_BY_MODULE = {
     "config.environment": ("DeliverySettings", "Environment", "WriteKey"),
     "journal.open": ("open_journal",),
     "config.paths": ("find_paths",),
+    "config.secret_reader": ("read_secrets",),
     "config.settings": ("Settings", "load_settings"),
     "delivery.engine": ("Engine",),
     "ingest.ingest": ("IngestResult", "ingest_records"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,7 @@ from sprig_tui.cli import diagnostics
 from sprig_tui.errors import JournalError, JournalUnreachableError
 
 if TYPE_CHECKING:
+    from sprig_tui.config.secrets import SecretKind
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.suppressed_users import SuppressedUsers
     from sprig_tui.journal.base import Journal
@@ -42,6 +43,28 @@ def open_settings(*, quiet: bool = False) -> Settings:
         for name, meant in suggest_tables(settings):
             diagnostics.warning(f"{settings.document.file}: {name} is unknown", f"did you mean {meant}?")
     return settings
+
+
+def read_secrets(
+    settings: Settings, *kinds: SecretKind, environments: Iterable[str] | None = None, quiet: bool = False
+) -> Settings:
+    """The settings with the secrets of these kinds that commands and the keyring keep; of all kinds without `kinds`.
+
+    `environments` limits Write Keys, webhook tokens and keys of Sprig's API to those. Blocks while they are read, so it
+    is called before there is an event loop, or in a thread. What cannot be read is a warning, and missing.
+    """
+    from sprig_tui.config.secret_reader import process_secrets
+    from sprig_tui.config.secrets import SECRET_KINDS
+
+    process_secrets.require(kinds or SECRET_KINDS, environments)
+    interactive = sys.stderr.isatty()
+    found = process_secrets.read(
+        settings, terminal=interactive, on_read=diagnostics.info if interactive else lambda _: None
+    )
+    for warning in found.warnings:
+        if not quiet and warning not in settings.warnings:
+            diagnostics.warning(warning.message)
+    return found
 
 
 def load_suppressed(settings: Settings) -> SuppressedUsers:

@@ -11,6 +11,7 @@ from sprig_tui.cli import diagnostics
 from sprig_tui.config.contents import join_names
 from sprig_tui.config.paths import find_paths
 from sprig_tui.config.reload import ConfigReloader, ConfigUpdate
+from sprig_tui.config.secret_reader import process_secrets
 from sprig_tui.config.settings import load_settings
 from sprig_tui.errors import ConfigError, JournalError
 
@@ -43,10 +44,12 @@ async def reload_on_change(
     apply the config at once (SIGHUP).
     """
     paths = find_paths()
-    reload = ConfigReloader(paths, settings, lambda: load_settings(paths))
+    reload = ConfigReloader(paths, settings, lambda: process_secrets.reread(load_settings(paths)))
     try:
         while True:
             confirmed = await wait_for_request(reload_requested, RELOAD_INTERVAL_S)
+            if confirmed:
+                process_secrets.expire()
             news = await asyncio.to_thread(reload.poll, confirmed=confirmed)
             if news is not None and news.kind == "changed":
                 news = await _apply(reload, news, engine, options, on_reload)
@@ -96,7 +99,21 @@ async def _apply(
         diagnostics.warning(
             "the config names another journal", "this process goes on with the one it has; start it again to change it"
         )
+    if found.document.digest == before.document.digest:
+        _report_changed_secrets(before, found)
     return news if found.document.digest != before.document.digest else None
+
+
+def _report_changed_secrets(before: Settings, found: Settings) -> None:
+    """Name each environment with another secret than before."""
+    for name, now in found.environments.items():
+        was = before.environments[name]
+        if (was.write_key, was.webhook_token, was.sprig_api_key) != (
+            now.write_key,
+            now.webhook_token,
+            now.sprig_api_key,
+        ):
+            diagnostics.info(f"{name}: a secret of it was read again, and is another one now")
 
 
 def _report_news(news: ConfigUpdate) -> None:

@@ -29,24 +29,29 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     give_up_after: float = UNREACHABLE_TIMEOUT_S
 
     def environments(self, settings: Settings) -> dict[str, Environment]:
-        """The environments with these overrides."""
+        """The environments with these overrides; none has a key that this run did not read (`read_secrets`)."""
+        environments = {name: _without_unread_keys(found) for name, found in settings.environments.items()}
         given: dict[str, Any] = {}
         if self.endpoint is not None:
             given["endpoint"] = self.endpoint
         if self.requests_per_second is not None:
             given["requests_per_second"] = self.requests_per_second
         if not given:
-            return dict(settings.environments)
+            return environments
         if self.endpoint is None:
-            return {name: replace(found, **given) for name, found in settings.environments.items()}
-        return {
-            name: replace(found, **given, own_endpoint=found.endpoint) for name, found in settings.environments.items()
-        }
+            return {name: replace(found, **given) for name, found in environments.items()}
+        return {name: replace(found, **given, own_endpoint=found.endpoint) for name, found in environments.items()}
 
     def delivery(self, settings: Settings) -> DeliverySettings:
         """The engine's settings with these overrides."""
         given = {name: getattr(self, name) for name in ("max_retries", "retry_window", "timeout")}
         return replace(settings.delivery, **{name: value for name, value in given.items() if value is not None})
+
+
+def _without_unread_keys(environment: Environment) -> Environment:
+    if environment.write_key is None or environment.write_key.is_read:
+        return environment
+    return replace(environment, write_key=None)
 
 
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -103,7 +103,7 @@ async def look_up_keys(
         totals = {stray.source_id: stray.total for stray in strays}
         found: list[KeyLookup] = []
         for environment in environments:
-            if environment.write_key is None or not visible:
+            if environment.write_key is None or not environment.write_key.is_read or not visible:
                 continue
             source = source_of_key(environment.write_key.reveal(), sources)
             if source is None:
@@ -137,7 +137,9 @@ def _sharing(settings: Settings, environment: Environment, source: Source) -> It
     """Other environments that have another key of this source."""
     for name, other in settings.environments.items():
         key = other.write_key
-        if name != environment.name and key not in (None, environment.write_key) and key.reveal() in source.write_keys:
+        if name == environment.name or key is None or key == environment.write_key or not key.is_read:
+            continue
+        if key.reveal() in source.write_keys:
             yield name
 
 

@@ -135,7 +135,7 @@ class PullActions:
             lint = lint_secret(text, SPRIG_API_KEY_RULES)
             environments = self._session.settings.environments.values()
             write_keys = (environment.write_key for environment in environments if environment.write_key)
-            if any(key.reveal() == lint.secret for key in write_keys):
+            if any(key.is_read and key.reveal() == lint.secret for key in write_keys):
                 return "this is a write key of Segment, and Sprig would be sent it"
             return "; ".join(f"{fault.message}: {fault.hint}" for fault in lint.warnings)
 

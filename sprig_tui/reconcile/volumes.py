@@ -50,6 +50,7 @@ def stray_sources(
         source.id: name
         for name, environment in reversed(settings.environments.items())
         if environment.write_key is not None
+        and environment.write_key.is_read
         and (source := source_of_key(environment.write_key.reveal(), sources)) is not None
     }
     totals: dict[str, tuple[str, int]] = {}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sprig_tui.cli import diagnostics
+from sprig_tui.cli.context import read_secrets
 from sprig_tui.errors import ConfigError, ExitCode
 from sprig_tui.formatting import format_duration
 
@@ -46,10 +47,15 @@ def open_console(*, read_only: bool, no_engine: bool, files: tuple[str, ...] = (
         )
         return ExitCode.USAGE
     from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.secret_reader import process_secrets
     from sprig_tui.config.settings import load_settings
 
     paths = find_paths()
-    return _run_console(paths, lambda: load_settings(paths), files, read_only=read_only, engine=not no_engine)
+    # read before the console has the screen: a command may ask a question here
+    read_secrets(load_settings(paths), quiet=True)
+    return _run_console(
+        paths, lambda: process_secrets.reread(load_settings(paths)), files, read_only=read_only, engine=not no_engine
+    )
 
 
 def open_demo(folder: Path, samples: Path) -> int:

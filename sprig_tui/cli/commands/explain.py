@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.context import existing_journal_session, open_settings
+from sprig_tui.cli.context import existing_journal_session, open_settings, read_secrets
 from sprig_tui.cli.options import command, json_option
+from sprig_tui.config.secrets import PROFILE_TOKEN, PUBLIC_API_TOKEN, WRITE_KEY
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def explain(delivery_id: str | None, send_payload: bool, refresh_plan: bool, as_
     if delivery_id is None and send_payload:
         raise click.UsageError("--send-payload needs the ID of a delivery")
     settings = open_settings(quiet=True)
+    if settings.workspace.token is not None:
+        settings = read_secrets(settings, WRITE_KEY, PUBLIC_API_TOKEN, PROFILE_TOKEN)
     code = ExitCode.OK
     if refresh_plan:
         code = asyncio.run(_refresh_plans(settings, as_json=as_json))

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.context import open_settings
+from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import DURATION_TYPE, command
 from sprig_tui.cli.run_options import RunOptions, report_elsewhere, standing_terms_options
+from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WEBHOOK_TOKEN, WRITE_KEY
 from sprig_tui.errors import ConfigError, ExitCode
 from sprig_tui.text import printable
 
@@ -100,7 +101,7 @@ def listen(  # noqa: PLR0913 - one parameter per option
     from sprig_tui.server.tls import Certificate
     from sprig_tui.webhooks.body import WebhookLimits
 
-    settings = open_settings()
+    settings = read_secrets(open_settings(), WEBHOOK_TOKEN, *(() if no_engine else (WRITE_KEY, PUBLIC_API_TOKEN)))
     given = {"body_bytes": max_body, "connections": max_connections, "idle_seconds": idle_timeout or None}
     limits = msgspec.structs.replace(
         WebhookLimits(), **{name: value for name, value in given.items() if value is not None}

@@ -10,9 +10,10 @@ import click
 from msgspec import Struct
 
 from sprig_tui.cli import prompts
-from sprig_tui.cli.context import open_settings
+from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import DURATION_TYPE, ENVIRONMENT_TYPE, ParamType, command, json_option, yes_option
 from sprig_tui.cli.run_options import RunOptions, run_options
+from sprig_tui.config.secrets import PUBLIC_API_TOKEN, SPRIG_API_KEY, WRITE_KEY
 from sprig_tui.errors import ConfigError, FilterError, InputError
 
 if TYPE_CHECKING:
@@ -171,6 +172,8 @@ def pull(
     asked = reading.to_request()
     settings = open_settings()
     deliver = not no_wait and not dry_run
+    kinds = (SPRIG_API_KEY, WRITE_KEY, PUBLIC_API_TOKEN) if deliver else (SPRIG_API_KEY,)
+    settings = read_secrets(settings, *kinds, environments=_wanted_environments(settings, environments))
     names = select_environments(settings, environments, deliver=deliver)
     if deliver and not yes:
         _require_consent(settings, names, environments)
@@ -188,13 +191,18 @@ def pull(
     return asyncio.run(run())
 
 
+def _wanted_environments(settings: Settings, named: tuple[str, ...]) -> list[str]:
+    """Those that are named, else all that have a key of Sprig's API."""
+    return list(named) or [name for name, found in settings.environments.items() if found.sprig_api_key is not None]
+
+
 def select_environments(settings: Settings, named: tuple[str, ...], *, deliver: bool) -> list[str]:
     """The environments to pull for; raises ConfigError where a key is missing."""
     names = list(dict.fromkeys(named))
     for name in names:
         if settings.environment(name).sprig_api_key is None:
             raise ConfigError(f"{name} has no key of Sprig's API", hint=f"set one with sprig-tui keys sprig {name}")
-    names = names or [name for name, found in settings.environments.items() if found.sprig_api_key is not None]
+    names = names or _wanted_environments(settings, ())
     if not names:
         raise ConfigError(
             "no environment has a key of Sprig's API", hint="set one with sprig-tui keys sprig production"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.context import existing_journal_session, open_settings
+from sprig_tui.cli.context import existing_journal_session, open_settings, read_secrets
 from sprig_tui.cli.options import DURATION_TYPE, ENVIRONMENT_TYPE, command, json_option, yes_option
+from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WRITE_KEY
 from sprig_tui.errors import ConfigError, ExitCode, FilterError, SprigTuiError
 
 if TYPE_CHECKING:
@@ -184,8 +185,12 @@ def _parse_moment(option: str, text: str, now: int) -> int:
         raise click.UsageError(f"{option}: {error.message}; {error.hint}") from error
 
 
+_SECRETS = (WRITE_KEY, PUBLIC_API_TOKEN)
+"""What a comparison needs."""
+
+
 async def _reconcile_once(scope: Scope, *, replay_short: bool, yes: bool, as_json: bool) -> int:
-    settings = open_settings()
+    settings = await asyncio.to_thread(read_secrets, open_settings(), *_SECRETS)
     async with existing_journal_session(settings) as journal:
         report = await scope.compare(settings, journal)
         _write(report, as_json=as_json, replay_command="" if replay_short else scope.replay_command)
@@ -220,7 +225,7 @@ async def _watch(scope: Scope, interval_s: float, stop: asyncio.Event, *, as_jso
     looks = 0
     while not stop.is_set():
         try:
-            settings = open_settings(quiet=looks > 0)
+            settings = await asyncio.to_thread(read_secrets, open_settings(quiet=looks > 0), *_SECRETS, quiet=looks > 0)
             async with existing_journal_session(settings) as journal:
                 report = await scope.compare(settings, journal)
         except SprigTuiError as error:

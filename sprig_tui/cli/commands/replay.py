@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sprig_tui.cli import diagnostics, output, prompts
-from sprig_tui.cli.context import journal_exists, journal_session, open_settings
+from sprig_tui.cli.context import journal_exists, journal_session, open_settings, read_secrets
 from sprig_tui.cli.filter_options import (
     DELIVERY_ID_TYPE,
     FilterCommand,
@@ -19,6 +19,7 @@ from sprig_tui.cli.filter_options import (
 )
 from sprig_tui.cli.options import json_option, yes_option
 from sprig_tui.cli.run_options import RunOptions, run_options
+from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WRITE_KEY
 from sprig_tui.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def replay(  # noqa: PLR0913, PLR0917 - click passes each option by name
     if not ids and not is_selective(query) and not everything:
         raise click.UsageError("name what to replay: a filter such as status:failed, --id N, or --all")
     settings = open_settings()
+    if not dry_run and not no_wait:
+        settings = read_secrets(settings, WRITE_KEY, PUBLIC_API_TOKEN)
     work = _replay(
         settings, query, ids, terms, as_new=as_new, dry_run=dry_run, no_wait=no_wait, yes=yes, as_json=as_json
     )

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.context import awaited_journal, open_settings
+from sprig_tui.cli.context import awaited_journal, open_settings, read_secrets
 from sprig_tui.cli.options import DURATION_TYPE, ParamType, command
 from sprig_tui.cli.run_options import RunOptions, report_elsewhere, standing_terms_options
+from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WEBHOOK_TOKEN, WRITE_KEY
 from sprig_tui.errors import ConfigError, ExitCode, JournalError, JournalLostError
 
 if TYPE_CHECKING:
@@ -132,7 +133,8 @@ def run(
 
         output.write_line(unit_text(RUN_SERVICE).rstrip())
         return ExitCode.OK
-    settings = open_settings(quiet=supervised is not None)
+    wanted = (WRITE_KEY, PUBLIC_API_TOKEN, *((WEBHOOK_TOKEN,) if metrics else ()))
+    settings = read_secrets(open_settings(quiet=supervised is not None), *wanted, quiet=supervised is not None)
     if supervised is None:
         from sprig_tui.config.checks import check_file_mode
 

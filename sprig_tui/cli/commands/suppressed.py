@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.context import load_suppressed, open_settings
+from sprig_tui.cli.context import load_suppressed, open_settings, read_secrets
 from sprig_tui.cli.options import command, json_option
+from sprig_tui.config.secrets import PUBLIC_API_TOKEN
 from sprig_tui.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def suppressed(refresh: bool, as_json: bool) -> int:
     and blocks nothing. When a user is suppressed no more, sprig-tui replay reason:suppressed sends what was withheld.
     """
     settings = open_settings()
+    if refresh:
+        settings = read_secrets(settings, PUBLIC_API_TOKEN)
     if settings.workspace.token is None:
         from sprig_tui.cli.workspace import NO_TOKEN_HINT
 

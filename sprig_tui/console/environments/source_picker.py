@@ -277,7 +277,10 @@ async def pick_key(app: App[Any], sources: SourceList | None, environment: str) 
         mismatches += [
             f"- {name} has the same key"
             for name, other in settings.environments.items()
-            if name != environment and other.write_key is not None and other.write_key.reveal() == key
+            if name != environment
+            and other.write_key is not None
+            and other.write_key.is_read
+            and other.write_key.reveal() == key
         ]
         if not mismatches:
             return key

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import output
-from sprig_tui.cli.context import open_settings
+from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import command, json_option
 from sprig_tui.cli.text_wrap import wrap
 from sprig_tui.errors import ConfigError, ExitCode
@@ -54,7 +54,7 @@ async def _run_checks(*, offline: bool, timeout_s: float) -> list[CheckResult]:
     from sprig_tui.config.paths import find_paths
 
     try:
-        settings = open_settings(quiet=True)
+        settings = await asyncio.to_thread(read_secrets, open_settings(quiet=True), quiet=True)
     except ConfigError as error:
         return [
             CheckResult("config", "fault", error.message, error.hint),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sprig_tui.cli import diagnostics, output, prompts
-from sprig_tui.cli.context import open_settings
+from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import ENVIRONMENT_TYPE, CliCommand, json_option, yes_option
+from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WRITE_KEY
 from sprig_tui.errors import ExitCode
 from sprig_tui.text import printable
 
@@ -33,6 +34,9 @@ def check(environment: str | None, send_test_event: bool, yes: bool, as_json: bo
     of the wrong source, or the event was refused; 3 when no answer came.
     """
     settings = open_settings(quiet=True)
+    if environment is not None:
+        settings.environment(environment)
+    settings = read_secrets(settings, WRITE_KEY, PUBLIC_API_TOKEN, quiet=True)
     chosen = [settings.environment(environment)] if environment else list(settings.environments.values())
     if send_test_event and environment is None:
         raise click.UsageError("--send-test-event needs ENV: the environment whose source is to get the event")
