@@ -248,6 +248,13 @@ def _slots(settings: Settings) -> Iterator[_Slot]:
             yield _Slot(kind, "", secret, secret.reference)
 
 
+def secrets_read_elsewhere(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Each secret that was read from a command or the keyring, such as `production: the write key`, and from which."""
+    for slot in _slots(settings):
+        if slot.secret.is_read and slot.secret.reveal():
+            yield slot.label, slot.reference.label
+
+
 def _secret(slot: _Slot, known: _Known) -> tuple[Secret | None, list[ConfigWarning]]:
     label = slot.reference.label
     if known.text is not None:

@@ -19,6 +19,7 @@ from sprig_tui.config.checks import check_environment_ids, check_keys
 from sprig_tui.config.paths import Paths, find_paths
 from sprig_tui.config.reload import read_held_notes
 from sprig_tui.config.schema import KNOWN_TABLES
+from sprig_tui.config.secret_reader import secrets_read_elsewhere
 from sprig_tui.config.secrets import WRITE_KEY_PREFIX, write_key_variable
 from sprig_tui.config.startup import removed_since_last_use
 from sprig_tui.config.toml_file import dotted_key, nearest_key_hint
@@ -92,6 +93,8 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
     yield from (CheckResult("config", "warning", warning.message, warning.hint) for warning in settings.warnings)
     yield from _preference_checks(settings)
     findings = check_keys(settings)
+    for label, place in secrets_read_elsewhere(settings):
+        yield CheckResult("keys", "ok", f"{label} was read from the {place}")
     yield from (CheckResult("keys", finding.level, finding.message, finding.hint) for finding in findings)
     with_key = [name for name, found in settings.environments.items() if found.write_key is not None]
     for name in settings.environments:

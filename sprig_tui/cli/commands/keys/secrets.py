@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from sprig_tui.cli import diagnostics, output, prompts
 from sprig_tui.cli.commands.keys.new_environment import new_option, report_unprotected, resolve_name
-from sprig_tui.cli.context import open_settings
+from sprig_tui.cli.commands.keys.storage import remove_secret, save_secret, stored_keys
+from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import ENVIRONMENT_TYPE, CliCommand, SecretArgumentError, yes_option
 from sprig_tui.cli.prompts import confirm_warnings, print_lint, read_secret
 from sprig_tui.config.checks import describe_reuse
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from sprig_tui.config.secrets import Workspace
     from sprig_tui.config.settings import Settings
     from sprig_tui.config.toml_edit import TomlValue
+
+keyring_option = click.option("--keyring", is_flag=True, help="Store it in the system's keyring, not in the config.")
 
 KEY_CHECK_TIMEOUT_S = 10.0
 """Seconds for each phase of the request that tries a key."""
@@ -84,20 +87,24 @@ def report_stored(texts: SecretTexts, environment: str, used: Secret | None) -> 
     from sprig_tui.config.paths import find_paths
 
     label = f"{environment}: " if environment else ""
-    diagnostics.success(f"{label}the {texts.name} is stored in {find_paths().config_file}")
-    if used is not None and used.read_from != "config":
+    in_keyring = used is not None and used.reference is not None and not used.reference.command
+    place = f"the {used.read_from}" if in_keyring and used is not None else str(find_paths().config_file)
+    diagnostics.success(f"{label}the {texts.name} is stored in {place}")
+    if used is not None and used.reference is not None and used.reference.command:
+        diagnostics.warning(
+            f"{label}{used.read_from} of the config takes precedence over it",
+            f"remove {texts.kind.key}_command from the config to use this one",
+        )
+    elif used is not None and used.read_from != "config" and not in_keyring:
         diagnostics.warning(
             f"{label}{used.read_from} is set, and takes precedence over the config",
             f"unset {used.read_from} to use this one",
         )
 
 
-def _store(settings: Settings, texts: SecretTexts, environment: str, secret: str) -> None:
-    """Write it into the config, and report it."""
-    from sprig_tui.config.paths import find_paths
-    from sprig_tui.config.save import save_environment
-
-    save_environment(find_paths(), environment, {texts.kind.key: secret})
+def _store(settings: Settings, texts: SecretTexts, environment: str, secret: str, *, keyring: bool) -> None:
+    """Store it, and report it."""
+    save_secret(settings, texts.kind, environment, secret, keyring=keyring)
     now = open_settings(quiet=True)
     report_stored(texts, environment, getattr(now.environments[environment], texts.kind.key))
     if environment not in settings.environments:
@@ -106,11 +113,8 @@ def _store(settings: Settings, texts: SecretTexts, environment: str, secret: str
 
 def _remove(settings: Settings, texts: SecretTexts, environment: str, *, yes: bool) -> int:
     """Remove it from the config; returns the exit code."""
-    from sprig_tui.config.paths import find_paths
-    from sprig_tui.config.save import save_environment
-
     used: Secret | None = getattr(settings.environment(environment), texts.kind.key)
-    if (environment, texts.kind.key) not in settings.stored_secrets:
+    if not stored_keys(settings, texts.kind, environment):
         source = f"; it comes from {used.read_from}: unset that" if used is not None else ""
         diagnostics.info(f"nothing to remove in the config for {environment}{source}")
         return ExitCode.OK
@@ -121,7 +125,7 @@ def _remove(settings: Settings, texts: SecretTexts, environment: str, *, yes: bo
         if not prompts.confirm(f"remove the {texts.name} of {environment}?"):
             diagnostics.info("nothing was removed")
             return ExitCode.USAGE
-    save_environment(find_paths(), environment, {texts.kind.key: None}, digest=settings.document.digest)
+    remove_secret(settings, texts.kind, environment)
     diagnostics.success(f"{environment}: its {texts.name} is removed from the config")
     return ExitCode.OK
 
@@ -137,13 +141,16 @@ def _remove(settings: Settings, texts: SecretTexts, environment: str, *, yes: bo
 @new_option
 @click.option("--force", is_flag=True, help="Store a key that looks odd or is refused.")
 @click.option("--remove", is_flag=True, help="Remove it from the config.")
+@keyring_option
 @yes_option
-def sprig(environment: str, surplus: tuple[str, ...], *, new: bool, force: bool, remove: bool, yes: bool) -> int:
+def sprig(
+    environment: str, surplus: tuple[str, ...], *, new: bool, force: bool, remove: bool, keyring: bool, yes: bool
+) -> int:
     """Store the key of Sprig's REST API of ENV, from a hidden prompt or standard input; never from the command line.
 
     In Sprig: Integrations > Enrichment > Data Import API, in the environment that ENV stands for. It is tried before
     it is stored. It is read from SPRIG_TUI_SPRIG_API_KEY_<ENV>, else from the variable that sprig_api_key_env names,
-    else from the config.
+    else from sprig_api_key_command, the keyring or the config.
     """
     if surplus:
         run = f"sprig-tui keys sprig {environment[:40]}"
@@ -154,6 +161,7 @@ def sprig(environment: str, surplus: tuple[str, ...], *, new: bool, force: bool,
     name = resolve_name(settings, environment, new=new)
     if name is None:
         return ExitCode.USAGE
+    settings = read_secrets(settings)
 
     def find_problems(key: str) -> list[str]:
         return asyncio.run(_api_key_problems(settings, key))
@@ -162,7 +170,7 @@ def sprig(environment: str, surplus: tuple[str, ...], *, new: bool, force: bool,
     secret = accept_secret(settings, SPRIG_KEY_TEXTS, name, text, force=force, find_problems=find_problems)
     if secret is None:
         return ExitCode.USAGE
-    _store(settings, SPRIG_KEY_TEXTS, name, secret)
+    _store(settings, SPRIG_KEY_TEXTS, name, secret, keyring=keyring)
     diagnostics.info(f"sprig-tui pull -e {name} --dry-run shows what it would read")
     return ExitCode.OK
 
@@ -195,12 +203,16 @@ async def _api_key_problems(settings: Settings, key: str) -> list[str]:
 @new_option
 @click.option("--generate", is_flag=True, help="Make one, and print it once.")
 @click.option("--remove", is_flag=True, help="Remove it from the config.")
+@keyring_option
 @yes_option
-def token(environment: str, surplus: tuple[str, ...], *, new: bool, generate: bool, remove: bool, yes: bool) -> int:
+def token(
+    environment: str, surplus: tuple[str, ...], *, new: bool, generate: bool, remove: bool, keyring: bool, yes: bool
+) -> int:
     """Store the webhook token of ENV, from a hidden prompt or standard input; never from the command line.
 
     It is what Sprig calls the API secret of a webhook, and comes as `Authorization: Bearer`. It is read from
-    SPRIG_TUI_WEBHOOK_TOKEN_<ENV>, else from the variable that webhook_token_env names, else from the config.
+    SPRIG_TUI_WEBHOOK_TOKEN_<ENV>, else from the variable that webhook_token_env names, else from
+    webhook_token_command, the keyring or the config.
     """
     if surplus:
         run = f"sprig-tui keys token {environment[:40]}"
@@ -213,11 +225,12 @@ def token(environment: str, surplus: tuple[str, ...], *, new: bool, generate: bo
     name = resolve_name(settings, environment, new=new)
     if name is None or not _may_replace(settings, name, yes=yes):
         return ExitCode.USAGE
+    settings = read_secrets(settings)
     text = _generate_token() if generate else read_secret(f"webhook token of {name}")
     secret = accept_secret(settings, WEBHOOK_TOKEN_TEXTS, name, text, force=yes)
     if secret is None:
         return ExitCode.USAGE
-    _store(settings, WEBHOOK_TOKEN_TEXTS, name, secret)
+    _store(settings, WEBHOOK_TOKEN_TEXTS, name, secret, keyring=keyring)
     if generate:
         output.write_line(secret)
         diagnostics.info("it is not shown again: put it into the webhook in Sprig, as its API secret")
@@ -226,7 +239,7 @@ def token(environment: str, surplus: tuple[str, ...], *, new: bool, generate: bo
 
 def _may_replace(settings: Settings, environment: str, *, yes: bool) -> bool:
     """Whether the one that is stored may go: webhooks that carry it are refused from then on."""
-    if yes or (environment, "webhook_token") not in settings.stored_secrets:
+    if yes or not stored_keys(settings, WEBHOOK_TOKEN, environment):
         return True
     if prompts.is_interactive():
         return prompts.confirm(f"{environment} has a token; webhooks that carry it will be refused. replace it?")
@@ -263,12 +276,14 @@ class RegionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
 @click.option("--region", type=RegionType(), help="Of the workspace; us where nothing is set.")
 @click.option("--force", is_flag=True, help="Store a token that looks odd or is refused.")
 @click.option("--remove", is_flag=True, help="Remove it from the config.")
-def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove: bool) -> int:
+@keyring_option
+def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove: bool, keyring: bool) -> int:
     """Store a token of Segment's Public API, from a hidden prompt or from standard input.
 
     With it, keys set offers the workspace's sources by name, and keys check and doctor say which source each key
-    belongs to. It is tried before it is stored. It stands in the config file, mode 0600; SPRIG_TUI_SEGMENT_TOKEN, or
-    the variable that public_api_token_env in [segment] names, goes before it.
+    belongs to. It is tried before it is stored. It stands in the config file, mode 0600, or with --keyring in the
+    system's keyring; SPRIG_TUI_SEGMENT_TOKEN, or the variable that public_api_token_env in [segment] names, and
+    public_api_token_command go before it.
     """
     if surplus:
         run = "sprig-tui keys workspace"
@@ -278,10 +293,8 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
     from msgspec.structs import replace
 
     from sprig_tui.config.environment import PublicApiToken
-    from sprig_tui.config.paths import find_paths
-    from sprig_tui.config.save import save_workspace
 
-    settings = open_settings(quiet=True)
+    settings = read_secrets(open_settings(quiet=True))
 
     def find_problems(secret: str) -> list[str]:
         chosen = region or settings.workspace.region
@@ -293,10 +306,8 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
     secret = accept_secret(settings, PUBLIC_API_TOKEN_TEXTS, "", text, force=force, find_problems=find_problems)
     if secret is None:
         return ExitCode.USAGE
-    changes: dict[str, TomlValue | None] = {PUBLIC_API_TOKEN.key: secret}
-    if region is not None:
-        changes["region"] = region
-    save_workspace(find_paths(), changes)
+    others: dict[str, TomlValue | None] = {} if region is None else {"region": region}
+    save_secret(settings, PUBLIC_API_TOKEN, "", secret, keyring=keyring, others=others)
     report_stored(PUBLIC_API_TOKEN_TEXTS, "", open_settings(quiet=True).workspace.token)
     diagnostics.info("sprig-tui keys set ENV now offers the workspace's sources; sprig-tui keys check looks keys up")
     return ExitCode.OK
@@ -326,12 +337,9 @@ def _public_api_problems(tried: Workspace) -> list[str]:
 
 
 def _remove_public_api_token() -> int:
-    from sprig_tui.config.paths import find_paths
-    from sprig_tui.config.save import save_workspace
-
     settings = open_settings(quiet=True)
-    if settings.workspace.stored:
-        save_workspace(find_paths(), {"public_api_token": None}, digest=settings.document.digest)
+    if stored_keys(settings, PUBLIC_API_TOKEN, ""):
+        remove_secret(settings, PUBLIC_API_TOKEN, "")
         diagnostics.success("the token is removed from the config; keys stay. revoke it in Segment too")
         settings = open_settings(quiet=True)
     else:
