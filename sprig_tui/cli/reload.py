@@ -59,6 +59,7 @@ async def reload_on_change(
             elif confirmed:
                 _report_unchanged(reload)
     finally:
+        process_secrets.stop()
         reload.close()
 
 

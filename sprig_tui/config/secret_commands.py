@@ -12,6 +12,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,22 +38,31 @@ class CommandProblem(StrEnum):
     TIMEOUT = "timeout"
     TOO_MUCH_OUTPUT = "too-much-output"
     SIGNAL = "signal"
+    STOPPED = "stopped"
     EXIT_CODE = "exit-code"
 
 
+_BY_HAND_HINT = "run it by hand to see why: what it says is not kept here, since it may hold the secret"
 _HINTS = {
     CommandProblem.NOT_FOUND: "install it, or write its whole path",
     CommandProblem.NOT_EXECUTABLE: "chmod +x, and a script needs a first line such as #!/bin/sh",
     CommandProblem.TIMEOUT: "run it by hand: perhaps it waits for a sign-in or an unlock",
     CommandProblem.TOO_MUCH_OUTPUT: "it must print the secret and nothing else",
-    CommandProblem.EXIT_CODE: "run it by hand to see why: what it says is not kept here, since it may hold the secret",
+    CommandProblem.EXIT_CODE: _BY_HAND_HINT,
+    CommandProblem.SIGNAL: _BY_HAND_HINT,
+    CommandProblem.NOT_STARTED: "check it in the config, and run it by hand",
 }
 
 
 def run_secret_command(
-    reference: SecretReference, environ: dict[str, str], *, timeout_s: float = COMMAND_TIMEOUT_S, terminal: bool = False
+    reference: SecretReference,
+    environ: dict[str, str],
+    *,
+    timeout_s: float = COMMAND_TIMEOUT_S,
+    terminal: bool = False,
+    stopped: threading.Event | None = None,
 ) -> bytes:
-    """What the command prints. Raises SecretReadError; blocks for at most `timeout_s`.
+    """What the command prints. Raises SecretReadError; blocks for at most `timeout_s`, or until `stopped` is set.
 
     With `terminal` it stays a job of this terminal, where there is one, and gets the keyboard while it runs.
     """
@@ -65,7 +75,7 @@ def run_secret_command(
         process = _start(reference, environ, own_session=tty is None)
         # with it open, an error while the output is read leaves no process behind
         with _ended(process), _foreground(tty, process.pid):
-            return _read_output(reference, process, timeout_s)
+            return _read_output(reference, process, timeout_s, stopped or threading.Event())
     finally:
         if tty is not None:
             os.close(tty)
@@ -95,7 +105,9 @@ def _start(reference: SecretReference, environ: dict[str, str], *, own_session: 
         raise _error(reference, CommandProblem.NOT_STARTED, "cannot be started: it is no valid command line") from None
 
 
-def _read_output(reference: SecretReference, process: subprocess.Popen[bytes], timeout_s: float) -> bytes:
+def _read_output(
+    reference: SecretReference, process: subprocess.Popen[bytes], timeout_s: float, stopped: threading.Event
+) -> bytes:
     deadline = time.monotonic() + timeout_s
     with selectors.DefaultSelector() as selector:
         pipes = _Pipes(selector, process)
@@ -104,6 +116,8 @@ def _read_output(reference: SecretReference, process: subprocess.Popen[bytes], t
         while pipes.read(0 if ended else _LOOK_INTERVAL_S) or not ended:
             if len(pipes.output) > MAX_OUTPUT_BYTES:
                 raise _error(reference, CommandProblem.TOO_MUCH_OUTPUT, f"prints more than {MAX_OUTPUT_BYTES:,} bytes")
+            if stopped.is_set():
+                raise _error(reference, CommandProblem.STOPPED, "was stopped, since this process ends")
             if time.monotonic() > deadline:
                 text = f"was not done within {timeout_s:g} s, and was stopped"
                 raise _error(reference, CommandProblem.TIMEOUT, text, said=pipes.has_errors)

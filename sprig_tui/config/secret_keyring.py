@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ from sprig_tui.errors import SecretReadError
 
 KEYRING_TIMEOUT_S = 30.0
 """Seconds for one answer; a desktop asks a person to unlock it."""
+_LOOK_INTERVAL_S = 0.05
 SERVICE = "sprig-tui"
 """Service of the entries that sprig-tui makes; it never removes another's."""
 INSTALL_HINT = "install it with pip install 'sprig-tui[keyring]'"
@@ -28,9 +30,9 @@ def new_entry(config_file: Path, environment: str, key: str) -> SecretReference:
     return SecretReference(service=SERVICE, user="/".join(filter(None, (environment, key, place))))
 
 
-def read_entry(reference: SecretReference) -> str:
-    """The secret of the entry. Raises SecretReadError; blocks for at most KEYRING_TIMEOUT_S."""
-    text = _ask(reference, lambda keyring: keyring.get_password(reference.service, reference.user))
+def read_entry(reference: SecretReference, stopped: threading.Event | None = None) -> str:
+    """The secret of the entry. Raises SecretReadError; blocks for at most KEYRING_TIMEOUT_S, or until `stopped`."""
+    text = _ask(reference, lambda keyring: keyring.get_password(reference.service, reference.user), stopped)
     if text is None:
         raise SecretReadError(
             f"{reference.label}: there is no such entry", hint="store the secret there, or correct the config"
@@ -58,7 +60,9 @@ def remove_entry(reference: SecretReference) -> bool:
     return True
 
 
-def _ask(reference: SecretReference, call: Callable[[ModuleType], ResultT]) -> ResultT:
+def _ask(
+    reference: SecretReference, call: Callable[[ModuleType], ResultT], stopped: threading.Event | None = None
+) -> ResultT:
     """The result of a call, made in a thread of its own: a backend may wait for a person, or forever."""
     keyring = _import_keyring()
     results: list[ResultT] = []
@@ -72,7 +76,9 @@ def _ask(reference: SecretReference, call: Callable[[ModuleType], ResultT]) -> R
 
     thread = threading.Thread(target=run, name="keyring", daemon=True)
     thread.start()
-    thread.join(KEYRING_TIMEOUT_S)
+    deadline = time.monotonic() + KEYRING_TIMEOUT_S
+    while thread.is_alive() and time.monotonic() < deadline and not (stopped is not None and stopped.is_set()):
+        thread.join(_LOOK_INTERVAL_S)
     if errors:
         raise _describe(reference, errors[0]) from None
     if not results:

@@ -16,12 +16,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from queue import Empty, SimpleQueue
 
 from msgspec import Struct, structs
 
 from sprig_tui.config.environment import Environment, Secret
-from sprig_tui.config.secret_commands import run_secret_command
-from sprig_tui.config.secret_keyring import read_entry
 from sprig_tui.config.secret_references import SecretReference
 from sprig_tui.config.secrets import (
     PROFILE_TOKEN,
@@ -93,6 +92,9 @@ class SecretReader:
         self._needs: set[_Need] = set()
         self._known: dict[SecretReference, _Known] = {}
         self._revision = 0
+        self._requests: SimpleQueue[Secret | None] = SimpleQueue()
+        """Secrets to be read again, None for all; a queue, so that those who ask never wait for a command."""
+        self._stopped = threading.Event()
 
     def require(self, kinds: Iterable[SecretKind] = SECRET_KINDS, environments: Iterable[str] | None = None) -> None:
         """Let `read` and `reread` read these kinds of secrets, of these environments or of all."""
@@ -117,6 +119,7 @@ class SecretReader:
     def reread(self, settings: Settings) -> Settings:
         """The same for a config that is loaded again; raises ConfigError where a secret is to stay as it was."""
         with self._lock:
+            self._take_requests()
             problems = []
             needed = list(self._needed(settings))
             for slot in needed:
@@ -131,16 +134,18 @@ class SecretReader:
             self._known = {reference: known for reference, known in self._known.items() if reference in references}
             return self._fill(settings)
 
-    def fill(self, settings: Settings) -> Settings:
-        """The settings with the secrets that are known; runs nothing."""
-        with self._lock:
-            return self._fill(settings)
-
     def expire(self) -> None:
-        """Read all secrets again at the next `reread`: the user asked for it."""
-        with self._lock:
-            for known in self._known.values():
-                known.stale, known.not_before = True, 0.0
+        """Read all secrets again at the next `reread`: the user asked for it. Never blocks."""
+        self._requests.put(None)
+
+    def report_rejected(self, secret: Secret) -> None:
+        """Read this one again at a later `reread`: a service said that it is wrong. Never blocks."""
+        if secret.reference is not None and secret.is_read:
+            self._requests.put(secret)
+
+    def stop(self) -> None:
+        """End what is being read, with an error; nothing is read any more. Never blocks."""
+        self._stopped.set()
 
     def forget(self, reference: SecretReference) -> None:
         """Read this one anew: it was just stored or removed."""
@@ -153,15 +158,19 @@ class SecretReader:
         with self._lock:
             self._needs.clear()
             self._known.clear()
+            self._stopped.clear()
 
-    def report_rejected(self, secret: Secret) -> None:
-        """Read this one again at a later `reread`: a service said that it is wrong."""
-        if secret.reference is None or not secret.is_read:
-            return
-        with self._lock:
-            known = self._known.get(secret.reference)
-            if known is not None and known.text is not None and secret.reveal() in known.text:
-                known.stale = True
+    def _take_requests(self) -> None:
+        while True:
+            try:
+                secret = self._requests.get_nowait()
+            except Empty:
+                return
+            for reference, known in self._known.items():
+                if secret is None:
+                    known.stale, known.not_before = True, 0.0
+                elif secret.reference == reference and known.text is not None and secret.reveal() in known.text:
+                    known.stale = True
 
     def _needed(self, settings: Settings) -> Iterator[_Slot]:
         for slot in _slots(settings):
@@ -175,7 +184,7 @@ class SecretReader:
     def _run(self, reference: SecretReference, *, terminal: bool = False) -> _Known:
         known = self._known.setdefault(reference, _Known())
         try:
-            text = read_reference(reference, self._environ, terminal=terminal)
+            text = read_reference(reference, self._environ, terminal=terminal, stopped=self._stopped)
         except ConfigError as error:
             known.error, changed = error, False
         else:
@@ -210,11 +219,22 @@ class SecretReader:
         )
 
 
-def read_reference(reference: SecretReference, environ: Mapping[str, str], *, terminal: bool = False) -> str:
-    """The secret that a command or the keyring keeps. Raises ConfigError; blocks."""
+def read_reference(
+    reference: SecretReference,
+    environ: Mapping[str, str],
+    *,
+    terminal: bool = False,
+    stopped: threading.Event | None = None,
+) -> str:
+    """The secret that a command or the keyring keeps. Raises ConfigError; blocks, at most until `stopped` is set."""
+    # imported late: most processes keep no secret elsewhere
     if not reference.command:
-        return _check_text(reference, read_entry(reference))
-    data = run_secret_command(reference, child_environ(environ), terminal=terminal)
+        from sprig_tui.config.secret_keyring import read_entry
+
+        return _check_text(reference, read_entry(reference, stopped))
+    from sprig_tui.config.secret_commands import run_secret_command
+
+    data = run_secret_command(reference, child_environ(environ), terminal=terminal, stopped=stopped)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:

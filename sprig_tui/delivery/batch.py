@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sprig_tui.clock import Clock
+from sprig_tui.config.secret_reader import process_secrets
 from sprig_tui.delivery.clock_jumps import ClockJumpDetector
 from sprig_tui.delivery.retry import RequestHistory, RetryDecision
 from sprig_tui.delivery.sender import BatchRequest, RequestSender
@@ -179,6 +180,8 @@ class BatchDelivery:
             endpoint=request.endpoint,
         )
         now = self._context.clock.now()
+        if result.kind == "key-refused" and (key := sender.config.policy.environment.write_key) is not None:
+            process_secrets.report_rejected(key)
         decision = sender.config.policy.decide(result, history, attempt, self.claim.lane, now)
         self._pending_slices.pop()
         if decision.split:

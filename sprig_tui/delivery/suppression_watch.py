@@ -10,10 +10,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from sprig_tui.clock import Clock, MonotonicClock
+from sprig_tui.config.secret_reader import process_secrets
 from sprig_tui.config.secrets import Workspace
 from sprig_tui.delivery.suppressed_users import NOBODY_SUPPRESSED, SuppressedUsers, SuppressedUsersStore
 from sprig_tui.errors import ConfigError, SegmentApiError, SegmentApiUnreachableError, SprigTuiError
@@ -156,6 +158,9 @@ class SuppressionWatch:
 
     def _report(self, error: Exception, timing: MonotonicClock) -> None:
         """Say the first failure of a row, and plan the next attempt."""
+        token = self._workspace.token
+        if isinstance(error, SegmentApiError) and error.status == HTTPStatus.UNAUTHORIZED and token is not None:
+            process_secrets.report_rejected(token)
         pause = min(MIN_RETRY_S * 2**self._failures, self._workspace.suppressed_every_s)
         self._retry_at = timing.monotonic() + pause
         self._failures += 1

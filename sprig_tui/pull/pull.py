@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, nullcontext
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.config.environment import UNREACHABLE_TIMEOUT_S, Environment, SprigApiKey
 from sprig_tui.config.paths import Paths
+from sprig_tui.config.secret_reader import process_secrets
 from sprig_tui.config.surveys import (
     EnvironmentSurveys,
     merge_surveys,
@@ -302,7 +304,11 @@ async def pull_environment(
     """
     options = options or ApiOptions()
     url = options.api_url or settings.sprig_api_url
-    async with SprigClient(url, require_api_key(environment), clock=SystemClock(), timeout=options.timeout) as client:
+    key = require_api_key(environment)
+    async with (
+        SprigClient(url, key, clock=SystemClock(), timeout=options.timeout) as client,
+        _reported_rejection(key),
+    ):
         fetcher = PageFetcher(client, timeout_s=options.unreachable_timeout)
         checkpoints = CheckpointStore(paths, environment.name, url, journal, settings.journal_name)
         puller = Puller(
@@ -313,6 +319,17 @@ async def pull_environment(
             rules = replace(settings.rules, surveys=merge_surveys(settings.surveys, surveys))
             builder = EntryBuilder(rules, {**settings.environments, environment.name: environment}, environment.name)
             return await puller.pull_responses(lambda records: handle_page(builder, records))
+
+
+@asynccontextmanager
+async def _reported_rejection(key: SprigApiKey) -> AsyncIterator[None]:
+    """Let a key that a command or the keyring keeps be read again where Sprig rejects it."""
+    try:
+        yield
+    except SprigApiError as error:
+        if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            process_secrets.report_rejected(key)
+        raise
 
 
 def store_pages(journal: Journal, engine: Engine | None, result: IngestResult) -> PageHandler:

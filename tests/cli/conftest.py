@@ -20,6 +20,7 @@ from support.records import make_flat_record
 
 from sprig_tui.cli import style
 from sprig_tui.cli.program import run
+from sprig_tui.config.secret_reader import process_secrets
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 OTHER = "k2bbbbbbCCCCdddd2222EEEEffff2Sky"
@@ -63,6 +64,7 @@ def cli(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome
 
     def call(*argv: object) -> Outcome:
         style.set_color_choice("auto")
+        process_secrets.clear()
         capsys.readouterr()
         code = run([str(word) for word in argv])
         captured = capsys.readouterr()

@@ -31,7 +31,10 @@ TABLES = {
     "[journal]": JournalTable,
 }
 
-ELSEWHERE = {"url", "webhook_token", "webhook_token_env", "sprig_api_key", "sprig_api_key_env"}
+ELSEWHERE = {
+    "url",
+    *(key + place for key in ("webhook_token", "sprig_api_key") for place in ("", "_env", "_command", "_keyring")),
+}
 """Settings that belong to a shared journal, to receiving and to pulling: told where those are."""
 
 

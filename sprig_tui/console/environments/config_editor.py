@@ -11,6 +11,7 @@ from sprig_tui.config.contents import join_names
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.reload import ConfigReloader
 from sprig_tui.config.save import delete_environment, save_console, save_environment
+from sprig_tui.config.secret_reader import process_secrets
 from sprig_tui.config.startup import removed_since_last_use
 from sprig_tui.config.toml_edit import TomlValue
 from sprig_tui.console.session import Session
@@ -63,6 +64,7 @@ class ConfigEditor:
 
     def close(self) -> None:
         """Stop watching the file."""
+        process_secrets.stop()
         self._config_reload.close()
 
     async def save(self, expected: Environment | None, name: str, changes: Mapping[str, TomlValue | None]) -> None:
