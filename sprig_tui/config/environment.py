@@ -6,10 +6,12 @@ import difflib
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sprig_tui.config.secret_references import SecretReference
 from sprig_tui.errors import SecretReadError
-from sprig_tui.segment.limits import ENDPOINT_URLS, PARTNER_REQUESTS_PER_SECOND
+from sprig_tui.segment.limits import ENDPOINT_URLS, PARTNER_REQUESTS_PER_SECOND, TOKEN_URLS
+from sprig_tui.segment.oauth.credentials import TOKEN_ROUTE, OAuthCredentials
 from sprig_tui.segment.source_checks import stage_of, stage_words
 from sprig_tui.text import mask
 
@@ -133,6 +135,8 @@ class Environment(Struct, frozen=True, kw_only=True):
     """Token that webhooks must have; None accepts all webhooks, an empty one accepts none."""
     sprig_api_key: SprigApiKey | None = None
     """Key for `pull`."""
+    oauth: OAuthCredentials | None = None
+    """Credentials of the config, for a source that requires OAuth."""
 
     @property
     def base_url(self) -> str:
@@ -144,6 +148,18 @@ class Environment(Struct, frozen=True, kw_only=True):
         """The URL of this run if it differs from the environment's own; else empty."""
         foreign = self.own_endpoint is not None and _endpoint_url(self.own_endpoint) != self.base_url
         return self.base_url if foreign else ""
+
+    @property
+    def oauth_credentials(self) -> OAuthCredentials | None:
+        """The OAuth credentials with the token server of this run; None for a source without OAuth.
+
+        `token_url` of the config belongs to the environment's own endpoint: what is sent elsewhere (`--endpoint`) must
+        not carry a token of Segment's. There, and for an address of one's own, the token server has the same address.
+        """
+        if self.oauth is None:
+            return None
+        own = "" if self.override_url else self.oauth.token_url
+        return replace(self.oauth, token_url=own or TOKEN_URLS.get(self.base_url) or self.base_url + TOKEN_ROUTE)
 
 
 def _endpoint_url(endpoint: str) -> str:

@@ -20,6 +20,16 @@ Rate = Annotated[float, Meta(gt=0, le=1000)]
 Duration = str | float
 
 
+class OAuthTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`oauth` in `[environments.NAME]`: OAuth 2.0 on the Tracking API."""
+
+    client_id: str
+    key_id: str
+    private_key_file: str
+    scope: str | None = None
+    token_url: str | None = None
+
+
 class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
     """`[environments.NAME]`."""
 
@@ -39,6 +49,7 @@ class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
     sprig_api_key_env: str | None = None
     sprig_api_key_command: list[str] | None = None
     sprig_api_key_keyring: str | None = None
+    oauth: OAuthTable | None = None
 
     def __repr__(self) -> str:
         # keys must not reach a log through a record
@@ -180,6 +191,6 @@ def _reject_unknown_keys(file: str, keys: tuple[str, ...], value: dict[str, Any]
         if key not in fields:
             named = dotted_key(*keys, key if len(key) <= MAX_SHOWN_KEY_CHARS else f"{key[:MAX_SHOWN_KEY_CHARS]}…")
             raise ConfigError(f"{file}: unknown key {named}", hint=nearest_key_hint(key, fields))
-        inner_kind = fields[key]
-        if isinstance(inner_kind, type) and issubclass(inner_kind, Struct) and isinstance(inner, dict):
-            _reject_unknown_keys(file, (*keys, key), inner, inner_kind)
+        for inner_kind in (fields[key], *get_args(fields[key])):
+            if isinstance(inner_kind, type) and issubclass(inner_kind, Struct) and isinstance(inner, dict):
+                _reject_unknown_keys(file, (*keys, key), inner, inner_kind)

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from sprig_tui.config.environment import DeliverySettings, Environment, nearest_environment
+from sprig_tui.config.oauth import key_file_warnings, key_files_digest, make_oauth
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.schema import (
     KNOWN_TABLES,
@@ -96,6 +97,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     catalogue_digest: str = ""
     secrets_revision: int = 0
     """Changes whenever a secret of a command or the keyring does."""
+    key_files_digest: str = ""
 
     @property
     def journal_name(self) -> str:
@@ -104,8 +106,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """Changes whenever the config, the survey catalogue or a secret that is kept elsewhere does."""
-        return f"{self.document.digest}{self.catalogue_digest}/{self.secrets_revision}"
+        """Changes whenever the config, the survey catalogue, a private key's file or a secret kept elsewhere does."""
+        return f"{self.document.digest}{self.catalogue_digest}{self.key_files_digest}/{self.secrets_revision}"
 
     def secrets(self) -> list[str]:
         """All keys and tokens that are known here, for redaction in logs and messages."""
@@ -115,7 +117,11 @@ class Settings(Struct, frozen=True, kw_only=True):
             for secret in (environment.write_key, environment.sprig_api_key, environment.webhook_token)
         ]
         every = (*secrets, self.workspace.token, self.workspace.profile_token)
-        return [secret.reveal() for secret in every if secret is not None and secret.is_read]
+        texts = [secret.reveal() for secret in every if secret is not None and secret.is_read]
+        keys = [
+            environment.oauth.key.pem for environment in self.environments.values() if environment.oauth is not None
+        ]
+        return [*texts, *(pem.decode(errors="replace") for pem in keys if pem)]
 
     def environment(self, name: str) -> Environment:
         """The environment of this name; raises ConfigError with the nearest name."""
@@ -156,12 +162,14 @@ def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]
     }
     rules = _make_rules(file, tables)
     order = [*BUILT_IN_ENVIRONMENTS, *(name for name in stored if name not in BUILT_IN_ENVIRONMENTS)]
+    folder = document.file.parent
+    environments = {
+        name: _make_environment(file, name, stored.get(name) or EnvironmentTable(), environ, folder, warnings)
+        for name in order
+    }
     return Settings(
         document=document,
-        environments={
-            name: _make_environment(file, name, stored.get(name) or EnvironmentTable(), environ, warnings)
-            for name in order
-        },
+        environments=environments,
         workspace=_make_workspace(file, tables, environ, warnings),
         rules=rules,
         surveys=rules.surveys,
@@ -169,7 +177,7 @@ def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]
         delivery=_delivery_settings(file, tables),
         reconcile_every_s=_reconcile_interval_s(file, tables),
         reconcile_hold_back_s=_reconcile_hold_back_s(file, tables),
-        journal=_journal_location(file, tables, document.file.parent, paths, environ),
+        journal=_journal_location(file, tables, folder, paths, environ),
         console=_get_table(file, tables, "console"),
         keys=_keymap_table(file, tables),
         stored_keys=frozenset(name for name, table in stored.items() if table.write_key),
@@ -178,6 +186,7 @@ def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]
         ),
         unknown_tables=tuple(name for name in tables if name not in KNOWN_TABLES),
         warnings=tuple(warnings),
+        key_files_digest=key_files_digest(environments.values()),
     )
 
 
@@ -200,7 +209,12 @@ def _get_table(file: str, tables: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _make_environment(
-    file: str, name: str, table: EnvironmentTable, environ: Mapping[str, str], warnings: list[ConfigWarning]
+    file: str,
+    name: str,
+    table: EnvironmentTable,
+    environ: Mapping[str, str],
+    folder: Path,
+    warnings: list[ConfigWarning],
 ) -> Environment:
     where = f"{file}: environments.{dotted_key(name)}"
     endpoint, note = parse_endpoint(table.endpoint, f"{where}.endpoint") if table.endpoint is not None else ("us", "")
@@ -218,6 +232,9 @@ def _make_environment(
         name, table.sprig_api_key, table.sprig_api_key_env, environ, _reference(table, "sprig_api_key", where)
     )
     warnings.extend(faults)
+    oauth = make_oauth(table.oauth, f"{where}.oauth", folder) if table.oauth is not None else None
+    if oauth is not None:
+        warnings.extend(key_file_warnings(oauth, name))
     extra: dict[str, Any] = {}
     if table.requests_per_second is not None:
         extra["requests_per_second"] = table.requests_per_second
@@ -229,6 +246,7 @@ def _make_environment(
         sprig_environment_id=table.sprig_environment_id or None,
         webhook_token=token,
         sprig_api_key=api_key,
+        oauth=oauth,
         **extra,
     )
 

@@ -42,6 +42,17 @@ def parse_api_url(text: str, label: str = "api url") -> tuple[str, str]:
     return _strip_route(given, parts, ("/v1/responses", "/v1/surveys", "/v1"))
 
 
+def parse_token_url(text: str, label: str = "token_url") -> str:
+    """The address of an OAuth token server with its route `/token`; same rules as for endpoints. Raises ConfigError."""
+    given = text.strip()
+    hint = "use an https:// address, such as https://oauth2.segment.io, or leave it out for the endpoint's region"
+    try:
+        parts = _split_secure_url(given, label, "assertion", hint)
+    except _NoSchemeError:
+        raise ConfigError(f"{message_prefix(label)}{given[:80]!r} is no https:// address", hint=hint) from None
+    return _strip_route(given, parts, ("/token",))[0] + "/token"
+
+
 def parse_region(text: str, label: str = "region") -> str:
     """The region or address of Segment's Public API; same rules as for endpoints. Raises ConfigError."""
     given = text.strip()

@@ -18,6 +18,9 @@ class WarningCode(StrEnum):
     SECRET_TRIMMED = "secret_trimmed"  # noqa: S105 - a code
     SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a code
     """A command or the keyring does not give it."""
+    PRIVATE_KEY_UNUSABLE = "private_key_unusable"
+    PRIVATE_KEY_READABLE = "private_key_readable"
+    """By group or others."""
     CATALOGUE_UNUSABLE = "catalogue_unusable"
 
 

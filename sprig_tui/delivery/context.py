@@ -19,6 +19,7 @@ from sprig_tui.journal.base import Journal
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import SendResult
+    from sprig_tui.segment.oauth.token_source import TokenSources
 
 
 class BatchClient(Protocol):
@@ -63,14 +64,21 @@ class EngineContext(Struct, frozen=True):
 ClientFactory = Callable[[Environment, DeliverySettings, Clock], BatchClient]
 
 
-def make_tracking_client(environment: Environment, settings: DeliverySettings, clock: Clock) -> BatchClient:
-    """The HTTP client of an environment that has a key; raises ConfigError for an endpoint that cannot be used."""
+def make_tracking_client(
+    environment: Environment, settings: DeliverySettings, clock: Clock, *, sources: TokenSources | None = None
+) -> BatchClient:
+    """The HTTP client of an environment that has a key; raises ConfigError for an endpoint that cannot be used.
+
+    With `sources` its OAuth token is shared with the other clients that were made with them.
+    """
     from sprig_tui.segment.client import TrackingClient
+    from sprig_tui.segment.oauth.token_source import TokenSources
 
     if environment.write_key is None:
         raise ConfigError(
             f"environment {environment.name} has no write key", hint="sprig-tui keys set " + environment.name
         )
+    oauth = environment.oauth_credentials
     return TrackingClient(
         environment.base_url,
         environment.write_key,
@@ -78,4 +86,20 @@ def make_tracking_client(environment: Environment, settings: DeliverySettings, c
         timeout=settings.timeout,
         connections=settings.connections,
         gzip=settings.gzip,
+        tokens=(sources or TokenSources()).source(oauth, clock, settings.timeout) if oauth is not None else None,
     )
+
+
+class TrackingClientFactory:
+    """Clients of one engine: those with the same OAuth credentials share their token, also after a reload."""
+
+    def __init__(self) -> None:
+        self._sources: TokenSources | None = None
+
+    def __call__(self, environment: Environment, settings: DeliverySettings, clock: Clock) -> BatchClient:
+        """As `make_tracking_client`."""
+        if self._sources is None:
+            from sprig_tui.segment.oauth.token_source import TokenSources
+
+            self._sources = TokenSources()
+        return make_tracking_client(environment, settings, clock, sources=self._sources)

@@ -20,8 +20,8 @@ from sprig_tui.delivery.context import (
     ClientFactory,
     EngineContext,
     ResultListener,
+    TrackingClientFactory,
     ignore_result,
-    make_tracking_client,
 )
 from sprig_tui.delivery.heartbeat import Heartbeat
 from sprig_tui.delivery.lane import LaneWorker
@@ -64,7 +64,7 @@ class Engine:
         *,
         clock: Clock | None = None,
         timing: MonotonicClock | None = None,
-        client_factory: ClientFactory = make_tracking_client,
+        client_factory: ClientFactory | None = None,
         role: str = "engine",
         adopt: bool = False,
         on_result: ResultListener = ignore_result,
@@ -91,7 +91,7 @@ class Engine:
         self._suppression_task: asyncio.Task[None] | None = None
         self._environments = dict(environments)
         self._settings = settings or DeliverySettings()
-        self._client_factory = client_factory
+        self._client_factory = client_factory or TrackingClientFactory()
         self._workers: dict[str, LaneWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._close_tasks: set[asyncio.Task[None]] = set()
@@ -328,7 +328,7 @@ class Engine:
         task.add_done_callback(self._close_tasks.discard)
 
     async def _resume_lanes(self, changed: Collection[str], *, starting: Collection[str]) -> None:
-        """Resume lanes that were paused over a key or an endpoint that is no longer in use.
+        """Resume lanes that were paused over a key, OAuth credentials or an endpoint no longer in use.
 
         A lane of an endpoint override (`--endpoint`) is resumed when an engine starts with it, whatever the reason of
         the pause: such lanes are not listed anywhere and cannot be resumed manually.
@@ -345,7 +345,7 @@ class Engine:
                     name in changed and retry.is_engine_pause(lane)
                 )
                 if outdated or (endpoint and lane.state != "open" and name in starting):
-                    _log.info("lane %s resumes: its key or endpoint changed", name)
+                    _log.info("lane %s resumes: its key, OAuth credentials or endpoint changed", name)
                     await self._context.journal.set_lane(name, "open", endpoint=endpoint)
 
 
@@ -357,4 +357,8 @@ async def merge_own_endpoints(journal: Journal, environments: Mapping[str, Envir
 
 
 def _endpoint_changed(before: Environment | None, now: Environment) -> bool:
-    return before is None or (before.write_key, before.base_url) != (now.write_key, now.base_url)
+    return before is None or (before.write_key, before.base_url, before.oauth_credentials) != (
+        now.write_key,
+        now.base_url,
+        now.oauth_credentials,
+    )

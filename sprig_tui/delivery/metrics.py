@@ -85,7 +85,7 @@ class DeliveryMetrics:
         return Gauge(f"sprig_tui_{name}", help_text, labels, registry=self.registry)
 
     def record(self, environment: str, result: SendResult) -> None:
-        """Count the result of one request; status 0 means that no response came."""
+        """Count the result of one request; status 0 means that no response came, or that there was no OAuth token."""
         self.record_attempt(environment, result.kind, result.status, result.latency_ms, unconfirmed=result.unconfirmed)
 
     def record_attempt(

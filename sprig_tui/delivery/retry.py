@@ -13,6 +13,8 @@
 |                              | window is used up                            |                                        |
 | retry, endpoint at fault     | queued, no retry used up                     | waits: redirects, sign-in pages pass   |
 | key rejected                 | queued, no retry used up                     | pauses until the key changes           |
+| no OAuth token               | queued, without an attempt: nothing was sent | waits; pauses if only other OAuth      |
+|                              |                                              | credentials can help                   |
 
 A lane that pauses here is probed with one delivery after 1, 5 and 15 minutes, then every hour. A 403 mostly comes
 from a proxy or a firewall, since Segment answers 200 to wrong keys, and often passes without any change here.
@@ -29,6 +31,7 @@ from sprig_tui.config.environment import DeliverySettings, Environment
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason, pause_text
 from sprig_tui.journal.records import Attempt, Lane, LaneChange, Settlement, State
 from sprig_tui.segment.limits import MAX_RETRY_AFTER_MS
+from sprig_tui.segment.oauth.token_response import TokenFailure, TokenFailureKind
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import SendResult
@@ -70,9 +73,16 @@ def probe_interval_ms(pauses: int) -> int:
 
 Pause = tuple[PauseReason, PauseDetail]
 
+OAUTH_PAUSES = (PauseReason.OAUTH_KEY_UNUSABLE, PauseReason.OAUTH_CLIENT_REFUSED, PauseReason.OAUTH_TOKEN_REFUSED)
+"""Reasons that end when the OAuth credentials change."""
+ENGINE_PAUSES = (PauseReason.KEY_REFUSED, PauseReason.WRONG_ENDPOINT, *OAUTH_PAUSES)
+
 
 def key_refused(environment: Environment, status: int) -> Pause:
-    """Pause over a rejected write key; the masked key shows later whether the key has changed."""
+    """Pause over a rejected write key or token; the detail shows later whether the key has changed."""
+    if (oauth := environment.oauth_credentials) is not None:
+        detail = PauseDetail(client=oauth.client_id, status=status, credentials=oauth.fingerprint)
+        return PauseReason.OAUTH_TOKEN_REFUSED, detail
     return PauseReason.KEY_REFUSED, PauseDetail(key=_shown_key(environment), status=status)
 
 
@@ -93,9 +103,29 @@ def wait_reason(result: SendResult, asked_ms: int) -> Pause:
     return PauseReason.NETWORK_ERROR, PauseDetail(error=result.error)
 
 
+def token_failed(environment: Environment, failure: TokenFailure) -> Pause:
+    """Pause or wait over an OAuth token that could not be had."""
+    oauth = environment.oauth_credentials
+    client, credentials, url = (oauth.client_id, oauth.fingerprint, oauth.token_url) if oauth else ("", "", "")
+    if failure.kind is TokenFailureKind.KEY_UNUSABLE:
+        return PauseReason.OAUTH_KEY_UNUSABLE, PauseDetail(error=failure.error, credentials=credentials)
+    detail = PauseDetail(
+        client=client,
+        endpoint=url,
+        status=failure.status,
+        error=failure.error,
+        asked_ms=0 if failure.is_final else retry_after_ms(failure.retry_after_s),
+        credentials=credentials,
+    )
+    return (PauseReason.OAUTH_CLIENT_REFUSED if failure.is_final else PauseReason.TOKEN_SERVER_FAILED), detail
+
+
 def is_first_retry_after(lane: Lane) -> bool:
     """Whether the lane waits for a Retry-After that did not directly follow another failure."""
-    return lane.failures < 2 and lane.reason is PauseReason.RETRY_AFTER
+    asked = lane.reason is PauseReason.RETRY_AFTER or (
+        lane.reason is PauseReason.TOKEN_SERVER_FAILED and lane.detail.asked_ms > 0
+    )
+    return lane.failures < 2 and asked
 
 
 def pause_is_outdated(lane: Lane, environment: Environment) -> bool:
@@ -107,15 +137,18 @@ def pause_is_outdated(lane: Lane, environment: Environment) -> bool:
     if lane.state != "paused":
         return False
     if lane.reason is PauseReason.KEY_REFUSED:
-        return lane.detail.key != _shown_key(environment)
+        return lane.detail.key != _shown_key(environment) or environment.oauth_credentials is not None
+    if lane.reason in OAUTH_PAUSES:
+        oauth = environment.oauth_credentials
+        return oauth is None or lane.detail.credentials != oauth.fingerprint
     if lane.reason is PauseReason.WRONG_ENDPOINT:
         return lane.detail.endpoint != environment.base_url
     return False
 
 
 def is_engine_pause(lane: Lane) -> bool:
-    """Whether the engine paused the lane, over a key or an endpoint."""
-    return lane.state == "paused" and lane.reason in (PauseReason.KEY_REFUSED, PauseReason.WRONG_ENDPOINT)
+    """Whether the engine paused the lane, over a key, OAuth credentials or an endpoint."""
+    return lane.state == "paused" and lane.reason in ENGINE_PAUSES
 
 
 def _shown_key(environment: Environment) -> str:
@@ -150,13 +183,15 @@ class RetryPolicy(Struct, frozen=True):
     environment: Environment
     random: RandomSource
 
-    def decide(
+    def decide(  # noqa: PLR0911 - one for each kind of result
         self, result: SendResult, history: RequestHistory, attempt: Attempt, lane: Lane, now: int
     ) -> RetryDecision:
         """The decision on a result.
 
         `lane` is the lane as claimed, `now` the wall time in ms, `attempt` the record of the request for the journal.
         """
+        if result.token_failure is not None:
+            return self._wait_for_token(result, result.token_failure, history, lane, now)
         if result.kind == "delivered":
             # the error is empty, unless the body contradicts the status
             delivered = Settlement(ids=history.ids, state=State.DELIVERED, attempt=attempt, error=result.error)
@@ -209,6 +244,20 @@ class RetryPolicy(Struct, frozen=True):
             epoch=lane.epoch, state="waiting", until=now + wait_ms, reason=reason, detail=detail, status=result.status
         )
         return RetryDecision(settlements, change, halt=True)
+
+    def _wait_for_token(
+        self, result: SendResult, failure: TokenFailure, history: RequestHistory, lane: Lane, now: int
+    ) -> RetryDecision:
+        """Nothing was sent, so there is no attempt: no retry is used up, and no window begins."""
+        reason, detail = token_failed(self.environment, failure)
+        queued = Settlement(ids=history.ids, state=State.QUEUED, error=result.error)
+        if failure.is_final:
+            until = now + probe_interval_ms(lane.pauses)
+            paused = LaneChange(epoch=lane.epoch, state="paused", until=until, reason=reason, detail=detail)
+            return RetryDecision((queued,), paused, halt=True)
+        until = now + (retry_after_ms(failure.retry_after_s) or backoff_ms(lane.failures, self.random))
+        waiting = LaneChange(epoch=lane.epoch, state="waiting", until=until, reason=reason, detail=detail)
+        return RetryDecision((queued,), waiting, halt=True)
 
     def _pause(
         self, result: SendResult, history: RequestHistory, attempt: Attempt, lane: Lane, pause: Pause, now: int

@@ -34,6 +34,15 @@ class PauseReason(StrEnum):
     """A redirect, a sign-in page, a proxy that wants a password: `detail.status`, `detail.error`."""
     NETWORK_ERROR = "network_error"
     """No response: `detail.error`."""
+    OAUTH_KEY_UNUSABLE = "oauth_key_unusable"
+    """The private key cannot sign: `detail.error`, `detail.credentials`."""
+    OAUTH_CLIENT_REFUSED = "oauth_client_refused"
+    """By the token server: `detail.client`, `detail.endpoint` (its URL), `detail.status`, `detail.error`,
+    `detail.credentials`."""
+    OAUTH_TOKEN_REFUSED = "oauth_token_refused"  # noqa: S105 - a code
+    """By the Tracking API, and a new one as well: `detail.client`, `detail.status`, `detail.credentials`."""
+    TOKEN_SERVER_FAILED = "token_server_failed"  # noqa: S105 - a code
+    """No token for now: `detail.endpoint` (its URL), `detail.status`, `detail.error`, `detail.asked_ms`."""
     MANUAL = "manual"
     """Paused by a user: `detail.text` if they gave a reason."""
     OTHER = "other"
@@ -53,6 +62,10 @@ class PauseDetail(Struct, frozen=True, omit_defaults=True, gc=False):
     """Retry-After of Segment, milliseconds."""
     error: str = ""
     """Message of the network, the HTTP client or the server: for display, never parsed."""
+    client: str = ""
+    """App ID of the OAuth client."""
+    credentials: str = ""
+    """Fingerprint of the OAuth credentials, which shows later whether they have changed."""
     text: str = ""
     """Text of a user, or a sentence that matches no pattern."""
 
@@ -65,6 +78,20 @@ def _wrong_endpoint(detail: PauseDetail) -> str:
     return f"check the endpoint {detail.endpoint}: {problem}"
 
 
+def _client_refused(detail: PauseDetail) -> str:
+    return f"{detail.endpoint} refuses the OAuth client {detail.client} ({detail.status}): {detail.error}"
+
+
+def _token_refused(detail: PauseDetail) -> str:
+    return f"Segment refuses the OAuth token of client {detail.client}, and a new one too ({detail.status})"
+
+
+def _token_server_failed(detail: PauseDetail) -> str:
+    status = f" ({detail.status})" if detail.status else ""
+    asked = f", asked for {detail.asked_ms / 1000:g} s" if detail.asked_ms else ""
+    return f"no OAuth token from {detail.endpoint}{status}: {detail.error}{asked}"
+
+
 SENTENCES: Mapping[PauseReason, Callable[[PauseDetail], str]] = MappingProxyType(
     {
         PauseReason.NONE: lambda _: "",
@@ -74,6 +101,10 @@ SENTENCES: Mapping[PauseReason, Callable[[PauseDetail], str]] = MappingProxyType
         PauseReason.HTTP_ERROR: lambda detail: str(detail.status),
         PauseReason.NOT_SEGMENT: lambda detail: detail.error,
         PauseReason.NETWORK_ERROR: lambda detail: detail.error,
+        PauseReason.OAUTH_KEY_UNUSABLE: lambda detail: detail.error,
+        PauseReason.OAUTH_CLIENT_REFUSED: _client_refused,
+        PauseReason.OAUTH_TOKEN_REFUSED: _token_refused,
+        PauseReason.TOKEN_SERVER_FAILED: _token_server_failed,
         PauseReason.MANUAL: lambda detail: detail.text or "by hand",
         PauseReason.OTHER: lambda detail: detail.text,
     }
@@ -108,6 +139,10 @@ _CAUSES: Mapping[PauseReason, Callable[[PauseDetail], str]] = MappingProxyType(
         PauseReason.HTTP_ERROR: lambda detail: str(detail.status),
         PauseReason.NOT_SEGMENT: lambda detail: detail.error,
         PauseReason.NETWORK_ERROR: lambda detail: detail.error,
+        PauseReason.OAUTH_KEY_UNUSABLE: lambda detail: detail.error,
+        PauseReason.OAUTH_CLIENT_REFUSED: _client_refused,
+        PauseReason.OAUTH_TOKEN_REFUSED: _token_refused,
+        PauseReason.TOKEN_SERVER_FAILED: _token_server_failed,
         PauseReason.MANUAL: lambda detail: detail.text or _BY_HAND,
         PauseReason.OTHER: lambda detail: detail.text,
     }
@@ -132,7 +167,8 @@ _PATTERNS: tuple[tuple[PauseReason, re.Pattern[str]], ...] = (
 
 def cause_of(reason: PauseReason, detail: PauseDetail) -> str:
     """The sentence that a program of schema 5 would have written."""
-    return _CAUSES[reason](detail)
+    # reasons that it did not know have no sentence of their own there
+    return (_CAUSES.get(reason) or SENTENCES[reason])(detail)
 
 
 def reason_of(cause: str, state: str) -> tuple[PauseReason, PauseDetail]:

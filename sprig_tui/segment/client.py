@@ -17,6 +17,8 @@ from sprig_tui.clock import Clock
 from sprig_tui.http.client import Revealable, host_of, make_client, read_body, redirect_host
 from sprig_tui.http.errors import PROXY_AUTH_REQUIRED, describe_error
 from sprig_tui.http.retry_after import retry_after
+from sprig_tui.segment.oauth.token_response import AccessToken, TokenFailure
+from sprig_tui.segment.oauth.token_source import RENEWAL_STATUSES, TokenSource
 from sprig_tui.segment.outcome import NO_RESPONSE, Outcome, OutcomeKind, classify, plain_error
 from sprig_tui.segment.timestamps import format_iso
 from sprig_tui.text import redact, without_controls
@@ -45,7 +47,7 @@ class SendResult(msgspec.Struct, frozen=True, kw_only=True):
     delivered, and this field keeps the contradiction.
     """
     excerpt: str = ""
-    """The first 1,024 bytes of the response body as text; an echoed Write Key is redacted."""
+    """The first 1,024 bytes of the response body as text; an echoed Write Key or token is redacted."""
     retry_after_s: float | None = None
     """Seconds from Retry-After and its like, at most 300; None without them."""
     latency_ms: float = 0.0
@@ -55,6 +57,8 @@ class SendResult(msgspec.Struct, frozen=True, kw_only=True):
     bisect: bool = False
     endpoint_fault: bool = False
     final: bool = False
+    token_failure: TokenFailure | None = None
+    """Why there was no OAuth token, so that nothing was sent to the endpoint; else None."""
 
     @property
     def unconfirmed(self) -> bool:
@@ -68,7 +72,8 @@ class TrackingClient:
     `base_url` has no `/v1`. `timeout` is seconds for each phase of a request (waiting for a connection, connecting,
     writing, each read), `deadline` seconds for the whole request, by default four times that. Proxies and trusted
     certificates are those of `make_client`. Redirects are not followed: a redirect means a wrong URL or a network's
-    sign-in page, so its kind is `retry` with `endpoint_fault`, and the events stay queued.
+    sign-in page, so its kind is `retry` with `endpoint_fault`, and the events stay queued. With `tokens` each request
+    has an OAuth token in place of the Basic header, and the Write Key in its body.
     Raises ConfigError for an address that cannot be used.
     """
 
@@ -82,21 +87,25 @@ class TrackingClient:
         deadline: float | None = None,
         connections: int = 4,
         gzip: bool = False,
+        tokens: TokenSource | None = None,
     ) -> None:
         self._host = host_of(base_url, "the endpoint", "use us, eu or a URL")
         self._key = write_key.reveal()
         self._token = base64.b64encode(f"{self._key}:".encode()).decode()
+        self._body_key = b'"writeKey":' + msgspec.json.encode(self._key) + b","
+        self._tokens = tokens
         self._clock = clock
         self._timeout = timeout
         self._deadline = 4 * timeout if deadline is None else deadline
         self._gzip = gzip
         self._url = base_url.rstrip("/") + "/v1/batch"
         headers = {
-            "Authorization": f"Basic {self._token}",
             "Content-Type": "application/json",
             # a compressed response could expand without bound, and its excerpt would be unreadable
             "Accept-Encoding": "identity",
         }
+        if tokens is None:
+            headers["Authorization"] = f"Basic {self._token}"
         if gzip:
             headers["Content-Encoding"] = "gzip"
         self._http = make_client(
@@ -129,10 +138,33 @@ class TrackingClient:
         Network errors are results too and are not raised. `sentAt` is the time of this call, which Segment's correction
         of timestamps requires (facts: common spec).
         """
-        body = b'{"batch":[' + payload + b'],"sentAt":"' + format_iso(self._clock.now()).encode() + b'"}'
+        if self._tokens is None:
+            return await self._post(payload, retry_count, None)
+        return await self._send_with_token(self._tokens, payload, retry_count)
+
+    async def _send_with_token(self, tokens: TokenSource, payload: bytes, retry_count: int) -> SendResult:
+        """As `send_batch`; a request that may have been rejected for its token is repeated once with a new one."""
+        token = await tokens.get()
+        if isinstance(token, TokenFailure):
+            return _without_token(token)
+        result = await self._post(payload, retry_count, token)
+        if result.status not in RENEWAL_STATUSES:
+            return result
+        renewed = await tokens.renew(token, result.status)
+        if isinstance(renewed, TokenFailure):
+            return _without_token(renewed)
+        if renewed is token:
+            return result
+        return await self._post(payload, retry_count + 1, renewed)
+
+    async def _post(self, payload: bytes, retry_count: int, token: AccessToken | None) -> SendResult:
+        key = b"" if token is None else self._body_key
+        body = b"{" + key + b'"batch":[' + payload + b'],"sentAt":"' + format_iso(self._clock.now()).encode() + b'"}'
         if self._gzip:
             body = gzip_codec.compress(body, compresslevel=1, mtime=0)
-        headers = {"X-Retry-Count": str(retry_count)} if retry_count > 0 else None
+        headers = {"X-Retry-Count": str(retry_count)} if retry_count > 0 else {}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token.text}"
         started = time.perf_counter()
         answered: httpx.Response | None = None
         start = bytearray()
@@ -149,35 +181,36 @@ class TrackingClient:
         if answered is None:
             return _send_result(NO_RESPONSE, error=error_text, latency_ms=latency_ms, body_bytes=len(body))
         # The status decides: a body that breaks off does not change what the server did.
-        return self._result(answered, self._without_key(start.decode(errors="replace")), latency_ms, len(body))
+        secrets = (self._token, self._key, self._key.lower(), *(() if token is None else (token.text,)))
+        text = redact(start.decode(errors="replace"), secrets, replacement="…")
+        return self._result(answered, text, secrets, latency_ms, len(body))
 
-    def _result(self, response: httpx.Response, text: str, latency_ms: float, body_bytes: int) -> SendResult:
+    def _result(
+        self, response: httpx.Response, text: str, secrets: tuple[str, ...], latency_ms: float, body_bytes: int
+    ) -> SendResult:
         page = _is_web_page(response.headers.get("content-type", ""), text)
-        outcome = classify(response.status_code, web_page=page)
+        outcome = classify(response.status_code, web_page=page, oauth=self._tokens is not None)
         wait = retry_after(response.headers, now_ms=self._clock.now()) if outcome.kind == "retry" else None
         return _send_result(
             outcome,
             status=response.status_code,
-            error=_denial_text(text) if outcome.kind == "delivered" else self._error_text(response, text),
+            error=_denial_text(text) if outcome.kind == "delivered" else self._error_text(response, text, secrets),
             excerpt=text.encode()[:MAX_EXCERPT_BYTES].decode(errors="ignore"),
             retry_after_s=wait,
             latency_ms=latency_ms,
             body_bytes=body_bytes,
         )
 
-    def _error_text(self, response: httpx.Response, text: str) -> str:
+    def _error_text(self, response: httpx.Response, text: str, secrets: tuple[str, ...]) -> str:
         status = response.status_code
         if 300 <= status < 400:
-            host = self._without_key(without_controls(redirect_host(response, self._host)))
+            host = redact(without_controls(redirect_host(response, self._host)), secrets, replacement="…")
             return f"redirected to {host[:100]}: check the endpoint"
         if status == 407:
             return PROXY_AUTH_REQUIRED
         if 200 <= status < 300:
             return f"http {status} with a web page: check the endpoint"
         return _error_code(text) or plain_error(status)
-
-    def _without_key(self, text: str) -> str:
-        return redact(text, (self._token, self._key, self._key.lower()), replacement="…")
 
 
 def _send_result(
@@ -201,6 +234,17 @@ def _send_result(
         bisect=outcome.bisect,
         endpoint_fault=outcome.endpoint_fault,
         final=outcome.final,
+    )
+
+
+def _without_token(failure: TokenFailure) -> SendResult:
+    """The result where nothing was sent, because there is no token; no event is the cause."""
+    return SendResult(
+        kind="key-refused" if failure.is_final else "retry",
+        error=f"no OAuth token: {failure.error}",
+        retry_after_s=failure.retry_after_s or None,
+        endpoint_fault=True,
+        token_failure=failure,
     )
 
 

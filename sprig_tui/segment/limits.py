@@ -42,6 +42,12 @@ PARTNER_REQUESTS_PER_SECOND = 50.0
 ENDPOINT_URLS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segmentapis.com"}
 """Base URL by region; routes are `/v1/...` below it."""
 
+TOKEN_URLS = {
+    "https://api.segment.io": "https://oauth2.segment.io/token",
+    "https://events.eu1.segmentapis.com": "https://oauth2.eu1.segmentapis.com/token",
+}
+"""Token server by the base URL of the Tracking API: a token is valid in its region only (docs, connections/oauth)."""
+
 PUBLIC_API_URLS = {"us": "https://api.segmentapis.com", "eu": "https://eu1.api.segmentapis.com"}
 """Base URL of the Public API by the workspace's region (docs.segmentapis.com, Getting Started)."""
 PROFILE_API_URLS = {"us": "https://profiles.segment.com", "eu": "https://profiles.euw1.segment.com"}

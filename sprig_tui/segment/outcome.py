@@ -53,14 +53,16 @@ _BY_STATUS: Final = {
     # 511 is retried only by clients that can fetch a new OAuth token first.
     511: SIGN_IN_REQUIRED,
 }
+_BY_STATUS_WITH_OAUTH: Final = {**_BY_STATUS, 511: RETRY}
 _BY_FAMILY: Final = {2: DELIVERED, 4: REFUSED_ENDPOINT, 5: RETRY}
 
 
-def classify(status: int, *, web_page: bool = False) -> Outcome:
+def classify(status: int, *, web_page: bool = False, oauth: bool = False) -> Outcome:
     """The meaning of a final HTTP status; follows the official clients' shared rules (2026).
 
     `web_page` means that the body is HTML. Segment answers JSON, so a 2xx with a page comes from a proxy or a network
-    that requires a sign-in, and nothing was delivered.
+    that requires a sign-in, and nothing was delivered. `oauth` means that the request had an OAuth token, and that a
+    new one did not help.
 
     | status             | kind        |                                                                           |
     |--------------------|-------------|---------------------------------------------------------------------------|
@@ -73,13 +75,14 @@ def classify(status: int, *, web_page: bool = False) -> Outcome:
     | other 4xx          | refused     | endpoint fault: 404 or 405 is a wrong URL, 415 not Segment                |
     | 501, 505           | refused     | endpoint fault                                                            |
     | 511                | refused     | endpoint fault, final: only a client with OAuth could retry it            |
+    | 511, with OAuth    | retry       |                                                                           |
     | other 5xx          | retry       |                                                                           |
     | 3xx                | retry       | endpoint fault, never followed: a wrong URL or a sign-in page             |
     | 1xx, 600 and above | retry       | endpoint fault                                                            |
     """
     if web_page and 200 <= status < 300:
         return NOT_SEGMENT
-    return _BY_STATUS.get(status) or _BY_FAMILY.get(status // 100, NOT_SEGMENT)
+    return (_BY_STATUS_WITH_OAUTH if oauth else _BY_STATUS).get(status) or _BY_FAMILY.get(status // 100, NOT_SEGMENT)
 
 
 _SENTENCES = {

@@ -49,6 +49,10 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Until an event is counted.",
 )
+@click.option(
+    "--oauth", "public_key", type=click.Path(path_type=Path), metavar="FILE", help="Require OAuth; FILE: public key."
+)
+@click.option("--token-fault", "token_faults", multiple=True, metavar="RULE", help="As --fault, at /token.")
 @json_option
 def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     port: int,
@@ -63,6 +67,8 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     workspace_file: Path | None,
     workspace_faults: tuple[str, ...],
     workspace_delay: float | None,
+    public_key: Path | None,
+    token_faults: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Run the fake Segment alone, until stopped; stdout lists each request.
@@ -84,6 +90,9 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     Faults of set-up, without conditions: slug-taken=SLUG (409) and slug-rejected=SLUG (422) for a new source,
     read-only=STATUS for all that changes something, no-answer=N (the first N sources or Write Keys are made without an
     answer), no-rename=STATUS, no-label=STATUS and no-new-key=STATUS. Each value may be left out.
+
+    With --oauth, tracking requests need a token: POST /token, at the same address, gives one for an assertion that is
+    signed with the private half of this public key (PEM).
     """
     from sprig_tui.segment.sink import Sink, parse_rules, read_rules
     from sprig_tui.segment.sink.workspace import DEFAULT_DELAY_S
@@ -101,6 +110,13 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
         raise ConfigError(
             "--keys and a workspace exclude each other", hint="its sources have the keys: --workspace-file"
         )
+    if token_faults and public_key is None:
+        raise ConfigError("--token-fault needs --oauth", hint="--oauth public.pem requires OAuth")
+    oauth_key = None
+    if public_key is not None:
+        from sprig_tui.segment.sink.token_server import read_public_key
+
+        oauth_key = read_public_key(public_key)
     made = Sink(
         host=host,
         port=port,
@@ -113,6 +129,8 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
         workspace=described.workspace if described is not None else None,
         workspace_faults=[*described.faults, *workspace_faults] if described is not None else (),
         workspace_delay_s=DEFAULT_DELAY_S if workspace_delay is None else workspace_delay,
+        oauth_key=oauth_key,
+        token_faults=parse_rules(token_faults),
     )
     return asyncio.run(_run_sink(made, described, tells_duplicates=bool(keep) or count))
 
@@ -125,6 +143,8 @@ async def _run_sink(server: Sink, described: DescribedWorkspace | None, *, tells
 
         def ready(listening: Sink) -> None:
             diagnostics.info(f"listening on {listening.url}; GET /events and /stats show what came; Ctrl-C stops")
+            if listening.token_server is not None:
+                diagnostics.info(f"OAuth is required: tokens come from {listening.url}/token")
             if described is not None:
                 _tell_workspace(listening.url, described)
 

@@ -64,6 +64,8 @@ def _full_lines(view: EnvironmentView, selected: bool, width: int, revealed: str
         if revealed and selected:
             # on a line of its own: a whole key just fits the pane
             lines.append(line(TextSpan(f"  {revealed}", "strong")))
+        if view.oauth:
+            lines.append(line(_label_span("oauth"), TextSpan(view.oauth)))
         pace = f"  {view.requests_per_second:g}/s" if view.requests_per_second != 50 else ""
         lines.append(line(_label_span("to"), TextSpan(view.place), TextSpan(pace, "muted")))
     if view.sprig_id:

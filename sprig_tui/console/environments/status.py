@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.commands.base import Permissions
+from sprig_tui.delivery.retry import OAUTH_PAUSES
 from sprig_tui.delivery.snapshot import LaneSnapshot
 from sprig_tui.formatting import relative_time, time_ago, time_left
 from sprig_tui.journal.pause_reasons import PauseReason
@@ -93,6 +94,8 @@ def _paused_status(lane: Lane, now: int, last: str) -> EnvironmentStatus:
         return _brief_status("‖", "paused", rest, "bad", last)
     if lane.reason is PauseReason.WRONG_ENDPOINT:
         return _brief_status("‖", "paused", f", {lane.cause}; e changes it, p tries again{again}", "bad", last)
+    if lane.reason in OAUTH_PAUSES:
+        return _brief_status("‖", "paused", f", {lane.cause}; p tries again{again}", "bad", last)
     cause = lane.detail.text if lane.reason is PauseReason.MANUAL else lane.cause
     if cause:
         return _brief_status("‖", "paused", f" ({cause}); p resumes", "warning", last)
@@ -105,6 +108,8 @@ def _waiting_status(lane: Lane, now: int, last: str) -> EnvironmentStatus:
     wait = time_left(lane.until, now)
     if lane.reason is PauseReason.RETRY_AFTER:
         return _brief_status("◷", f"waiting {wait}", f" (Segment asked, {lane.detail.status})", "warning", last)
+    if lane.reason is PauseReason.TOKEN_SERVER_FAILED:
+        return _brief_status("◷", f"waiting {wait}", f": {lane.cause}", "warning", last)
     since = f" since {relative_time(lane.since, now)}" if lane.since else ""
     if lane.reason is PauseReason.HTTP_ERROR:
         return _brief_status("◷", "failing", f"{since}: {lane.cause}; next try in {wait}", "warning", last)
@@ -148,6 +153,8 @@ class EnvironmentView(Struct, frozen=True, kw_only=True):
     endpoint: str = "us"
     requests_per_second: float = 50.0
     protected: bool = False
+    oauth: str = ""
+    """App ID of its OAuth client; empty without OAuth."""
     sprig_id: str = ""
     status: EnvironmentStatus = EnvironmentStatus("·", "")
     paused_or_waiting: bool = False
@@ -233,6 +240,7 @@ def view_of(  # noqa: PLR0913 - separate facts, all passed by keyword
         endpoint=environment.endpoint,
         requests_per_second=environment.requests_per_second,
         protected=environment.protected,
+        oauth=environment.oauth.client_id if environment.oauth else "",
         sprig_id=environment.sprig_environment_id or "",
         status=status_of(facts, now),
         paused_or_waiting=lane.state == "paused" or (lane.state == "waiting" and lane.until > now),

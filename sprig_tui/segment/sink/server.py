@@ -7,7 +7,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs
 
 import msgspec
@@ -21,6 +21,7 @@ from sprig_tui.segment.sink.fault_syntax import check_rule, parse_rules
 from sprig_tui.segment.sink.faults import FaultRule, FaultScript, http_date
 from sprig_tui.segment.sink.messages import SinkReply, SinkRequest, error_reply, json_reply
 from sprig_tui.segment.sink.store import EventStore, ReceivedEvent, RequestRecord, Stats
+from sprig_tui.segment.sink.token_server import MAX_FORM_BYTES, TOKEN_PATH, TokenServer
 from sprig_tui.segment.sink.tracking import ROUTES, TrackingEndpoint
 from sprig_tui.segment.sink.workspace.api import MAX_BODY_BYTES as MAX_API_BODY_BYTES
 from sprig_tui.segment.sink.workspace.fault_rules import WorkspaceFault
@@ -28,6 +29,9 @@ from sprig_tui.segment.sink.workspace.model import Workspace
 from sprig_tui.segment.sink.workspace.pipeline import DEFAULT_DELAY_S
 from sprig_tui.segment.sink.workspace.points import DEFAULT_POINTS_PER_MINUTE
 from sprig_tui.segment.sink.workspace.service import WorkspaceService
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 _MAX_KEPT_REQUESTS = 1_000
 _ACCEPT_STEPS = 4
@@ -89,7 +93,9 @@ class Sink:
     counted without being parsed (fast), and `count` then still counts distinct message ids. At least `remember` message
     ids are recognised as duplicates; None for all. With a `workspace`, its sources take the place of `keys` and
     `disabled`, and `url` is also the address of its Public API: what came becomes the counts there, `workspace_delay_s`
-    seconds later. Raises ConfigError for an invalid fault rule or an address that cannot be used.
+    seconds later. With an `oauth_key` tracking requests need a token, which `url`/token gives to whoever signs with its
+    private half; `token_faults` are rules for that route. Raises ConfigError for an invalid fault rule or an address
+    that cannot be used.
     """
 
     def __init__(  # noqa: PLR0913 - options, all by name, each with a default
@@ -112,6 +118,8 @@ class Sink:
         workspace_faults: Sequence[WorkspaceFault | str] = (),
         workspace_delay_s: float = DEFAULT_DELAY_S,
         points_per_minute: int = DEFAULT_POINTS_PER_MINUTE,
+        oauth_key: RSAPublicKey | None = None,
+        token_faults: Sequence[FaultRule | str] = (),
     ) -> None:
         self._host, self._port = host, port
         self._seed = seed
@@ -140,6 +148,10 @@ class Sink:
                 delay_s=workspace_delay_s,
                 points_per_minute=points_per_minute,
             )
+        self.token_server: TokenServer | None = None
+        """The token server, if the sink requires OAuth."""
+        if oauth_key is not None:
+            self.token_server = TokenServer(oauth_key, clock=self._clock, faults=token_faults, seed=seed)
         counting = "" if keep else ("ids" if count else "events")
         self._endpoint = TrackingEndpoint(
             store=self._store,
@@ -150,6 +162,7 @@ class Sink:
             counting=counting,
             on_request=self._on_handled,
             observer=self.workspace.pipeline if self.workspace is not None else None,
+            accepts_token=self.token_server.accepts if self.token_server is not None else None,
         )
         self._admin = AdminRoutes(self._store, self.stats)
         self._server: asyncio.Server | None = None
@@ -282,7 +295,8 @@ class Sink:
         return structs.replace(reply, headers=(("Date", http_date(self._clock.now())), *reply.headers))
 
     def _handle(self, request: SinkRequest) -> SinkReply:
-        allowed = ("POST",) if request.path in ROUTES else ADMIN_PATHS.get(request.path)
+        is_token_request = self.token_server is not None and request.path == TOKEN_PATH
+        allowed = ("POST",) if is_token_request or request.path in ROUTES else ADMIN_PATHS.get(request.path)
         oversize = request.body is None
         if allowed is None and self.workspace is not None:
             return self.workspace.api.handle(request)
@@ -292,11 +306,15 @@ class Sink:
             return error_reply(405, f"use {' or '.join(allowed)}", "method_not_allowed", close=oversize)
         if request.path in ROUTES:
             return self._endpoint.handle(request)
+        if self.token_server is not None and is_token_request:
+            return self.token_server.handle(request)
         return self._admin.handle(request)
 
     def _body_limit(self, path: str) -> int:
         if path in ROUTES:
             return MAX_BODY_BYTES
+        if self.token_server is not None and path == TOKEN_PATH:
+            return MAX_FORM_BYTES
         return 1_000 if self.workspace is None or path in ADMIN_PATHS else MAX_API_BODY_BYTES
 
 

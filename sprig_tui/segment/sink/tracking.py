@@ -151,10 +151,11 @@ _JSON_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MESSAGE_IDS = re.compile(rb'"messageId":\s?"([^"]*)"')
 
 
-class _Rejection(Exception):  # noqa: N818 - a 400 reply, not an error of the program
-    def __init__(self, message: str, code: str = "invalid_request") -> None:
+class _Rejection(Exception):  # noqa: N818 - a reply, not an error of the program
+    def __init__(self, message: str, code: str = "invalid_request", status: int = 400) -> None:
         super().__init__(message)
         self.code = code
+        self.status = status
 
 
 class _EventCounts(Struct):
@@ -191,10 +192,11 @@ class TrackingEndpoint:
     """Handler of tracking requests.
 
     `keys` maps a write key to its source's name; None accepts every well-formed key. With `counting` events are
-    counted and not parsed: `"events"` counts the ids in the text, `"ids"` also counts distinct ids.
+    counted and not parsed: `"events"` counts the ids in the text, `"ids"` also counts distinct ids. `accepts_token`
+    tells of an Authorization header whether its OAuth token is valid; None requires none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - parts of the sink, all by name
         self,
         *,
         store: EventStore,
@@ -205,6 +207,7 @@ class TrackingEndpoint:
         counting: str = "",
         on_request: Callable[[RequestRecord], None],
         observer: TrackingObserver | None = None,
+        accepts_token: Callable[[str], bool] | None = None,
     ) -> None:
         self.script = FaultScript()
         self._store = store
@@ -215,6 +218,7 @@ class TrackingEndpoint:
         self._counting = counting
         self._on_request = on_request
         self._observer = observer
+        self._accepts_token = accepts_token
         self._number = 0
 
     def handle(self, request: SinkRequest) -> SinkReply:
@@ -228,11 +232,12 @@ class TrackingEndpoint:
             key = self._write_key(request, body)
             fault = self.script.choose(number, body, key, self._source_name(key))
             reply = SUCCESS_REPLY
+            self._check_token(request)
             if fault is None or fault.accepts_events:
                 self._process(request, body, key, now, number, tally)
         except _Rejection as rejection:
             tally.reason = str(rejection)
-            reply = error_reply(400, str(rejection), rejection.code, close=request.body is None)
+            reply = error_reply(rejection.status, str(rejection), rejection.code, close=request.body is None)
         if fault is not None:
             reply = fault.apply(reply, now)
         seen = RequestRecord(
@@ -255,6 +260,10 @@ class TrackingEndpoint:
         self._stats.count(seen, len(request.body or b""), reply.ending, tally.rejected)
         self._on_request(seen)
         return reply
+
+    def _check_token(self, request: SinkRequest) -> None:
+        if self._accepts_token is not None and not self._accepts_token(request.headers.get("authorization", "")):
+            raise _Rejection("the source requires a valid OAuth token", "unauthorized", 401)
 
     def _source_name(self, key: str) -> str:
         return self._keys.get(key, "") if self._keys is not None else ""

@@ -16,6 +16,7 @@ from msgspec import Struct
 from sprig_tui.cli.context import existing_journal_session
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.checks import check_environment_ids, check_keys
+from sprig_tui.config.oauth import describe_oauth, signing_problem
 from sprig_tui.config.paths import Paths, find_paths
 from sprig_tui.config.reload import read_held_notes
 from sprig_tui.config.schema import KNOWN_TABLES
@@ -47,6 +48,7 @@ class CheckResult(Struct, frozen=True):
     name: Literal[
         "config",
         "keys",
+        "oauth",
         "environments",
         "journal",
         "lanes",
@@ -111,10 +113,23 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
                 f"{variable} is set, but no environment is called so",
                 nearest_key_hint(variable, variables),
             )
+    yield from _oauth_checks(settings)
     clashes = check_environment_ids(settings.environments)
     yield from (CheckResult("environments", finding.level, finding.message, finding.hint) for finding in clashes)
     if not clashes:
         yield from _environment_id_checks(settings)
+
+
+def _oauth_checks(settings: Settings) -> Iterator[CheckResult]:
+    """Environments with OAuth, and whether their keys can sign; whether Segment knows them shows at the first send."""
+    for name, found in settings.environments.items():
+        if found.oauth is None:
+            continue
+        problem, hint = signing_problem(found.oauth.key)
+        if problem:
+            yield CheckResult("oauth", "fault", f"{name}: {problem}", hint)
+        else:
+            yield CheckResult("oauth", "ok", f"{name}: {describe_oauth(found)}; its private key can sign")
 
 
 def held_config_checks(paths: Paths) -> Iterator[CheckResult]:

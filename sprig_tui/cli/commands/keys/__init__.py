@@ -31,6 +31,7 @@ from sprig_tui.cli.options import (
     yes_option,
 )
 from sprig_tui.config.checks import ENVIRONMENT_SECRET_KINDS, check_keys
+from sprig_tui.config.oauth import oauth_json
 from sprig_tui.config.secrets import WRITE_KEY
 from sprig_tui.errors import ExitCode
 from sprig_tui.text import printable
@@ -96,6 +97,7 @@ def _key_lines(settings: Settings) -> list[str]:
             found.write_key.read_from if found.write_key else f"sprig-tui keys set {found.name}",
             _other_text("sprig api", found.sprig_api_key),
             _other_text("webhook token", found.webhook_token),
+            f"oauth {found.oauth.client_id}" if found.oauth else "",
         )
         for found in settings.environments.values()
     ]
@@ -133,6 +135,7 @@ def _row_json(environment: Environment) -> dict[str, Any]:
         "sprig_environment_id": environment.sprig_environment_id,
         "sprig_api_key": _masked(environment.sprig_api_key),
         "sprig_api_key_source": environment.sprig_api_key.read_from if environment.sprig_api_key else None,
+        "oauth": oauth_json(environment),
         "webhook_token": _masked(environment.webhook_token),
         "webhook_token_source": environment.webhook_token.read_from if environment.webhook_token else None,
     }

@@ -10,6 +10,7 @@ import click
 from sprig_tui.cli import diagnostics, output, prompts
 from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import ENVIRONMENT_TYPE, CliCommand, json_option, yes_option
+from sprig_tui.config.oauth import describe_oauth, oauth_json
 from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WRITE_KEY
 from sprig_tui.errors import ExitCode
 from sprig_tui.text import printable
@@ -57,6 +58,8 @@ def check(environment: str | None, send_test_event: bool, yes: bool, as_json: bo
         if not as_json:
             verdict = printable("; ".join(row["faults"])) or "looks like a key"
             output.write_line(f"{row['name']:<14}{row['key'] or 'no key':<12}{verdict}")
+            if oauth := describe_oauth(settings.environments[row["name"]]):
+                output.write_line(f"{'':<14}{printable(oauth)}")
             output.write_lines(f"{'':<14}{printable(line)}" for line in lookup_lines)
     if as_json:
         output.write_json({"environments": rows})
@@ -72,12 +75,18 @@ def _check_key(settings: Settings, environment: Environment) -> dict[str, Any]:
     for name, other in settings.environments.items():
         if key is not None and name != environment.name and other.write_key == key:
             faults.append(f"{name} has the same key")
+    if environment.oauth is not None and environment.oauth.key.problem is None:
+        # what the library says; the settings' warnings say the rest
+        from sprig_tui.config.oauth import signing_problem
+
+        faults.extend(filter(None, ["; ".join(filter(None, signing_problem(environment.oauth.key)))]))
     if key is None and not faults:
         faults.append(f"set one with sprig-tui keys set {environment.name}")
     return {
         "name": environment.name,
         "key": key.masked() if key else None,
         "source": key.read_from if key else None,
+        "oauth": oauth_json(environment),
         "faults": faults,
     }
 
