@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 from support.engine_bench import Bench
+from support.rsa_keys import write_private_key
 
 from sprig_tui.cli.commands.doctor.local import config_checks
 from sprig_tui.cli.commands.keys.check import _check_key
@@ -160,6 +161,10 @@ async def test_wait_ends_for_the_same_stalls(
         ("paused", PauseReason.WRONG_ENDPOINT, PauseDetail(endpoint="https://x", status=404), ("‖", "bad")),
         ("paused", PauseReason.MANUAL, PauseDetail(), ("‖", "warning")),
         ("paused", PauseReason.OTHER, PauseDetail(text="write key Zq8T…e1Rk refused (401)"), ("‖", "warning")),
+        ("paused", PauseReason.OAUTH_KEY_UNUSABLE, PauseDetail(error="the private key x is not there"), ("‖", "bad")),
+        ("paused", PauseReason.OAUTH_CLIENT_REFUSED, PauseDetail(client="2Xapp", status=401), ("‖", "bad")),
+        ("paused", PauseReason.OAUTH_TOKEN_REFUSED, PauseDetail(client="2Xapp", status=401), ("‖", "bad")),
+        ("waiting", PauseReason.TOKEN_SERVER_FAILED, PauseDetail(status=429, asked_ms=7_000), ("◷", "warning")),
         ("waiting", PauseReason.RETRY_AFTER, PauseDetail(status=429, asked_ms=7_000), ("◷", "warning")),
         ("waiting", PauseReason.HTTP_ERROR, PauseDetail(status=503), ("◷", "warning")),
         ("waiting", PauseReason.NETWORK_ERROR, PauseDetail(error="503 or so"), ("◷", "bad")),
@@ -208,6 +213,14 @@ def settings(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, worded: str) -> con
         [environments.production]
         write_key_env = "NOT_SET"
         endpoint = "http://127.0.0.1:8080/v1/"
+        [environments.production.oauth]
+        client_id = "2Xapp"
+        key_id = "2Xkey"
+        private_key_file = "missing.pem"
+        [environments.shared.oauth]
+        client_id = "2Xapp"
+        key_id = "2Xkey"
+        private_key_file = "shared.pem"
         [environments.segment]
         write_key = "two words"
         [segment]
@@ -216,6 +229,7 @@ def settings(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, worded: str) -> con
         api_url = "http://127.0.0.1:8080/v1/"
         """
     )
+    write_private_key(tmp_path, "shared.pem").chmod(0o644)
     bad = surveys_file(paths, "production")
     bad.parent.mkdir(parents=True, exist_ok=True)
     bad.write_bytes(b"{")
@@ -226,6 +240,8 @@ def test_warnings_keep_their_code_environment_and_hint(settings: config_settings
     assert [(one.code, one.environment, bool(one.hint)) for one in settings.warnings] == [
         ("endpoint_changed", "production", False),
         ("variable_not_set", "production", True),
+        ("private_key_unusable", "production", False),
+        ("private_key_readable", "shared", False),
         ("secret_unusable", "segment", False),
         ("secret_unusable", "", False),
         ("api_url_changed", "", False),
@@ -235,11 +251,17 @@ def test_warnings_keep_their_code_environment_and_hint(settings: config_settings
     hints = {check.hint for check in config_checks(settings, {}) if check.message in messages}
     assert hints == {"set that variable where sprig-tui runs", ""}
     found = {name: _check_key(settings, one)["faults"] for name, one in settings.environments.items()}
-    assert {name: len(faults) for name, faults in found.items()} == {"production": 2, "development": 1, "segment": 1}
+    assert {name: len(faults) for name, faults in found.items()} == {
+        "production": 3,
+        "development": 1,
+        "shared": 1,
+        "segment": 1,
+    }
 
 
 def test_every_warning_code_has_a_scenario() -> None:
     assert {one.value for one in WarningCode} - {"secret_trimmed"} == {
-        *("endpoint_changed", "variable_not_set", "secret_unusable", "api_url_changed", "catalogue_unusable")
+        *("endpoint_changed", "variable_not_set", "secret_unusable", "api_url_changed", "catalogue_unusable"),
+        *("private_key_unusable", "private_key_readable"),
     }
     assert set(records.NOTE_TEXTS) == set(Note) == {note for found in _NOTED.values() for note in found}

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,6 +162,7 @@ def _problem_at_first_sight(pem: bytes) -> KeyProblem | None:
     return None if private[0] in ("PRIVATE KEY", "RSA PRIVATE KEY") else KeyProblem.NOT_RSA
 
 
+@lru_cache(maxsize=8)  # the library verifies the numbers of a key, which takes a quarter of a second
 def _parse(pem: bytes) -> RSAPrivateKey:
     try:
         import jwt  # noqa: F401 - signs; asked for here, so that a missing one is told with the key

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from sprig_tui.http.retry_after import retry_after
-from sprig_tui.text import redact, without_controls
+from sprig_tui.text import without_controls
 
 DEFAULT_TOKEN_LIFE_S = 60.0
 """Life of a token whose server names none that can be used (the official client's value)."""
@@ -26,6 +26,8 @@ MAX_ERROR_CHARS = 160
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """A Bearer token (RFC 6750, 2.1): nothing that could end a header."""
 _CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+_LONG_RUN = re.compile(r"[A-Za-z0-9_+/=%-]{24,}")
+"""Text that may be a part of an assertion or a token, in any coding."""
 _REJECTED = (400, 401, 415)
 """Statuses that a repeat does not change: wrong client, key or scope."""
 
@@ -76,15 +78,15 @@ class TokenFailure(Struct, frozen=True, kw_only=True):
 
 
 def read_token_response(
-    status: int, headers: Mapping[str, str], body: bytes, *, complete: bool, now_ms: int, assertion: str
+    status: int, headers: Mapping[str, str], body: bytes, *, complete: bool, now_ms: int
 ) -> AccessToken | TokenFailure:
     """The meaning of a response.
 
-    `headers` has lower-case names, `complete` says whether the body was read to its end, `assertion` is redacted.
+    `headers` has lower-case names, `complete` says whether the body was read to its end.
     """
     if status == 200:
         return _read_token(body, complete=complete, now_ms=now_ms)
-    error = _error_text(body, assertion) or f"http {status}"
+    error = _error_text(body) or f"http {status}"
     if status in _REJECTED:
         return TokenFailure(kind=TokenFailureKind.REJECTED, status=status, error=error)
     wait = retry_after(headers, now_ms=now_ms) or 0.0
@@ -123,8 +125,8 @@ def _life_s(expires_in: object) -> float:
     return float(min(expires_in, MAX_TOKEN_LIFE_S))
 
 
-def _error_text(body: bytes, assertion: str) -> str:
-    """`error` of the response with its description (RFC 6749, 5.2), without the assertion."""
+def _error_text(body: bytes) -> str:
+    """`error` of the response with its description (RFC 6749, 5.2), without what may be an echoed assertion."""
     fields = _json_object(body)
     if fields is None:
         return ""
@@ -132,7 +134,7 @@ def _error_text(body: bytes, assertion: str) -> str:
     parts = [code] if isinstance(code, str) and _CODE.fullmatch(code) else []
     if isinstance(description, str) and description.strip():
         parts.append(without_controls(description))
-    return redact(": ".join(parts), (assertion, *assertion.split(".")), replacement="…")[:MAX_ERROR_CHARS]
+    return _LONG_RUN.sub("…", ": ".join(parts))[:MAX_ERROR_CHARS]
 
 
 def _json_object(body: bytes) -> dict[str, object] | None:

@@ -165,9 +165,7 @@ class TokenSource:
         if error_text:
             return _Response(TokenFailure(kind=TokenFailureKind.UNREACHABLE, error=error_text))
         now = self._clock.now()
-        result = read_token_response(
-            response.status_code, response.headers, bytes(body), complete=complete, now_ms=now, assertion=assertion
-        )
+        result = read_token_response(response.status_code, response.headers, bytes(body), complete=complete, now_ms=now)
         return _Response(result, _skew_s(response.headers.get("date", ""), (asked_at + now) / 2000))
 
 
