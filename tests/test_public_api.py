@@ -16,7 +16,8 @@ NAMES = """
     Attempt ConfigError Delivery DeliverySettings Engine EngineSnapshot EntryBuilder Environment ExitCode
     FieldTrace FilterError IngestResult InputError Journal JournalError Mapper Mapping NewDelivery Origin Query Reason
     Rules SendResult Settings SprigTuiError State StudyResponse Survey TrackingClient Unsendable WriteKey __version__
-    find_paths ingest_records load_settings map_response open_journal parse_filter read_responses wait_until_settled
+    find_paths ingest_records load_settings map_response open_journal parse_filter read_responses read_secrets
+    wait_until_settled
 """.split()  # noqa: SIM905 - a list of words reads best as words
 
 

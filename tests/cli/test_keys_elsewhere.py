@@ -1,0 +1,267 @@
+"""Keys that a command or the system's keyring keeps, in the commands: stored, listed, removed, and delivered with."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keyring
+import pytest
+from support.file_keyring import FileKeyring
+from support.live_sink import LiveSink
+
+from sprig_tui.text import mask
+
+KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
+OTHER = "k2bbbbbbCCCCdddd2222EEEEffff2Sky"
+
+
+@pytest.fixture
+def entries(tmp_path: Path) -> Iterator[FileKeyring]:
+    """The system's keyring of this test."""
+    before = keyring.get_keyring()
+    backend = FileKeyring(tmp_path / "keyring.json")
+    keyring.set_keyring(backend)
+    yield backend
+    keyring.set_keyring(before)
+
+
+class Vault:
+    """A command that prints what a file has, and counts its runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.shown = folder / "shown"
+        self.shown.write_text(KEY)
+        self.runs = folder / "runs"
+        self.runs.touch()
+        self.script = folder / "vault.sh"
+        self.script.write_text(f'#!/bin/sh\necho "$@" >>{self.runs}\nexec cat {self.shown}\n')
+        self.script.chmod(0o700)
+
+    @property
+    def count(self) -> int:
+        """How often it ran."""
+        return len(self.runs.read_text().splitlines())
+
+
+@pytest.fixture
+def vault(tmp_path: Path, home: Path) -> Vault:
+    home.mkdir()
+    return Vault(tmp_path)
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Pipes a secret into the next command."""
+
+    def pipe(text: str) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    return pipe
+
+
+def _configure(home: Path, vault: Vault, sink: LiveSink) -> None:
+    (home / "config.toml").write_text(
+        f'[environments.production]\nwrite_key_command = ["{vault.script}", "production"]\nendpoint = "{sink.url}"\n'
+        f'webhook_token_command = ["{vault.script}", "token"]\n'
+        f'[environments.development]\nwrite_key_command = ["{vault.script}", "development"]\nendpoint = "{sink.url}"\n'
+        f'[segment]\npublic_api_token_command = ["{vault.script}", "segment"]\n'
+    )
+
+
+def test_what_shows_or_looks_runs_no_command(
+    cli: Callable[..., Any], home: Path, vault: Vault, sink: LiveSink, write: Any, answer: Any
+) -> None:
+    _configure(home, vault, sink)
+    file = write(answer(1))
+    listed = cli("keys", "list", "--json").json
+    assert {row["name"]: (row["key"], row["source"]) for row in listed["environments"]} == {
+        "production": (None, "command vault.sh"),
+        "development": (None, "command vault.sh"),
+    }
+    assert listed["environments"][0]["webhook_token_source"] == "command vault.sh"
+    assert listed["workspace"]["public_api_token_source"] == "command vault.sh"
+    assert "not read" in cli("keys", "list").out
+    for argv in (
+        ["--help"],
+        ["preview", file],
+        ["log"],
+        ["status"],
+        ["paths"],
+        ["send", "--dry-run", "-e", "production", file],
+        ["send", "--no-wait", "--yes", "-e", "production", file],
+        ["replay", "--no-wait", "--yes"],
+    ):
+        cli(*argv)
+    assert vault.count == 0
+
+
+def test_send_delivers_with_the_key_of_a_command_and_asks_for_no_other(
+    cli: Callable[..., Any], home: Path, vault: Vault, sink: LiveSink, write: Any, answer: Any
+) -> None:
+    _configure(home, vault, sink)
+    text = (home / "config.toml").read_text()
+    (home / "config.toml").write_text(text[: text.index("[segment]")])
+    done = cli("send", "--yes", "-e", "production", write(answer(1)))
+    assert (done.code, sink.sink.stats.accepted) == (0, 1)
+    assert vault.runs.read_text() == "production\n"
+    assert KEY not in done.out + done.err
+
+
+def test_send_says_why_there_is_no_key(
+    cli: Callable[..., Any], home: Path, vault: Vault, sink: LiveSink, write: Any, answer: Any
+) -> None:
+    _configure(home, vault, sink)
+    vault.shown.unlink()
+    done = cli("send", "--yes", "-e", "production", write(answer(1)))
+    assert done.code == 2
+    assert "production: the write key cannot be read: command vault.sh ended with exit code 1" in done.err
+    assert "production has no write key" in done.err
+    assert sink.sink.stats.accepted == 0
+
+
+def test_keys_check_and_doctor_read_the_keys_and_say_from_where(
+    cli: Callable[..., Any], home: Path, vault: Vault
+) -> None:
+    (home / "config.toml").write_text(
+        f'[environments.production]\nwrite_key_command = ["{vault.script}"]\n'
+        '[environments.development]\nwrite_key_command = ["/nowhere/op"]\n'
+    )
+    checked = {row["name"]: row for row in cli("keys", "check", "--json").json["environments"]}
+    assert (checked["production"]["key"], checked["production"]["source"]) == ("Zq8T…1Rkx", "command vault.sh")
+    assert "command op is not there" in checked["development"]["faults"][0]
+    said = cli("doctor", "--offline")
+    assert "production: the write key was read from the command vault.sh" in said.out
+    assert "development: the write key cannot be read: command op is not there" in said.out
+    assert KEY not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "table", "key", "secret"),
+    [
+        (["set", "production"], "production", "write_key", KEY),
+        (["token", "production"], "production", "webhook_token", "a-token-of-a-webhook-00000001"),
+        (["sprig", "production", "--force"], "production", "sprig_api_key", "spk_of_production_00000001"),
+        (["workspace", "--region", "http://127.0.0.1:9", "--force"], "", "public_api_token", "sgp_" + "a" * 60),
+    ],
+)
+def test_keyring_stores_there_lists_it_and_removes_it(
+    cli: Callable[..., Any],
+    home: Path,
+    entries: FileKeyring,
+    typed: Callable[[str], None],
+    argv: list[str],
+    table: str,
+    key: str,
+    secret: str,
+) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text('[sprig]\napi_url = "http://127.0.0.1:9"\n')
+    typed(f"{secret}\n")
+    stored = cli("keys", *argv, "--keyring")
+    assert stored.code == 0, stored.err
+    ((entry, kept),) = entries.entries.items()
+    assert kept == secret
+    assert entry.startswith("sprig-tui/")
+    text = (home / "config.toml").read_text()
+    assert f'{key}_keyring = "{entry}"' in text
+    assert secret not in text + stored.out + stored.err
+    assert f"stored in the keyring {entry}" in stored.err
+    assert f"keyring {entry}" in cli("keys", "list").out
+    remove = (
+        ["remove", "production", "--yes"] if key == "write_key" else [*argv[:2], "--remove", "--yes"] if table else []
+    )
+    removed = cli("keys", *(remove or ["workspace", "--remove"]))
+    assert removed.code == 0, removed.err
+    assert entries.entries == {}
+    assert key not in (home / "config.toml").read_text()
+
+
+def test_a_key_moves_between_config_and_keyring(
+    cli: Callable[..., Any], home: Path, entries: FileKeyring, typed: Callable[[str], None]
+) -> None:
+    home.mkdir()
+    config = home / "config.toml"
+    config.write_text(f'[environments.production]\nwrite_key = "{KEY}"\n')
+    typed(OTHER)
+    assert cli("keys", "set", "production", "--keyring").code == 0
+    assert KEY not in config.read_text()
+    assert list(entries.entries.values()) == [OTHER]
+    typed(KEY)
+    assert cli("keys", "set", "production").code == 0
+    assert f'write_key = "{KEY}"' in config.read_text()
+    assert "keyring" not in config.read_text()
+    assert entries.entries == {}
+
+
+def test_anothers_entry_stays_and_a_command_takes_precedence(
+    cli: Callable[..., Any], home: Path, entries: FileKeyring, typed: Callable[[str], None], vault: Vault
+) -> None:
+    entries.set_password("team", "segment", KEY)
+    config = home / "config.toml"
+    config.write_text('[environments.production]\nwrite_key_keyring = "team/segment"\n')
+    removed = cli("keys", "remove", "production", "--yes")
+    assert "the keyring team/segment stays" in removed.err
+    assert list(entries.entries) == ["team/segment"]
+    config.write_text(f'[environments.production]\nwrite_key_command = ["{vault.script}"]\n')
+    typed(OTHER)
+    stored = cli("keys", "set", "production")
+    assert "production: command vault.sh of the config takes precedence over it" in stored.err
+    assert cli("keys", "remove", "production", "--yes").code == 0
+    assert "write_key" not in config.read_text()
+
+
+def test_a_locked_keyring_stores_nothing(
+    cli: Callable[..., Any], home: Path, entries: FileKeyring, typed: Callable[[str], None], tmp_path: Path
+) -> None:
+    home.mkdir()
+    (tmp_path / "locked").touch()
+    typed(KEY)
+    done = cli("keys", "set", "production", "--keyring")
+    assert done.code == 2
+    assert "the keyring is locked" in done.err
+    assert not (home / "config.toml").exists()
+
+
+def test_without_the_library_the_pip_command_is_named(
+    cli: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text('[environments.production]\nwrite_key_keyring = "a/b"\n')
+    monkeypatch.setitem(sys.modules, "keyring", None)  # what an installation without the extra is like
+    said = cli("keys", "check", "production")
+    assert (
+        "the system's keyring needs the library keyring; install it with pip install 'sprig-tui[keyring]'" in said.out
+    )
+
+
+def test_a_running_process_takes_a_new_key_at_sighup_and_keeps_it_where_the_command_fails(
+    home: Path,
+    vault: Vault,
+    sink: LiveSink,
+    start: Callable[..., Any],
+    cli: Callable[..., Any],
+    write: Any,
+    answer: Any,
+) -> None:
+    (home / "config.toml").write_text(
+        f'[environments.production]\nwrite_key_command = ["{vault.script}", "production"]\nendpoint = "{sink.url}"\n'
+    )
+    run = start("run")
+    run.until("delivering")
+    vault.shown.unlink()
+    run.process.send_signal(signal.SIGHUP)
+    run.until("going on with the config as it was: production: the write key cannot be read again: command vault.sh")
+    vault.shown.write_text(OTHER)
+    run.process.send_signal(signal.SIGHUP)
+    run.until("production: a secret of it was read again, and is another one now")
+    cli("send", "--no-wait", "--yes", "-e", "production", write(answer(1)))
+    sink.wait_until(lambda stats: stats.accepted == 1)
+    assert run.stop() == 0
+    assert vault.count == 3
+    assert list(sink.sink.stats.keys) == [mask(OTHER)]
+    assert not [line for line in run.said if KEY in line or OTHER in line]
