@@ -52,6 +52,11 @@ class Secret:
         self.reference = reference
 
     @property
+    def is_from_variable(self) -> bool:
+        """Whether `read_from` names an environment variable."""
+        return self.reference is None and self.read_from != "config"
+
+    @property
     def is_read(self) -> bool:
         """Whether its text is known; a secret of a command or the keyring is read by those who need it."""
         return self._text is not None

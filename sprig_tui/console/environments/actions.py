@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sprig_tui.config.checks import describe_reuse
-from sprig_tui.config.environment import Environment
+from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.config.secrets import WRITE_KEY, write_key_variable
 from sprig_tui.config.settings import BUILT_IN_ENVIRONMENTS, check_environment_name
 from sprig_tui.console.environments.config_editor import ConfigEditor
@@ -58,10 +58,10 @@ class EnvironmentActions:
             )
         if key is None:
             return
-        await self._config_editor.save(environment, name, {"write_key": key})
+        await self._config_editor.save(environment, name, {"write_key": key, "write_key_keyring": None})
         key_now = self._environment(name).write_key
         if key_now is not None and key_now.read_from != "config":
-            notify_warning(self._app, f"saved, but {key_now.read_from} is set and takes precedence")
+            notify_warning(self._app, f"saved, but {_place(key_now)} takes precedence")
         else:
             notify(self._app, f"key of {name} saved: t sends a test event, to see it arrive in Segment")
 
@@ -69,9 +69,12 @@ class EnvironmentActions:
         key = environment.write_key
         if key is None or key.read_from == "config":
             return ""
-        return (
-            f"{key.read_from} is set in this shell and takes precedence over the config: unset it to use the new key."
-        )
+        if key.is_from_variable:
+            where = f"{key.read_from} is set in this shell"
+            return f"{where} and takes precedence over the config: unset it to use the new key."
+        if key.reference is not None and key.reference.command:
+            return f"{_place(key)} takes precedence over a key in the config: remove it there to use the new key."
+        return f"The new key is stored in the config, in place of the {key.read_from}."
 
     async def remove_key(self, name: str) -> None:
         """Ask for confirmation, then remove the key from the config."""
@@ -134,7 +137,7 @@ class EnvironmentActions:
         """Ask for confirmation, then remove the environment's table from the config."""
         environment = self._environment(name)
         key = environment.write_key
-        if key is not None and key.read_from != "config":
+        if key is not None and key.is_from_variable:
             text = f"{key.read_from} stays set: unset {write_key_variable(name)} too if it is not wanted."
         else:
             text = "Its key and settings go; its deliveries stay in the journal, and queued ones stay queued."
@@ -171,3 +174,8 @@ class EnvironmentActions:
     def _wake_engine(self, name: str) -> None:
         if self._session.engine is not None:
             self._session.engine.wake(name)
+
+
+def _place(key: WriteKey) -> str:
+    """A place that takes precedence over the config, in a sentence."""
+    return f"{key.read_from} of the config" if key.reference is not None else f"{key.read_from} is set and"

@@ -60,7 +60,7 @@ def _full_lines(view: EnvironmentView, selected: bool, width: int, revealed: str
     if view.key:
         lines.append(line(_label_span("key"), TextSpan(view.key)))
         if view.key_source != "config":
-            lines.append(line(TextSpan(f"  ${view.key_source}", "muted")))
+            lines.append(line(TextSpan(f"  {'$' if view.is_key_in_variable else ''}{view.key_source}", "muted")))
         if revealed and selected:
             # on a line of its own: a whole key just fits the pane
             lines.append(line(TextSpan(f"  {revealed}", "strong")))

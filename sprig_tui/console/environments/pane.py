@@ -213,5 +213,7 @@ class EnvironmentPane(HasCommands, LineList):
         if action in _NEED_KEY and not view.key:
             return f"{view.name} has no write key: press a to add one"
         if action == RemoveKey.action() and view.key_source != "config":
-            return f"the key of {view.name} comes from {view.key_source}: unset it there"
+            if view.is_key_in_variable:
+                return f"the key of {view.name} comes from {view.key_source}: unset it there"
+            return f"the key of {view.name} comes from {view.key_source}: sprig-tui keys remove {view.name} removes it"
         return ""

@@ -149,6 +149,8 @@ class EnvironmentView(Struct, frozen=True, kw_only=True):
     key: str = ""
     """Masked; empty for none."""
     key_source: str = ""
+    is_key_in_variable: bool = False
+    """Whether `key_source` is the name of a variable."""
     """`config`, or the name of the environment variable."""
     endpoint: str = "us"
     requests_per_second: float = 50.0
@@ -237,6 +239,7 @@ def view_of(  # noqa: PLR0913 - separate facts, all passed by keyword
         name=environment.name,
         key=key.masked() if key else "",
         key_source=key.read_from if key else "",
+        is_key_in_variable=key is not None and key.is_from_variable,
         endpoint=environment.endpoint,
         requests_per_second=environment.requests_per_second,
         protected=environment.protected,
