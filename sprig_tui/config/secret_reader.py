@@ -111,7 +111,8 @@ class SecretReader:
         with self._lock:
             for slot in self._needed(settings):
                 if slot.reference not in self._known:
-                    on_read(f"reading {slot.label} from {slot.reference.label}")
+                    whose = f" of {slot.environment}" if slot.environment else ""
+                    on_read(f"asking the {slot.reference.label} for the {slot.kind.noun}{whose}")
                     known = self._run(slot.reference, terminal=terminal)
                     known.at_start = known.text is None
             return self._fill(settings)

@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import keyring
 import pytest
+from support.fake_sprig_api import FakeSprigApi
 from support.file_keyring import FileKeyring
 from support.live_sink import LiveSink
 
+from sprig_tui.config.paths import find_paths
+from sprig_tui.config.secret_reader import SecretReader
+from sprig_tui.config.settings import load_settings
 from sprig_tui.text import mask
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
@@ -265,3 +270,79 @@ def test_a_running_process_takes_a_new_key_at_sighup_and_keeps_it_where_the_comm
     assert vault.count == 3
     assert list(sink.sink.stats.keys) == [mask(OTHER)]
     assert not [line for line in run.said if KEY in line or OTHER in line]
+
+
+def test_listen_takes_its_token_from_a_command_and_admits_nobody_where_that_fails(
+    home: Path, vault: Vault, sink: LiveSink, start: Callable[..., Any]
+) -> None:
+    vault.shown.write_text("production-token-0123456789")
+    (home / "config.toml").write_text(
+        f'[environments.production]\nwrite_key = "{KEY}"\nendpoint = "{sink.url}"\n'
+        f'webhook_token_command = ["{vault.script}"]\n'
+        f'[environments.development]\nwrite_key = "{OTHER}"\nendpoint = "{sink.url}"\n'
+        'webhook_token_command = ["/nowhere/op"]\n'
+    )
+    listener = start("listen", "--port", "0")
+    assert "command op is not there" in listener.until("development: the webhook token cannot be read")
+    url = listener.url()
+
+    def post(environment: str, token: str | None) -> int:
+        body = {
+            "environmentId": "QmK7x2dTfa",
+            "eventType": "ANSWER_SUBMITTED",
+            "createdAt": "2026-03-04T16:21:09.114Z",
+            "surveyId": 5120,
+            "surveyName": "Checkout effort",
+            "responseGroupUid": "0f4c1c7e-5f0b-4f0e-9a35-000000000001",
+            "question": "How easy was checkout?",
+            "questionType": "LIKERT",
+            "response": 4,
+            "userId": "acct_1",
+        }
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        with httpx.Client(trust_env=False) as client:
+            return client.post(f"{url}/webhooks/{environment}", json=body, headers=headers).status_code
+
+    assert [post("production", token) for token in ("production-token-0123456789", "another", None)] == [200, 401, 401]
+    assert [post("development", token) for token in ("x", "production-token-0123456789", None)] == [401, 401, 401]
+    sink.wait_until(lambda stats: stats.accepted == 1)
+    assert vault.count == 1
+
+
+@pytest.mark.parametrize("service", ["segment", "sprig"])
+def test_a_key_that_a_service_rejects_is_read_again_a_minute_later(
+    *,
+    cli: Callable[..., Any],
+    home: Path,
+    vault: Vault,
+    sink: LiveSink,
+    sprig_api: FakeSprigApi,
+    write: Any,
+    answer: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    service: str,
+) -> None:
+    now = [0.0]
+    # this test's clock in place of the system's
+    reader = SecretReader(monotonic=lambda: now[0])
+    for module in ("config.secret_reader", "delivery.batch", "pull.pull"):
+        monkeypatch.setattr(f"sprig_tui.{module}.process_secrets", reader)
+    key = "write_key" if service == "segment" else "sprig_api_key"
+    (home / "config.toml").write_text(
+        f'[environments.production]\n{key}_command = ["{vault.script}"]\nendpoint = "{sink.url}"\n'
+        f'[sprig]\napi_url = "{sprig_api.url}"\n'
+    )
+    if service == "segment":
+        sink.set_faults("401")
+        done = cli("send", "--yes", "-e", "production", write(answer(1)))
+    else:
+        vault.shown.write_text("spk_that_sprig_does_not_know")
+        done = cli("pull", "-e", "production", "--no-wait")
+    assert done.code != 0, done.err
+    vault.shown.write_text(OTHER)
+    seconds_and_runs = []
+    for seconds in (0.0, 59.0, 60.0, 61.0, 600.0):
+        now[0] = seconds
+        reader.reread(load_settings(find_paths()))
+        seconds_and_runs.append((seconds, vault.count))
+    assert seconds_and_runs == [(0.0, 1), (59.0, 1), (60.0, 2), (61.0, 2), (600.0, 2)]

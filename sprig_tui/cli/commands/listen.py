@@ -101,7 +101,9 @@ def listen(  # noqa: PLR0913 - one parameter per option
     from sprig_tui.server.tls import Certificate
     from sprig_tui.webhooks.body import WebhookLimits
 
-    settings = read_secrets(open_settings(), WEBHOOK_TOKEN, *(() if no_engine else (WRITE_KEY, PUBLIC_API_TOKEN)))
+    settings = open_settings()
+    asks_segment = not no_engine or settings.reconcile_every_s
+    settings = read_secrets(settings, WEBHOOK_TOKEN, *((WRITE_KEY, PUBLIC_API_TOKEN) if asks_segment else ()))
     given = {"body_bytes": max_body, "connections": max_connections, "idle_seconds": idle_timeout or None}
     limits = msgspec.structs.replace(
         WebhookLimits(), **{name: value for name, value in given.items() if value is not None}

@@ -79,3 +79,19 @@ def test_long_and_hostile_text_is_wrapped_and_cut():
     for line in text(lines):
         assert "\x1b" not in line
         assert cell_len(line) <= 42
+
+
+def test_a_key_that_is_kept_elsewhere_says_where():
+    def sources(source: str, **how: bool) -> str:
+        view = EnvironmentView(
+            name="production",
+            key="Zq8T…e1Rk",
+            key_source=source,
+            status=EnvironmentStatus("·", "idle", "muted"),
+            **how,
+        )
+        return text(pane_lines((view,), "production", (), width=36, height=20))[2]
+
+    assert sources("SPRIG_TUI_WRITE_KEY_PRODUCTION", is_key_in_variable=True) == "  $SPRIG_TUI_WRITE_KEY_PRODUCTION"
+    assert sources("command op") == "  command op"
+    assert sources("keyring team/segment") == "  keyring team/segment"
