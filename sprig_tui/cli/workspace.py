@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sprig_tui.cli import diagnostics
@@ -11,7 +11,6 @@ from sprig_tui.clock import SystemClock
 from sprig_tui.errors import ConfigError
 from sprig_tui.formatting import format_duration
 from sprig_tui.segment.public_api_models import Destination, Source, source_of_key
-from sprig_tui.segment.source_checks import source_mismatches
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
@@ -94,6 +93,7 @@ async def look_up_keys(
 ) -> WorkspaceLookup:
     """Look up the keys of these environments; raises SegmentApiError and ConfigError."""
     from sprig_tui.reconcile.volumes import stray_sources
+    from sprig_tui.setup.key_owner import find_owner
 
     async with public_api(settings.workspace, timeout_s=timeout_s) as api:
         workspace, sources = await api.workspace(), await api.sources()
@@ -109,10 +109,7 @@ async def look_up_keys(
             if source is None:
                 found.append(KeyLookup(environment.name, None))
                 continue
-            doubts = (
-                *source_mismatches(source, environment.name, settings.environments),
-                *(f"the key of {name} belongs to it too" for name in _sharing(settings, environment, source)),
-            )
+            doubts = find_owner(environment.write_key.reveal(), sources, settings, environment.name).mismatches
             events = None if isinstance(volumes, str) else totals.get(source.id, 0)
             found.append(KeyLookup(environment.name, source, await api.destinations(source.id), doubts, events))
     strangers = tuple(stray for stray in strays if not stray.environment) if visible else ()
@@ -131,16 +128,6 @@ async def _ask_volumes(settings: Settings, api: PublicApiClient) -> tuple[Volume
     windows = plan(now - DAY_MS, now, now)
     found = await ask_volumes(Queries(ignore_progress), api, settings.rules.event, windows, now)
     return found.detail if isinstance(found, Refusal) else found
-
-
-def _sharing(settings: Settings, environment: Environment, source: Source) -> Iterator[str]:
-    """Other environments that have another key of this source."""
-    for name, other in settings.environments.items():
-        key = other.write_key
-        if name == environment.name or key is None or key == environment.write_key or not key.is_read:
-            continue
-        if key.reveal() in source.write_keys:
-            yield name
 
 
 def events_text(events: int, event: str) -> str:

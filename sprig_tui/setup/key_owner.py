@@ -73,9 +73,20 @@ def find_owner(key: str, sources: Sequence[Source], settings: Settings, environm
         return KeyOwner(kind=kind, sources=len(sources), hidden=hidden)
     mismatches = (
         *source_mismatches(source, environment, settings.environments),
-        *(f"{name} has another key of it" for name in _sharing(source, key, settings, environment)),
+        *(f"the key of {name} belongs to it too" for name in _sharing(source, key, settings, environment)),
     )
     return KeyOwner(kind=OwnerKind.SOURCE, source=source, mismatches=mismatches, sources=len(sources), hidden=hidden)
+
+
+def key_to_take(source: Source, settings: Settings, environment: str) -> str:
+    """The key of a source that an environment takes: its present one if that is among them, else the first.
+
+    A source has several while a key is rotated, and Segment does not say which is the newer one. Empty without keys.
+    """
+    found = settings.environments.get(environment)
+    key = found.write_key if found is not None else None
+    present = key.reveal() if key is not None and key.is_read else ""
+    return present if present in source.write_keys else next(iter(source.write_keys), "")
 
 
 def _sharing(source: Source, key: str, settings: Settings, environment: str) -> list[str]:
@@ -85,6 +96,7 @@ def _sharing(source: Source, key: str, settings: Settings, environment: str) -> 
         for name, other in settings.environments.items()
         if name != environment
         and other.write_key is not None
+        and other.write_key.is_read
         and other.write_key.reveal() != key
         and other.write_key.reveal() in source.write_keys
     ]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import keyring
 import pytest
 from support import workspace_lookalike
+from support.file_keyring import FileKeyring
 from support.workspace_lookalike import WorkspaceLookalike
 
+from sprig_tui.cli.context import open_settings
+from sprig_tui.cli.shutdown import ShutdownSignals
+from sprig_tui.segment.public_api_models import Source
+from sprig_tui.segment.sink.messages import SinkReply
 from sprig_tui.setup import key_rotation
 
 Run = Callable[..., Any]
@@ -208,3 +215,85 @@ def test_a_key_on_the_command_line_is_not_repeated(cli: Run, workspace: Workspac
     done = cli("keys", "rotate", "production", PASTED)
     assert done.code == 2
     assert PASTED not in done.err
+
+
+async def test_an_interruption_waits_for_the_key_and_a_second_one_says_what_is_not_known(
+    workspace: WorkspaceLookalike, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rotate = importlib.import_module("sprig_tui.cli.commands.keys.rotate")
+    settings = open_settings(quiet=True)
+    environment = settings.environment("production")
+    rotation = rotate._Rotation(settings, environment, environment.write_key, parse_source_of(workspace))
+    with ShutdownSignals() as signals:
+        signals.request()
+        assert await rotate._make_key(rotation, signals)
+        assert rotation.new_key == workspace.sources[0]["writeKeys"][-1] != OLD
+        assert "its answer is waited for" in capsys.readouterr().err
+        signals.forced.set()
+        workspace.problems = [SinkReply(ending="hang")]
+        assert not await rotate._make_key(rotation, signals)
+    assert "production keeps its key, and whether Segment made a new one is not known" in capsys.readouterr().err
+    assert key_now(home) == OLD
+
+
+def parse_source_of(workspace: WorkspaceLookalike) -> Source:
+    """Production's source."""
+    return Source(id=workspace.sources[0]["id"], name=workspace.sources[0]["name"])
+
+
+def test_choosing_the_source_again_keeps_the_key_that_was_switched_to(
+    cli: Run, workspace: WorkspaceLookalike, home: Path
+) -> None:
+    assert cli("keys", "rotate", "production", "--yes").code == 0
+    switched = key_now(home)
+    done = cli("keys", "set", "production", "--source", "Acme production")
+    assert done.code == 0
+    assert "the present one of its 2 keys" in done.err
+    assert key_now(home) == switched
+
+
+def test_a_key_of_a_command_is_not_rotated_and_the_command_does_not_run(
+    cli: Run, workspace: WorkspaceLookalike, home: Path
+) -> None:
+    config = home / "config.toml"
+    config.write_text(config.read_text().replace(f'write_key = "{OLD}"', 'write_key_command = ["touch", "ran"]'))
+    done = cli("keys", "rotate", "production", "--yes")
+    assert done.code == 2
+    assert "the key of production comes from command touch, which sprig-tui cannot write" in done.err
+    assert not (home.parent / "ran").exists()
+
+
+@pytest.fixture
+def entries(tmp_path: Path) -> Iterator[FileKeyring]:
+    """The system's keyring of this test."""
+    before = keyring.get_keyring()
+    backend = FileKeyring(tmp_path / "keyring.json")
+    keyring.set_keyring(backend)
+    yield backend
+    keyring.set_keyring(before)
+
+
+def test_a_key_in_the_keyring_is_replaced_there(
+    cli: Run, workspace: WorkspaceLookalike, home: Path, entries: FileKeyring
+) -> None:
+    assert cli("keys", "set", "production", "--source", "Acme production", "--keyring").code == 0
+    done = cli("keys", "rotate", "production", "--yes")
+    assert done.code == 0, done.err
+    service, user = tomllib.loads((home / "config.toml").read_text())["environments"]["production"][
+        "write_key_keyring"
+    ].split("/", 1)
+    assert workspace.sources[0]["writeKeys"] == [OLD, entries.get_password(service, user)]
+    assert "in the keyring sprig-tui/production/write_key/" in done.err
+    assert "until then it sends with the old key" in done.err
+
+
+def test_a_keyring_entry_of_another_program_is_not_replaced(
+    cli: Run, workspace: WorkspaceLookalike, home: Path, entries: FileKeyring
+) -> None:
+    config = home / "config.toml"
+    config.write_text(config.read_text().replace(f'write_key = "{OLD}"', 'write_key_keyring = "team/segment"'))
+    entries.set_password("team", "segment", OLD)
+    done = cli("keys", "rotate", "production", "--yes")
+    assert done.code == 2
+    assert "comes from keyring team/segment, which sprig-tui cannot write" in done.err
+    assert entries.get_password("team", "segment") == OLD

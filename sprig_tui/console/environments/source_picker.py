@@ -20,7 +20,7 @@ from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.segment.public_api_models import Source, state_text
 from sprig_tui.segment.source_checks import source_mismatches
-from sprig_tui.setup.key_owner import KeyOwner, find_owner
+from sprig_tui.setup.key_owner import KeyOwner, find_owner, key_to_take
 from sprig_tui.text import mask, one_line
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ async def pick_key(app: App[Any], sources: SourceList | None, environment: str) 
         choice = await app.push_screen_wait(SourceForm(environment, sources))
         if choice is None or choice == PASTE:
             return choice
-        key = choice.source.write_keys[0]
+        key = key_to_take(choice.source, settings, environment)
         owner = find_owner(key, [choice.source], settings, environment)
         mismatches = [f"- {mismatch}" for mismatch in owner.mismatches]
         mismatches += [

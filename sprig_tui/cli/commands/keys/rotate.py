@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from sprig_tui.cli import diagnostics, output, prompts
 from sprig_tui.cli.commands.keys.secrets import WRITE_KEY_TEXTS, accept_secret
-from sprig_tui.cli.context import open_settings
+from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import ENVIRONMENT_TYPE, CliCommand, SecretArgumentError, json_option, yes_option
 from sprig_tui.clock import SystemClock
+from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WRITE_KEY
 from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SprigTuiError
 from sprig_tui.formatting import format_duration
 from sprig_tui.text import mask, one_line
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 DEFAULT_LOOK_S = 180
 """How long a test event is looked for: Segment's counts are asked for a minute late, and are half a minute behind."""
 LOOK_INTERVAL_S = 10.0
-RUNNING_TEXT = "listen, run and the console take it from there within seconds; what is queued is sent with it"
+CONFIG_TEXT = "listen, run and the console take it from there within seconds; what is queued is sent with it"
+KEYRING_TEXT = (
+    "what runs asks the keyring again when it is started again, or at SIGHUP: until then it sends with the old key"
+)
 
 
 class _Rotation(Struct):
@@ -50,6 +54,14 @@ class _Rotation(Struct):
     def name(self) -> str:
         """The environment's."""
         return self.environment.name
+
+    @property
+    def place(self) -> str:
+        """Where the key is kept: the config file, or an entry of the keyring."""
+        from sprig_tui.config.paths import find_paths
+
+        reference = self.old.reference
+        return str(find_paths().config_file) if reference is None else f"the {reference.label}"
 
     @property
     def source_name(self) -> str:
@@ -94,8 +106,10 @@ def rotate(
         run = f"sprig-tui keys rotate {environment[:40]} --paste"
         raise SecretArgumentError("key", run, "and if that was a real key, replace it")
     settings = open_settings(quiet=True)
+    _check_writable(settings.environment(environment))
+    settings = read_secrets(settings, WRITE_KEY, PUBLIC_API_TOKEN)
     found = settings.environment(environment)
-    rotation = _Rotation(settings, found, _writable_key(found))
+    rotation = _Rotation(settings, found, _check_writable(found))
     paste = paste or settings.workspace.token is None
     try:
         rotation.source = _source_of_old_key(rotation, needed=not paste)
@@ -113,8 +127,12 @@ def rotate(
     return code
 
 
-def _writable_key(environment: Environment) -> WriteKey:
-    """The present key, which stands in the config; raises ConfigError."""
+def _check_writable(environment: Environment) -> WriteKey:
+    """The present key, which stands in the config or in an entry of the keyring that sprig-tui made.
+
+    Raises ConfigError for any other place.
+    """
+    from sprig_tui.config.secret_keyring import SERVICE
     from sprig_tui.setup.key_rotation import api_keys_place
 
     key = environment.write_key
@@ -122,7 +140,8 @@ def _writable_key(environment: Environment) -> WriteKey:
         raise ConfigError(
             f"{environment.name} has no key to replace", hint=f"sprig-tui keys set {environment.name} stores one"
         )
-    if key.read_from != "config":
+    ours = key.reference is not None and key.reference.service == SERVICE
+    if key.read_from != "config" and not ours:
         raise ConfigError(
             f"the key of {environment.name} comes from {key.read_from}, which sprig-tui cannot write",
             hint=f"in Segment press Generate New Key ({api_keys_place('the source')}), put the {key.read_from}, "
@@ -195,7 +214,8 @@ def _pasted_key_problems(rotation: _Rotation, key: str) -> list[str]:
     old = rotation.source
     if owner.source is not None and old is not None and owner.source.id != old.id:
         problems.append(f"the present key belongs to another source, {one_line(old.name)}")
-    diagnostics.info(f"the new key: {owner.text}")
+    if owner.text not in problems:
+        diagnostics.info(f"the new key: {owner.text}")
     for problem in problems:
         diagnostics.warning(problem)
     return problems
@@ -203,7 +223,6 @@ def _pasted_key_problems(rotation: _Rotation, key: str) -> list[str]:
 
 def _confirm(rotation: _Rotation, *, pasted: str, sends: bool, yes: bool) -> bool:
     """Say exactly what will happen, and ask."""
-    from sprig_tui.config.paths import find_paths
     from sprig_tui.segment.public_api_models import source_text
 
     name, source = rotation.name, rotation.source
@@ -211,7 +230,7 @@ def _confirm(rotation: _Rotation, *, pasted: str, sends: bool, yes: bool) -> boo
     diagnostics.info(f"{name} has the key {rotation.old.masked()}{about}")
     if not pasted:
         diagnostics.info("- Segment makes one more Write Key for that source")
-    diagnostics.info(f"- {name} is switched to {mask(pasted) if pasted else 'it'} in {find_paths().config_file}")
+    diagnostics.info(f"- {name} is switched to {mask(pasted) if pasted else 'it'} in {rotation.place}")
     if sends:
         diagnostics.info("- one test event is sent with the new key; it reaches the destinations of the source")
     diagnostics.info(f"- {rotation.old.masked()} keeps working until you remove it in Segment")
@@ -286,30 +305,38 @@ async def _make_key(rotation: _Rotation, signals: ShutdownSignals) -> bool:
 
 def _switch(rotation: _Rotation) -> None:
     """Store the new key; raises ConfigError, which says that a key was made."""
+    from sprig_tui.cli.commands.keys.storage import save_secret
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.save import save_environment
     from sprig_tui.setup.key_rotation import api_keys_place
 
-    paths, name = find_paths(), rotation.name
+    settings, name, key = rotation.settings, rotation.name, rotation.new_key
+    in_keyring = rotation.old.reference is not None
     try:
-        save_environment(paths, name, {"write_key": rotation.new_key}, digest=rotation.settings.document.digest)
+        if in_keyring:
+            save_secret(settings, WRITE_KEY, name, key, keyring=True)
+        else:
+            save_environment(find_paths(), name, {WRITE_KEY.key: key}, digest=settings.document.digest)
     except SprigTuiError as error:
         place = api_keys_place(rotation.source_name)
         raise ConfigError(
-            f"{name} keeps its key: the new one, {mask(rotation.new_key)}, could not be stored: {error.message}",
+            f"{name} keeps its key: the new one, {mask(key)}, could not be stored: {error.message}",
             hint=f"the new key stands in Segment: {place}; sprig-tui keys rotate {name} --paste takes it, "
             "or remove it there",
         ) from error
     rotation.switched_at = SystemClock().now()
-    diagnostics.success(f"{name} is switched to {mask(rotation.new_key)} in {paths.config_file}")
-    diagnostics.info(RUNNING_TEXT)
+    diagnostics.success(f"{name} is switched to {mask(key)} in {rotation.place}")
+    diagnostics.info(KEYRING_TEXT if in_keyring else CONFIG_TEXT)
 
 
 async def _send_test_event(rotation: _Rotation) -> ExitCode:
-    from sprig_tui.cli.commands.keys.check import send_event
+    from msgspec.structs import replace
 
-    now = open_settings(quiet=True)
-    rotation.test_event, code = await send_event(now, now.environment(rotation.name))
+    from sprig_tui.cli.commands.keys.check import send_event
+    from sprig_tui.config.environment import WriteKey
+
+    environment = replace(rotation.environment, write_key=WriteKey(rotation.new_key))
+    rotation.test_event, code = await send_event(rotation.settings, environment)
     return code
 
 

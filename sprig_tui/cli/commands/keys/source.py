@@ -111,8 +111,11 @@ def _key_of_source(source: Source, settings: Settings, environment: str) -> KeyC
             f"the token sees no write key of {source.name}",
             hint="give it the role of a source admin or workspace owner, or paste the key",
         )
-    key = source.write_keys[0]
-    others = f", the first of its {len(source.write_keys)} keys" if len(source.write_keys) > 1 else ""
+    from sprig_tui.setup.key_owner import key_to_take
+
+    key = key_to_take(source, settings, environment)
+    which = "the first" if key == source.write_keys[0] else "the present one"
+    others = f", {which} of its {len(source.write_keys)} keys" if len(source.write_keys) > 1 else ""
     diagnostics.info(f"taking {mask(key)}{others}, from source {source_text(source)}")
     return KeyChoice(key, _source_warnings(source, key, settings, environment))
 
