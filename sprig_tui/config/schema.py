@@ -168,6 +168,8 @@ TYPE_NAMES = {"array": "a list", "str": "text", "bool": "true or false", "int": 
 
 def _plain_type_names(what: str) -> str:
     """The message with plain type names instead of Python's."""
+    if missing := re.fullmatch(r"Object missing required field `([^`]*)`", what):
+        return f"{missing[1]} is missing"
     text = what[:1].lower() + what[1:]
     for kinds in re.findall(r"`([^`]*)`", text):
         kept = [
