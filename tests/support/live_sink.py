@@ -13,11 +13,11 @@ from sprig_tui.segment.sink import Sink
 class LiveSink:
     """A sink on a loop of its own, so that the program under test may block this thread."""
 
-    def __init__(self, *faults: str) -> None:
+    def __init__(self, *faults: str, **options: Any) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.sink = Sink(faults=faults)
+        self.sink = Sink(faults=faults, **options)
         self._do(self.sink.start())
         self.url = self.sink.url
 

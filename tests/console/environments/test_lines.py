@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from sprig_tui.console.environments.lines import pane_lines
@@ -95,3 +96,8 @@ def test_a_key_that_is_kept_elsewhere_says_where():
     assert sources("SPRIG_TUI_WRITE_KEY_PRODUCTION", is_key_in_variable=True) == "  $SPRIG_TUI_WRITE_KEY_PRODUCTION"
     assert sources("command op") == "  command op"
     assert sources("keyring team/segment") == "  keyring team/segment"
+
+
+def test_environment_with_oauth_has_a_line_for_its_app():
+    lines = text(pane_lines((replace(VIEWS[0], oauth="2Xapp"),), "production", (), width=36, height=20))
+    assert lines[1:4] == ["  key   Zq8T…e1Rk", "  oauth 2Xapp", "  to    US  api.segment.io"]

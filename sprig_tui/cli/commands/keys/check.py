@@ -118,6 +118,7 @@ async def send_event(settings: Settings, environment: Environment) -> tuple[dict
 
 def _describe_result(environment: Environment, message_id: str, answer: SendResult) -> tuple[dict[str, Any], ExitCode]:
     from sprig_tui.ingest.test_event import EVENT_NAME, TEST_USER_ID
+    from sprig_tui.segment.oauth.token_response import TokenFailureKind
 
     row = {
         "message_id": message_id,
@@ -133,6 +134,13 @@ def _describe_result(environment: Environment, message_id: str, answer: SendResu
             " not there after a minute means a wrong key or region"
         )
         return row, ExitCode.OK
+    if (failure := answer.token_failure) is not None:
+        oauth = environment.oauth_credentials
+        asked = failure.kind is not TokenFailureKind.KEY_UNUSABLE
+        place = f" from {oauth.token_url}" if oauth is not None and asked else ""
+        status = f" ({failure.status})" if failure.status else ""
+        diagnostics.failure(f"{environment.name}: nothing was sent: no OAuth token{place}{status}: {failure.error}")
+        return row, ExitCode.REJECTED if failure.is_final else ExitCode.UNREACHABLE
     if not answer.status:
         diagnostics.failure(
             f"{environment.name}: no answer from {environment.base_url}: {answer.error}",
