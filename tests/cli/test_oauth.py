@@ -52,7 +52,7 @@ def test_send_without_a_usable_key_keeps_all_queued_and_says_why(
     done = cli("send", write(answer(1)), "-e", "development")
     assert done.code == 1
     assert f"{sink.url}/token refuses the OAuth client 2Xapp (401)" in " ".join(done.err.split())
-    (row,) = [one for one in cli("status", "--json").json["environments"] if one["queued"]]
+    row = cli("status", "--json").json["environments"]["development"]
     assert (row["queued"], row["reason"]) == (1, "oauth_client_refused")
 
 
