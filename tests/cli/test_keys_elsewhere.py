@@ -220,6 +220,28 @@ def test_anothers_entry_stays_and_a_command_takes_precedence(
     assert "write_key" not in config.read_text()
 
 
+def test_an_entry_that_is_named_twice_stays_until_the_second_is_removed(
+    cli: Callable[..., Any],
+    home: Path,
+    entries: FileKeyring,
+    typed: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home.mkdir()
+    monkeypatch.setenv("SPRIG_TUI_WRITE_KEY_PRODUCTION", KEY)
+    typed(OTHER)
+    stored = cli("keys", "set", "production", "--keyring")
+    ((entry, _),) = entries.entries.items()
+    assert f"stored in the keyring {entry}" in stored.err
+    assert "SPRIG_TUI_WRITE_KEY_PRODUCTION is set, and takes precedence" in stored.err
+    config = home / "config.toml"
+    config.write_text(f'{config.read_text()}[environments.staging]\nwrite_key_keyring = "{entry}"\n')
+    assert "stays: the config still names it" in cli("keys", "remove", "production", "--yes").err
+    assert list(entries.entries) == [entry]
+    assert cli("keys", "remove", "staging", "--whole", "--yes").code == 0
+    assert entries.entries == {}
+
+
 def test_a_locked_keyring_stores_nothing(
     cli: Callable[..., Any], home: Path, entries: FileKeyring, typed: Callable[[str], None], tmp_path: Path
 ) -> None:

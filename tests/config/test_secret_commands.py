@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sprig_tui.config.secret_commands import run_secret_command
 from sprig_tui.config.secret_reader import read_reference
-from sprig_tui.config.secret_references import SecretReference, parse_reference
+from sprig_tui.config.secret_references import SecretReference, parse_entry, parse_reference
 from sprig_tui.errors import ConfigError, SecretReadError
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
@@ -144,6 +146,17 @@ def test_a_command_that_cannot_be_one_is_an_error_that_names_the_key(command: li
 def test_an_entry_without_service_or_user_is_an_error(entry: str) -> None:
     with pytest.raises(ConfigError, match="write_key_keyring is no entry of a keyring"):
         parse_reference(None, entry, "write_key")
+
+
+@given(st.text(max_size=30))
+def test_an_entry_is_kept_as_it_was_written(text: str) -> None:
+    try:
+        entry = parse_entry(text, "write_key_keyring")
+    except ConfigError:
+        assert not all(part.strip() for part in text.partition("/")) or "\0" in text
+    else:
+        assert entry.entry == text
+        assert "/" not in entry.service
 
 
 def test_a_reference_shows_no_argument() -> None:

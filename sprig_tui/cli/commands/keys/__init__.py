@@ -188,9 +188,9 @@ def set_key(
     if secret is None:
         return ExitCode.USAGE
     others: dict[str, TomlValue | None] = {name: value for name, value in given.items() if value is not None}
-    save_secret(settings, WRITE_KEY, environment, secret, keyring=keyring, others=others)
+    place = save_secret(settings, WRITE_KEY, environment, secret, keyring=keyring, others=others)
     now = open_settings(quiet=True)
-    report_stored(WRITE_KEY_TEXTS, environment, now.environments[environment].write_key)
+    report_stored(WRITE_KEY_TEXTS, environment, place, now.environments[environment].write_key)
     diagnostics.info(
         f"Segment answers 200 to any key: sprig-tui keys check {environment} --send-test-event sends one to look for"
     )
@@ -238,7 +238,8 @@ def _confirm_removal(environment: Environment) -> bool:
     if not prompts.is_interactive():
         diagnostics.failure("nothing was removed: there is no terminal to confirm it at", "add --yes")
         return False
-    masked = environment.write_key.masked() if environment.write_key else "no key"
+    key = environment.write_key
+    masked = "no key" if key is None else key.masked() if key.is_read else printable(key.read_from)
     question = f"remove the key of {environment.name} ({masked})?"
     agreed = prompts.confirm_name(question, environment.name) if environment.protected else prompts.confirm(question)
     if not agreed:

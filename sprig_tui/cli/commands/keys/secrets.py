@@ -82,20 +82,16 @@ def accept_secret(
     return lint.secret if confirm_warnings(warnings, force=force, flag=texts.flag) else None
 
 
-def report_stored(texts: SecretTexts, environment: str, used: Secret | None) -> None:
-    """Report where the secret is stored, and a variable that takes precedence over it. `used` is the one in use now."""
-    from sprig_tui.config.paths import find_paths
-
+def report_stored(texts: SecretTexts, environment: str, place: str, used: Secret | None) -> None:
+    """Report where the secret is stored, and what takes precedence over it. `used` is the one in use now."""
     label = f"{environment}: " if environment else ""
-    in_keyring = used is not None and used.reference is not None and not used.reference.command
-    place = f"the {used.read_from}" if in_keyring and used is not None else str(find_paths().config_file)
     diagnostics.success(f"{label}the {texts.name} is stored in {place}")
     if used is not None and used.reference is not None and used.reference.command:
         diagnostics.warning(
             f"{label}{used.read_from} of the config takes precedence over it",
             f"remove {texts.kind.key}_command from the config to use this one",
         )
-    elif used is not None and used.read_from != "config" and not in_keyring:
+    elif used is not None and used.is_from_variable:
         diagnostics.warning(
             f"{label}{used.read_from} is set, and takes precedence over the config",
             f"unset {used.read_from} to use this one",
@@ -104,9 +100,9 @@ def report_stored(texts: SecretTexts, environment: str, used: Secret | None) -> 
 
 def _store(settings: Settings, texts: SecretTexts, environment: str, secret: str, *, keyring: bool) -> None:
     """Store it, and report it."""
-    save_secret(settings, texts.kind, environment, secret, keyring=keyring)
+    place = save_secret(settings, texts.kind, environment, secret, keyring=keyring)
     now = open_settings(quiet=True)
-    report_stored(texts, environment, getattr(now.environments[environment], texts.kind.key))
+    report_stored(texts, environment, place, getattr(now.environments[environment], texts.kind.key))
     if environment not in settings.environments:
         report_unprotected(now, environment)
 
@@ -307,8 +303,8 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
     if secret is None:
         return ExitCode.USAGE
     others: dict[str, TomlValue | None] = {} if region is None else {"region": region}
-    save_secret(settings, PUBLIC_API_TOKEN, "", secret, keyring=keyring, others=others)
-    report_stored(PUBLIC_API_TOKEN_TEXTS, "", open_settings(quiet=True).workspace.token)
+    place = save_secret(settings, PUBLIC_API_TOKEN, "", secret, keyring=keyring, others=others)
+    report_stored(PUBLIC_API_TOKEN_TEXTS, "", place, open_settings(quiet=True).workspace.token)
     diagnostics.info("sprig-tui keys set ENV now offers the workspace's sources; sprig-tui keys check looks keys up")
     return ExitCode.OK
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sprig_tui.cli import diagnostics
+from sprig_tui.cli.context import open_settings
 from sprig_tui.config.secret_references import SecretReference, parse_entry
 from sprig_tui.errors import ConfigError
 
@@ -23,17 +24,17 @@ def save_secret(
     *,
     keyring: bool,
     others: Mapping[str, TomlValue | None] | None = None,
-) -> None:
-    """Store a secret in the config or, with `keyring`, in the keyring; it has one of the two afterwards.
+) -> str:
+    """Store a secret in the config or, with `keyring`, in the keyring, and not in both; returns the place for people.
 
     `environment` is empty for one of the workspace; `others` are keys of the same table. Raises ConfigError.
     """
+    from sprig_tui.config.paths import find_paths
     from sprig_tui.config.secret_reader import process_secrets
 
     changes: dict[str, TomlValue | None] = dict(others or {})
     before = stored_entry(settings, kind, environment)
     if keyring:
-        from sprig_tui.config.paths import find_paths
         from sprig_tui.config.secret_keyring import new_entry, store_entry
 
         entry = new_entry(find_paths().config_file, environment, kind.key)
@@ -46,6 +47,7 @@ def save_secret(
     _save(environment, changes, None)
     if before is not None and before != entry:
         _remove_entry(before)
+    return f"the {entry.label}" if entry is not None else str(find_paths().config_file)
 
 
 def remove_secret(settings: Settings, kind: SecretKind, environment: str) -> None:
@@ -95,6 +97,13 @@ def _save(environment: str, changes: Mapping[str, TomlValue | None], digest: str
         save_workspace(find_paths(), changes, digest=digest)
 
 
+def _is_named(entry: SecretReference) -> bool:
+    """Whether the config, as it is now, names the entry."""
+    tables = open_settings(quiet=True).document.tables
+    named = [*tables.get("environments", {}).values(), tables.get("segment", {})]
+    return any(value == entry.entry for table in named for key, value in table.items() if key.endswith("_keyring"))
+
+
 def _remove_entry(entry: SecretReference) -> None:
     """Remove the entry if sprig-tui made it; the config no longer names it, so an error is a warning."""
     from sprig_tui.config.secret_keyring import SERVICE, remove_entry
@@ -103,6 +112,9 @@ def _remove_entry(entry: SecretReference) -> None:
     process_secrets.forget(entry)
     if entry.service != SERVICE:
         diagnostics.info(f"the {entry.label} stays: sprig-tui did not make that entry")
+        return
+    if _is_named(entry):
+        diagnostics.info(f"the {entry.label} stays: the config still names it")
         return
     try:
         if remove_entry(entry):
