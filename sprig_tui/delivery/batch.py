@@ -180,7 +180,10 @@ class BatchDelivery:
             endpoint=request.endpoint,
         )
         now = self._context.clock.now()
-        if result.kind == "key-refused" and (key := sender.config.policy.environment.write_key) is not None:
+        environment = sender.config.policy.environment
+        # with OAuth it is the token that is rejected, or there is none
+        rejects_key = result.kind == "key-refused" and environment.oauth is None
+        if rejects_key and (key := environment.write_key) is not None:
             process_secrets.report_rejected(key)
         decision = sender.config.policy.decide(result, history, attempt, self.claim.lane, now)
         self._pending_slices.pop()
