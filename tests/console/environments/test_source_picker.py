@@ -176,55 +176,35 @@ def test_source_filter_needs_every_word():
 # -- whose key it is, in the form for a pasted one --------------------------------------------------------------------
 
 
-async def paste(console, pilot, key):
-    """Go past the list to the key form, and put the key there."""
-    await console.press("a")
-    await listed(console)
-    await console.press("down", "end", "enter")
-    pilot.app.screen.query_one(Input).value = key
-    await pilot.pause()
-
-
 async def test_pasted_key_is_looked_up_before_it_is_saved(console, workspace):
     async with console.running(size=(80, 24)) as pilot:
-        await paste(console, pilot, workspace_lookalike.PRODUCTION_KEY)
+        await console.press("a")
+        await listed(console)
+        await console.press("down", "end", "enter")
+        field = pilot.app.screen.query_one(Input)
+
+        field.value = workspace_lookalike.DEVELOPMENT_KEY
+        await pilot.pause()
+        assert "it belongs to the source Acme dev" in console.text()
+        assert "! its source: its name says 'dev'" in console.text()
+        await console.press("enter")
+        assert "enter again saves it anyway" in console.text()
+
+        field.value = "Xq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
+        await pilot.pause()
+        assert "! it belongs to no source of the workspace" in console.text()
+        assert "enter again" not in console.text()
+        await console.press("enter")
+        assert "enter again saves it anyway" in console.text()
+        assert keys_in(console) == {}
+
+        field.value = workspace_lookalike.PRODUCTION_KEY
+        await pilot.pause()
         assert "✓ it belongs to the source Acme production" in console.text()
         await console.press("enter")
         await console.until(lambda: keys_in(console))
     assert keys_in(console) == {"production": workspace_lookalike.PRODUCTION_KEY}
     assert sum("/sources" in path for path in workspace.asked) == 1, "the picker has asked already"
-
-
-async def test_pasted_key_of_another_environments_source_needs_a_second_enter(console, workspace):
-    async with console.running() as pilot:
-        await paste(console, pilot, workspace_lookalike.DEVELOPMENT_KEY)
-        assert "it belongs to the source Acme dev" in console.text()
-        assert "! its source: its name says 'dev'" in console.text()
-        await console.press("enter")
-        assert "enter again saves it anyway" in console.text()
-        assert keys_in(console) == {}
-        await console.press("enter")
-        await console.until(lambda: keys_in(console))
-    assert keys_in(console) == {"production": workspace_lookalike.DEVELOPMENT_KEY}
-
-
-async def test_pasted_key_of_no_source_needs_a_second_enter(console, workspace):
-    async with console.running() as pilot:
-        await paste(console, pilot, "Xq8TaaaaBBBBcccc1111DDDDeeee1Rkx")
-        assert "! it belongs to no source of the workspace" in console.text()
-        await console.press("enter")
-        assert "enter again saves it anyway" in console.text()
-        await console.press("escape")
-    assert keys_in(console) == {}
-
-
-async def test_pasted_key_is_not_judged_by_a_token_that_sees_no_keys(console, workspace):
-    console.write(f'[segment]\npublic_api_token = "{workspace_lookalike.MEMBER_TOKEN}"\nregion = "{workspace.url}"\n')
-    async with console.running() as pilot:
-        await paste(console, pilot, "Xq8TaaaaBBBBcccc1111DDDDeeee1Rkx")
-        assert "the token sees no Write Keys" in console.text()
-        await console.press("enter")
-        await console.until(lambda: keys_in(console))
 
 
 async def test_enter_before_segment_has_answered_says_so(console, workspace):
