@@ -117,6 +117,10 @@ def print_stalls(stalls: tuple[Stall, ...], command: str = "sprig-tui run") -> N
             "set the right key (sprig-tui keys set {name}) or endpoint, then {command} resumes; "
             "if both are right, sprig-tui journal resume {name} tries at once, and {command} after a while"
         ),
+        "oauth": (
+            "correct oauth in [environments.{name}], its key file, or the app in Segment, then {command} resumes; "
+            "sprig-tui journal resume {name} tries at once"
+        ),
         "no-key": "set one with sprig-tui keys set {name}, then {command} delivers",
         "journal": "fix that, then {command} delivers what is queued; what Segment has already is sent under the"
         " same id, which it drops",
@@ -126,7 +130,7 @@ def print_stalls(stalls: tuple[Stall, ...], command: str = "sprig-tui run") -> N
         cause = f": {stall.cause}" if stall.cause else ""
         diagnostics.warning(
             f"{stall.environment}: {STALL_TEXTS[stall.kind]}{cause}",
-            advice[stall.kind].format(name=stall.environment, command=command),
+            advice["oauth" if stall.over_oauth else stall.kind].format(name=stall.environment, command=command),
         )
 
 

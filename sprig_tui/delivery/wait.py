@@ -34,6 +34,8 @@ class Stall(Struct, frozen=True, gc=False):
     """`journal`: results cannot be stored in it, though it can be read."""
     cause: str = ""
     """Cause of the lane or of the journal, such as `write key Zq8T…e1Rk refused (401)`."""
+    over_oauth: bool = False
+    """Whether other OAuth credentials would resume it."""
 
 
 class WaitResult(Struct, frozen=True):
@@ -114,7 +116,7 @@ class _StallDetector:
             if not (elsewhere if name in overrides else queued):
                 continue
             if lane.state == "paused":
-                stalls.append(Stall(name, "paused", lane.cause))
+                stalls.append(Stall(name, "paused", lane.cause, lane.reason in retry.OAUTH_PAUSES))
             elif engine is not None and name not in engine.served_environments():
                 stalls.append(Stall(name, "no-key"))
             elif unchanged and lane.state == "open" and local_errors.get(name):

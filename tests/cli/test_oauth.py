@@ -52,6 +52,11 @@ def test_send_without_a_usable_key_keeps_all_queued_and_says_why(
     done = cli("send", write(answer(1)), "-e", "development")
     assert done.code == 1
     assert f"{sink.url}/token refuses the OAuth client 2Xapp (401)" in " ".join(done.err.split())
+    assert "correct oauth in [environments.development], its key file" in done.err
+    paused = [one for one in cli("doctor", "--offline", "--json").json["checks"] if one["name"] == "lanes"]
+    assert [one["hint"].partition(" resumes")[0] for one in paused] == [
+        "a change of oauth, its key file or the endpoint"
+    ]
     row = cli("status", "--json").json["environments"]["development"]
     assert (row["queued"], row["reason"]) == (1, "oauth_client_refused")
 

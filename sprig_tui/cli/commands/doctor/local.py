@@ -24,6 +24,7 @@ from sprig_tui.config.secret_reader import secrets_read_elsewhere
 from sprig_tui.config.secrets import WRITE_KEY_PREFIX, write_key_variable
 from sprig_tui.config.startup import removed_since_last_use
 from sprig_tui.config.toml_file import dotted_key, nearest_key_hint
+from sprig_tui.delivery.retry import OAUTH_PAUSES
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.formatting import format_duration
 from sprig_tui.journal.readiness import Readiness
@@ -201,11 +202,13 @@ def _lane_check(name: str, lane: Lane) -> CheckResult | None:
     if lane.state == "waiting":
         return CheckResult("lanes", "warning", message, "it resumes automatically")
     if lane.pauses:
+        oauth = lane.reason in OAUTH_PAUSES
+        change = "a change of oauth, its key file or the endpoint" if oauth else "a changed key or endpoint"
         return CheckResult(
             "lanes",
             "fault",
             f"{name} is paused: {lane.cause}",
-            "a changed key or endpoint resumes it; if both are right, sprig-tui journal resume"
+            f"{change} resumes it; if both are right, sprig-tui journal resume"
             f" {name} tries at once, and sprig-tui run or listen with one delivery{_next_probe_text(lane)}",
         )
     if lane.state == "paused":
