@@ -187,7 +187,7 @@ def test_library_is_imported_only_to_sign(tmp_path: Path) -> None:
     script = (
         "import sys; from sprig_tui.config.paths import find_paths;"
         "from sprig_tui.config.settings import load_settings;"
-        "import sprig_tui.delivery.engine, sprig_tui.segment.client; s = load_settings(find_paths());"
+        "import sprig_tui.segment.client; s = load_settings(find_paths());"
         "print(sorted({'jwt', 'cryptography'} & set(sys.modules)));"
         "sys.modules['jwt'] = None; from sprig_tui.config.oauth import signing_problem;"
         "print(*signing_problem(s.environments['production'].oauth.key), sep='; ')"
