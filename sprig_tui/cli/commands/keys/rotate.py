@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 DEFAULT_LOOK_S = 180
 """How long a test event is looked for: Segment's counts are asked for a minute late, and are half a minute behind."""
 LOOK_INTERVAL_S = 10.0
-CONFIG_TEXT = "listen, run and the console take it from there within seconds; what is queued is sent with it"
+CONFIG_TEXT = (
+    "listen, run, the console and whatever watches or repeats take it from there within seconds, for what is queued "
+    "too; a single send, pull or replay that runs now keeps the old key to its end"
+)
 KEYRING_TEXT = (
     "what runs asks the keyring again when it is started again, or at SIGHUP: until then it sends with the old key"
 )
