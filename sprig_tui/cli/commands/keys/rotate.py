@@ -53,6 +53,10 @@ class _Rotation(Struct):
     test_event: dict[str, Any] | None = None
     counted: tuple[SourceCount, ...] | None = None
 
+    def __repr__(self) -> str:
+        # the key must not reach a log
+        return f"_Rotation({self.environment.name!r}, {self.source!r})"
+
     @property
     def name(self) -> str:
         """The environment's."""
