@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 from sprig_tui.cli import style
@@ -12,7 +14,9 @@ from sprig_tui.errors import FilterError, SprigTuiError
 LINE_INTERVAL_S = 5.0
 """Seconds between two progress lines where stderr is no terminal."""
 REDRAW_INTERVAL_S = 0.1
+MAX_WRAPPED_COLUMNS = 80
 
+_is_wrapped = [False]
 _active_lines: list[ProgressLine] = []
 """Progress lines on the terminal's last line."""
 _secrets: list[str] = []
@@ -32,6 +36,11 @@ def hides_secrets() -> bool:
 def info(text: str) -> None:
     """Write a line of information."""
     _write_message(text)
+
+
+def heading(text: str) -> None:
+    """Write the heading of a part."""
+    _write_message(text, "strong")
 
 
 def success(text: str) -> None:
@@ -76,12 +85,41 @@ def _write_message(text: str, style_name: str = "", *, label: str = "", hint: st
     if _secrets:
         text, hint = redact(text, _secrets), redact(hint, _secrets)
     head = style.paint(label, style_name) if label and style.color_enabled(sys.stderr) else label
-    body = printable(text)
-    if not label and style_name and style.color_enabled(sys.stderr):
-        body = style.paint(body, style_name)
-    write(head + body + "\n")
+    first, *more = fit_lines(printable(text), label)
+    paints = not label and style_name and style.color_enabled(sys.stderr)
+    for number, line in enumerate((first, *more)):
+        body = style.paint(line, style_name) if paints else line
+        write((head if not number else "") + body + "\n")
     if hint:
-        write(f"  {printable(hint)}\n")
+        for line in fit_lines(f"  {printable(hint)}"):
+            write(f"{line}\n")
+
+
+@contextmanager
+def wrapped_messages() -> Iterator[None]:
+    """Break messages between words, for texts that are read from top to bottom, until the context is left."""
+    before, _is_wrapped[0] = _is_wrapped[0], True
+    try:
+        yield
+    finally:
+        _is_wrapped[0] = before
+
+
+def fit_lines(text: str, label: str = "") -> list[str]:
+    """The text within the terminal's columns while messages are wrapped, behind a label; all lines have its indent."""
+    if not _is_wrapped[0]:
+        return [text]
+    import shutil
+
+    from sprig_tui.cli.text_wrap import text_width, wrap
+
+    columns = min(MAX_WRAPPED_COLUMNS, shutil.get_terminal_size().columns) - 1
+    if text_width(label + text) <= columns:
+        return [text]
+    indent = text[: len(text) - len(text.lstrip())]
+    lines = [indent + line for line in wrap(label + text, columns - len(indent))] or [label]
+    lines[-1] += text[len(text.rstrip()) :]
+    return [lines[0].removeprefix(label), *lines[1:]]
 
 
 def write(text: str) -> None:

@@ -24,6 +24,7 @@ MIN_SECRET_CHARS = 12
 
 COMMANDS = {
     "demo": "Try it all: sample answers, a fake Segment, no key, no network.",
+    "setup": "From nothing to the first answer in Segment, step by step.",
     "preview": "Show the mapped track call of each answer; sends nothing.",
     "send": "Map, journal and deliver files of answers.",
     "replay": "Queue deliveries again, by filter or id, and deliver them.",

@@ -117,7 +117,10 @@ def prompt_line(question: str) -> str:
     """Ask for one line; surrounding spaces are stripped; empty after Ctrl-D."""
     from sprig_tui.text import printable
 
-    diagnostics.write(printable(question))
+    *lines, last = diagnostics.fit_lines(printable(question))
+    for line in lines:
+        diagnostics.write(f"{line}\n")
+    diagnostics.write(last)
     _wait_for_line()
     line = sys.stdin.readline()
     if not line.endswith("\n"):

@@ -98,7 +98,7 @@ def report_stored(texts: SecretTexts, environment: str, place: str, used: Secret
         )
 
 
-def _store(settings: Settings, texts: SecretTexts, environment: str, secret: str, *, keyring: bool) -> None:
+def store_secret(settings: Settings, texts: SecretTexts, environment: str, secret: str, *, keyring: bool) -> None:
     """Store it, and report it."""
     place = save_secret(settings, texts.kind, environment, secret, keyring=keyring)
     now = open_settings(quiet=True)
@@ -160,18 +160,18 @@ def sprig(
     settings = read_secrets(settings)
 
     def find_problems(key: str) -> list[str]:
-        return asyncio.run(_api_key_problems(settings, key))
+        return asyncio.run(api_key_problems(settings, key))
 
     text = read_secret(f"key of Sprig's API for {name}")
     secret = accept_secret(settings, SPRIG_KEY_TEXTS, name, text, force=force, find_problems=find_problems)
     if secret is None:
         return ExitCode.USAGE
-    _store(settings, SPRIG_KEY_TEXTS, name, secret, keyring=keyring)
+    store_secret(settings, SPRIG_KEY_TEXTS, name, secret, keyring=keyring)
     diagnostics.info(f"sprig-tui pull -e {name} --dry-run shows what it would read")
     return ExitCode.OK
 
 
-async def _api_key_problems(settings: Settings, key: str) -> list[str]:
+async def api_key_problems(settings: Settings, key: str) -> list[str]:
     """Why Sprig does not take the key; empty where it does, or cannot be asked."""
     from sprig_tui.clock import SystemClock
     from sprig_tui.config.environment import SprigApiKey
@@ -222,11 +222,11 @@ def token(
     if name is None or not _may_replace(settings, name, yes=yes):
         return ExitCode.USAGE
     settings = read_secrets(settings)
-    text = _generate_token() if generate else read_secret(f"webhook token of {name}")
+    text = generate_token() if generate else read_secret(f"webhook token of {name}")
     secret = accept_secret(settings, WEBHOOK_TOKEN_TEXTS, name, text, force=yes)
     if secret is None:
         return ExitCode.USAGE
-    _store(settings, WEBHOOK_TOKEN_TEXTS, name, secret, keyring=keyring)
+    store_secret(settings, WEBHOOK_TOKEN_TEXTS, name, secret, keyring=keyring)
     if generate:
         output.write_line(secret)
         diagnostics.info("it is not shown again: put it into the webhook in Sprig, as its API secret")
@@ -243,7 +243,8 @@ def _may_replace(settings: Settings, environment: str, *, yes: bool) -> bool:
     return False
 
 
-def _generate_token() -> str:
+def generate_token() -> str:
+    """A new webhook token."""
     import secrets
 
     return secrets.token_urlsafe(TOKEN_BYTES)
@@ -294,7 +295,7 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
 
     def find_problems(secret: str) -> list[str]:
         chosen = region or settings.workspace.region
-        return _public_api_problems(replace(settings.workspace, token=PublicApiToken(secret), region=chosen))
+        return public_api_problems(replace(settings.workspace, token=PublicApiToken(secret), region=chosen))
 
     if prompts.is_interactive():
         diagnostics.info(PUBLIC_API_TOKEN_RULES.hint)
@@ -309,7 +310,7 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
     return ExitCode.OK
 
 
-def _public_api_problems(tried: Workspace) -> list[str]:
+def public_api_problems(tried: Workspace) -> list[str]:
     """What the Public API says against the token; an API that is not reached says nothing."""
     from sprig_tui.cli.commands.doctor.workspace import NOT_VISIBLE_TEXT, ROLE_HINT
     from sprig_tui.cli.workspace import public_api

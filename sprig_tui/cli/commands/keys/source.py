@@ -42,14 +42,14 @@ def choose_key(settings: Settings, environment: str, named: str | None) -> KeyCh
         match = find_source(named, list_sources(settings))
         if match.source is None:
             raise ConfigError(match.fault, hint=match.hint)
-        return _key_of_source(match.source, settings, environment)
+        return key_of_source(match.source, settings, environment)
     sources = _sources(settings)
     if sources and prompts.is_interactive():
         picked = _pick_source(sources, settings, environment)
         if picked is not None:
-            return _key_of_source(picked, settings, environment)
+            return key_of_source(picked, settings, environment)
     text = read_secret(f"write key of {environment}")
-    return KeyChoice(text, _pasted_key_warnings(text, sources, settings, environment))
+    return KeyChoice(text, pasted_key_warnings(text, sources, settings, environment))
 
 
 def _sources(settings: Settings) -> tuple[Source, ...]:
@@ -105,7 +105,8 @@ def _source_lines(sources: Sequence[Source], warnings: dict[str, tuple[str, ...]
     return [row + flag for row, flag in zip(rows, flags, strict=True)]
 
 
-def _key_of_source(source: Source, settings: Settings, environment: str) -> KeyChoice:
+def key_of_source(source: Source, settings: Settings, environment: str) -> KeyChoice:
+    """The first key of a source, which is said, and what speaks against it; raises ConfigError where none is seen."""
     if not source.write_keys:
         raise ConfigError(
             f"the token sees no write key of {source.name}",
@@ -120,7 +121,8 @@ def _key_of_source(source: Source, settings: Settings, environment: str) -> KeyC
     return KeyChoice(key, _source_warnings(source, key, settings, environment))
 
 
-def _pasted_key_warnings(text: str, sources: Sequence[Source], settings: Settings, environment: str) -> tuple[str, ...]:
+def pasted_key_warnings(text: str, sources: Sequence[Source], settings: Settings, environment: str) -> tuple[str, ...]:
+    """What has to be confirmed of a pasted key, by the workspace's sources; whose it is is said."""
     from sprig_tui.setup.key_owner import OwnerKind, find_owner
 
     key = lint_secret(text, WRITE_KEY_RULES).secret

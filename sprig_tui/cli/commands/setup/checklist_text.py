@@ -1,0 +1,98 @@
+"""The checklist of the set-up as lines and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from sprig_tui.cli import output
+from sprig_tui.cli.text_wrap import wrap
+from sprig_tui.formatting import iso_time
+from sprig_tui.setup.guides import action_text, command_line
+from sprig_tui.setup.model import Step, StepKind, StepState
+from sprig_tui.text import one_line
+
+if TYPE_CHECKING:
+    from sprig_tui.setup.model import Checklist, Finding
+
+TITLES = {
+    StepKind.SOURCE: "Source in Segment",
+    StepKind.WRITE_KEY: "Write Key",
+    StepKind.SPRIG: "Sprig",
+    StepKind.FIRST_ANSWER: "First answer",
+    StepKind.ARRIVAL: "Seen in Segment",
+    StepKind.DESTINATIONS: "Destinations",
+    StepKind.GOING_LIVE: "Going live",
+}
+MARKS = {
+    StepState.DONE: ("✓", "ok", "good"),
+    StepState.TODO: ("·", "-", "name"),
+    StepState.DOUBTFUL: ("!", "!", "warning"),
+    StepState.UNKNOWN: ("?", "?", "dim"),
+}
+STATE_TEXTS = {StepState.UNKNOWN: "cannot be known"}
+MAX_COLUMNS = 100
+
+
+def checklist_lines(found: Checklist) -> Iterator[str]:
+    """All steps with what was found, and what to do next; wrapped on a terminal."""
+    columns = output.terminal_columns()
+    room = min(columns, MAX_COLUMNS) - 1 if columns else 0
+    yield f"{found.environment}: {_summary(found)}"
+    for number, step in enumerate(found.steps, 1):
+        symbol, plain, style = MARKS[step.state]
+        state = STATE_TEXTS.get(step.state, step.state.value)
+        mark = output.paint(output.mark(symbol, plain), style)
+        yield f"{mark} {number} {output.paint(TITLES[step.kind], 'strong')}  {state}"
+        for finding in step.findings:
+            yield from _finding_lines(finding, room)
+        if step.action is not None and step.state in (StepState.TODO, StepState.DOUBTFUL):
+            command = command_line(step.action, found.environment)
+            text = f"next: {action_text(step.action)}" + (f": {command}" if command else "")
+            yield from _indented(text, "    ", room)
+
+
+def _summary(found: Checklist) -> str:
+    if found.complete:
+        return "nothing is left to do"
+    left = sum(step.state in (StepState.TODO, StepState.DOUBTFUL) for step in found.steps)
+    return f"{left} of {len(found.steps)} steps are left"
+
+
+def _finding_lines(finding: Finding, room: int) -> Iterator[str]:
+    symbol, plain, _ = MARKS[finding.state]
+    yield from _indented(f"{output.mark(symbol, plain)} {one_line(finding.evidence)}", "    ", room)
+
+
+def _indented(text: str, indent: str, room: int) -> Iterator[str]:
+    yield from (f"{indent}{line}" for line in (wrap(text, room - len(indent)) if room else (text,)))
+
+
+def checklist_json(found: Checklist) -> dict[str, Any]:
+    """The checklist for programs; never a secret."""
+    return {
+        "environment": found.environment,
+        "complete": found.complete,
+        "asked_at": iso_time(found.asked_at),
+        "steps": [_step_json(step, found.environment) for step in found.steps],
+    }
+
+
+def _step_json(step: Step, environment: str) -> dict[str, Any]:
+    action = step.action
+    return {
+        "step": step.kind.value,
+        "state": step.state.value,
+        "action": action.value if action is not None else None,
+        "command": (command_line(action, environment) or None) if action is not None else None,
+        "findings": [
+            {
+                "code": finding.code.value,
+                "state": finding.state.value,
+                "evidence": finding.evidence,
+                "source": finding.source or None,
+                "actions": [one.value for one in finding.actions],
+            }
+            for finding in step.findings
+        ],
+    }
