@@ -14,7 +14,7 @@ from sprig_tui.cli import diagnostics, prompts
 from sprig_tui.cli.commands.setup import dialogue
 from sprig_tui.cli.context import existing_journal_session
 from sprig_tui.clock import SystemClock
-from sprig_tui.errors import JournalError, SegmentApiError, SprigTuiError
+from sprig_tui.errors import ExitCode, JournalError, SegmentApiError, SprigTuiError
 from sprig_tui.formatting import format_duration
 from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason, reason_label
@@ -30,11 +30,13 @@ MAX_SAMPLED_RECORDS = 5_000
 LOOK_INTERVAL_S = 5.0
 """Seconds between two questions for Segment's counts."""
 MAX_SHOWN_CHARS = 60
+MAX_COUNTED_AGE_MS = 3 * 3_600_000
+"""Segment answers for four hours by the minute at most."""
 MAX_REPORTED = 5
 """Deliveries that were not taken, and are told one by one."""
 USER_ID_ADVICE = (
-    "Segment needs to know who answered. Sprig knows it when your product calls Sprig('setUserId', ID) before the "
-    "survey is shown; answers given before that stay without."
+    "Segment needs to know who answered, and Sprig knows it only where your product says it (setUserId of Sprig's SDK) "
+    "before the survey is shown"
 )
 
 
@@ -187,21 +189,22 @@ def ask_send(seen: Observation, sample: Sample | None) -> Sent | None:
         kinds.append("queued")
         options.append(f"what is queued: {queued:,} answer{'' if queued == 1 else 's'}")
     kinds.append("test")
-    options.append(f"a test event, {EVENT_NAME!r} of the user {TEST_USER_ID!r}{also}")
+    apart = "; what is queued stays queued" if queued else ""
+    options.append(f"a test event, {EVENT_NAME!r} of the user {TEST_USER_ID!r}{apart}")
     diagnostics.info(f"What shall be sent to {name} first?")
     picked = dialogue.choose(options, seen.settings)
     if picked < 0:
         return None
     kind = kinds[picked]
     answers = "the queued answer" if queued == 1 else f"the {queued:,} queued answers"
-    what = {"answer": "this answer", "queued": answers, "test": "a test event"}
+    what = {"answer": f"this answer{f' and {answers}' if queued else ''}", "queued": answers, "test": "a test event"}
     if not dialogue.consent(f"send {what[kind]} to Segment?", name, protected=seen.protected):
         diagnostics.info("nothing was sent")
         return None
     since = SystemClock().now()
     record = sample.record if sample is not None and kind == "answer" else None
     try:
-        taken = asyncio.run(_deliver(seen, kind, record))
+        taken = _send_alone(seen) if kind == "test" and queued else asyncio.run(_deliver(seen, kind, record))
     except SprigTuiError as error:
         diagnostics.warning(f"not sent: {error.message}", error.hint)
         return None
@@ -210,6 +213,17 @@ def ask_send(seen: Observation, sample: Sample | None) -> Sent | None:
     if kind == "test":
         return Sent(event=EVENT_NAME, user_id=TEST_USER_ID, since=since)
     return Sent(event=event, user_id=taken, since=since)
+
+
+def _send_alone(seen: Observation) -> str | None:
+    """Send a test event past the journal, since an engine would send what is queued, too; as `_deliver`."""
+    from sprig_tui.cli.commands.keys.check import send_event
+    from sprig_tui.ingest.test_event import TEST_USER_ID
+
+    _, code = asyncio.run(send_event(seen.settings, seen.environment))
+    if code == ExitCode.OK:
+        diagnostics.info("it went past the journal, so the checklist does not know of it")
+    return TEST_USER_ID if code == ExitCode.OK else None
 
 
 async def _deliver(seen: Observation, kind: str, record: Record | None) -> str | None:
@@ -270,6 +284,21 @@ def _report_sent(deliveries: Sequence[Delivery]) -> str | None:
     )
     diagnostics.info("That does not prove the Write Key: Segment answers 200 to any key.")
     return taken[0].user_id
+
+
+def sent_before(seen: Observation) -> Sent | None:
+    """The last that Segment took in an earlier run, if its counts can still be asked by the minute."""
+    from sprig_tui.ingest.test_event import EVENT_NAME
+
+    facts = seen.facts.journal
+    if facts is None:
+        return None
+    for delivery, event in ((facts.delivered, seen.settings.rules.event), (facts.test_event, EVENT_NAME)):
+        if delivery is not None and delivery.state is State.DELIVERED:
+            if SystemClock().now() - delivery.settled_at > MAX_COUNTED_AGE_MS:
+                continue
+            return Sent(event=event, user_id=delivery.user_id, since=delivery.settled_at)
+    return None
 
 
 # -- arrival ----------------------------------------------------------------------------------------------------------

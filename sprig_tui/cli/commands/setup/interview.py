@@ -183,6 +183,12 @@ def _arrival(name: str, sample: answer_questions.Sample | None) -> None:
     if seen.step(StepKind.ARRIVAL).state is StepState.DONE:
         _say_findings(seen, StepKind.ARRIVAL)
         return
+    before = answer_questions.sent_before(seen)
+    if before is not None:
+        _say_findings(seen, StepKind.ARRIVAL)
+        if prompts.confirm("look for it in Segment once more?"):
+            answer_questions.look_for(seen, before)
+            return
     sent = answer_questions.ask_send(seen, sample)
     if sent is not None:
         answer_questions.look_for(seen, sent)

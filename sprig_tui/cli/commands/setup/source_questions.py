@@ -183,12 +183,14 @@ def _list_sources(sources: Sequence[Source], settings: Settings, environment: st
         diagnostics.info("The workspace has no source yet.")
         return ()
     diagnostics.info(f"The workspace has {len(listed):,} source{'' if len(listed) == 1 else 's'}:")
+    lines: list[tuple[str, str]] = []
     for number, source in enumerate(listed[:MAX_LISTED_SOURCES], 1):
         about = ", ".join(filter(None, (source.kind, *source.labels, state_text(source.enabled))))
         hidden = "" if source.write_keys else ", key not visible"
-        diagnostics.info(f"  {number:>2}  {one_line(source.name, limit=40)}  ({one_line(about, limit=60)}{hidden})")
-        for doubt in doubts[source.id]:
-            diagnostics.info(f"      ! {one_line(doubt)}")
+        lines.append((str(number), f"{one_line(source.name, limit=40)} ({one_line(about, limit=60)}{hidden})"))
+        if doubts[source.id]:
+            lines.append(("", f"! {'; '.join(doubts[source.id])}"))
+    dialogue.rows(lines)
     if len(listed) > MAX_LISTED_SOURCES:
         diagnostics.info(f"  and {len(listed) - MAX_LISTED_SOURCES:,} more, which can be named")
     return listed[:MAX_LISTED_SOURCES]
