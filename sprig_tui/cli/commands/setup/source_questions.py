@@ -101,8 +101,8 @@ def ask_token(settings: Settings, environment: str) -> None:
         if secret is not None:
             break
     others: dict[str, TomlValue | None] = {"region": region} if region != settings.workspace.region else {}
-    save_secret(settings, PUBLIC_API_TOKEN, "", secret, keyring=False, others=others)
-    report_stored(PUBLIC_API_TOKEN_TEXTS, "", open_settings(quiet=True).workspace.token)
+    place = save_secret(settings, PUBLIC_API_TOKEN, "", secret, keyring=False, others=others)
+    report_stored(PUBLIC_API_TOKEN_TEXTS, "", place, open_settings(quiet=True).workspace.token)
     if find_paths().config_file.exists():
         diagnostics.info("its mode is 0600: only you can read it")
 
@@ -133,9 +133,9 @@ def ask_key(settings: Settings, environment: str) -> None:
             find_problems=lambda _, warnings=chosen.warnings: warnings,  # type: ignore[misc]  # bound now
         )
         if secret is not None:
-            save_secret(settings, WRITE_KEY, environment, secret, keyring=False)
+            place = save_secret(settings, WRITE_KEY, environment, secret, keyring=False)
             found = open_settings(quiet=True).environments[environment]
-            report_stored(WRITE_KEY_TEXTS, environment, found.write_key)
+            report_stored(WRITE_KEY_TEXTS, environment, place, found.write_key)
             return
         diagnostics.info("nothing was stored")
 
