@@ -234,3 +234,14 @@ def test_what_is_done_is_said_and_not_asked_again(
     assert "Acme dev (HTTP API, environment: dev)" in done.err
     assert not any(part in question for question in person.asked for part in ("token", "number, name", "address"))
     assert (home / "config.toml").read_bytes() == before
+
+
+def test_another_environment_is_offered_the_region_of_the_workspace(
+    cli: Run, person: Person, workspace: WorkspaceLookalike, home: Path
+) -> None:
+    config = home / "config.toml"
+    config.write_text(config.read_text().partition("[environments.development]")[0])
+    done = cli("setup", "-e", "development")
+    assert any(f"or enter for {workspace.url}:" in question for question in person.asked)
+    assert stored(home)["endpoint"] == workspace.url
+    assert "stored: development sends to" in done.err

@@ -116,7 +116,7 @@ def _source_and_key(name: str) -> None:
     dialogue.heading("1 of 7: the source in Segment")
     dialogue.say(f"A source takes the answers of {name}; its Write Key tells Segment where they belong.")
     seen = observe(name)
-    if seen.environment.write_key is None and seen.settings.workspace.token is None:
+    if seen.environment.write_key is None and not source_questions.has_endpoint(seen.settings, name):
         source_questions.ask_region(seen.settings, name)
         seen = observe(name)
     if seen.settings.workspace.token is None:

@@ -52,14 +52,14 @@ def ask_region(settings: Settings, environment: str) -> None:
     from sprig_tui.config.urls import parse_endpoint
 
     now = settings.environment(environment).endpoint
+    # a workspace that is known has its region, which another environment of it shares
+    usual = settings.workspace.region if settings.workspace.token is not None else now
     dialogue.say(
         "In which region is your Segment workspace? It is us unless it was made for the EU. With the wrong one Segment "
         "answers 200, and nothing arrives."
     )
     while True:
-        answer = dialogue.ask(f"us, eu or an address, or enter for {now}:", settings)
-        if not answer:
-            return
+        answer = dialogue.ask(f"us, eu or an address, or enter for {usual}:", settings) or usual
         try:
             endpoint, note = parse_endpoint(answer, "")
         except ConfigError as error:
@@ -71,6 +71,12 @@ def ask_region(settings: Settings, environment: str) -> None:
             save_environment(find_paths(), environment, {"endpoint": endpoint})
             diagnostics.success(f"stored: {environment} sends to {endpoint}, in {find_paths().config_file}")
         return
+
+
+def has_endpoint(settings: Settings, environment: str) -> bool:
+    """Whether the config says where the environment sends."""
+    table = settings.document.tables.get("environments", {}).get(environment, {})
+    return isinstance(table, dict) and "endpoint" in table
 
 
 def ask_token(settings: Settings, environment: str) -> None:

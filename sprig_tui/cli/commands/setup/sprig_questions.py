@@ -18,8 +18,6 @@ from sprig_tui.cli.commands.keys.secrets import (
 from sprig_tui.cli.commands.listen import DEFAULT_PORT
 from sprig_tui.cli.commands.setup import dialogue
 from sprig_tui.errors import ConfigError, SprigTuiError
-from sprig_tui.setup.guides import guide_lines
-from sprig_tui.setup.model import ActionKind
 from sprig_tui.text import one_line
 
 if TYPE_CHECKING:
@@ -57,18 +55,20 @@ def ask_webhook(seen: Observation) -> None:
     """Address and token to copy, the clicks in Sprig, and the first webhook as it arrives."""
     name, shown = seen.name, _webhook_token(seen)
     dialogue.say("In Sprig: Integrations > Webhooks, in the product and environment that this one is for. Copy:")
-    dialogue.rows([("address", f"https://YOUR.HOST/webhooks/{name}"), ("API secret", shown)])
-    for line in guide_lines(ActionKind.MAKE_WEBHOOK_TOKEN)[1:]:
-        diagnostics.info(f"  {line}")
+    dialogue.rows(
+        [("address", f"https://YOUR.HOST/webhooks/{name}"), ("API secret", shown), ("event", "Answer submitted")]
+    )
+    dialogue.say("Then press Test Webhook there, and Save.")
     dialogue.say(
-        "YOUR.HOST is a name under which Sprig reaches this machine over https: a proxy or a tunnel of yours that "
-        f"ends at http://127.0.0.1:{DEFAULT_PORT}. Who receives there?",
+        "YOUR.HOST is the name under which Sprig reaches this machine over https: that of a proxy or a tunnel of yours "
+        f"which hands on to http://127.0.0.1:{DEFAULT_PORT}.",
     )
     journal = seen.facts.journal
     if journal is not None and any(worker.role == "listen" for worker in journal.workers):
-        diagnostics.info("sprig-tui listen runs on this journal already.")
+        diagnostics.info("sprig-tui listen runs already, and receives.")
         _wait(seen, None)
         return
+    dialogue.say("Who receives there?")
     picked = dialogue.choose(
         (
             "this program, here and now, until the first answer came: it stores, and sends nothing",
