@@ -1,0 +1,102 @@
+"""Guides of the set-up: what each action is called, its command line, and the clicks in Segment and Sprig.
+
+`{environment}` stands for the environment's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from sprig_tui.setup.model import ActionKind
+
+
+class Guide(Struct, frozen=True):
+    """Words about one action."""
+
+    sentence: str
+    """Such as `paste the Write Key`; an imperative."""
+    command: str = ""
+    """What does the same in a shell; empty where nothing does."""
+    steps: tuple[str, ...] = ()
+    """Clicks elsewhere, in the words of the other program, a line each."""
+
+
+_SEGMENT_SOURCE_STEPS = (
+    "In Segment: Connections > Sources > Add source,",
+    "choose HTTP API, then Next,",
+    "name it such as Sprig (Production), then Add source,",
+    "open it: Settings > API Keys,",
+    "copy the Write Key.",
+)
+GUIDES: Mapping[ActionKind, Guide] = {
+    ActionKind.STORE_TOKEN: Guide(
+        "store a token of Segment's Public API",
+        "sprig-tui keys workspace",
+        (
+            "In Segment: Settings > Workspace settings > Access Management > Tokens,",
+            "Create Token, a Public API token; Workspace Owner sees everything.",
+            "Without a token everything works by pasting; what Segment counted is then not known here.",
+        ),
+    ),
+    ActionKind.CHOOSE_SOURCE: Guide("choose one of the workspace's sources", "sprig-tui keys set {environment}"),
+    ActionKind.CREATE_SOURCE: Guide("make a source in Segment; what is made is shown first"),
+    ActionKind.PASTE_KEY: Guide("paste the Write Key", "sprig-tui keys set {environment}", _SEGMENT_SOURCE_STEPS),
+    ActionKind.REPLACE_KEY: Guide("replace the Write Key", "sprig-tui keys rotate {environment}"),
+    ActionKind.MAKE_WEBHOOK_TOKEN: Guide(
+        "make a webhook token; address and token are shown to copy",
+        "sprig-tui keys token {environment} --generate",
+        (
+            "In Sprig: Integrations > Webhooks, in the environment that this one is for:",
+            "the address, the token as API secret, the event Answer submitted,",
+            "then Test Webhook, and Save.",
+        ),
+    ),
+    ActionKind.START_LISTENING: Guide(
+        "run sprig-tui listen in another terminal",
+        "sprig-tui listen",
+        (
+            "It stores what comes in the journal and sends it; this screen shows the first one as it comes.",
+            "Sprig reaches it through a proxy or a tunnel of yours that ends at its port.",
+        ),
+    ),
+    ActionKind.STORE_SPRIG_KEY: Guide("store a key of Sprig's API", "sprig-tui keys sprig {environment}"),
+    ActionKind.PULL: Guide("pull answers from Sprig's API", "sprig-tui pull -e {environment}"),
+    ActionKind.SAVE_ENVIRONMENT_ID: Guide("save the environment id that the webhook carried"),
+    ActionKind.OPEN_RECORDS: Guide("open a file of answers and look at them", "sprig-tui preview FILE"),
+    ActionKind.SEND_TEST_EVENT: Guide("send a test event", "sprig-tui keys check {environment} --send-test-event"),
+    ActionKind.SEND_ANSWER: Guide("send a first answer", "sprig-tui send FILE -e {environment}"),
+    ActionKind.COMPARE: Guide("compare with Segment's counts", "sprig-tui reconcile -e {environment}"),
+    ActionKind.CONNECT_DESTINATION: Guide(
+        "connect a destination in Segment",
+        "",
+        (
+            "In Segment: Connections > Sources > the source > Add destination,",
+            "choose one, follow its steps, and enable it.",
+            "A destination of the kind Actions needs a mapping for track calls, too.",
+        ),
+    ),
+    ActionKind.PROTECT: Guide("protect the environment"),
+    ActionKind.SET_RETENTION: Guide(
+        "prune and back up the journal by a timer",
+        "sprig-tui journal prune --older-than 90d --yes",
+        ("sprig-tui journal backup FILE copies the journal while it is used.",),
+    ),
+    ActionKind.PRINT_UNIT: Guide("install listen as a service", "sprig-tui listen --print-unit"),
+}
+
+
+def action_text(action: ActionKind) -> str:
+    """The sentence of an action."""
+    return GUIDES[action].sentence
+
+
+def command_line(action: ActionKind, environment: str) -> str:
+    """The command line of an action; empty for none."""
+    return GUIDES[action].command.format(environment=environment)
+
+
+def guide_lines(action: ActionKind) -> tuple[str, ...]:
+    """The clicks elsewhere."""
+    return GUIDES[action].steps
