@@ -58,7 +58,6 @@ def ask_webhook(seen: Observation) -> None:
     dialogue.rows(
         [("address", f"https://YOUR.HOST/webhooks/{name}"), ("API secret", shown), ("event", "Answer submitted")]
     )
-    dialogue.say("Then press Test Webhook there, and Save.")
     dialogue.say(
         "YOUR.HOST is the name under which Sprig reaches this machine over https: that of a proxy or a tunnel of yours "
         f"which hands on to http://127.0.0.1:{DEFAULT_PORT}.",

@@ -35,7 +35,9 @@ async def wait_for_answer(settings: Settings, environment: str, *, port: int | N
         cursor = newest.deliveries[0].id if newest.deliveries else 0
         if port is not None:
             await _receive(settings, journal, port, stack)
-        diagnostics.info("waiting for the first webhook; enter or Ctrl-C goes on without it")
+        diagnostics.info(
+            "waiting for the first webhook: press Test Webhook in Sprig, and Save; enter or Ctrl-C goes on"
+        )
         while True:
             page = await journal.page(Query((Term("env", environment),)), cursor=cursor, limit=20, direction="newer")
             for delivery in page.deliveries:
