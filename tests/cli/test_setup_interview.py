@@ -203,7 +203,7 @@ def test_a_file_without_user_ids_is_told_with_its_share_and_nothing_of_it_is_off
     done = cli("setup", "-e", "development")
     said = " ".join(done.err.split())
     assert "missing.jsonl" in said
-    assert "4 of 4 answers (100%) have no User ID, and cannot be sent" in said
+    assert "4 of 4 answers (100%) without a User ID, which cannot be sent" in said
     assert "setUserId of Sprig's SDK" in said
     assert "it is withheld, no User ID" in said
     assert "the answer that was shown" not in said

@@ -129,11 +129,12 @@ def show_sample(sample: Sample, name: str) -> None:
     if sample.anonymous:
         share = sample.anonymous / sample.answers
         diagnostics.warning(
-            f"{sample.anonymous:,} of {sample.answers:,} answers ({share:.0%}) have no User ID, and cannot be sent",
+            f"{sample.anonymous:,} of {sample.answers:,} answers ({share:.0%}) without a User ID, which cannot be sent",
             USER_ID_ADVICE,
         )
     else:
-        diagnostics.success(f"each of the {sample.answers:,} answers looked at has a User ID")
+        which = "the answer" if sample.answers == 1 else f"each of the {sample.answers:,} answers"
+        diagnostics.success(f"{which} looked at has a User ID")
     if sample.place != "the journal":
         diagnostics.info(f"sprig-tui preview {one_line(sample.place)} -e {name} shows every field")
 
