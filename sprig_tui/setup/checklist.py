@@ -13,6 +13,7 @@ from sprig_tui.formatting import local_time
 from sprig_tui.journal.records import Delivery, State
 from sprig_tui.reasons import Reason
 from sprig_tui.reconcile.model import Obstacle, obstacle_text
+from sprig_tui.segment.source_checks import stage_of
 from sprig_tui.setup.facts import Facts, JournalFacts, WorkspaceFacts
 from sprig_tui.setup.model import ActionKind, Checklist, Finding, FindingCode, Step, StepKind, StepState
 from sprig_tui.text import one_line
@@ -25,6 +26,7 @@ MAX_NAME_CHARS = 80
 
 CONFIG, JOURNAL, API = "config", "journal", "Segment's Public API"
 _DONE, _TODO, _DOUBTFUL, _UNKNOWN = StepState.DONE, StepState.TODO, StepState.DOUBTFUL, StepState.UNKNOWN
+_AMONG_NEWEST = "among the newest deliveries; older ones were not looked at"
 _JOURNAL_CLOSED = "the journal is not open, so it cannot be looked at"
 
 
@@ -146,6 +148,9 @@ def _sprig(facts: Facts) -> Iterator[Finding]:
             source=CONFIG,
             actions=(ActionKind.PULL, *ways),
         )
+    elif not came and journal.more:
+        evidence = f"no answer is {_AMONG_NEWEST}"
+        yield Finding(code=FindingCode.INPUT, state=_UNKNOWN, evidence=evidence, source=JOURNAL, actions=ways)
     elif not came:
         evidence = "no answer came yet: choose whether they come from a file, by webhook or by Sprig's API"
         yield Finding(code=FindingCode.INPUT, state=_TODO, evidence=evidence, source=JOURNAL, actions=ways)
@@ -184,8 +189,13 @@ def _first_answer(facts: Facts) -> Iterator[Finding]:
         evidence = f"an answer of {_name(journal.answer.user_id)} to {survey}"
         yield Finding(code=FindingCode.ANSWER, state=_DONE, evidence=evidence, source=JOURNAL)
     elif journal.anonymous:
-        evidence = "every answer so far lacks a User ID, and is withheld: Segment needs one"
+        every = f"each of the last {journal.seen:,} answers" if journal.more else "every answer so far"
+        evidence = f"{every} lacks a User ID, and is withheld: Segment needs one"
         yield Finding(code=FindingCode.USER_IDS, state=_TODO, evidence=evidence, source=JOURNAL, actions=look)
+        return
+    elif journal.more:
+        evidence = f"no answer is {_AMONG_NEWEST}"
+        yield Finding(code=FindingCode.ANSWER, state=_UNKNOWN, evidence=evidence, source=JOURNAL, actions=look)
         return
     else:
         evidence = "no answer was read yet"
@@ -203,18 +213,33 @@ def _arrival(facts: Facts) -> Iterator[Finding]:
         yield Finding(code=FindingCode.SENT, state=_UNKNOWN, evidence=_JOURNAL_CLOSED, source=JOURNAL)
         return
     send = (ActionKind.SEND_TEST_EVENT, ActionKind.SEND_ANSWER)
-    sent = [one for one in (journal.delivered, journal.test_event) if one is not None]
-    taken = [one for one in sent if one.state is State.DELIVERED]
+    sent = _sent(journal)
+    if not sent and journal.more:
+        evidence = f"nothing that was sent is {_AMONG_NEWEST}"
+        yield Finding(code=FindingCode.SENT, state=_UNKNOWN, evidence=evidence, source=JOURNAL, actions=send)
+        return
     if not sent:
         evidence = "nothing was sent yet"
         yield Finding(code=FindingCode.SENT, state=_TODO, evidence=evidence, source=JOURNAL, actions=send)
         return
-    if taken:
-        yield _counted(facts, workspace, min(one.settled_at for one in taken))
+    if journal.taken_at:
+        yield _counted(facts, workspace, journal.taken_at)
     for one in sent:
         state = {State.DELIVERED: _DONE, State.FAILED: _TODO, State.WITHHELD: _TODO}.get(one.state, _TODO)
         evidence = _sent_text(one, facts.at)
         yield Finding(code=FindingCode.SENT, state=state, evidence=evidence, source=JOURNAL, actions=send)
+
+
+def _sent(journal: JournalFacts) -> list[Delivery]:
+    """The answer and the test event to report; a failed test event no more once Segment took a later answer."""
+    answer, test = journal.delivered or journal.newest, journal.test_event
+    is_overcome = (
+        test is not None
+        and test.state is not State.DELIVERED
+        and journal.delivered is not None
+        and journal.delivered.settled_at >= max(test.settled_at, test.added_at)
+    )
+    return [one for one in (answer, None if is_overcome else test) if one is not None]
 
 
 def _sent_text(one: Delivery, now: int) -> str:
@@ -229,7 +254,7 @@ def _sent_text(one: Delivery, now: int) -> str:
     return f"{what} is on its way"
 
 
-def _counted(facts: Facts, workspace: WorkspaceFacts | None, first_taken: int) -> Finding:
+def _counted(facts: Facts, workspace: WorkspaceFacts | None, taken_at: tuple[int, ...]) -> Finding:
     code = FindingCode.COUNTED
     look = (ActionKind.COMPARE,)
     if not facts.has_token:
@@ -240,22 +265,22 @@ def _counted(facts: Facts, workspace: WorkspaceFacts | None, first_taken: int) -
     if workspace.counted is None:
         evidence = f"Segment's counts are not known: {_obstacle(workspace)}"
         return Finding(code=code, state=_UNKNOWN, evidence=evidence, source=API, actions=look)
+    since = _time(workspace.counted_since, facts.at)
     if workspace.counted:
-        evidence = f"counted by Segment: {workspace.counted:,} of our events in the last three hours"
+        evidence = f"counted by Segment: {workspace.counted:,} of our events since {since}"
         return Finding(code=code, state=_DONE, evidence=evidence, source=API, actions=look)
-    if facts.at - first_taken < COUNTS_LAG_MS:
+    expected = min((at for at in taken_at if at >= workspace.counted_since), default=facts.at)
+    if facts.at - expected < COUNTS_LAG_MS:
         evidence = "not counted by Segment yet: its counts are some minutes late"
         return Finding(code=code, state=_TODO, evidence=evidence, source=API, actions=look)
-    evidence = "Segment counted none of our events in the last three hours"
+    evidence = f"Segment counted none of our events since {since}: look for it in the source's Debugger in Segment"
     return Finding(code=code, state=_DOUBTFUL, evidence=evidence, source=API, actions=look)
 
 
 def _destinations(facts: Facts) -> Iterator[Finding]:
     code, connect = FindingCode.DESTINATIONS, (ActionKind.CONNECT_DESTINATION,)
     workspace = facts.workspace
-    for name in facts.excluded:
-        evidence = f"integrations in the config switches {_name(name)} off"
-        yield Finding(code=code, state=_DOUBTFUL, evidence=evidence, source=CONFIG)
+    yield from _excluded(facts)
     if not facts.has_token:
         evidence = "they cannot be known without a token of Segment's Public API"
         yield Finding(code=code, state=_UNKNOWN, evidence=evidence, source=CONFIG, actions=connect)
@@ -273,12 +298,35 @@ def _destinations(facts: Facts) -> Iterator[Finding]:
         yield Finding(code=code, state=_DONE if on else _TODO, evidence=names, source=API, actions=connect)
 
 
+def _excluded(facts: Facts) -> Iterator[Finding]:
+    """Rules of `integrations` that keep answers from a destination; doubtful unless it is known not to be connected."""
+    connected = facts.workspace.destinations if facts.workspace is not None else None
+    names = None if connected is None else [_forms(one.name) | _forms(one.kind) for one in connected]
+    for name in facts.excluded:
+        applies = names is None or any(_forms(name) & both for both in names)
+        evidence = f"integrations in the config switches {_name(name)} off" + ("" if applies else ": not connected")
+        state = _DOUBTFUL if applies else _DONE
+        yield Finding(code=FindingCode.EXCLUDED, state=state, evidence=evidence, source=CONFIG)
+    if facts.excludes_all:
+        admitted = set().union(*(_forms(name) for name in facts.admitted))
+        applies = names is None or any(not both & admitted for both in names)
+        but = f" but {', '.join(_name(name) for name in facts.admitted)}" if facts.admitted else ""
+        evidence = f"integrations in the config switches every destination off{but}"
+        state = _DOUBTFUL if applies else _DONE
+        yield Finding(code=FindingCode.EXCLUDED, state=state, evidence=evidence, source=CONFIG)
+
+
+def _forms(name: str) -> set[str]:
+    """The spellings of a destination that Segment takes for one."""
+    return {name.casefold(), name.casefold().removesuffix(" (actions)")} - {""}
+
+
 def _going_live(facts: Facts) -> Iterator[Finding]:
     environment, journal = facts.environment, facts.journal
     if environment.protected:
         evidence = "protected: sending in bulk asks for its name"
         yield Finding(code=FindingCode.PROTECTED, state=_DONE, evidence=evidence, source=CONFIG)
-    elif "prod" in environment.name:
+    elif any(stage_of(part) == "production" for part in environment.name.replace("_", "-").split("-")):
         evidence = "not protected: everything can be sent by one key"
         yield Finding(
             code=FindingCode.PROTECTED, state=_TODO, evidence=evidence, source=CONFIG, actions=(ActionKind.PROTECT,)
@@ -288,7 +336,10 @@ def _going_live(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code=FindingCode.PROTECTED, state=_DONE, evidence=evidence, source=CONFIG, actions=(ActionKind.PROTECT,)
         )
-    services = [one for one in (journal.workers if journal else ()) if one.role in ("listen", "run")]
+    workers = journal.workers if journal else ()
+    services = [
+        one for one in workers if one.role == "listen" or (one.role == "run" and environment.name in one.environments)
+    ]
     if services:
         names = ", ".join(f"{one.role} on {_name(one.host)}" for one in services)
         yield Finding(code=FindingCode.SERVICE, state=_DONE, evidence=f"running: {names}", source=JOURNAL)
@@ -299,6 +350,8 @@ def _going_live(facts: Facts) -> Iterator[Finding]:
     evidence = "whether old deliveries are pruned, and the journal backed up, cannot be known from here"
     retention = (ActionKind.SET_RETENTION,)
     yield Finding(code=FindingCode.RETENTION, state=_UNKNOWN, evidence=evidence, actions=retention)
+    evidence = "whether /metrics is watched by alerts cannot be known from here"
+    yield Finding(code=FindingCode.ALERTS, state=_UNKNOWN, evidence=evidence)
 
 
 def _obstacle(workspace: WorkspaceFacts) -> str:

@@ -24,6 +24,7 @@ from sprig_tui.journal.records import Delivery, State, WorkerInfo
 from sprig_tui.reasons import Reason
 from sprig_tui.reconcile.model import Obstacle
 from sprig_tui.reconcile.queries import obstacle_of
+from sprig_tui.reconcile.windows import MAX_RANGE_MS, Window, plan
 from sprig_tui.segment.metrics import Granularity, Step
 from sprig_tui.segment.public_api_models import Destination, Source, source_of_key
 from sprig_tui.segment.source_checks import source_mismatches
@@ -39,15 +40,19 @@ WINDOW_ROWS = 500
 READ_BUDGET_MS = 50
 """Longest search for them."""
 COUNTED_MS = 3 * 3_600_000
-"""How far back Segment is asked for counts; it keeps counts by the minute for four hours in one question."""
+"""How far back Segment is asked for counts at least; farther where what it took last is older."""
 TEST_EVENT_SOURCE, WEBHOOK_SOURCE, API_SOURCE = "test event", "webhook", "api"
 """Sources of deliveries that are no files."""
+ALL_DESTINATIONS = "all"
+"""The name in `integrations`, in any case, that stands for every destination not named."""
 
 
 class JournalFacts(Struct, frozen=True, kw_only=True):
     """What the journal has of the environment; all but `states` is about its newest WINDOW_ROWS deliveries."""
 
     states: dict[State, int] = {}
+    more: bool = False
+    """Whether there are, or may be, deliveries that were not looked at: what was not found may be among them."""
     seen: int = 0
     """Answers looked at: test events, test webhooks and other events of Sprig are none."""
     anonymous: int = 0
@@ -60,6 +65,8 @@ class JournalFacts(Struct, frozen=True, kw_only=True):
     """The newest that has a User ID and is an answer."""
     delivered: Delivery | None = None
     """The newest answer that Segment took."""
+    newest: Delivery | None = None
+    """The newest answer that was to be sent, whatever became of it."""
     test_event: Delivery | None = None
     """The newest test event."""
     answer_webhook: Delivery | None = None
@@ -67,6 +74,12 @@ class JournalFacts(Struct, frozen=True, kw_only=True):
     environment_id: str = ""
     """Sprig's id of the environment in `answer_webhook`; a test webhook may carry that of the documentation."""
     workers: tuple[WorkerInfo, ...] = ()
+
+    @property
+    def taken_at(self) -> tuple[int, ...]:
+        """When Segment took the newest answer and the newest test event, where it did."""
+        sent = (self.delivered, self.test_event)
+        return tuple(one.settled_at for one in sent if one is not None and one.state is State.DELIVERED)
 
 
 class WorkspaceFacts(Struct, frozen=True, kw_only=True):
@@ -82,7 +95,8 @@ class WorkspaceFacts(Struct, frozen=True, kw_only=True):
     """Sources with a visible key, and nothing that speaks against them."""
     destinations: tuple[Destination, ...] | None = None
     counted: int | None = None
-    """Our events that the source counted in the last COUNTED_MS; None where that was not asked or not answered."""
+    """Our events that the source counted since `counted_since`; None where that was not asked or not answered."""
+    counted_since: int = 0
     obstacle: Obstacle = Obstacle.NONE
     detail: str = ""
 
@@ -102,6 +116,10 @@ class Facts(Struct, frozen=True, kw_only=True):
     """Other uses of its Write Key, as sentences."""
     excluded: tuple[str, ...] = ()
     """Destinations that `integrations` of the mapping switches off."""
+    excludes_all: bool = False
+    """Whether it switches off every destination that it does not name (`All = false`)."""
+    admitted: tuple[str, ...] = ()
+    """Destinations that it switches on."""
     sprig_api_url: str = ""
     journal: JournalFacts | None = None
     """None while the journal is not open or not readable."""
@@ -128,12 +146,14 @@ async def gather_facts(
     """Observe an environment; Segment is asked only with an `api`. Raises ConfigError for an unknown environment."""
     one = settings.environment(environment)
     key = one.write_key
-    integrations = settings.rules.integrations or {}
+    rules = settings.rules.integrations or {}
     facts = Facts(
         environment=one,
         has_token=settings.workspace.token is not None,
         reuse=describe_reuse(settings, key.reveal(), WRITE_KEY, environment) if key and key.is_read else (),
-        excluded=tuple(name for name, rule in integrations.items() if rule is False and name != "All"),
+        excluded=tuple(name for name, admits in rules.items() if not admits and name.casefold() != ALL_DESTINATIONS),
+        excludes_all=any(not admits for name, admits in rules.items() if name.casefold() == ALL_DESTINATIONS),
+        admitted=tuple(name for name, admits in rules.items() if admits and name.casefold() != ALL_DESTINATIONS),
         sprig_api_url=settings.sprig_api_url,
         journal=await _gather_journal(journal, environment) if journal is not None else None,
         at=clock.now(),
@@ -150,6 +170,7 @@ async def _gather_journal(journal: Journal, environment: str) -> JournalFacts | 
         page = await journal.page(query, limit=WINDOW_ROWS, budget_ms=READ_BUDGET_MS)
         workers = tuple(await journal.workers())
         found = _journal_facts(page.deliveries[::-1], counts.by_environment.get(environment, {}), workers)
+        found = replace(found, more=page.more)
         if found.answer_webhook is None:
             return found
         detail = await journal.get(found.answer_webhook.id)
@@ -181,6 +202,7 @@ def _journal_facts(
         file=first(lambda one: one.source not in (TEST_EVENT_SOURCE, WEBHOOK_SOURCE, API_SOURCE)),
         answer=first(is_answer),
         delivered=first(lambda one: is_answer(one) and one.state is State.DELIVERED),
+        newest=first(is_answer),
         test_event=first(lambda one: one.source == TEST_EVENT_SOURCE),
         workers=workers,
     )
@@ -204,23 +226,38 @@ async def _gather_workspace(
         found = replace(found, sources=sources, fitting=fitting)
         if key is None:
             return replace(found, obstacle=Obstacle.NO_KEY)
-        if found.sources and not found.keys_visible:
-            return replace(found, obstacle=Obstacle.KEYS_HIDDEN)
+        if not key.is_read:
+            detail = f"its Write Key was not read: {key.read_from}"
+            return replace(found, obstacle=Obstacle.NOT_ASKED, detail=detail)
         source = source_of_key(key.reveal(), found.sources)
         if source is None:
-            return replace(found, obstacle=Obstacle.NOT_IN_WORKSPACE)
+            is_hidden = bool(found.sources) and not found.keys_visible
+            return replace(found, obstacle=Obstacle.KEYS_HIDDEN if is_hidden else Obstacle.NOT_IN_WORKSPACE)
         mismatches = source_mismatches(source, facts.environment.name, settings.environments)
         found = replace(found, source=source, mismatches=mismatches)
         on_progress("its destinations")
         found = replace(found, destinations=await api.destinations(source.id))
         on_progress("its counts")
-        return replace(found, counted=await _ask_counted(api, source, settings.rules.event, now))
+        window = _counting_window(facts.journal, now)
+        if window is None:
+            return replace(found, obstacle=Obstacle.TOO_OLD)
+        counted = await _ask_counted(api, source, settings.rules.event, window)
+        return replace(found, counted=counted, counted_since=window.start)
     except SegmentApiError as error:
         return replace(found, obstacle=obstacle_of(error), detail=error.message)
 
 
-async def _ask_counted(api: PublicApiClient, source: Source, event: str, now: int) -> int:
-    minute = Granularity.MINUTE.width_ms
-    start, end = (now - COUNTED_MS) // minute * minute, (now // minute + 1) * minute
-    rows = await api.delivery_metric(Step.RECEIVED, source.id, start=start, end=end, granularity=Granularity.MINUTE)
+def _counting_window(journal: JournalFacts | None, now: int) -> Window | None:
+    """The last COUNTED_MS, or farther back to what Segment took last; None where it counts no more that far back."""
+    taken = journal.taken_at if journal is not None else ()
+    since = min(now - COUNTED_MS, max(taken, default=now))
+    is_long = now - since > MAX_RANGE_MS[Granularity.HOUR] - Granularity.DAY.width_ms
+    windows = plan(since, now + 1, now + 1, granularity=Granularity.DAY if is_long else None)
+    return windows[0] if windows and windows[0].start <= since else None
+
+
+async def _ask_counted(api: PublicApiClient, source: Source, event: str, window: Window) -> int:
+    rows = await api.delivery_metric(
+        Step.RECEIVED, source.id, start=window.start, end=window.end, granularity=window.granularity
+    )
     return sum(row.total for row in rows if row.event_name in (event, EVENT_NAME))

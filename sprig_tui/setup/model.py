@@ -68,9 +68,11 @@ class FindingCode(StrEnum):
     SENT = "sent"
     COUNTED = "counted"
     DESTINATIONS = "destinations"
+    EXCLUDED = "excluded"
     PROTECTED = "protected"
     SERVICE = "service"
     RETENTION = "retention"
+    ALERTS = "alerts"
 
 
 class Finding(Struct, frozen=True, kw_only=True):

@@ -30,8 +30,8 @@ def setup(environment: str | None, check: bool, as_json: bool) -> int:
     being said.
 
     In a pipe, with --check or with --json it prints the checklist: each step with what was found, and what to do next;
-    without -e, of every environment. Exit code 0 when nothing is left to do, 1 when something is, 3 when Segment or
-    the journal was not reached.
+    without -e, of every environment. Exit code 0 when nothing is left to do, 1 when something is, 3 when nothing is
+    that can be known, but Segment was not reached.
     """
     from sprig_tui.cli.commands.setup.checklist_text import checklist_json, checklist_lines
     from sprig_tui.cli.commands.setup.observation import observe, observe_settings
@@ -59,9 +59,11 @@ def setup(environment: str | None, check: bool, as_json: bool) -> int:
 
 
 def _exit_code(found: Sequence[Observation]) -> ExitCode:
-    """0 complete, 3 where something was not reached, else 1."""
+    """1 where something is to do, else 3 where Segment was not reached, else 0."""
     from sprig_tui.reconcile.model import Obstacle
 
+    if not all(one.checklist.complete for one in found):
+        return ExitCode.REJECTED
     if any(one.facts.workspace is not None and one.facts.workspace.obstacle is Obstacle.UNREACHABLE for one in found):
         return ExitCode.UNREACHABLE
-    return ExitCode.OK if all(one.checklist.complete for one in found) else ExitCode.REJECTED
+    return ExitCode.OK
