@@ -71,6 +71,9 @@ def _source(facts: Facts) -> Iterator[Finding]:
         return
     if workspace.source is None:
         state = _DOUBTFUL if workspace.obstacle is Obstacle.NOT_IN_WORKSPACE else _UNKNOWN
+        if workspace.obstacle is Obstacle.PERMISSION:
+            # with this token nothing can be chosen or made
+            choose = (ActionKind.STORE_TOKEN, ActionKind.PASTE_KEY)
         yield Finding(code=code, state=state, evidence=_obstacle(workspace), source=API, actions=choose)
         return
     source = workspace.source

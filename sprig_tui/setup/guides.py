@@ -30,6 +30,8 @@ _SEGMENT_SOURCE_STEPS = (
     "open it: Settings > API Keys,",
     "copy the Write Key.",
 )
+_ASKED_AT_A_TERMINAL = "sprig-tui setup -e {environment}"
+"""Of what no command of its own does: it asks for it, at a terminal."""
 GUIDES: Mapping[ActionKind, Guide] = {
     ActionKind.STORE_TOKEN: Guide(
         "store a token of Segment's Public API",
@@ -41,7 +43,7 @@ GUIDES: Mapping[ActionKind, Guide] = {
         ),
     ),
     ActionKind.CHOOSE_SOURCE: Guide("choose one of the workspace's sources", "sprig-tui keys set {environment}"),
-    ActionKind.CREATE_SOURCE: Guide("make a source in Segment; what is made is shown first"),
+    ActionKind.CREATE_SOURCE: Guide("make a source in Segment; what is made is shown first", _ASKED_AT_A_TERMINAL),
     ActionKind.PASTE_KEY: Guide("paste the Write Key", "sprig-tui keys set {environment}", _SEGMENT_SOURCE_STEPS),
     ActionKind.REPLACE_KEY: Guide("replace the Write Key", "sprig-tui keys rotate {environment}"),
     ActionKind.MAKE_WEBHOOK_TOKEN: Guide(
@@ -63,7 +65,7 @@ GUIDES: Mapping[ActionKind, Guide] = {
     ),
     ActionKind.STORE_SPRIG_KEY: Guide("store a key of Sprig's API", "sprig-tui keys sprig {environment}"),
     ActionKind.PULL: Guide("pull answers from Sprig's API", "sprig-tui pull -e {environment}"),
-    ActionKind.SAVE_ENVIRONMENT_ID: Guide("save the environment id that the webhook carried"),
+    ActionKind.SAVE_ENVIRONMENT_ID: Guide("save the environment id that the webhook carried", _ASKED_AT_A_TERMINAL),
     ActionKind.OPEN_RECORDS: Guide("open a file of answers and look at them", "sprig-tui preview FILE"),
     ActionKind.SEND_TEST_EVENT: Guide("send a test event", "sprig-tui keys check {environment} --send-test-event"),
     ActionKind.SEND_ANSWER: Guide("send a first answer", "sprig-tui send FILE -e {environment}"),
@@ -77,7 +79,7 @@ GUIDES: Mapping[ActionKind, Guide] = {
             "A destination of the kind Actions needs a mapping for track calls, too.",
         ),
     ),
-    ActionKind.PROTECT: Guide("protect the environment"),
+    ActionKind.PROTECT: Guide("protect the environment", _ASKED_AT_A_TERMINAL),
     ActionKind.SET_RETENTION: Guide(
         "prune and back up the journal by a timer",
         "sprig-tui journal prune --older-than 90d --yes",

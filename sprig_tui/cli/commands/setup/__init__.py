@@ -45,7 +45,7 @@ def setup(environment: str | None, check: bool, as_json: bool) -> int:
         output.write_line()
         output.write_lines(checklist_lines(seen.checklist))
         return _exit_code([seen])
-    settings = observe_settings()
+    settings = observe_settings(quiet=False)
     names = [settings.environment(environment).name] if environment is not None else list(settings.environments)
     found = [observe(name) for name in names]
     if as_json:

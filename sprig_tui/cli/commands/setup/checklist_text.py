@@ -9,7 +9,7 @@ from sprig_tui.cli import output
 from sprig_tui.cli.text_wrap import wrap
 from sprig_tui.formatting import iso_time
 from sprig_tui.setup.guides import action_text, command_line
-from sprig_tui.setup.model import Step, StepKind, StepState
+from sprig_tui.setup.model import ActionKind, Step, StepKind, StepState
 from sprig_tui.text import one_line
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ MARKS = {
     StepState.UNKNOWN: ("?", "?", "dim"),
 }
 STATE_TEXTS = {StepState.UNKNOWN: "cannot be known"}
+OPEN_STATES = (StepState.TODO, StepState.DOUBTFUL)
 MAX_COLUMNS = 100
 
 
@@ -46,7 +47,7 @@ def checklist_lines(found: Checklist) -> Iterator[str]:
         yield f"{mark} {number} {output.paint(TITLES[step.kind], 'strong')}  {state}"
         for finding in step.findings:
             yield from _finding_lines(finding, room)
-        if step.action is not None and step.state in (StepState.TODO, StepState.DOUBTFUL):
+        if step.action is not None and (step.state in OPEN_STATES or step.action is ActionKind.STORE_TOKEN):
             command = command_line(step.action, found.environment)
             text = f"next: {action_text(step.action)}" + (f": {command}" if command else "")
             yield from _indented(text, "    ", room)
@@ -55,7 +56,7 @@ def checklist_lines(found: Checklist) -> Iterator[str]:
 def _summary(found: Checklist) -> str:
     if found.complete:
         return "nothing is left to do"
-    left = sum(step.state in (StepState.TODO, StepState.DOUBTFUL) for step in found.steps)
+    left = sum(step.state in OPEN_STATES for step in found.steps)
     return f"{left} of {len(found.steps)} steps are left"
 
 

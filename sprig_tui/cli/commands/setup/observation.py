@@ -44,9 +44,12 @@ class Observation(Struct, frozen=True, kw_only=True):
         return next(step for step in self.checklist.steps if step.kind is kind)
 
 
-def observe_settings() -> Settings:
-    """The settings as they are stored now, with the secrets that commands and the keyring keep."""
-    return read_secrets(open_settings(quiet=True), quiet=True)
+def observe_settings(*, quiet: bool = True) -> Settings:
+    """The settings as they are stored now, with the secrets that commands and the keyring keep.
+
+    Unless `quiet`, a secret that its command or the keyring does not give is a warning.
+    """
+    return read_secrets(open_settings(quiet=True), quiet=quiet)
 
 
 def observe(environment: str) -> Observation:

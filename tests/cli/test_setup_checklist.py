@@ -1,0 +1,93 @@
+"""`setup` without a terminal: the checklist of a real workspace in several states, and its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.workspace_lookalike import DEVELOPMENT_KEY, PRODUCTION_KEY, TOKEN, WorkspaceLookalike, answers
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def configure(home: Path, workspace_api: WorkspaceLookalike) -> Callable[[str], None]:
+    """Write a config with a token, and these lines for production."""
+
+    def write(lines: str) -> None:
+        home.mkdir(exist_ok=True)
+        config = home / "config.toml"
+        segment = f'[segment]\npublic_api_token = "{TOKEN}"\nregion = "{workspace_api.url}"\n'
+        config.write_text(f'{segment}[environments.production]\nendpoint = "{workspace_api.url}"\n{lines}\n')
+        config.chmod(0o600)
+
+    return write
+
+
+def states(outcome: Any) -> dict[str, str]:
+    return {step["step"]: step["state"] for step in outcome.json["environments"][0]["steps"]}
+
+
+def test_a_swapped_key_is_doubtful_and_exit_code_1(cli: Run, configure: Callable[[str], None]) -> None:
+    configure(f'write_key = "{DEVELOPMENT_KEY}"')
+    told = cli("setup", "-e", "production")
+    assert told.code == 1
+    assert "! 1 Source in Segment  doubtful" in told.out
+    assert "its name says 'dev'" in told.out
+    assert DEVELOPMENT_KEY not in told.out + told.err
+    assert states(cli("setup", "-e", "production", "--json"))["source"] == "doubtful"
+
+
+def test_a_key_that_its_command_does_not_give_is_a_warning_beside_the_checklist(
+    cli: Run, configure: Callable[[str], None]
+) -> None:
+    configure('write_key_command = ["false"]')
+    told = cli("setup", "-e", "production")
+    assert told.code == 1
+    assert "there is no Write Key" in told.out
+    assert told.err.count("the write key cannot be read: command false") == 1
+    assert "7 Going live" in told.out
+
+
+def test_a_token_without_permission_is_to_be_replaced(
+    cli: Run, configure: Callable[[str], None], workspace_api: WorkspaceLookalike
+) -> None:
+    configure(f'write_key = "{PRODUCTION_KEY}"')
+    workspace_api.problems = [answers(403)]
+    told = cli("setup", "-e", "production")
+    source = told.out.partition("2 Write Key")[0]
+    assert "the token may not read this" in source
+    assert "next: store a token of Segment's Public API: sprig-tui keys workspace" in source
+
+
+def test_a_workspace_out_of_reach_is_exit_code_1_while_something_is_to_do(
+    cli: Run, configure: Callable[[str], None], workspace_api: WorkspaceLookalike
+) -> None:
+    configure(f'write_key = "{PRODUCTION_KEY}"')
+    workspace_api.down()
+    told = cli("setup", "-e", "production", "--json")
+    assert told.code == 1
+    assert states(told)["source"] == "unknown"
+
+
+def test_a_workspace_out_of_reach_is_exit_code_3_where_nothing_else_is_to_do(
+    cli: Run,
+    configure: Callable[[str], None],
+    workspace_api: WorkspaceLookalike,
+    write: Callable[..., Path],
+    answer: Callable[..., dict[str, Any]],
+) -> None:
+    configure(f'write_key = "{PRODUCTION_KEY}"')
+    assert cli("send", write(answer(1)), "-e", "production", "--yes").code == 0
+    workspace_api.down()
+    told = cli("setup", "-e", "production", "--json")
+    assert told.code == 3
+    assert "to-do" not in states(told).values()
+
+
+def test_a_config_that_cannot_be_read_is_exit_code_2(cli: Run, home: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_text("[environments.production\n")
+    assert cli("setup").code == 2
