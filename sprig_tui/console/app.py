@@ -90,8 +90,12 @@ class SprigTui(QueuedInput, TextualApp):
         clock: Clock | None = None,
         files: tuple[str, ...] = (),
         on_start: Callable[[], None] = lambda: None,
+        guides_first_start: bool = True,
     ) -> None:
-        """`files` are opened in the Payload pane; `on_start` is called when all panes are mounted."""
+        """`files` are opened in the Payload pane; `on_start` is called when all panes are mounted.
+
+        With `guides_first_start` the set-up screen comes by itself where nothing is set up and no file is opened.
+        """
         super().__init__()
         self._configured_theme = DEFAULT_THEME
         self.preferences = Preferences(DEFAULT_THEME, {}, ())
@@ -101,6 +105,7 @@ class SprigTui(QueuedInput, TextualApp):
             add_line_filter(self, colours)
         self._on_start = on_start
         self.files = files
+        self._guides_first_start = guides_first_start and not files
         self.permissions = permissions
         self.session = Session(dependencies, settings, permissions, clock=clock, on_change=self._on_session_change)
         self.config_editor = ConfigEditor(self.session, self._use_settings)
@@ -150,6 +155,15 @@ class SprigTui(QueuedInput, TextualApp):
         # keys typed ahead may need the journal; if it takes longer to open, their commands report that
         with suppress(TimeoutError):
             await asyncio.wait_for(self._journal_tried.wait(), JOURNAL_OPEN_TIMEOUT_S)
+        if self._guides_first_start:
+            await self._guide_first_start()
+
+    async def _guide_first_start(self) -> None:
+        """Open the set-up screen, unless something else came in front meanwhile."""
+        from sprig_tui.console.setup.first_start import is_wanted
+
+        if await is_wanted(self.session) and self.shows_panes:
+            self.main.action_set_up()
 
     async def on_unmount(self) -> None:
         """Stop the background tasks, unless `leave` did."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Coroutine, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
 
 from textual import events, on
@@ -18,7 +18,8 @@ from textual.widgets import Input, Static
 
 from sprig_tui.console.commands import app as app_commands
 from sprig_tui.console.commands.base import SCOPE_TITLES, Command
-from sprig_tui.console.commands.payload import SendRecord
+from sprig_tui.console.commands.environments import SetUp
+from sprig_tui.console.commands.payload import SendFile, SendRecord
 from sprig_tui.console.commands.registry import PANE_COMMANDS
 from sprig_tui.console.environments.pane import EnvironmentPane
 from sprig_tui.console.environments.warnings import environment_mismatch
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from sprig_tui.console.payload.inspector import PayloadInspector
     from sprig_tui.console.sending import SendActions
     from sprig_tui.console.session import Session
+    from sprig_tui.console.setup.results import SetupResult
+    from sprig_tui.console.setup.screen import SetupScreen
 
 
 UNZOOM = Binding("escape", "unzoom", show=False, priority=True)
@@ -358,6 +361,31 @@ class MainScreen(Screen[None]):
         last = load(self._session.dependencies.paths)
         screen = ReconcileScreen(self._session, self.deliveries.replays, self.environments.selected, last)
         self.app.push_screen(screen, self._filter_deliveries)
+
+    def action_set_up(self) -> None:
+        from sprig_tui.console.setup.screen import SetupScreen
+
+        screen = SetupScreen(
+            self._session,
+            self.deliveries.replays,
+            self.environments.selected,
+            has_record=lambda: self.payload.inspection is not None,
+        )
+        self.app.push_screen(screen, partial(self._after_setup, screen))
+
+    def _after_setup(self, screen: SetupScreen, result: SetupResult | None) -> None:
+        """Go on with the environment that was set up, and show what its last action led to."""
+        if screen.environment in self._session.settings.environments:
+            self.environments.selected = screen.environment
+        if result is None:
+            return
+        self._filter_deliveries(result.deliveries_filter)
+        if result.files:
+            self.payload.show_file(result.files)
+        if result.shows_payload:
+            self.focus_pane("payload")
+            keys = [self.console.shown_key(command) for command in (SendRecord, SendFile, SetUp)]
+            notify(self.app, "{} sends this record, {} all of the file; {} goes back to the set-up".format(*keys))
 
     def _filter_deliveries(self, text: str | None) -> None:
         """Show the deliveries that a filter text matches."""

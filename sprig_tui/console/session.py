@@ -18,6 +18,7 @@ from sprig_tui.journal.records import State
 if TYPE_CHECKING:
     from sprig_tui.config.paths import Paths
     from sprig_tui.config.settings import Settings
+    from sprig_tui.console.setup.services import SetupServices
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.explain.model import Line
     from sprig_tui.journal.base import Journal
@@ -74,6 +75,8 @@ class ConsoleDependencies(NamedTuple):
     """Compares what was delivered with Segment's counts; raises SprigTuiError. None where that is not offered."""
     explain: ExplainDelivery | None = None
     """Explains where a delivery is; raises SprigTuiError. None where that is not offered."""
+    setup: SetupServices | None = None
+    """What the set-up asks of Segment and Sprig. None where that is not offered."""
 
 
 class Session:

@@ -145,6 +145,8 @@ class Bench:
         """Compares with Segment's counts, where the test has them."""
         self.explain = None
         """Explains deliveries, where the test does."""
+        self.setup = None
+        """What the set-up screen asks, where the test opens it."""
         self._pilot: Pilot[int] | None = None
         self._seen: list[str] = []
 
@@ -172,9 +174,10 @@ class Bench:
         ready: bool = True,
         files: tuple[str, ...] = (),
         clock: Clock | None = None,
+        guided: bool = False,
         **permissions: bool,
     ) -> AsyncIterator[Pilot[int]]:
-        """The console, open; with `ready` its journal too."""
+        """The console, open; with `ready` its journal too; with `guided` a first start opens the set-up screen."""
         dependencies = ConsoleDependencies(
             self.paths,
             lambda: load_settings(self.paths),
@@ -183,8 +186,16 @@ class Bench:
             list_sources=self.list_sources,
             compare_counts=self.compare_counts,
             explain=self.explain,
+            setup=self.setup,
         )
-        app = SprigTui(dependencies, dependencies.load(), Permissions(**permissions), files=files, clock=clock)
+        app = SprigTui(
+            dependencies,
+            dependencies.load(),
+            Permissions(**permissions),
+            files=files,
+            clock=clock,
+            guides_first_start=guided,
+        )
         async with app.run_test(size=size, notifications=True) as pilot:
             before, self._pilot = self._pilot, pilot
             await self.until(lambda: not ready or app.main.snapshot.journal == "sqlite")

@@ -94,6 +94,7 @@ def test_the_commands_as_they_come_do_not_clash():
             "close-detail",
             "close-reconcile",
             "close-explanation",
+            "close-setup",
         }:
             met -= {"q"}  # leaves the screen that it is pressed on
         assert not met, (one.id, other.id)

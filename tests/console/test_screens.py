@@ -10,9 +10,10 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from sprig_tui.config.settings import Settings
 from sprig_tui.console.deliveries.detail import DetailScreen
 from sprig_tui.console.environments.send_test_event import SendTestEventScreen
-from sprig_tui.console.environments.source_picker import SourceForm
+from sprig_tui.console.environments.source_picker import SourceForm, SourceList
 from sprig_tui.console.screens.progress import ProgressScreen
 from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
@@ -204,14 +205,14 @@ async def open_file(walk: Walk) -> None:
 
 
 async def sources(walk: Walk) -> None:
-    async def listing() -> tuple[Source, ...]:
+    async def listing(_: Settings) -> tuple[Source, ...]:
         key = ("Zq8TinventedKeyOfThirtyTwoChE1Rk",)
         return (
             Source(id="a", slug="sprig-web", name="Web (prod) [/x]", enabled=True, write_keys=key, labels=()),
             Source(id="b", slug="dev", name="Acme dev", enabled=False, write_keys=(), labels=()),
         )
 
-    await walk.app.push_screen(SourceForm("production", ("production", "development"), listing))
+    await walk.app.push_screen(SourceForm("production", SourceList(walk.app.session.settings, listing)))
     await walk.sees("Acme dev")
 
 

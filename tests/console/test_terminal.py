@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from sprig_tui.config.paths import paths_in_folder
+
 PATIENCE = 30.0
 ALTERNATE_ON, ALTERNATE_OFF = b"\x1b[?1049h", b"\x1b[?1049l"
 
@@ -87,7 +89,13 @@ class Terminal:
 def terminal(tmp_path) -> Iterator[type]:
     opened: list[Terminal] = []
 
+    # the set-up screen of a first start is walked in tests/terminal
+    mark = paths_in_folder(str(tmp_path / "home")).state_dir / "set-up"
+
     def start(*arguments: str, controlling: bool = False) -> Terminal:
+        if not arguments:
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.write_bytes(b"off\n")
         opened.append(Terminal(tmp_path / "home", *arguments, controlling=controlling))
         return opened[-1]
 
@@ -152,7 +160,6 @@ def test_invalid_config_is_a_sentence_and_exit_2(terminal, tmp_path):
 
 
 def test_next_start_resumes_after_kill_during_send(terminal, tmp_path):
-    from sprig_tui.config.paths import paths_in_folder
     from sprig_tui.config.save import save_environment
 
     paths = paths_in_folder(str(tmp_path / "home"))

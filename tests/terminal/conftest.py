@@ -77,6 +77,10 @@ class Home:
             "TZ": "UTC",
         }
         """What the program gets; change it before the start."""
+        self.set_up_mark = self.paths.state_dir / "set-up"
+        """Keeps the set-up screen from coming by itself; without it the home is a newcomer's."""
+        self.set_up_mark.parent.mkdir(parents=True, mode=0o700)
+        self.set_up_mark.write_bytes(b"off\n")
 
     def write(self, config: str) -> None:
         """The whole config."""

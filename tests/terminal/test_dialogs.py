@@ -28,6 +28,11 @@ WALKED = {
     "ReconcileScreen": "test_reconcile",
     "ExplainScreen": "test_reconcile",
     "WorkersScreen": "L",
+    "SetupScreen": "test_setup",
+    "SecretForm": "test_setup",
+    "GuideForm": "tests/console/setup",
+    "ActionPicker": "test_setup",
+    "WebhookForm": "tests/console/setup",
     "SourceForm": "tests/console/environments/test_sources.py: it needs a workspace",
 }
 """Every screen that goes in front of the panes, and where it is walked."""

@@ -82,6 +82,7 @@ def demo_settings(paths: Paths, url: str) -> Settings:
 def _run_console(
     paths: Paths, load: Callable[[], Settings], files: tuple[str, ...], *, label: str = "", **permissions: bool
 ) -> int:
+    from sprig_tui.cli.setup_services import setup_services
     from sprig_tui.console.commands.base import Permissions
     from sprig_tui.console.payload.external_editor import remove_stale_edit_folders
     from sprig_tui.console.run import run_console
@@ -103,6 +104,7 @@ def _run_console(
         # the demo's keys belong to no workspace
         compare_counts=None if label == "demo" else partial(_compare_counts, paths),
         explain=partial(_explain, paths),
+        setup=setup_services(),
     )
     return run_console(dependencies, Permissions(**permissions), files=files)
 

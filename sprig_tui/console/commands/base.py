@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 
-Scope = Literal["console", "environments", "payload", "deliveries", "detail", "reconcile", "explain"]
+Scope = Literal["console", "environments", "payload", "deliveries", "detail", "reconcile", "explain", "setup"]
 """Place of a command: the whole console, a pane, or a screen of its own."""
 SCOPE_TITLES: dict[str, str] = {
     "environments": "Environments",
@@ -34,6 +34,7 @@ SCOPE_TITLES: dict[str, str] = {
     "detail": "Detail",
     "reconcile": "Reconcile",
     "explain": "Explain",
+    "setup": "Set-up",
     "console": "Console",
 }
 """Names of the places on the screen."""

@@ -75,6 +75,19 @@ class Reconcile(EnvironmentCommand):
     on_main_screen = True
 
 
+class SetUp(EnvironmentCommand):
+    """What the selected environment still needs until its first answer is counted by Segment, step by step.
+
+    A first start opens it by itself. Each step says what was found and what to do next, and enter does it.
+    """
+
+    id = "set-up"
+    key = "i"
+    label = "set-up"
+    title = "Set-up: what is done, and what is next"
+    on_main_screen = True
+
+
 class PauseOrResume(EnvironmentCommand):
     """Pause sending to the selected environment, or resume it.
 
@@ -157,6 +170,7 @@ COMMANDS = (
     AddKey,
     TestEvent,
     Reconcile,
+    SetUp,
     PullAnswers,
     PauseOrResume,
     RevealKey,

@@ -18,6 +18,7 @@ from sprig_tui.console.commands.environments import COMMANDS as ENVIRONMENTS
 from sprig_tui.console.commands.explain import COMMANDS as EXPLAIN
 from sprig_tui.console.commands.payload import COMMANDS as PAYLOAD
 from sprig_tui.console.commands.reconcile import COMMANDS as RECONCILE
+from sprig_tui.console.commands.setup import COMMANDS as SETUP
 from sprig_tui.console.widgets.line_list import LineList
 
 if TYPE_CHECKING:
@@ -25,7 +26,14 @@ if TYPE_CHECKING:
 
 
 PANE_COMMANDS: tuple[type[Command], ...] = (*ENVIRONMENTS, *PAYLOAD, *DELIVERIES)
-COMMANDS: tuple[type[Command], ...] = (*PANE_COMMANDS, *DETAIL_COMMANDS, *RECONCILE, *EXPLAIN, *app_commands.COMMANDS)
+COMMANDS: tuple[type[Command], ...] = (
+    *PANE_COMMANDS,
+    *DETAIL_COMMANDS,
+    *RECONCILE,
+    *EXPLAIN,
+    *SETUP,
+    *app_commands.COMMANDS,
+)
 
 
 def key_slots() -> list[KeySlot]:

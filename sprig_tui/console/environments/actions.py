@@ -41,11 +41,11 @@ class EnvironmentActions:
 
     # -- keys ----------------------------------------------------------------------------------------------------------
 
-    async def add_key(self, name: str) -> None:
-        """Ask for a key, save it, and show the next step."""
+    async def add_key(self, name: str, *, pasted: bool = False) -> None:
+        """Ask for a key, save it, and show the next step; with `pasted` no source is offered."""
         environment = self._environment(name)
         sources = source_list(self._session)
-        key = await pick_key(self._app, sources, name)
+        key = PASTE if pasted else await pick_key(self._app, sources, name)
         if key == PASTE:
             key = await self._app.push_screen_wait(
                 KeyForm(
@@ -63,7 +63,9 @@ class EnvironmentActions:
         if key_now is not None and key_now.read_from != "config":
             notify_warning(self._app, f"saved, but {_place(key_now)} takes precedence")
         else:
-            notify(self._app, f"key of {name} saved: t sends a test event, to see it arrive in Segment")
+            # the key of the panes is no key of the set-up screen, which shows the next step itself
+            after = ": t sends a test event, to see it arrive in Segment" if self._app.shows_panes else ""  # type: ignore[attr-defined] # the console's app
+            notify(self._app, f"key of {name} saved{after}")
 
     def _override_note(self, environment: Environment) -> str:
         key = environment.write_key

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sprig_tui.config.contents import join_names
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.reload import ConfigReloader
-from sprig_tui.config.save import delete_environment, save_console, save_environment
+from sprig_tui.config.save import delete_environment, save_console, save_environment, save_workspace
 from sprig_tui.config.secret_reader import process_secrets
 from sprig_tui.config.startup import removed_since_last_use
 from sprig_tui.config.toml_edit import TomlValue
@@ -18,6 +18,7 @@ from sprig_tui.console.session import Session
 from sprig_tui.errors import ConfigError
 
 if TYPE_CHECKING:
+    from sprig_tui.config.secrets import Workspace
     from sprig_tui.config.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -82,6 +83,17 @@ class ConfigEditor:
         async with self._busy:
             await self._check_unchanged(expected, expected.name)
             await self._write(delete_environment, self._session.dependencies.paths, expected.name)
+
+    async def save_workspace(self, expected: Workspace, changes: Mapping[str, TomlValue | None]) -> None:
+        """Write config keys of the Segment workspace and use them; checks and errors as in `save`."""
+        async with self._busy:
+            await self._reload_before_write()
+            if self._session.settings.workspace != expected:
+                raise ConfigError(
+                    "the Segment workspace was changed on disk meanwhile; nothing was written",
+                    hint="look at it as it is now, then change it again",
+                )
+            await self._write(save_workspace, self._session.dependencies.paths, changes)
 
     async def save_theme(self, name: str) -> None:
         """Write the chosen theme, unless the config already names it; checks and errors as in `save`."""

@@ -1,0 +1,323 @@
+"""Set-up screen: the checklist of one environment, its evidence, and what to do next. Result: what to show, or None."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+from textual.worker import Worker
+
+from sprig_tui.console.clipboard import CopyRequested
+from sprig_tui.console.commands.base import HasCommands, bindings
+from sprig_tui.console.commands.environments import SetUp
+from sprig_tui.console.commands.setup import COMMANDS, CopySetupCommand, DoStep, OtherWays
+from sprig_tui.console.notify import notify, notify_warning
+from sprig_tui.console.reconcile.screen import words_content
+from sprig_tui.console.session import Session
+from sprig_tui.console.setup.actions import SetupActions
+from sprig_tui.console.setup.first_start import turn_off
+from sprig_tui.console.setup.observation import Observation
+from sprig_tui.console.setup.results import SetupResult
+from sprig_tui.console.setup.step_list import StepList
+from sprig_tui.console.setup.words import StepKeys, progress_title, step_sentences
+from sprig_tui.console.widgets.key_bar import KeyBar
+from sprig_tui.console.widgets.line_list import LineList
+from sprig_tui.console.widgets.panel import Caption
+from sprig_tui.errors import SprigTuiError
+from sprig_tui.setup.guides import command_line
+from sprig_tui.setup.model import ActionKind, Checklist, StepKind
+from sprig_tui.text import one_line, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sprig_tui.console.commands.base import Command
+    from sprig_tui.console.console_app import ConsoleApp
+    from sprig_tui.console.deliveries.replay import ReplayActions
+
+POLL_S = 1.0
+"""Seconds between two looks at the journal's counts and the config; everything else is read when they differ."""
+ASK_S = 15.0
+"""Seconds between two questions to Segment while the next step is that it counts something."""
+
+
+class SetupScreen(HasCommands, Screen[SetupResult]):
+    """Shows the checklist and follows the journal while it is open."""
+
+    HELP = (
+        "What is done and what is missing until the first answer is counted by Segment, step by step, for one"
+        " environment. ✓ is done, · is to do, ! is doubtful, ? cannot be known, and each says why. Enter does what the"
+        " step needs next. Nothing is saved, made or sent without a question."
+    )
+    COMMAND_CLASSES = COMMANDS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(COMMANDS)
+    AUTO_FOCUS = "StepList"
+
+    def __init__(
+        self, session: Session, replays: ReplayActions, environment: str, *, has_record: Callable[[], bool]
+    ) -> None:
+        """`environment` is shown at first; `has_record` tells whether the Payload pane shows a record."""
+        super().__init__()
+        self._session = session
+        self._replays = replays
+        self._has_record = has_record
+        self._observation = Observation(session, environment)
+        self._checklist: Checklist | None = None
+        self._followed: StepKind | None = None
+        """The step that the cursor was put on as the next one."""
+        self._asking: Worker[None] | None = None
+        self._progress = ""
+        self._trouble = ""
+        self._look = asyncio.Event()
+        self.steps = StepList()
+        self._notice = Caption(classes="setup-notice")
+        self._words = Static("", classes="setup-words", markup=False)
+        self._scroll = VerticalScroll(self._words, classes="setup-scroll", can_focus=False)
+        self._frame = Vertical(self._notice, self.steps, self._scroll, classes="pane setup-frame")
+
+    def compose(self) -> ComposeResult:
+        yield self._frame
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Look at what is here at once, and ask Segment beside that."""
+        self._actions = SetupActions(
+            self.app,
+            self._session,
+            self._console_app.config_editor,
+            open_counts=self._open_counts,
+            has_record=self._has_record,
+        )
+        self._show_texts()
+        self.run_worker(self._follow(), group="setup-follow", exclusive=True)
+        self._ask()
+
+    @property
+    def _console_app(self) -> ConsoleApp:
+        return cast("ConsoleApp", self.app)
+
+    @property
+    def environment(self) -> str:
+        """The environment whose checklist is shown."""
+        return self._observation.environment
+
+    # -- what is shown -------------------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        """Show the checklist; the cursor follows the next step until the user moves it."""
+        follows = self._checklist is None or self.steps.selected_kind is self._followed
+        self._checklist = self._observation.checklist
+        self.steps.show(self._checklist)
+        if self._checklist is not None and follows:
+            self.steps.choose(next_kind(self._checklist))
+            self._followed = self.steps.selected_kind
+        self._show_texts()
+
+    def _show_texts(self) -> None:
+        titles = ["Set-up", one_line(self.environment, limit=40)]
+        if self._checklist is not None:
+            titles.append(progress_title(self._checklist))
+        self._frame.border_title = Content(" ── ".join(titles))
+        self._notice.show(Content(self._notice_text()))
+        self._show_words()
+        self.refresh_bindings()
+
+    def _notice_text(self) -> str:
+        if self._session.journal is None:
+            reason = self._session.trouble or "it opens in a moment"
+            return f"the journal is not open: {printable(reason, limit=300)}"
+        if self.is_asking and self._progress:
+            return f"asking Segment … {printable(self._progress, limit=200)}"
+        return printable(self._trouble, limit=600)
+
+    def _show_words(self) -> None:
+        width = max(20, self._scroll.container_size.width - self._scroll.scrollbar_size_vertical)
+        step = self.steps.selected
+        if step is None:
+            self._words.update("")
+        else:
+            keys = StepKeys(*(self._key(command) for command in (DoStep, OtherWays, CopySetupCommand)))
+            self._words.update(words_content(step_sentences(step, self.environment, keys), width))
+
+    def _key(self, command: type[Command]) -> str:
+        return self._console_app.shown_key(command)
+
+    def on_resize(self, event: events.Resize) -> None:
+        del event
+        self.call_after_refresh(self._show_words)
+
+    @on(LineList.Highlighted)
+    def _on_step_highlighted(self, event: LineList.Highlighted) -> None:
+        event.stop()
+        self._scroll.scroll_home(animate=False)
+        self._show_words()
+
+    @on(StepList.Paged)
+    def _on_paged(self, event: StepList.Paged) -> None:
+        event.stop()
+        rows = round(event.pages * max(1, self._scroll.size.height - 1))
+        self._scroll.scroll_relative(y=rows, animate=False)
+
+    # -- following -----------------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        """Read what is here whenever the journal's counts or the config differ."""
+        while True:
+            self._look.clear()
+            try:
+                if await self._observation.refresh():
+                    self._show()
+            except SprigTuiError as error:
+                self._trouble = f"{error.message}; {error.hint}".rstrip("; ")
+                self._show_texts()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._look.wait()
+
+    # -- asking --------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether Segment is being asked."""
+        return self._asking is not None and not self._asking.is_finished
+
+    def _ask(self) -> None:
+        """Ask Segment, where there is a token; one question at a time."""
+        self._trouble = ""
+        if self._observation.can_ask:
+            self._asking = self.run_worker(self._ask_segment(), group="setup-asking", exclusive=True)
+
+    async def _ask_segment(self) -> None:
+        """Ask once; at a slow pace as long as the next step is that Segment counts something."""
+        while True:
+            self._progress = "its sources, destinations and counts"
+            self._show_texts()
+            try:
+                await self._observation.ask(self._show_progress)
+            except SprigTuiError as error:
+                self._trouble = f"{error.message}; {error.hint}".rstrip("; ")
+            self._progress = ""
+            self._show()
+            if self._checklist is None or next_kind(self._checklist) is not StepKind.ARRIVAL:
+                return
+            await asyncio.sleep(ASK_S)
+
+    def _show_progress(self, text: str) -> None:
+        if text != self._progress:
+            self._progress = text
+            self._notice.show(Content(self._notice_text()))
+
+    # -- commands ------------------------------------------------------------------------------------------------------
+
+    def action_close_setup(self) -> None:
+        self.dismiss(None)
+
+    def action_check_setup(self) -> None:
+        if self.is_asking and self._progress:
+            notify(self.app, "Segment is being asked")
+            return
+        self._observation.forget()
+        self._look.set()
+        self._ask()
+
+    @on(LineList.Selected)
+    def _on_step_selected(self, event: LineList.Selected) -> None:
+        event.stop()
+        self.action_do_step()
+
+    def action_do_step(self) -> None:
+        """Do the next action of the chosen step."""
+        step = self.steps.selected
+        actions = step.actions if step else ()
+        if actions:
+            self._run(actions[0])
+        elif step is not None:
+            notify(self.app, "nothing to do for this step")
+
+    def action_other_ways(self) -> None:
+        """Choose among the actions of the step."""
+        step = self.steps.selected
+        if step is None or not (actions := step.actions):
+            notify(self.app, "nothing to do for this step")
+            return
+        self._console_app.run_flow(self._choose(actions))
+
+    async def _choose(self, actions: tuple[ActionKind, ...]) -> None:
+        chosen = await self._actions.choose(actions, self.environment)
+        if chosen is not None:
+            await self._do(chosen)
+
+    def _run(self, action: ActionKind) -> None:
+        self._console_app.run_flow(self._do(action))
+
+    async def _open_counts(self, environment: str) -> str | None:
+        from sprig_tui.console.reconcile.screen import ReconcileScreen
+        from sprig_tui.reconcile.last_report import load
+
+        last = load(self._session.dependencies.paths)
+        return await self.app.push_screen_wait(ReconcileScreen(self._session, self._replays, environment, last))
+
+    async def _do(self, action: ActionKind) -> None:
+        result = await self._actions.run(action, self._observation)
+        if result is not None:
+            self.dismiss(result)
+            return
+        self._observation.forget()
+        self._look.set()
+        self._ask()
+
+    def action_next_setup_environment(self) -> None:
+        self._change_environment(1)
+
+    def action_previous_setup_environment(self) -> None:
+        self._change_environment(-1)
+
+    def _change_environment(self, steps: int) -> None:
+        names = list(self._session.settings.environments)
+        at = names.index(self.environment) if self.environment in names else 0
+        self.use_environment(names[(at + steps) % len(names)])
+
+    def use_environment(self, name: str) -> None:
+        """Show the checklist of another environment."""
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+        self._progress = ""
+        self._observation = Observation(self._session, name)
+        self._checklist = None
+        self.steps.show(None)
+        self._show_texts()
+        self._look.set()
+        self._ask()
+
+    def action_not_at_start(self) -> None:
+        self._console_app.run_flow(self._turn_off(), opens=False)
+
+    async def _turn_off(self) -> None:
+        if self._session.permissions.read_only or not self._session.permissions.config:
+            notify_warning(self.app, "this console does not open the set-up by itself")
+        elif await turn_off(self._session):
+            notify(self.app, f"the set-up does not open by itself any more; {self._key(SetUp)} opens it")
+        else:
+            notify_warning(self.app, "that could not be saved; the log file says why")
+
+    def action_copy_setup_command(self) -> None:
+        step = self.steps.selected
+        commands = [command_line(action, self.environment) for action in (step.actions if step else ())]
+        if command := next(filter(None, commands), ""):
+            self.post_message(CopyRequested(command, "the command"))
+        else:
+            notify(self.app, "this step has no command to copy")
+
+
+def next_kind(checklist: Checklist) -> StepKind | None:
+    """The kind of the next step; None where nothing is to do."""
+    return checklist.next_step.kind if checklist.next_step else None

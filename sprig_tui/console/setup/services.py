@@ -1,0 +1,34 @@
+"""Services of the set-up that speak HTTP or belong to the command line, passed in by it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from sprig_tui.config.environment import SprigApiKey
+    from sprig_tui.config.secrets import Workspace
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.console.setup.secret_form import Trial
+    from sprig_tui.journal.base import Journal
+    from sprig_tui.setup.facts import Facts
+    from sprig_tui.setup.source_creation import CreatedSource, NewSource
+
+GatherFacts: TypeAlias = "Callable[[Settings, Journal | None, str, bool, Callable[[str], None]], Awaitable[Facts]]"
+"""Of one environment; whether Segment is asked; the last argument is called with the progress as text."""
+
+
+class SetupServices(NamedTuple):
+    """What the screen asks of Segment and Sprig; none of it blocks the event loop."""
+
+    gather_facts: GatherFacts
+    try_token: Callable[[Workspace], Awaitable[Trial]]
+    """Tries the token of the workspace at Segment's Public API; never raises."""
+    try_sprig_key: Callable[[str, SprigApiKey], Awaitable[Trial]]
+    """Tries a key at the address of Sprig's REST API; never raises."""
+    propose_source: Callable[[Settings, str], Awaitable[NewSource]]
+    """Proposes a source for an environment; raises SegmentApiError, as the next two do."""
+    create_source: Callable[[Settings, NewSource], Awaitable[CreatedSource]]
+    continue_creation: Callable[[Settings, NewSource, CreatedSource], Awaitable[CreatedSource]]
+    listen_url: str = "http://127.0.0.1:8722"
+    """Where `sprig-tui listen` listens without options."""

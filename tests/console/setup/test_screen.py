@@ -1,0 +1,261 @@
+"""Set-up screen against the look-alike of a workspace: what it shows, what its keys do, and what it never does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.workspace_lookalike import DEVELOPMENT_KEY, MEMBER_TOKEN, TOKEN, WorkspaceLookalike
+from textual.widgets import Input
+
+from sprig_tui.cli.setup_services import setup_services
+from sprig_tui.console.environments.key_form import KeyForm
+from sprig_tui.console.environments.send_test_event import SendTestEventScreen
+from sprig_tui.console.payload.file_picker import FilePicker
+from sprig_tui.console.reconcile.screen import ReconcileScreen
+from sprig_tui.console.setup.dialogs import ActionPicker, GuideForm
+from sprig_tui.console.setup.screen import SetupScreen
+from sprig_tui.console.setup.secret_form import SecretForm
+from sprig_tui.console.setup.webhook_form import WebhookForm
+from sprig_tui.console.widgets.dialogs import Confirm
+from sprig_tui.ingest import EntryBuilder
+from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.sprig.formats.detect import parse_document
+from sprig_tui.sprig.records import Origin
+
+SAMPLES = Path(__file__).parents[3] / "sample_payloads"
+KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+WEBHOOK = (SAMPLES / "webhooks.jsonl").read_bytes().splitlines()[0].replace(b"Checkout effort", b"Checkout [/x]")
+TEST_WEBHOOK = (SAMPLES / "webhook-test.json").read_bytes()
+
+
+@pytest.fixture
+def workspace() -> Iterator[WorkspaceLookalike]:
+    with WorkspaceLookalike() as api:
+        api.sources = []
+        api.destinations = []
+        yield api
+
+
+@pytest.fixture
+def guided(console, clock, workspace):
+    """A console of a newcomer, whose Segment is the look-alike."""
+    console.setup = setup_services()
+    console.write(
+        f'[segment]\nregion = "{workspace.url}"\n[environments.production]\nendpoint = "{workspace.url}"\n'
+        f'[environments.development]\nendpoint = "{workspace.url}"\n'
+    )
+    console.paths.config_file.chmod(0o600)
+    return console
+
+
+async def opens(console, pilot, kind: type) -> None:
+    await console.until(lambda: isinstance(pilot.app.screen, kind))
+    await pilot.pause()
+
+
+async def shown(console, pilot) -> None:
+    """The set-up screen with its steps."""
+    await console.until(lambda: isinstance(pilot.app.screen, SetupScreen) and pilot.app.screen.steps.count == 7)
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_first_start_shows_what_is_to_do_and_escape_shows_the_panes(guided, snapshot, size):
+    async with guided.running(size=size, guided=True) as pilot:
+        await shown(guided, pilot)
+        await snapshot(pilot, "set-up")
+        await guided.press("escape")
+        assert pilot.app.screen is pilot.app.main
+        await guided.press("i")
+        await shown(guided, pilot)
+    assert (guided.paths.state_dir / "set-up").exists()
+
+
+async def test_it_comes_by_itself_for_nobody_who_opens_a_file_or_only_looks(guided, tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text("{}\n", encoding="utf-8")
+    async with guided.running(guided=True, files=(str(file),)) as pilot:
+        await guided.until(lambda: "payload" in pilot.app.main.panes)
+        assert pilot.app.screen is pilot.app.main
+    async with guided.running(guided=True, read_only=True) as pilot:
+        assert pilot.app.screen is pilot.app.main
+        await guided.press("i")
+        await shown(guided, pilot)
+        await guided.press("enter")
+        assert "read-only" in guided.notices()[-1]
+        assert isinstance(pilot.app.screen, SetupScreen)
+
+
+async def test_from_a_token_to_a_counted_event_in_a_source_that_is_made(guided, workspace):
+    async with guided.running(guided=True, size=(80, 24)) as pilot:
+        await shown(guided, pilot)
+        await guided.press("enter")
+        await opens(guided, pilot, SecretForm)
+        field = pilot.app.screen.query_one(Input)
+        field.value = TOKEN + "x"
+        await guided.press("enter")
+        await guided.until(lambda: "enter again saves it anyway" in guided.text())
+        assert "public_api_token" not in guided.config()["segment"]
+        field.value = TOKEN
+        await guided.press("enter")
+        await guided.until(lambda: "make a source" in guided.text())
+        assert guided.config()["segment"]["public_api_token"] == TOKEN
+        await guided.until(lambda: "⏎  make a source" in guided.text())
+        await guided.press("enter")
+        await opens(guided, pilot, Confirm)
+        assert "sprig-production" in guided.text()
+        assert workspace.sources == []
+        await guided.press("y")
+        await guided.until(lambda: "Sprig (Production) (HTTP API" in guided.text())
+        assert guided.config()["environments"]["production"]["write_key"] == workspace.sources[0]["writeKeys"][0]
+        pilot.app.screen.steps.cursor = 4
+        await guided.press("enter")
+        await guided.press("y")
+        await opens(guided, pilot, SendTestEventScreen)
+        await guided.until(lambda: "Segment answered 200" in guided.text())
+        await guided.press("enter")
+        await guided.until(lambda: "counted by Segment: 1" in guided.text())
+        await guided.press("enter")
+        assert isinstance(pilot.app.screen, ReconcileScreen)
+        await guided.until(lambda: not pilot.app.screen.is_asking)
+        await guided.press("escape")
+        assert isinstance(pilot.app.screen, SetupScreen)
+
+
+async def test_taken_slug_and_missing_permission_are_told(guided, workspace):
+    workspace.workspace.add_source("Taken", KEY, slug="sprig-production")
+    workspace.set_faults("slug-taken=sprig-production")
+    token = f'public_api_token = "{MEMBER_TOKEN}"\n'
+    guided.write(guided.paths.config_file.read_text(encoding="utf-8").replace("[segment]\n", f"[segment]\n{token}"))
+    async with guided.running(guided=True, size=(80, 24)) as pilot:
+        await shown(guided, pilot)
+        await guided.press("o")
+        await opens(guided, pilot, ActionPicker)
+        picker = pilot.app.screen
+        picker._lines.cursor = [action.value for action in picker._lines.actions].index("create-source")
+        await guided.press("enter")
+        await opens(guided, pilot, Confirm)
+        await guided.press("y")
+        await guided.until(lambda: any("no source was made" in notice for notice in guided.notices()))
+        assert "write_key" not in guided.config()["environments"]["production"]
+
+
+async def test_without_a_token_a_key_is_pasted(guided):
+    async with guided.running(guided=True, size=(80, 24)) as pilot:
+        await shown(guided, pilot)
+        await guided.press("down", "enter")
+        await opens(guided, pilot, KeyForm)
+        pilot.app.screen.query_one(Input).value = KEY
+        await guided.press("enter")
+        await guided.until(lambda: "Zq8T…E1Rk, in the config" in guided.text())
+        assert "cannot be known without a token" in guided.text()
+        await guided.press("down", "y")
+        await guided.until(lambda: any("the command" in notice for notice in guided.notices()))
+
+
+async def test_webhook_token_is_shown_once_and_the_first_webhook_is_seen_as_it_comes(guided, clock):
+    async with guided.running(guided=True, size=(80, 24)) as pilot:
+        await shown(guided, pilot)
+        pilot.app.screen.steps.cursor = 2
+        await guided.press("o")
+        await opens(guided, pilot, ActionPicker)
+        await guided.press("down", "enter")
+        await opens(guided, pilot, WebhookForm)
+        token = guided.config()["environments"]["production"]["webhook_token"]
+        assert token in guided.text()
+        assert "http://127.0.0.1:8722/webhooks/production" in guided.text()
+        await guided.press("t")
+        await guided.until(lambda: any("the token" in notice for notice in guided.notices()))
+        await guided.press("escape")
+        await guided.until(lambda: "no listen runs" in guided.text())
+        assert token not in guided.text()
+        await guided.press("enter")
+        await opens(guided, pilot, GuideForm)
+        assert "sprig-tui listen" in guided.text()
+        await guided.press("enter")
+        settings = pilot.app.session.settings
+        builder = EntryBuilder(settings.rules, settings.environments, "production")
+        async with SQLiteJournal(guided.paths.journal_file) as other:
+            for body, name in ((TEST_WEBHOOK, "Test Webhook"), (WEBHOOK, "Checkout [/x]")):
+                await other.add([builder.entry(one) for one in parse_document(body, Origin("webhook"))])
+                await guided.until(lambda name=name: f", {name}" in guided.text())
+        pilot.app.screen.steps.cursor = 2
+        await guided.press("enter")
+        await opens(guided, pilot, Confirm)
+        assert "QmK7x2dTfa" in guided.text()
+        await guided.press("y")
+        await guided.until(lambda: "environment id QmK7x2dTfa" in guided.text())
+        assert guided.config()["environments"]["production"]["sprig_environment_id"] == "QmK7x2dTfa"
+
+
+async def test_keys_typed_with_the_one_that_opens_a_dialog_wait_for_it(guided):
+    async with guided.running(guided=True, size=(80, 24)) as pilot:
+        await shown(guided, pilot)
+        await pilot.press("down", "enter", "q", "escape", "o", "escape", "right_square_bracket")
+        await guided.until(lambda: "Set-up ── development" in guided.text())
+        assert len(pilot.app.screen_stack) == 2
+        await guided.press("left_square_bracket")
+        assert "Set-up ── production" in guided.text()
+        await guided.press("escape")
+        assert pilot.app.main.environments.selected == "production"
+
+
+async def test_answers_of_a_file_are_opened_in_the_payload_pane(guided, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one.jsonl").write_text('{"userId":"a","question":"q","response":1}\n', encoding="utf-8")
+    async with guided.running(guided=True) as pilot:
+        await shown(guided, pilot)
+        pilot.app.screen.steps.cursor = 3
+        await guided.press("right_square_bracket")
+        await shown(guided, pilot)
+        pilot.app.screen.steps.cursor = 3
+        await guided.press("enter")
+        await opens(guided, pilot, FilePicker)
+        await pilot.press(*"one.jsonl")
+        await guided.press("enter")
+        await guided.until(lambda: pilot.app.screen is pilot.app.main and pilot.app.main.payload.inspection)
+        assert pilot.app.main.environments.selected == "development"
+        assert pilot.app.main.focused_scope() == "payload"
+
+
+async def test_hostile_names_of_segment_are_printed_safely(guided, workspace):
+    workspace.workspace.add_source("Evil [/red]\x1b[2J\u202e", DEVELOPMENT_KEY)
+    guided.keys(development=DEVELOPMENT_KEY)
+    token = f'public_api_token = "{TOKEN}"\n'
+    guided.write(guided.paths.config_file.read_text(encoding="utf-8").replace("[segment]\n", f"[segment]\n{token}"))
+    async with guided.running() as pilot:
+        await guided.press("i")
+        await shown(guided, pilot)
+        await guided.until(lambda: "Evil [/red]" in guided.text())
+        assert "\x1b" not in guided.text()
+
+
+@pytest.mark.parametrize("size", [(40, 10), (20, 5), (200, 60)], ids=str)
+async def test_any_size_shows_it(guided, size):
+    async with guided.running(guided=True, size=size, engine=False) as pilot:
+        await shown(guided, pilot)
+        await guided.press("end", "pagedown", "home", "r", "o")
+        await opens(guided, pilot, ActionPicker)
+        await guided.press("escape", "question_mark", "escape")
+        assert isinstance(pilot.app.screen, SetupScreen)
+
+
+async def test_a_lost_journal_is_said_and_what_was_known_stays(guided):
+    async with guided.running(guided=True, size=(80, 24)) as pilot:
+        await shown(guided, pilot)
+        guided.paths.journal_file.rename(guided.paths.journal_file.with_suffix(".moved"))
+        await guided.until(lambda: "the journal is not open" in guided.text())
+        assert "Write Key" in guided.text()
+
+
+async def test_closing_stops_asking(guided, workspace):
+    token = f'public_api_token = "{TOKEN}"\n'
+    guided.write(guided.paths.config_file.read_text(encoding="utf-8").replace("[segment]\n", f"[segment]\n{token}"))
+    async with guided.running(guided=True) as pilot:
+        await shown(guided, pilot)
+        screen = pilot.app.screen
+        await guided.press("escape")
+        await guided.until(lambda: not screen.is_asking)
+        assert not [worker for worker in pilot.app.workers if worker.group.startswith("setup-")]
