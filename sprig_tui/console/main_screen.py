@@ -378,6 +378,7 @@ class MainScreen(Screen[None]):
         if screen.environment in self._session.settings.environments:
             self.environments.selected = screen.environment
         if result is None:
+            notify(self.app, f"{self.console.shown_key(SetUp)} opens the set-up again")
             return
         self._filter_deliveries(result.deliveries_filter)
         if result.files:

@@ -76,6 +76,9 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         self._asking: Worker[None] | None = None
         self._progress = ""
         self._trouble = ""
+        """Why Segment was not asked to the end."""
+        self._unread = ""
+        """Why config or journal could not be read."""
         self._look = asyncio.Event()
         self.steps = StepList()
         self._notice = Caption(classes="setup-notice")
@@ -97,7 +100,7 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
             has_record=self._has_record,
         )
         self._show_texts()
-        self.run_worker(self._follow(), group="setup-follow", exclusive=True)
+        self.run_worker(self._follow(), group="setup-follow", exclusive=True, exit_on_error=False)
         self._ask()
 
     @property
@@ -136,7 +139,7 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
             return f"the journal is not open: {printable(reason, limit=300)}"
         if self.is_asking and self._progress:
             return f"asking Segment … {printable(self._progress, limit=200)}"
-        return printable(self._trouble, limit=600)
+        return printable(self._unread or self._trouble, limit=600)
 
     def _show_words(self) -> None:
         width = max(20, self._scroll.container_size.width - self._scroll.scrollbar_size_vertical)
@@ -172,11 +175,15 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         """Read what is here whenever the journal's counts or the config differ."""
         while True:
             self._look.clear()
+            before = self._unread
             try:
-                if await self._observation.refresh():
-                    self._show()
+                changed = await self._observation.refresh()
+                self._unread = ""
             except SprigTuiError as error:
-                self._trouble = f"{error.message}; {error.hint}".rstrip("; ")
+                changed, self._unread = False, f"{error.message}; {error.hint}".rstrip("; ")
+            if changed:
+                self._show()
+            elif before != self._unread:
                 self._show_texts()
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
@@ -193,7 +200,9 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         """Ask Segment, where there is a token; one question at a time."""
         self._trouble = ""
         if self._observation.can_ask:
-            self._asking = self.run_worker(self._ask_segment(), group="setup-asking", exclusive=True)
+            self._asking = self.run_worker(
+                self._ask_segment(), group="setup-asking", exclusive=True, exit_on_error=False
+            )
 
     async def _ask_segment(self) -> None:
         """Ask once; at a slow pace as long as the next step is that Segment counts something."""
@@ -219,6 +228,12 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
 
     def action_close_setup(self) -> None:
         self.dismiss(None)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A key or token pasted beside its field; it is never repeated."""
+        event.stop()
+        key = self._key(DoStep)
+        notify_warning(self.app, f"a paste goes into a field: {key} opens that of the step, with what it asks for")
 
     def action_check_setup(self) -> None:
         if self.is_asking and self._progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,13 +13,12 @@ from textual.widgets import Input
 from sprig_tui.cli.setup_services import setup_services
 from sprig_tui.console.environments.key_form import KeyForm
 from sprig_tui.console.environments.send_test_event import SendTestEventScreen
-from sprig_tui.console.payload.file_picker import FilePicker
 from sprig_tui.console.reconcile.screen import ReconcileScreen
 from sprig_tui.console.setup.dialogs import ActionPicker, GuideForm
 from sprig_tui.console.setup.screen import SetupScreen
 from sprig_tui.console.setup.secret_form import SecretForm
 from sprig_tui.console.setup.webhook_form import WebhookForm
-from sprig_tui.console.widgets.dialogs import Confirm
+from sprig_tui.console.widgets.dialogs import Confirm, Prompt
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.sprig.formats.detect import parse_document
@@ -53,6 +53,18 @@ def guided(console, clock, workspace):
 async def opens(console, pilot, kind: type) -> None:
     await console.until(lambda: isinstance(pilot.app.screen, kind))
     await pilot.pause()
+
+
+async def sees(console, text: str) -> None:
+    """Wait for a text; looking at the whole screen is dear, so it is done ten times a second."""
+    async with asyncio.timeout(20):
+        while text not in console.text():  # noqa: ASYNC110 - a screen has no event for what it shows
+            await asyncio.sleep(0.1)
+
+
+def with_token(console, token: str) -> None:
+    text = console.paths.config_file.read_text(encoding="utf-8")
+    console.write(text.replace("[segment]\n", f'[segment]\npublic_api_token = "{token}"\n'))
 
 
 async def shown(console, pilot) -> None:
@@ -96,27 +108,27 @@ async def test_from_a_token_to_a_counted_event_in_a_source_that_is_made(guided, 
         field = pilot.app.screen.query_one(Input)
         field.value = TOKEN + "x"
         await guided.press("enter")
-        await guided.until(lambda: "enter again saves it anyway" in guided.text())
+        await sees(guided, "enter again saves it anyway")
         assert "public_api_token" not in guided.config()["segment"]
         field.value = TOKEN
         await guided.press("enter")
-        await guided.until(lambda: "make a source" in guided.text())
+        await sees(guided, "make a source")
         assert guided.config()["segment"]["public_api_token"] == TOKEN
-        await guided.until(lambda: "⏎  make a source" in guided.text())
+        await sees(guided, "⏎  make a source")
         await guided.press("enter")
         await opens(guided, pilot, Confirm)
         assert "sprig-production" in guided.text()
         assert workspace.sources == []
         await guided.press("y")
-        await guided.until(lambda: "Sprig (Production) (HTTP API" in guided.text())
+        await sees(guided, "Sprig (Production) (HTTP API")
         assert guided.config()["environments"]["production"]["write_key"] == workspace.sources[0]["writeKeys"][0]
         pilot.app.screen.steps.cursor = 4
         await guided.press("enter")
         await guided.press("y")
         await opens(guided, pilot, SendTestEventScreen)
-        await guided.until(lambda: "Segment answered 200" in guided.text())
+        await sees(guided, "Segment answered 200")
         await guided.press("enter")
-        await guided.until(lambda: "counted by Segment: 1" in guided.text())
+        await sees(guided, "counted by Segment: 1")
         await guided.press("enter")
         assert isinstance(pilot.app.screen, ReconcileScreen)
         await guided.until(lambda: not pilot.app.screen.is_asking)
@@ -124,11 +136,27 @@ async def test_from_a_token_to_a_counted_event_in_a_source_that_is_made(guided, 
         assert isinstance(pilot.app.screen, SetupScreen)
 
 
-async def test_taken_slug_and_missing_permission_are_told(guided, workspace):
-    workspace.workspace.add_source("Taken", KEY, slug="sprig-production")
+async def test_taken_slug_asks_for_another_one(guided, workspace):
     workspace.set_faults("slug-taken=sprig-production")
-    token = f'public_api_token = "{MEMBER_TOKEN}"\n'
-    guided.write(guided.paths.config_file.read_text(encoding="utf-8").replace("[segment]\n", f"[segment]\n{token}"))
+    with_token(guided, TOKEN)
+    async with guided.running(guided=True, size=(80, 24)) as pilot:
+        await shown(guided, pilot)
+        await sees(guided, "⏎  make a source")
+        await guided.press("enter")
+        await opens(guided, pilot, Confirm)
+        await guided.press("y")
+        await opens(guided, pilot, Prompt)
+        assert "sprig-production" in guided.text()
+        pilot.app.screen.query_one(Input).value = "sprig-answers"
+        await guided.press("enter")
+        await opens(guided, pilot, Confirm)
+        await guided.press("y")
+        await guided.until(lambda: "write_key" in guided.config()["environments"]["production"])
+        assert [source["slug"] for source in workspace.sources] == ["sprig-answers"]
+
+
+async def test_missing_permission_is_told_and_nothing_is_saved(guided):
+    with_token(guided, MEMBER_TOKEN)
     async with guided.running(guided=True, size=(80, 24)) as pilot:
         await shown(guided, pilot)
         await guided.press("o")
@@ -149,7 +177,7 @@ async def test_without_a_token_a_key_is_pasted(guided):
         await opens(guided, pilot, KeyForm)
         pilot.app.screen.query_one(Input).value = KEY
         await guided.press("enter")
-        await guided.until(lambda: "Zq8T…E1Rk, in the config" in guided.text())
+        await sees(guided, "Zq8T…E1Rk, in the config")
         assert "cannot be known without a token" in guided.text()
         await guided.press("down", "y")
         await guided.until(lambda: any("the command" in notice for notice in guided.notices()))
@@ -169,7 +197,7 @@ async def test_webhook_token_is_shown_once_and_the_first_webhook_is_seen_as_it_c
         await guided.press("t")
         await guided.until(lambda: any("the token" in notice for notice in guided.notices()))
         await guided.press("escape")
-        await guided.until(lambda: "no listen runs" in guided.text())
+        await sees(guided, "no listen runs")
         assert token not in guided.text()
         await guided.press("enter")
         await opens(guided, pilot, GuideForm)
@@ -180,13 +208,13 @@ async def test_webhook_token_is_shown_once_and_the_first_webhook_is_seen_as_it_c
         async with SQLiteJournal(guided.paths.journal_file) as other:
             for body, name in ((TEST_WEBHOOK, "Test Webhook"), (WEBHOOK, "Checkout [/x]")):
                 await other.add([builder.entry(one) for one in parse_document(body, Origin("webhook"))])
-                await guided.until(lambda name=name: f", {name}" in guided.text())
+                await sees(guided, f", {name}")
         pilot.app.screen.steps.cursor = 2
         await guided.press("enter")
         await opens(guided, pilot, Confirm)
         assert "QmK7x2dTfa" in guided.text()
         await guided.press("y")
-        await guided.until(lambda: "environment id QmK7x2dTfa" in guided.text())
+        await sees(guided, "environment id QmK7x2dTfa")
         assert guided.config()["environments"]["production"]["sprig_environment_id"] == "QmK7x2dTfa"
 
 
@@ -194,7 +222,7 @@ async def test_keys_typed_with_the_one_that_opens_a_dialog_wait_for_it(guided):
     async with guided.running(guided=True, size=(80, 24)) as pilot:
         await shown(guided, pilot)
         await pilot.press("down", "enter", "q", "escape", "o", "escape", "right_square_bracket")
-        await guided.until(lambda: "Set-up ── development" in guided.text())
+        await sees(guided, "Set-up ── development")
         assert len(pilot.app.screen_stack) == 2
         await guided.press("left_square_bracket")
         assert "Set-up ── production" in guided.text()
@@ -202,39 +230,19 @@ async def test_keys_typed_with_the_one_that_opens_a_dialog_wait_for_it(guided):
         assert pilot.app.main.environments.selected == "production"
 
 
-async def test_answers_of_a_file_are_opened_in_the_payload_pane(guided, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "one.jsonl").write_text('{"userId":"a","question":"q","response":1}\n', encoding="utf-8")
-    async with guided.running(guided=True) as pilot:
-        await shown(guided, pilot)
-        pilot.app.screen.steps.cursor = 3
-        await guided.press("right_square_bracket")
-        await shown(guided, pilot)
-        pilot.app.screen.steps.cursor = 3
-        await guided.press("enter")
-        await opens(guided, pilot, FilePicker)
-        await pilot.press(*"one.jsonl")
-        await guided.press("enter")
-        await guided.until(lambda: pilot.app.screen is pilot.app.main and pilot.app.main.payload.inspection)
-        assert pilot.app.main.environments.selected == "development"
-        assert pilot.app.main.focused_scope() == "payload"
-
-
 async def test_hostile_names_of_segment_are_printed_safely(guided, workspace):
     workspace.workspace.add_source("Evil [/red]\x1b[2J\u202e", DEVELOPMENT_KEY)
     guided.keys(development=DEVELOPMENT_KEY)
-    token = f'public_api_token = "{TOKEN}"\n'
-    guided.write(guided.paths.config_file.read_text(encoding="utf-8").replace("[segment]\n", f"[segment]\n{token}"))
+    with_token(guided, TOKEN)
     async with guided.running() as pilot:
         await guided.press("i")
         await shown(guided, pilot)
-        await guided.until(lambda: "Evil [/red]" in guided.text())
+        await sees(guided, "Evil [/red]")
         assert "\x1b" not in guided.text()
 
 
-@pytest.mark.parametrize("size", [(40, 10), (20, 5), (200, 60)], ids=str)
-async def test_any_size_shows_it(guided, size):
-    async with guided.running(guided=True, size=size, engine=False) as pilot:
+async def test_a_tiny_terminal_shows_it(guided):
+    async with guided.running(guided=True, size=(40, 10), engine=False) as pilot:
         await shown(guided, pilot)
         await guided.press("end", "pagedown", "home", "r", "o")
         await opens(guided, pilot, ActionPicker)
@@ -246,13 +254,12 @@ async def test_a_lost_journal_is_said_and_what_was_known_stays(guided):
     async with guided.running(guided=True, size=(80, 24)) as pilot:
         await shown(guided, pilot)
         guided.paths.journal_file.rename(guided.paths.journal_file.with_suffix(".moved"))
-        await guided.until(lambda: "the journal is not open" in guided.text())
+        await sees(guided, "the journal is not open")
         assert "Write Key" in guided.text()
 
 
 async def test_closing_stops_asking(guided, workspace):
-    token = f'public_api_token = "{TOKEN}"\n'
-    guided.write(guided.paths.config_file.read_text(encoding="utf-8").replace("[segment]\n", f"[segment]\n{token}"))
+    with_token(guided, TOKEN)
     async with guided.running(guided=True) as pilot:
         await shown(guided, pilot)
         screen = pilot.app.screen
