@@ -80,4 +80,5 @@ class Observation:
         journal = session.journal
         counts = await journal.counts() if journal is not None else None
         own = counts.by_environment.get(self.environment, {}) if counts else {}
-        return session.settings.digest, id(journal), dict(own)
+        roles = {worker.role for worker in await journal.workers()} if journal is not None else set()
+        return session.settings.digest, id(journal), dict(own), roles

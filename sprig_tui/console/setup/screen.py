@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, on
@@ -33,7 +34,7 @@ from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.console.widgets.panel import Caption
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.setup.guides import command_line
-from sprig_tui.setup.model import ActionKind, Checklist, StepKind
+from sprig_tui.setup.model import ActionKind, Checklist, FindingCode, StepKind, StepState
 from sprig_tui.text import one_line, printable
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 POLL_S = 1.0
 """Seconds between two looks at the journal's counts and the config; everything else is read when they differ."""
 ASK_S = 15.0
-"""Seconds between two questions to Segment while the next step is that it counts something."""
+"""Seconds between two questions to Segment while it has not counted what it took."""
 
 
 class SetupScreen(HasCommands, Screen[SetupResult]):
@@ -74,6 +75,8 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         self._followed: StepKind | None = None
         """The step that the cursor was put on as the next one."""
         self._asking: Worker[None] | None = None
+        self._asked_at = -ASK_S
+        """Monotonic time of the last question to Segment."""
         self._progress = ""
         self._trouble = ""
         """Why Segment was not asked to the end."""
@@ -123,6 +126,8 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
             self.steps.choose(next_kind(self._checklist))
             self._followed = self.steps.selected_kind
         self._show_texts()
+        if self._waits_for_counts and not self.is_asking:
+            self._ask()
 
     def _show_texts(self) -> None:
         titles = ["Set-up", one_line(self.environment, limit=40)]
@@ -205,8 +210,10 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
             )
 
     async def _ask_segment(self) -> None:
-        """Ask once; at a slow pace as long as the next step is that Segment counts something."""
+        """Ask once; at a slow pace as long as Segment has not counted what it took."""
         while True:
+            await asyncio.sleep(self._pause_s() if self._waits_for_counts else 0)
+            self._asked_at = monotonic()
             self._progress = "its sources, destinations and counts"
             self._show_texts()
             try:
@@ -215,9 +222,22 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
                 self._trouble = f"{error.message}; {error.hint}".rstrip("; ")
             self._progress = ""
             self._show()
-            if self._checklist is None or next_kind(self._checklist) is not StepKind.ARRIVAL:
+            # what came meanwhile is newer than what was read before Segment answered
+            self._observation.forget()
+            self._look.set()
+            if not self._waits_for_counts:
                 return
-            await asyncio.sleep(ASK_S)
+
+    @property
+    def _waits_for_counts(self) -> bool:
+        """Whether Segment took something that it has not counted yet, and it can be asked."""
+        findings = (finding for step in (self._checklist.steps if self._checklist else ()) for finding in step.findings)
+        late = any(one.code is FindingCode.COUNTED and one.state is StepState.TODO for one in findings)
+        return late and self._observation.can_ask
+
+    def _pause_s(self) -> float:
+        """Seconds until Segment may be asked for counts again."""
+        return max(0.0, self._asked_at + ASK_S - monotonic())
 
     def _show_progress(self, text: str) -> None:
         if text != self._progress:
@@ -235,13 +255,18 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         key = self._key(DoStep)
         notify_warning(self.app, f"a paste goes into a field: {key} opens that of the step, with what it asks for")
 
+    def _look_again(self) -> None:
+        """Read and ask everything now."""
+        self._observation.forget()
+        self._look.set()
+        self._asked_at = -ASK_S
+        self._ask()
+
     def action_check_setup(self) -> None:
         if self.is_asking and self._progress:
             notify(self.app, "Segment is being asked")
             return
-        self._observation.forget()
-        self._look.set()
-        self._ask()
+        self._look_again()
 
     @on(LineList.Selected)
     def _on_step_selected(self, event: LineList.Selected) -> None:
@@ -285,9 +310,7 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         if result is not None:
             self.dismiss(result)
             return
-        self._observation.forget()
-        self._look.set()
-        self._ask()
+        self._look_again()
 
     def action_next_setup_environment(self) -> None:
         self._change_environment(1)

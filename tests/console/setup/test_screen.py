@@ -20,6 +20,7 @@ from sprig_tui.console.setup.secret_form import SecretForm
 from sprig_tui.console.setup.webhook_form import WebhookForm
 from sprig_tui.console.widgets.dialogs import Confirm, Prompt
 from sprig_tui.ingest import EntryBuilder
+from sprig_tui.ingest.test_event import make_test_event
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.sprig.formats.detect import parse_document
 from sprig_tui.sprig.records import Origin
@@ -266,3 +267,19 @@ async def test_closing_stops_asking(guided, workspace):
         await guided.press("escape")
         await guided.until(lambda: not screen.is_asking)
         assert not [worker for worker in pilot.app.workers if worker.group.startswith("setup-")]
+
+
+async def test_segment_is_asked_again_once_something_was_sent(guided, workspace, clock):
+    workspace.workspace.add_source("Sprig (Production)", KEY)
+    with_token(guided, TOKEN)
+    guided.keys(production=KEY)
+    async with guided.running(size=(80, 24)) as pilot:
+        await guided.press("i")
+        await shown(guided, pilot)
+        await sees(guided, "Sprig (Production) (HTTP API")
+        await guided.until(lambda: not pilot.app.screen.is_asking)
+        pilot.app.screen._asked_at = -1e9
+        session = pilot.app.session
+        await session.journal.add([make_test_event("production", session.clock.now())])
+        session.engine.wake("production")
+        await sees(guided, "counted by Segment: 1")
