@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,10 @@ from support.workspace_lookalike import WorkspaceLookalike
 # SPRIG_TUI_TEST_RANDOM=1 draws new ones.
 settings.register_profile("sprig-tui", deadline=None, derandomize=os.environ.get("SPRIG_TUI_TEST_RANDOM") is None)
 settings.load_profile("sprig-tui")
+
+# A mounted console is many thousand objects, all alive: with the usual thresholds the collector's walks over them are a
+# quarter of the time of its tests. pytest collects at the end, so that nothing left open goes unseen.
+gc.set_threshold(100_000, 20, 50)
 
 
 @pytest.fixture
