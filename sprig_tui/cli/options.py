@@ -62,6 +62,11 @@ class CliCommand(click.Command):
             ctx.fail(f"{ctx.command_path} takes no such argument: {rest[0][:60]!r}{more}")
         return rest
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click, and the command's topic."""
+        super().format_epilog(ctx, formatter)
+        write_topic(ctx, formatter)
+
     def _refuse_single_dash(self, ctx: click.Context, args: list[str]) -> None:
         """`-yes` would be read as -y -e s, and `-env` as -e nv: neither is what was meant."""
         if ctx.resilient_parsing:
@@ -85,6 +90,20 @@ class CliGroup(click.Group):
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             raise_unknown_command(ctx, args[0], self.list_commands(ctx))
         return super().resolve_command(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click, and the group's topic."""
+        super().format_epilog(ctx, formatter)
+        write_topic(ctx, formatter)
+
+
+def write_topic(ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    """Write which topic of the documentation is about this command."""
+    from sprig_tui.docs.topics import command_topic
+
+    if topic := command_topic(ctx.command_path.partition(" ")[2]):
+        formatter.write_paragraph()
+        formatter.write_text(f"Topic: sprig-tui help {topic}")
 
 
 def raise_unknown_command(ctx: click.Context, word: str, commands: list[str]) -> NoReturn:

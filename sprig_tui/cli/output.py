@@ -28,6 +28,20 @@ def write_lines(lines: Iterable[str]) -> None:
         write_line(line)
 
 
+def write_paged(lines: Iterable[str]) -> None:
+    """Write lines; on a terminal that they do not fit, through the pager of `PAGER`."""
+    import shutil
+
+    shown = [_encodable(line) for line in lines]
+    if not sys.stdout.isatty() or len(shown) < shutil.get_terminal_size().lines:
+        write_lines(shown)
+        return
+    import click
+
+    with _pipe_errors_as_closed():
+        click.echo_via_pager("\n".join(shown) + "\n", color=is_colored())
+
+
 def clear() -> bool:
     """Clear the terminal; False where stdout is none."""
     obeyed = style.supports_cursor(sys.stdout)

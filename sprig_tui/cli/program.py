@@ -43,6 +43,7 @@ COMMANDS = {
     "journal": "The journal: info, backup, verify, prune, resume, move to PostgreSQL.",
     "paths": "Where config, journal and log live.",
     "completion": "Print the completion script for bash, zsh or fish.",
+    "help": "Read about a topic; without one, the list of topics.",
 }
 """What `--help` says of each command; its name is that of its module in `cli.commands` and of its function there."""
 
@@ -103,7 +104,7 @@ def program(ctx: click.Context, read_only: bool, no_engine: bool) -> int:
     """Carries each Sprig survey answer into Segment: shows what is sent, loses nothing, replays what failed.
 
     Without a command it opens the console, on files where some are named (sprig-tui FILE...). `sprig-tui demo` is the
-    place to start.
+    place to start; `sprig-tui help` lists the topics of the documentation.
 
     Exit codes: 0 all delivered or nothing to do; 1 some rejected, withheld or failed; 2 usage or config;
     3 endpoint unreachable, still queued, or a journal that cannot be used now; 130 interrupted, nothing lost.

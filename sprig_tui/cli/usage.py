@@ -50,7 +50,6 @@ MIN_COMMAND_SIMILARITY = 0.6
 KNOWN_WORD_HINTS = {
     "check": "sprig-tui doctor checks everything, sprig-tui keys check the write keys",
     "config": "sprig-tui paths says where the config is",
-    "help": "sprig-tui --help lists the commands; sprig-tui send --help explains one",
     "import": "sprig-tui send FILE -e development sends a file of answers",
     "open": "sprig-tui FILE opens the console on a file",
     "resend": "sprig-tui replay status:failed queues deliveries again",

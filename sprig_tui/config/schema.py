@@ -184,7 +184,7 @@ def _plain_type_names(what: str) -> str:
 def _choices_hint(error: msgspec.ValidationError) -> str:
     if "enum value" in str(error):
         return f"one of {', '.join(get_args(Literal['survey', 'response']))}"
-    return "see the table of settings in the README"
+    return "see the tables of settings in sprig-tui help environments"
 
 
 def _reject_unknown_keys(file: str, keys: tuple[str, ...], value: dict[str, Any], kind: type[Struct]) -> None:

@@ -1,4 +1,4 @@
-"""README's example of `reconcile`: the real programs lose three answers behind a 200, find the gap and repair it."""
+"""The example of the topic `reconcile`: three answers are lost behind a 200, found, and sent again."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from support.pages_of_documentation import PAGES
 from support.records import make_flat_record
 
 Run = Callable[..., Any]
-README = Path(__file__).parents[2] / "README.md"
 
 
 def test_three_answers_lost_behind_a_200_are_found_and_sent_again(
@@ -19,7 +19,7 @@ def test_three_answers_lost_behind_a_200_are_found_and_sent_again(
 ) -> None:
     commands = re.findall(
         r"^    sprig-tui (.*?)(?:  +#.*)?$",
-        README.read_text(encoding="utf-8").partition("The fake one loses three answers")[2].partition("\n## ")[0],
+        PAGES["reconcile"].partition("The fake one loses three answers")[2].partition("\n## ")[0],
         re.MULTILINE,
     )
     sink_command, keys_workspace, keys_set, send, reconcile, replay, again = commands

@@ -1,8 +1,8 @@
-"""Take the README's pictures from the running console on the sample payloads, and write its key table.
+"""Take the pictures of the documentation from the running console on the sample payloads, and write its key table.
 
-    python tests/console/readme_screenshots.py        # .github/*.svg, and the table in README.md
+    python tests/console/readme_screenshots.py        # .github/*.svg, and the table in sprig_tui/docs/console.md
 
-`tests/console/test_readme.py` says when the table is older than the commands.
+`tests/console/test_key_table.py` says when the table is older than the commands.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ os.environ["TEXTUAL_ANIMATIONS"] = "none"
 os.environ["COLORTERM"] = "truecolor"
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / ".github"
+KEYS_TOPIC = ROOT / "sprig_tui" / "docs" / "console.md"
 START, END = "<!-- keys: made by tests/console/readme_screenshots.py -->", "<!-- keys end -->"
 
 
-def with_table(readme: str) -> str:
-    """The README with the table of today between its marks."""
+def with_table(topic: str) -> str:
+    """The topic with the table of today between its marks."""
     from sprig_tui.console.commands.registry import key_table
 
     return re.sub(
         f"{re.escape(START)}.*?{re.escape(END)}",
         lambda _: f"{START}\n\n{key_table()}\n{END}",
-        readme,
+        topic,
         flags=re.DOTALL,
     )
 
@@ -91,9 +92,8 @@ def main() -> None:
     """Write pictures and table."""
     os.chdir(ROOT)  # so that the pictures name the samples as a reader sees them
     asyncio.run(take())
-    readme = ROOT / "README.md"
-    readme.write_text(with_table(readme.read_text(encoding="utf-8")), encoding="utf-8")
-    print("written:", *sorted(file.name for file in PICTURES.glob("*.svg")), "README.md", file=sys.stderr)
+    KEYS_TOPIC.write_text(with_table(KEYS_TOPIC.read_text(encoding="utf-8")), encoding="utf-8")
+    print("written:", *sorted(file.name for file in PICTURES.glob("*.svg")), KEYS_TOPIC.name, file=sys.stderr)
 
 
 if __name__ == "__main__":

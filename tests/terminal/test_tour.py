@@ -1,4 +1,4 @@
-"""The README's tour of the console, step by step as it is written there."""
+"""The tour of the topic `console`, step by step as it is written there."""
 
 from __future__ import annotations
 

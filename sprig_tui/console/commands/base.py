@@ -1,4 +1,4 @@
-"""Command base class: key binding, key bar label, help, palette entry and README row come from one class.
+"""Command base class: key binding, key bar label, help, palette entry and row of the key table come from one class.
 
 class CopyLine(Command):
     '''Copy the selected delivery as one line of JSON.'''

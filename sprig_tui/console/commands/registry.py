@@ -1,4 +1,4 @@
-"""Registry of all commands, for the keymap, the command palette and the README's table of keys."""
+"""Registry of all commands, for the keymap, the command palette and the table of keys of the topic `console`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def key_slots() -> list[KeySlot]:
 
 
 def key_table() -> str:
-    """The README's table of keys, as Markdown: where, key, command's name in `[keys]`, what it does."""
+    """The table of keys of the topic `console`, as Markdown: where, key, command's name in `[keys]`, what it does."""
     from textual.keys import format_key
 
     from sprig_tui.console.commands.keymap import keys_of
