@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,13 @@ from typing import Any
 import pytest
 from support.live_sink import LiveSink
 from support.rsa_keys import public_pem, rsa_key, write_private_key
+
+from sprig_tui.clock import SystemClock
+from sprig_tui.config.paths import find_paths
+from sprig_tui.config.settings import load_settings
+from sprig_tui.segment.oauth.token_response import AccessToken
+from sprig_tui.segment.oauth.token_source import TokenSource
+from sprig_tui.text import mask
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 Run = Callable[..., Any]
@@ -59,6 +68,26 @@ def test_send_without_a_usable_key_keeps_all_queued_and_says_why(
     ]
     row = cli("status", "--json").json["environments"]["development"]
     assert (row["queued"], row["reason"]) == (1, "oauth_client_refused")
+
+
+def test_curl_has_a_bearer_token_of_the_shell_and_the_key_in_the_body(
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_private_key(configured)
+    done = cli("preview", write(answer(1, response="it's")), "-e", "development", "--as", "curl")
+    assert f"\n# $SEGMENT_ACCESS_TOKEN: a token of the OAuth app 2Xapp, from {sink.url}/token\ncurl " in done.out
+    assert KEY not in done.out
+    credentials = load_settings(find_paths()).environments["development"].oauth_credentials
+    assert credentials is not None
+    token = asyncio.run(TokenSource(credentials, clock=SystemClock()).get())
+    assert isinstance(token, AccessToken)
+    monkeypatch.setenv("SEGMENT_WRITE_KEY", KEY)
+    monkeypatch.setenv("SEGMENT_ACCESS_TOKEN", token.text)
+    ran = subprocess.run(["sh", "-c", done.out], capture_output=True, check=False)
+    if ran.returncode == 127:
+        pytest.skip("curl is not installed")
+    assert (sink.sink.stats.accepted, list(sink.sink.stats.keys)) == (1, [mask(KEY)]), ran.stdout
+    assert sink.sink.events[0]["properties"]["response"] == "it's"
 
 
 def test_keys_and_doctor_tell_that_an_environment_uses_oauth(cli: Run, configured: Path, sink: LiveSink) -> None:

@@ -39,7 +39,8 @@ def preview(files: tuple[str, ...], environment: str | None, view: PreviewFormat
     """Show the mapped track call of each answer; sends nothing, stores nothing.
 
     fields: where each value came from and what is off. json: the call as it will be sent. curl: a command that sends
-    it, with the key as $SEGMENT_WRITE_KEY. With --json: one object per record and line.
+    it, with the key as $SEGMENT_WRITE_KEY, and with OAuth a token as $SEGMENT_ACCESS_TOKEN. With --json: one object
+    per record and line.
 
     With a token of Segment's Public API, fields that break the tracking plan are marked, by the plan that
     sprig-tui explain stored last; nothing is asked here.
@@ -262,7 +263,8 @@ def _curl_lines(settings: Settings, mapping: Mapping) -> Iterator[str]:
 
     environment = settings.environments.get(mapping.environment)
     base_url = environment.base_url if environment else ENDPOINT_URLS["us"]
-    yield from curl_lines(base_url, mapping.body, withheld=mapping.withheld or "")
+    oauth = environment.oauth_credentials if environment else None
+    yield from curl_lines(base_url, mapping.body, withheld=mapping.withheld or "", oauth=oauth)
 
 
 def _mapping_json(record: Record, mapping: Mapping, detail: str, finding: PlanFinding | None) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def make_view(name: str, inspection: Inspection, environments: Mapping[str, Envi
 
 
 def curl_text(inspection: Inspection, environments: Mapping[str, Environment]) -> tuple[str, ...]:
-    """Lines of the curl command; a comment comes first if the record is withheld."""
+    """Lines of the curl command; comments come first if the record is withheld, and with OAuth."""
     environment = environments.get(inspection.environment)
     base_url = environment.base_url if environment else ENDPOINT_URLS["us"]
-    return curl_lines(base_url, inspection.body, withheld=inspection.withheld or "")
+    oauth = environment.oauth_credentials if environment else None
+    return curl_lines(base_url, inspection.body, withheld=inspection.withheld or "", oauth=oauth)
