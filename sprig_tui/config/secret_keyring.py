@@ -17,17 +17,30 @@ KEYRING_TIMEOUT_S = 30.0
 """Seconds for one answer; a desktop asks a person to unlock it."""
 _LOOK_INTERVAL_S = 0.05
 SERVICE = "sprig-tui"
-"""Service of the entries that sprig-tui makes; it never removes another's."""
+"""Service of the entries that sprig-tui makes."""
 INSTALL_HINT = "install it with pip install 'sprig-tui[keyring]'"
 _UNLOCK_HINT = "unlock it, or sign in to the desktop; on a server use a command or a variable"
 
 ResultT = TypeVar("ResultT")
 
 
-def new_entry(config_file: Path, environment: str, key: str) -> SecretReference:
-    """The entry for a secret of this config; another config's secret of the same name has another one."""
-    place = hashlib.sha256(str(config_file).encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return SecretReference(service=SERVICE, user="/".join(filter(None, (environment, key, place))))
+def new_entry(config_file: Path, environment: str, key: str, number: int = 1) -> SecretReference:
+    """The entry for a secret of this config; another config's secret of the same name has another one.
+
+    `number` counts entries for the same secret, where an earlier one is in use for another.
+    """
+    mark = _config_mark(config_file) + (f"-{number}" if number > 1 else "")
+    return SecretReference(service=SERVICE, user="/".join(filter(None, (environment, key, mark))))
+
+
+def is_made_for(reference: SecretReference, config_file: Path) -> bool:
+    """Whether sprig-tui made the entry for this config."""
+    mark = reference.user.rpartition("/")[2].partition("-")[0]
+    return reference.service == SERVICE and mark == _config_mark(config_file)
+
+
+def _config_mark(config_file: Path) -> str:
+    return hashlib.sha256(str(config_file).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def read_entry(reference: SecretReference, stopped: threading.Event | None = None) -> str:
@@ -50,9 +63,7 @@ def store_entry(reference: SecretReference, secret: str) -> None:
 
 
 def remove_entry(reference: SecretReference) -> bool:
-    """Remove the entry, if it is one that sprig-tui made; whether it was. Raises SecretReadError."""
-    if reference.service != SERVICE:
-        return False
+    """Remove the entry; whether there was one. Raises SecretReadError."""
     stored = _ask(reference, lambda keyring: keyring.get_password(reference.service, reference.user))
     if stored is None:
         return False

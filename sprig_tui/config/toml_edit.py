@@ -149,18 +149,29 @@ def edit_table(text: str, path: tuple[str, ...], changes: Mapping[str, TomlValue
 
 
 def remove_environment(text: str, name: str) -> str:
-    """The text without the environment's table; unchanged if there is none. Comments above the header stay."""
+    """The text without the environment's table and the tables in it; unchanged if there is none.
+
+    Comments above their headers stay.
+    """
     wanted = tomllib.loads(text)
     table = wanted.get("environments")
     if not isinstance(table, dict) or name not in table:
         return text
     del table[name]
     statements, path = parse_statements(text), ("environments", name)
-    span = _find_table(statements, path)
-    if span is None:
+    cuts: list[list[int]] = []
+    is_inside = False
+    for item in statements:
+        if item.kind in ("table", "array"):
+            if is_inside := item.key[: len(path)] == path:
+                cuts.append([item.start, item.end])
+        elif is_inside and item.kind == "pair":
+            cuts[-1][1] = item.end
+    if not cuts:
         raise _manual_edit_error(path, None)
-    own = [statements[span[0]], *(item for item in statements[span[0] + 1 : span[1]] if item.kind == "pair")]
-    result = text[: own[0].start] + text[own[-1].end :]
+    result = text
+    for start, end in reversed(cuts):
+        result = result[:start] + result[end:]
     if not table and "environments" not in tomllib.loads(result):
         del wanted["environments"]
     return _verify_result(result, wanted, path, None)

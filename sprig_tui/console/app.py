@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from sprig_tui.clock import Clock
+    from sprig_tui.config.secret_storage import DroppedEntry
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.clipboard import CopyRequested
     from sprig_tui.console.screens.explain import ExplainRequested
@@ -108,7 +109,7 @@ class SprigTui(QueuedInput, TextualApp):
         self._guides_first_start = guides_first_start and not files
         self.permissions = permissions
         self.session = Session(dependencies, settings, permissions, clock=clock, on_change=self._on_session_change)
-        self.config_editor = ConfigEditor(self.session, self._use_settings)
+        self.config_editor = ConfigEditor(self.session, self._use_settings, self._report_dropped_entry)
         self.warnings: tuple[str, ...] = ()
         self.main = MainScreen(self.session)
         self._background = BackgroundTasks(
@@ -204,6 +205,12 @@ class SprigTui(QueuedInput, TextualApp):
         self._background.wake()
         self.main.use_settings(settings)
         self._background.poll_now()
+
+    def _report_dropped_entry(self, dropped: DroppedEntry) -> None:
+        if dropped.problem is not None:
+            notify_warning(self, f"{dropped.message}; {dropped.problem.hint}")
+        elif dropped.message:
+            notify(self, dropped.message)
 
     def _apply(self, settings: Settings) -> None:
         """Use the theme and the keys of the config, and keep its warnings."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 import io
 import signal
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import keyring
 import pytest
 from support.fake_sprig_api import FakeSprigApi
-from support.file_keyring import FileKeyring
+from support.file_keyring import FileKeyring, file_keyring
 from support.live_sink import LiveSink
 
 from sprig_tui.config.paths import find_paths
+from sprig_tui.config.secret_keyring import new_entry
 from sprig_tui.config.secret_reader import SecretReader
 from sprig_tui.config.settings import load_settings
 from sprig_tui.text import mask
@@ -28,11 +29,8 @@ OTHER = "k2bbbbbbCCCCdddd2222EEEEffff2Sky"
 @pytest.fixture
 def entries(tmp_path: Path) -> Iterator[FileKeyring]:
     """The system's keyring of this test."""
-    before = keyring.get_keyring()
-    backend = FileKeyring(tmp_path / "keyring.json")
-    keyring.set_keyring(backend)
-    yield backend
-    keyring.set_keyring(before)
+    with file_keyring(tmp_path) as backend:
+        yield backend
 
 
 class Vault:
@@ -240,6 +238,59 @@ def test_an_entry_that_is_named_twice_stays_until_the_second_is_removed(
     assert list(entries.entries) == [entry]
     assert cli("keys", "remove", "staging", "--whole", "--yes").code == 0
     assert entries.entries == {}
+
+
+def test_environments_that_share_an_entry_each_keep_their_own_key(
+    cli: Callable[..., Any], home: Path, entries: FileKeyring, typed: Callable[[str], None]
+) -> None:
+    home.mkdir()
+    config = home / "config.toml"
+    typed(KEY)
+    assert cli("keys", "set", "production", "--keyring").code == 0
+    ((first, _),) = entries.entries.items()
+    # as an environment that was copied by hand
+    config.write_text(f'{config.read_text()}[environments.staging]\nwrite_key_keyring = "{first}"\n')
+    typed(OTHER)
+    stored = cli("keys", "set", "production", "--keyring")
+    assert f"the keyring {first} stays: the config still names it" in stored.err
+    assert entries.entries == {first: KEY, f"{first}-2": OTHER}
+    tables = tomllib.loads(config.read_text())["environments"]
+    assert {name: table["write_key_keyring"] for name, table in tables.items()} == {
+        "production": f"{first}-2",
+        "staging": first,
+    }
+    assert cli("keys", "remove", "production", "--whole", "--yes").code == 0
+    assert entries.entries == {first: KEY}
+
+
+def test_entries_of_another_config_and_of_other_programs_stay(
+    cli: Callable[..., Any], home: Path, entries: FileKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.mkdir()
+    made = new_entry(home.parent / "another" / "config.toml", "production", "write_key")
+    for user in (made.user, "production"):
+        entries.set_password("sprig-tui", user, KEY)
+        (home / "config.toml").write_text(f'[environments.production]\nwrite_key_keyring = "sprig-tui/{user}"\n')
+        removed = cli("keys", "remove", "production", "--yes")
+        assert f"sprig-tui/{user} stays: sprig-tui did not make that entry for this config" in removed.err
+    assert len(entries.entries) == 2
+
+
+def test_whole_environment_goes_with_its_oauth_table_and_entries(
+    cli: Callable[..., Any], home: Path, entries: FileKeyring, typed: Callable[[str], None]
+) -> None:
+    home.mkdir()
+    config = home / "config.toml"
+    oauth = 'client_id = "a"\nkey_id = "b"\nprivate_key_file = "private.pem"\n'
+    config.write_text(f"[environments.staging.oauth]\n{oauth}[environments.production.oauth]\n{oauth}")
+    for name, secret in (("set", KEY), ("token", "a-token-of-a-webhook-00000001")):
+        typed(secret)
+        assert cli("keys", name, "staging", "--keyring").code == 0
+    assert len(entries.entries) == 2
+    removed = cli("keys", "remove", "staging", "--whole", "--yes")
+    assert removed.code == 0, removed.err
+    assert entries.entries == {}
+    assert tomllib.loads(config.read_text())["environments"].keys() == {"production"}
 
 
 def test_a_locked_keyring_stores_nothing(

@@ -73,6 +73,35 @@ def test_removing_a_table_keeps_the_comment_above_the_next() -> None:
     assert tomllib.loads(changed)["other"] == tomllib.loads(COMMENTED)["other"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[environments.a]\nwrite_key = 'x'\n[environments.a.oauth]\nkey_id = 'k'\n",
+        "[environments.a.oauth]\nkey_id = 'k'\n",
+        "[environments.a]\noauth.key_id = 'k'\nwrite_key = 'x'\n",
+        "[environments.a]\noauth = { key_id = 'k' }\n",
+        "[environments.a.oauth]\nkey_id = 'k'\n[environments.a]\nwrite_key = 'x'\n",
+    ],
+)
+def test_environment_is_removed_with_its_oauth_table(text: str) -> None:
+    rest = "# about b\n[environments.b]\nwrite_key = 'y'\n[environments.b.oauth]\nkey_id = 'l'\n"
+    assert remove_environment(text, "a") == ""
+    assert remove_environment(text + rest, "a") == rest
+    assert remove_environment(rest + text, "a") == rest
+    apart = f"{text}{rest}[environments.a.further]\nvalue = 1\n"
+    assert remove_environment(apart, "a") == rest
+
+
+@pytest.mark.parametrize("header", ["", "[environments.a]\nendpoint = 'eu'\n"])
+def test_edit_beside_an_oauth_table(header: str) -> None:
+    table = "[environments.a.oauth]\nkey_id = 'k'\n"
+    changed = edit_environment(header + table, "a", {"write_key": "x"})
+    wanted = tomllib.loads(header + table)
+    wanted["environments"]["a"]["write_key"] = "x"
+    assert tomllib.loads(changed) == wanted
+    assert edit_environment(changed, "a", {"write_key": None}) in (header + table, f"{table}\n[environments.a]\n")
+
+
 def test_last_environment_can_be_removed() -> None:
     assert remove_environment("[environments.a]\nwrite_key = 'x'\n", "a") == ""
     assert remove_environment("a = 1\n", "nowhere") == "a = 1\n"

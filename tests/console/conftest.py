@@ -139,6 +139,7 @@ class Bench:
         self.paths = paths_in_folder(str(folder))
         folder.mkdir()
         self.journal_class = SQLiteJournal
+        self.load_settings = load_settings
         self.list_sources = None
         """Asks a workspace for its sources, where the test has one."""
         self.compare_counts = None
@@ -180,7 +181,7 @@ class Bench:
         """The console, open; with `ready` its journal too; with `guided` a first start opens the set-up screen."""
         dependencies = ConsoleDependencies(
             self.paths,
-            lambda: load_settings(self.paths),
+            lambda: self.load_settings(self.paths),
             self.journal_class,
             _engine,
             list_sources=self.list_sources,

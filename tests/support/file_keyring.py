@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import keyring
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
@@ -39,3 +42,15 @@ class FileKeyring(KeyringBackend):
         if entries.pop(f"{service}/{username}", None) is None:
             raise PasswordDeleteError("there is no such entry")
         self.file.write_text(json.dumps(entries))
+
+
+@contextmanager
+def file_keyring(folder: Path) -> Iterator[FileKeyring]:
+    """The system's keyring while it is open."""
+    before = keyring.get_keyring()
+    backend = FileKeyring(folder / "keyring.json")
+    keyring.set_keyring(backend)
+    try:
+        yield backend
+    finally:
+        keyring.set_keyring(before)

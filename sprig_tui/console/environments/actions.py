@@ -58,7 +58,7 @@ class EnvironmentActions:
             )
         if key is None:
             return
-        await self._config_editor.save(environment, name, {"write_key": key, "write_key_keyring": None})
+        await self._config_editor.save(environment, name, {"write_key": key})
         key_now = self._environment(name).write_key
         if key_now is not None and key_now.read_from != "config":
             notify_warning(self._app, f"saved, but {_place(key_now)} takes precedence")
@@ -76,7 +76,7 @@ class EnvironmentActions:
             return f"{where} and takes precedence over the config: unset it to use the new key."
         if key.reference is not None and key.reference.command:
             return f"{_place(key)} takes precedence over a key in the config: remove it there to use the new key."
-        return f"The new key is stored in the config, in place of the {key.read_from}."
+        return f"The new key is stored in the config, in place of the {key.read_from}, which goes if sprig-tui made it."
 
     async def remove_key(self, name: str) -> None:
         """Ask for confirmation, then remove the key from the config."""
@@ -85,6 +85,8 @@ class EnvironmentActions:
             return
         question = f"Remove the write key {environment.write_key.masked()} of {name}?"
         text = "Nothing is sent there until it has one again; what is queued stays queued."
+        if environment.write_key.reference is not None:
+            text += f"\nThe config no longer names the {environment.write_key.read_from}."
         if not await self._confirmed(environment, question, text, yes="Remove"):
             return
         await self._config_editor.save(environment, name, {"write_key": None})

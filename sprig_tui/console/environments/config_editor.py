@@ -12,6 +12,7 @@ from sprig_tui.config.environment import Environment
 from sprig_tui.config.reload import ConfigReloader
 from sprig_tui.config.save import delete_environment, save_console, save_environment, save_workspace
 from sprig_tui.config.secret_reader import process_secrets
+from sprig_tui.config.secret_storage import DroppedEntry, Tables, drop_entries, in_config_only
 from sprig_tui.config.startup import removed_since_last_use
 from sprig_tui.config.toml_edit import TomlValue
 from sprig_tui.console.session import Session
@@ -29,10 +30,20 @@ OnReload = Callable[["Settings"], Coroutine[None, None, None]]
 class ConfigEditor:
     """The only code of the console that reloads and writes the config."""
 
-    def __init__(self, session: Session, on_reload: OnReload) -> None:
-        """`on_reload` gets the settings after each change, whether made here or by another program."""
+    def __init__(
+        self,
+        session: Session,
+        on_reload: OnReload,
+        on_entry_dropped: Callable[[DroppedEntry], None] = lambda _: None,
+    ) -> None:
+        """`on_reload` gets the settings after each change, whether made here or by another program.
+
+        `on_entry_dropped` is told of each entry of the keyring that the config no longer names after a change made
+        here.
+        """
         self._session = session
         self._on_reload = on_reload
+        self._on_entry_dropped = on_entry_dropped
         self.missing = "; ".join(
             f"{text}; {hint}" for text, hint in removed_since_last_use(session.dependencies.paths, session.settings)
         )
@@ -71,18 +82,23 @@ class ConfigEditor:
     async def save(self, expected: Environment | None, name: str, changes: Mapping[str, TomlValue | None]) -> None:
         """Write config keys of one environment (None removes a key) and use them.
 
+        A secret takes the place of an entry of the keyring that the config has for it, and the entry is removed.
         `expected` is the environment as the user saw it, None for a new one. If it differs from the one on disk,
         nothing is written and ConfigError is raised.
         """
         async with self._busy:
             await self._check_unchanged(expected, name)
-            await self._write(save_environment, self._session.dependencies.paths, name, changes)
+            before = self._session.settings.document.tables
+            await self._write(save_environment, self._session.dependencies.paths, name, in_config_only(changes))
+        await self._drop_entries(before)
 
     async def drop(self, expected: Environment) -> None:
         """Remove an environment's table from the config; checks and errors as in `save`."""
         async with self._busy:
             await self._check_unchanged(expected, expected.name)
+            before = self._session.settings.document.tables
             await self._write(delete_environment, self._session.dependencies.paths, expected.name)
+        await self._drop_entries(before)
 
     async def save_workspace(self, expected: Workspace, changes: Mapping[str, TomlValue | None]) -> None:
         """Write config keys of the Segment workspace and use them; checks and errors as in `save`."""
@@ -93,7 +109,9 @@ class ConfigEditor:
                     "the Segment workspace was changed on disk meanwhile; nothing was written",
                     hint="look at it as it is now, then change it again",
                 )
-            await self._write(save_workspace, self._session.dependencies.paths, changes)
+            before = self._session.settings.document.tables
+            await self._write(save_workspace, self._session.dependencies.paths, in_config_only(changes))
+        await self._drop_entries(before)
 
     async def save_theme(self, name: str) -> None:
         """Write the chosen theme, unless the config already names it; checks and errors as in `save`."""
@@ -117,6 +135,12 @@ class ConfigEditor:
     async def _write(self, write: Callable[..., str], *arguments: object) -> None:
         digest = await asyncio.to_thread(write, *arguments, digest=self._session.settings.document.digest)
         await self._reload_changes(written=digest)
+
+    async def _drop_entries(self, before: Tables) -> None:
+        """Remove the entries of the keyring that the config no longer names; the keyring may ask a person first."""
+        document = self._session.settings.document
+        for dropped in await asyncio.to_thread(drop_entries, document.file, before, document.tables):
+            self._on_entry_dropped(dropped)
 
     async def _reload_before_write(self) -> None:
         """Reload before a write; raises ConfigError when the file on disk cannot be used."""

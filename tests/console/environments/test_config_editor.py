@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from support.file_keyring import file_keyring
 from textual.widgets import Input
 
 from sprig_tui.config.save import save_environment
+from sprig_tui.config.secret_keyring import new_entry
+from sprig_tui.config.secret_reader import read_secrets
+from sprig_tui.config.settings import load_settings
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 OTHER = "Bb7UanotherMadeUpKeyOfThirty2c9Q"
@@ -62,6 +66,29 @@ async def test_change_of_another_table_on_disk_is_kept(console):
         "production": KEY,
         "development": OTHER,
     }
+
+
+async def test_entries_of_the_keyring_go_with_what_named_them(console, screen_text, tmp_path):
+    entry = new_entry(console.paths.config_file, "production", "write_key")
+    token = new_entry(console.paths.config_file, "development", "webhook_token")
+    with file_keyring(tmp_path) as keyring:
+        for reference in (entry, token):
+            keyring.set_password(reference.service, reference.user, "x" * 32)
+        console.write(
+            f'[environments.production]\nwrite_key_keyring = "{entry.entry}"\n'
+            f'[environments.development]\nwebhook_token_keyring = "{token.entry}"\n'
+        )
+        console.load_settings = lambda paths: read_secrets(load_settings(paths))
+        async with console.running() as pilot:
+            await console.press("1", "a")
+            pilot.app.screen.query_one(Input).value = KEY
+            await console.press("enter")
+            await console.until(lambda: f"removed from the {entry.label}" in console.notices())
+            assert console.config()["environments"]["production"] == {"write_key": KEY}
+            assert list(keyring.entries) == [token.entry]
+            await console.press("j", "X", "y")
+            await console.until(lambda: not keyring.entries)
+            assert "development" not in console.config()["environments"]
 
 
 async def test_keys_and_theme_are_reloaded_and_errors_warned_of(console, screen_text):

@@ -19,7 +19,7 @@ from sprig_tui.cli.commands.keys.secrets import (
     token,
     workspace,
 )
-from sprig_tui.cli.commands.keys.storage import remove_entries, remove_secret, save_secret, stored_keys
+from sprig_tui.cli.commands.keys.storage import drop_entries, remove_secret, save_secret, stored_keys
 from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import (
     ENDPOINT_TYPE,
@@ -30,7 +30,7 @@ from sprig_tui.cli.options import (
     json_option,
     yes_option,
 )
-from sprig_tui.config.checks import ENVIRONMENT_SECRET_KINDS, check_keys
+from sprig_tui.config.checks import check_keys
 from sprig_tui.config.oauth import oauth_json
 from sprig_tui.config.secrets import WRITE_KEY
 from sprig_tui.errors import ExitCode
@@ -224,7 +224,7 @@ def remove(environment: str, whole: bool, yes: bool) -> int:
         return ExitCode.USAGE
     if whole:
         delete_environment(find_paths(), environment, digest=settings.document.digest)
-        remove_entries(settings, environment, ENVIRONMENT_SECRET_KINDS)
+        drop_entries(settings)
     else:
         remove_secret(settings, WRITE_KEY, environment)
     diagnostics.success(f"{environment}: {'removed' if whole else 'its key is removed'} from the config")
