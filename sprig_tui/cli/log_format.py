@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sprig_tui.cli import output
 from sprig_tui.formatting import iso_time
+from sprig_tui.journal.content import record_absence
 from sprig_tui.journal.records import State, answer_text
 from sprig_tui.segment.outcome import plain_error
 from sprig_tui.text import one_line
@@ -205,10 +206,12 @@ def detail_lines(detail: DeliveryDetail) -> Iterator[str]:
         )
     if not detail.history:
         yield "     none"
-    for title, data in (("track call", detail.body), ("as it came in", detail.raw)):
-        yield ""
-        yield output.paint(title, "strong")
-        yield from pretty_lines(data)
+    yield ""
+    yield output.paint("track call", "strong")
+    yield from pretty_lines(detail.body)
+    yield ""
+    yield output.paint("as it came in", "strong")
+    yield from pretty_lines(detail.raw) if detail.raw else (f"({record_absence(detail)})",)
 
 
 def pretty_lines(data: bytes) -> Iterator[str]:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from sprig_tui.config.secret_lint import WEBHOOK_TOKEN_RULES, WRITE_KEY_RULES, lint_secret
 from sprig_tui.config.secrets import (
+    HMAC_KEY,
     PROFILE_TOKEN,
     PUBLIC_API_TOKEN,
     SPRIG_API_KEY,
@@ -141,7 +142,12 @@ def _shared(environments: Mapping[str, Environment], field: str) -> list[str]:
 def check_file_mode(settings: Settings) -> list[ConfigProblem]:
     """A config file with secrets in it that other users can read."""
     document = settings.document
-    secret = settings.stored_secrets or settings.workspace.stored or settings.workspace.profile_stored
+    secret = (
+        settings.stored_secrets
+        or settings.workspace.stored
+        or settings.workspace.profile_stored
+        or (settings.hmac_key is not None and settings.hmac_key.read_from == "config")
+    )
     if not secret or not document.is_readable_by_others:
         return []
     return [
@@ -159,6 +165,7 @@ SECRET_NAMES = {
     SPRIG_API_KEY.key: "the key of Sprig's API",
     PUBLIC_API_TOKEN.key: "the token of Segment's Public API",
     PROFILE_TOKEN.key: "the token of Segment's Profile API",
+    HMAC_KEY.key: "the key of mapping.hmac",
 }
 ENVIRONMENT_SECRET_KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY)
 
@@ -183,7 +190,12 @@ def describe_reuse(settings: Settings, text: str, kind: SecretKind, environment:
                 continue
             sentences.append(f"this is {SECRET_NAMES[other.key]} of {user.name}{_kind_difference(other, kind)}")
     workspace = settings.workspace
-    for other, token in ((PUBLIC_API_TOKEN, workspace.token), (PROFILE_TOKEN, workspace.profile_token)):
+    shared: tuple[tuple[SecretKind, Secret | None], ...] = (
+        (PUBLIC_API_TOKEN, workspace.token),
+        (PROFILE_TOKEN, workspace.profile_token),
+        (HMAC_KEY, settings.hmac_key),
+    )
+    for other, token in shared:
         if token is not None and token.is_read and token.reveal() == text and kind.key != other.key:
             sentences.append(f"this is {SECRET_NAMES[other.key]}{_kind_difference(other, kind)}")
     return tuple(sentences)

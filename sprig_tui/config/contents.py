@@ -16,12 +16,12 @@ KeyPath = tuple[str, ...]
 """Parts of a key path, such as ("environments", "production", "webhook_token")."""
 
 _CONSOLE_TABLES = frozenset({"console", "keys"})
-_ITEMIZED_LISTS = frozenset({("mapping", "hash"), ("mapping", "omit")})
+_ITEMIZED_LISTS = frozenset({("mapping", "hash"), ("mapping", "hmac"), ("mapping", "omit")})
 """Lists whose items count as keys."""
 
 
 def key_paths(tables: Mapping[str, Any]) -> frozenset[KeyPath]:
-    """Every table and key with a value, and each item of mapping.hash and mapping.omit."""
+    """Every table and key with a value, and each item of mapping.hash, mapping.hmac and mapping.omit."""
     return frozenset(
         _walk_key_paths({name: value for name, value in tables.items() if name not in _CONSOLE_TABLES}, ())
     )

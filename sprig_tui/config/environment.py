@@ -122,6 +122,12 @@ class ProfileToken(Secret):
     __slots__ = ()
 
 
+class HmacKey(Secret):
+    """Key of the hashes that `mapping.hmac` asks for."""
+
+    __slots__ = ()
+
+
 class Environment(Struct, frozen=True, kw_only=True):
     """Destination and secrets of one environment's answers."""
 

@@ -15,6 +15,8 @@ SECRET_KEYS = frozenset({"write_key", "webhook_token", "sprig_api_key"})
 """Keys of `[environments.NAME]` whose values are never shown."""
 WORKSPACE_SECRET_KEYS = frozenset({"public_api_token", "profile_token"})
 """Keys of `[segment]` whose values are never shown."""
+MAPPING_SECRET_KEYS = frozenset({"hmac_key"})
+"""Keys of `[mapping]` whose values are never shown."""
 
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 Duration = str | float
@@ -103,8 +105,16 @@ class MappingTable(Struct, frozen=True, forbid_unknown_fields=True):
     integration: IntegrationTable = IntegrationTable()
     omit: list[str] = []
     hash: list[str] = []
+    hmac: list[str] = []
+    hmac_key: str | None = None
+    hmac_key_env: str | None = None
+    hmac_key_command: list[str] | None = None
+    hmac_key_keyring: str | None = None
     integrations: dict[str, bool] | None = None
     created_at: Literal["survey", "response"] = "survey"
+
+    def __repr__(self) -> str:
+        return f"MappingTable(event={self.event!r})"
 
 
 class DeliveryTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,6 +139,7 @@ class JournalTable(Struct, frozen=True, forbid_unknown_fields=True):
 
     path: str | None = None
     url: str | None = None
+    store_raw: Literal["full", "mapped", "none"] = "full"
 
 
 KNOWN_TABLES = (
@@ -160,7 +171,7 @@ def convert_table(file: str, keys: tuple[str, ...], value: Any, kind: type[Table
         what, _, place = str(error).partition(" - at ")
         where = dotted_key(*keys) + place.strip("`").removeprefix("$")
         # the message names only types, never the value, which could be a key
-        raise ConfigError(f"{file}: {where}: {_plain_type_names(what)}", hint=_choices_hint(error)) from error
+        raise ConfigError(f"{file}: {where}: {_plain_type_names(what)}", hint=_choices_hint(where)) from error
 
 
 TYPE_NAMES = {"array": "a list", "str": "text", "bool": "true or false", "int": "a whole number", "float": "a number"}
@@ -181,9 +192,17 @@ def _plain_type_names(what: str) -> str:
     return text
 
 
-def _choices_hint(error: msgspec.ValidationError) -> str:
-    if "enum value" in str(error):
-        return f"one of {', '.join(get_args(Literal['survey', 'response']))}"
+_CHOICES = {
+    "mapping.created_at": "one of survey, response",
+    "journal.store_raw": 'one of full, mapped, none, such as store_raw = "mapped"',
+    "mapping.hash": 'name the fields: hash = ["properties.email"], or hmac = ["properties.email"] for one with a key',
+}
+"""Hints for values that are none of the choices, or of the wrong type."""
+
+
+def _choices_hint(where: str) -> str:
+    if where in _CHOICES:
+        return _CHOICES[where]
     return "see the tables of settings in sprig-tui help environments"
 
 

@@ -304,6 +304,25 @@ WRITE_KEY_RULES = LintRules(
     ),
 )
 
+# -- the key of mapping.hmac, of the user's own choice
+
+MIN_HMAC_KEY_CHARS = 16
+"""Characters below which a key is found by trying, and with it every hashed value."""
+
+HMAC_KEY_RULES = LintRules(
+    noun="key",
+    long_noun="key",
+    hint="make one with: openssl rand -hex 32",
+    max_chars=_MAX_HEADER_CHARS,
+    strip=lambda text: _strip_spaces(text, "key"),
+    errors=(
+        _EMPTY,
+        _LINES,
+        Check("short", "{size} too few for a key: it could be guessed", lambda text: len(text) < MIN_HMAC_KEY_CHARS),
+    ),
+    warnings=(),
+)
+
 # -- secrets that travel as a Bearer token
 
 SPRIG_API_KEY_RULES = LintRules(

@@ -20,9 +20,10 @@ from queue import Empty, SimpleQueue
 
 from msgspec import Struct, structs
 
-from sprig_tui.config.environment import Environment, Secret
+from sprig_tui.config.environment import Environment, HmacKey, Secret
 from sprig_tui.config.secret_references import SecretReference
 from sprig_tui.config.secrets import (
+    HMAC_KEY,
     PROFILE_TOKEN,
     PUBLIC_API_TOKEN,
     SECRET_KINDS,
@@ -34,7 +35,7 @@ from sprig_tui.config.secrets import (
     child_environ,
     lint_read_secret,
 )
-from sprig_tui.config.settings import Settings
+from sprig_tui.config.settings import Settings, with_hmac_key
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.errors import ConfigError, SecretReadError
 
@@ -59,7 +60,7 @@ class _Slot(Struct, frozen=True):
 
     kind: SecretKind
     environment: str
-    """Empty for the workspace."""
+    """Empty for the workspace and the mapping."""
     secret: Secret
     reference: SecretReference
 
@@ -100,7 +101,7 @@ class SecretReader:
         """Let `read` and `reread` read these kinds of secrets, of these environments or of all."""
         names = None if environments is None else list(environments)
         for kind in kinds:
-            of_workspace = names is None or kind in WORKSPACE_FIELDS
+            of_workspace = names is None or kind in WORKSPACE_FIELDS or kind is HMAC_KEY
             self._needs.update([_Need(kind, None)] if of_workspace else [_Need(kind, name) for name in names or ()])
 
     def read(self, settings: Settings, *, terminal: bool = False, on_read: OnRead = lambda _: None) -> Settings:
@@ -200,14 +201,17 @@ class SecretReader:
     def _fill(self, settings: Settings) -> Settings:
         notes: list[ConfigWarning] = []
         environments = dict(settings.environments)
-        workspace = settings.workspace
+        workspace, hmac_key = settings.workspace, settings.hmac_key
         for slot in _slots(settings):
             known = self._known.get(slot.reference)
             if known is None:
                 continue
             secret, faults = _secret(slot, known)
             notes.extend(faults)
-            if slot.environment:
+            if slot.kind is HMAC_KEY:
+                # an unread one stays, without a text: nothing is mapped then
+                hmac_key = secret if isinstance(secret, HmacKey) else settings.hmac_key
+            elif slot.environment:
                 environments[slot.environment] = _replace_in_environment(environments[slot.environment], slot, secret)
             else:
                 workspace = _replace_in_workspace(workspace, slot, secret)
@@ -215,6 +219,8 @@ class SecretReader:
             settings,
             environments=environments,
             workspace=workspace,
+            hmac_key=hmac_key,
+            rules=with_hmac_key(settings.rules, hmac_key),
             warnings=(*settings.warnings, *notes),
             secrets_revision=self._revision,
         )
@@ -267,6 +273,8 @@ def _slots(settings: Settings) -> Iterator[_Slot]:
         secret = getattr(settings.workspace, field)
         if secret is not None and secret.reference is not None:
             yield _Slot(kind, "", secret, secret.reference)
+    if settings.hmac_key is not None and settings.hmac_key.reference is not None:
+        yield _Slot(HMAC_KEY, "", settings.hmac_key, settings.hmac_key.reference)
 
 
 def secrets_read_elsewhere(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -285,7 +293,8 @@ def _secret(slot: _Slot, known: _Known) -> tuple[Secret | None, list[ConfigWarni
         hint = known.error.hint if known.error else ""
         notes = [ConfigWarning(WarningCode.SECRET_UNREADABLE, f"{said}; {hint}" if hint else said, slot.environment)]
         text = ""
-    notes = [note if slot.environment else structs.replace(note, table="segment") for note in notes]
+    table = "mapping" if slot.kind is HMAC_KEY else "segment"
+    notes = [note if slot.environment else structs.replace(note, table=table) for note in notes]
     if not text and slot.kind is not WEBHOOK_TOKEN:
         return None, notes
     return type(slot.secret)(text, label, slot.reference), notes

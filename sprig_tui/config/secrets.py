@@ -20,9 +20,10 @@ from typing import NamedTuple
 
 from msgspec import Struct, structs
 
-from sprig_tui.config.environment import ProfileToken, PublicApiToken, SprigApiKey, WebhookToken, WriteKey
-from sprig_tui.config.schema import SegmentTable
+from sprig_tui.config.environment import HmacKey, ProfileToken, PublicApiToken, SprigApiKey, WebhookToken, WriteKey
+from sprig_tui.config.schema import MappingTable, SegmentTable
 from sprig_tui.config.secret_lint import (
+    HMAC_KEY_RULES,
     PROFILE_TOKEN_RULES,
     PUBLIC_API_TOKEN_RULES,
     SPRIG_API_KEY_RULES,
@@ -71,7 +72,9 @@ PUBLIC_API_TOKEN = SecretKind("public api token", "public_api_token", "SPRIG_TUI
 """One for all environments: its variable is the prefix alone."""
 PROFILE_TOKEN = SecretKind("profile token", "profile_token", "SPRIG_TUI_PROFILE_TOKEN", PROFILE_TOKEN_RULES)
 """One for all environments, as the space is."""
-SECRET_KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY, PUBLIC_API_TOKEN, PROFILE_TOKEN)
+HMAC_KEY = SecretKind("hmac key", "hmac_key", "SPRIG_TUI_HMAC_KEY", HMAC_KEY_RULES)
+"""One for all environments: a person has the same hash in each."""
+SECRET_KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY, PUBLIC_API_TOKEN, PROFILE_TOKEN, HMAC_KEY)
 WRITE_KEY_PREFIX = WRITE_KEY.prefix
 write_key_variable = WRITE_KEY.variable_name
 _named_variables: set[str] = set()
@@ -168,6 +171,27 @@ def _lint_at(kind: SecretKind, environment: str, text: str, place: str) -> tuple
     notes = [ConfigWarning(WarningCode.SECRET_UNUSABLE, text, environment) for text in unusable]
     notes += [ConfigWarning(WarningCode.SECRET_TRIMMED, text, environment) for text in trimmed]
     return lint.secret, notes
+
+
+def resolve_hmac_key(
+    table: MappingTable, label: str, environ: Mapping[str, str]
+) -> tuple[HmacKey | None, list[ConfigWarning]]:
+    """The key of `mapping.hmac`, and its warnings; None without fields to hash.
+
+    Raises ConfigError, which names the key after `label`, where fields are named and no usable key is set: the values
+    must be sent neither as they are nor under another hash.
+    """
+    if not table.hmac:
+        return None, []
+    reference = parse_reference(table.hmac_key_command, table.hmac_key_keyring, f"{label}.hmac_key")
+    secret, notes = resolve_secret(HMAC_KEY, "", table.hmac_key, table.hmac_key_env, environ, reference)
+    if secret is None:
+        fault = notes[-1].text if notes else f"{label}.hmac names fields, and there is no {label}.hmac_key"
+        raise ConfigError(
+            f"{label}.hmac cannot be used: {fault}" if notes else fault,
+            hint='make a key with openssl rand -hex 32, and name its variable: hmac_key_env = "SPRIG_HMAC_KEY"',
+        )
+    return HmacKey(*secret), [structs.replace(note, table="mapping") for note in notes]
 
 
 DEFAULT_SUPPRESSED_EVERY_S = 3600.0

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from sprig_tui.config.environment import DeliverySettings, Environment, nearest_environment
+from sprig_tui.config.environment import DeliverySettings, Environment, HmacKey, nearest_environment
 from sprig_tui.config.oauth import key_file_warnings, key_files_digest, make_oauth
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.schema import (
@@ -33,6 +33,7 @@ from sprig_tui.config.secrets import (
     Workspace,
     make_workspace,
     resolve_api_key,
+    resolve_hmac_key,
     resolve_webhook_token,
     resolve_write_key,
 )
@@ -43,7 +44,7 @@ from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.errors import ConfigError
 from sprig_tui.formatting import parse_duration
 from sprig_tui.journal.url import is_server_url, password_problem, redact_url
-from sprig_tui.mapping.records import Rules, Survey
+from sprig_tui.mapping.records import HashKey, Rules, StoreRaw, Survey
 
 JOURNAL_URL_VARIABLE = "SPRIG_TUI_JOURNAL_URL"
 """Variable that takes precedence over the config's [journal] table."""
@@ -72,6 +73,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     workspace: Workspace
     """Segment's workspace, and the token of its Public API."""
     rules: Rules
+    hmac_key: HmacKey | None = None
+    """The key of `rules.hmac`, which has it once it is read; None where no field needs it."""
     surveys: dict[str, Survey]
     """The config's own [surveys]; `rules` also has those that `pull` fetched."""
     sprig_api_url: str
@@ -116,7 +119,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             for environment in self.environments.values()
             for secret in (environment.write_key, environment.sprig_api_key, environment.webhook_token)
         ]
-        every = (*secrets, self.workspace.token, self.workspace.profile_token)
+        every = (*secrets, self.workspace.token, self.workspace.profile_token, self.hmac_key)
         texts = [secret.reveal() for secret in every if secret is not None and secret.is_read]
         keys = [
             environment.oauth.key.pem for environment in self.environments.values() if environment.oauth is not None
@@ -160,7 +163,7 @@ def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]
         check_environment_name(name, file): convert_table(file, ("environments", name), value, EnvironmentTable)
         for name, value in listed.items()
     }
-    rules = _make_rules(file, tables)
+    rules, hmac_key = _make_rules(file, tables, environ, warnings)
     order = [*BUILT_IN_ENVIRONMENTS, *(name for name in stored if name not in BUILT_IN_ENVIRONMENTS)]
     folder = document.file.parent
     environments = {
@@ -172,6 +175,7 @@ def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]
         environments=environments,
         workspace=_make_workspace(file, tables, environ, warnings),
         rules=rules,
+        hmac_key=hmac_key,
         surveys=rules.surveys,
         sprig_api_url=_sprig_api_url(file, tables, warnings),
         delivery=_delivery_settings(file, tables),
@@ -264,13 +268,18 @@ def _make_workspace(
     return workspace
 
 
-def _make_rules(file: str, tables: dict[str, Any]) -> Rules:
+def _make_rules(
+    file: str, tables: dict[str, Any], environ: Mapping[str, str], warnings: list[ConfigWarning]
+) -> tuple[Rules, HmacKey | None]:
+    """The mapping rules, and the key of their hashes."""
     table = convert_table(file, ("mapping",), tables.get("mapping", {}), MappingTable)
     rules = Rules(
         integration_name=table.integration.name,
         integration_version=table.integration.version,
         omit=frozenset(table.omit),
         hash=frozenset(table.hash),
+        hmac=frozenset(table.hmac),
+        store_raw=_store_raw(file, tables),
         integrations=table.integrations,
         created_at=table.created_at,
         surveys={key: _make_survey(file, key, value) for key, value in _get_table(file, tables, "surveys").items()},
@@ -278,7 +287,7 @@ def _make_rules(file: str, tables: dict[str, Any]) -> Rules:
     if table.event is not UNSET:
         rules = msgspec.structs.replace(rules, event=table.event)
     if "mapping" not in tables:
-        return rules
+        return rules, None
     # imported late: most starts do not need the table of fields
     from sprig_tui.mapping.rules import check_rules
 
@@ -286,7 +295,19 @@ def _make_rules(file: str, tables: dict[str, Any]) -> Rules:
         check_rules(rules)
     except ConfigError as error:
         raise ConfigError(f"{file}: {error.message}", hint=error.hint) from None
-    return rules
+    key, notes = resolve_hmac_key(table, f"{file}: mapping", environ)
+    warnings.extend(notes)
+    return with_hmac_key(rules, key), key
+
+
+def with_hmac_key(rules: Rules, key: HmacKey | None) -> Rules:
+    """The rules with this key, or without one until it is read."""
+    read = HashKey(key.reveal()) if key is not None and key.is_read else None
+    return msgspec.structs.replace(rules, hmac_key=read)
+
+
+def _store_raw(file: str, tables: dict[str, Any]) -> StoreRaw:
+    return convert_table(file, ("journal",), tables.get("journal", {}), JournalTable).store_raw
 
 
 def _make_survey(file: str, key: str, value: Any) -> Survey:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import tomli_w
 
-from sprig_tui.config.schema import SECRET_KEYS, WORKSPACE_SECRET_KEYS
+from sprig_tui.config.schema import MAPPING_SECRET_KEYS, SECRET_KEYS, WORKSPACE_SECRET_KEYS
 from sprig_tui.config.toml_file import dotted_key
 from sprig_tui.errors import ConfigError
 
@@ -240,7 +240,8 @@ def _manual_edit_error(path: tuple[str, ...], changes: Mapping[str, TomlValue | 
             hint="nothing was changed; remove its lines by hand",
         )
     shown = {
-        key: "..." if key in SECRET_KEYS or key in WORKSPACE_SECRET_KEYS else value for key, value in changes.items()
+        key: "..." if key in SECRET_KEYS | WORKSPACE_SECRET_KEYS | MAPPING_SECRET_KEYS else value
+        for key, value in changes.items()
     }
     lines = [f"{key} = {_toml_literal(value)}" for key, value in shown.items() if value is not None]
     gone = [f"no {key}" for key, value in shown.items() if value is None]

@@ -67,6 +67,7 @@ class EntryBuilder:
                 hint=f"use one of: {', '.join(environments)}" if environments else "add one to the config",
             )
         self.mapper = Mapper(rules)
+        self._store_raw = rules.store_raw
         self.placeholder_user_ids = 0
         """Sendable entries so far whose User ID is a placeholder, such as `null`."""
         self._queued = 0
@@ -211,6 +212,11 @@ class EntryBuilder:
                 _truncate_list_text(user_id),
             )
             question_type, question_id = _truncate_list_text(question_type), _truncate_list_text(question_id)
+        raw, answer, body = record.raw, mapping.answer, mapping.body if route.environment else b""
+        if self._store_raw != "full":
+            raw, answer = b"", self.mapper.sent_answer(mapping)
+            if self._store_raw == "none":
+                answer, body = b"", b"" if reason else body
         entry = NewDelivery(
             route.environment,
             mapping.message_id,
@@ -222,14 +228,14 @@ class EntryBuilder:
             user_id,
             question_type,
             question_id,
-            preview(mapping.answer),
+            preview(answer),
             mapping.answered_ms,
             mapping.updated_ms,
             _fit_name(record.origin.name),
             record.origin.line,
             edited,
-            record.raw,
-            mapping.body if route.environment else b"",
+            raw,
+            body,
             self._elsewhere.get(route.environment, "") if self._elsewhere else "",
         )
         return self._with_repeat_id(entry) if reason and not (response.response_group_id or "").strip() else entry
@@ -246,7 +252,7 @@ class EntryBuilder:
             user_id=_truncate_list_text(record.user_id),
             source=_truncate_list_text(record.origin.name),
             line=record.origin.line,
-            raw=record.raw,
+            raw=record.raw if self._store_raw == "full" else b"",
             endpoint=self._elsewhere.get(environment, ""),
         )
         return self._with_repeat_id(entry)

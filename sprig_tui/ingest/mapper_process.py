@@ -35,7 +35,7 @@ LENGTH_PREFIX_BYTES = 4
 
 
 class MappingJob(Struct, frozen=True):
-    """Files to read and the rules to map them by; never holds a key."""
+    """Files to read and the rules to map them by; never holds a Write Key. It goes through a pipe."""
 
     files: list[bytes]
     max_record_bytes: int

@@ -211,8 +211,13 @@ def rule_notes(spec: PropertySpec, value: Value, plain: Value, rules: Rules) -> 
     if spec.path in rules.hash:
         if value is not UNSET and value is not None:
             yield "sha256 of its trimmed lower-case text, as the rules ask"
+    elif spec.path in rules.hmac:
+        if value is not UNSET and value is not None:
+            yield "HMAC-SHA256 of its trimmed lower-case text with mapping.hmac_key, as the rules ask"
     elif value is not plain and isinstance(value, Raw):
         if left_out := subpaths(rules.omit, spec.path):
             yield f"left out, as the rules ask: {', '.join(left_out)}"
         if hashed := subpaths(rules.hash, spec.path):
             yield f"hashed, as the rules ask: {', '.join(hashed)}"
+        if keyed := subpaths(rules.hmac, spec.path):
+            yield f"hashed with mapping.hmac_key, as the rules ask: {', '.join(keyed)}"

@@ -12,7 +12,7 @@ from sprig_tui.mapping.digest import digest
 from sprig_tui.mapping.field_notes import property_specs
 from sprig_tui.mapping.properties import PROPERTY_PATHS, Properties, property_maker
 from sprig_tui.mapping.records import FieldTrace, Mapping, Rules, Value
-from sprig_tui.mapping.rules import apply_rules, check_rules, hash_value, subpaths
+from sprig_tui.mapping.rules import apply_rules, check_rules, hash_value, hashed_paths, keyed_hash, subpaths
 from sprig_tui.mapping.sanitize import (
     MIN_HUGE_NUMBER_BYTES,
     find_huge_numbers,
@@ -32,6 +32,7 @@ _MAX_SAFE_NUMBER_BYTES = 4
 """Longest JSON that cannot hold a number beyond a double."""
 _QUOTE = ord('"')
 """First byte of a JSON text, which holds no number."""
+_RESPONSE_POSITION = PROPERTY_PATHS.index("properties.response")
 _MAX_SAFE_ID = 1 << 63
 """Largest id that is not checked for being beyond a double."""
 
@@ -40,12 +41,14 @@ class Mapper:
     """Mapper for one set of rules; everything that is the same for all answers is computed once."""
 
     def __init__(self, rules: Rules) -> None:
-        """Raises ConfigError for an invalid rule."""
+        """Raises ConfigError for an invalid rule, and for `hmac` without its key."""
         check_rules(rules)
+        keyed_hash(rules)
         self.rules = rules
         self._specs = property_specs(rules)
         self._plain = property_maker(rules)
-        self._edits = tuple(_make_edit(path, rules) for path in PROPERTY_PATHS) if rules.omit or rules.hash else ()
+        ruled = rules.omit or rules.hash or rules.hmac
+        self._edits = tuple(_make_edit(path, rules) for path in PROPERTY_PATHS) if ruled else ()
         """A function for each property that applies the rules to its value; empty without such rules."""
         integration = {"name": rules.integration_name, "version": rules.integration_version}
         self._context = Raw(msgspec.json.encode({"integration": integration}))
@@ -67,6 +70,15 @@ class Mapper:
         """One FieldTrace per field, in the order of Sprig's table."""
         plain = self._plain(mapping.response)
         return trace(mapping, self.rules, self._specs, astuple(plain), astuple(self._apply_rules(plain)))
+
+    def sent_answer(self, mapping: Mapping) -> bytes:
+        """The JSON of the answer as it is sent: hashed, or without parts, where the rules ask for that; or empty."""
+        if not self._edits:
+            return mapping.answer
+        value = self._edits[_RESPONSE_POSITION](Raw(mapping.answer))
+        if value is UNSET:
+            return b""
+        return bytes(value) if isinstance(value, Raw) else msgspec.json.encode(value)
 
     def _apply_rules(self, plain: Properties) -> Properties:
         """The properties under the rules: omitted ones are UNSET, hashed ones hold the hash."""
@@ -171,10 +183,12 @@ def _make_edit(path: str, rules: Rules) -> Callable[[Value], Value]:
         return _omit
     if path in rules.hash:
         return hash_value
-    omit, hash_ = subpaths(rules.omit, path), subpaths(rules.hash, path)
-    if not omit and not hash_:
+    if path in rules.hmac:
+        return keyed_hash(rules)
+    omit, hashes = subpaths(rules.omit, path), hashed_paths(rules, path)
+    if not omit and not hashes:
         return _keep
-    return lambda value: apply_rules(value, omit, hash_) if isinstance(value, Raw) else value
+    return lambda value: apply_rules(value, omit, hashes) if isinstance(value, Raw) else value
 
 
 def _omit(_value: Value) -> Value:

@@ -31,6 +31,19 @@ class FieldTrace(Struct, frozen=True, gc=False):
     level: Level = "ok"
 
 
+class HashKey(Struct, frozen=True, gc=False):
+    """The key of `hmac`; its repr does not show it."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return "HashKey(...)"
+
+
+StoreRaw = Literal["full", "mapped", "none"]
+"""What the journal keeps: the record as it came and its call; the call alone; or the call only where it is sent."""
+
+
 class Survey(Struct, frozen=True, gc=False):
     """Name and creation time of a survey, from the catalogue."""
 
@@ -48,6 +61,12 @@ class Rules(Struct, frozen=True, kw_only=True):
     """Track paths not sent, such as `properties.email` or `properties.attributes.plan`; never a required field."""
     hash: frozenset[str] = frozenset()
     """Track paths sent as the hex sha256 of their trimmed lower-case text, such as `properties.email`."""
+    hmac: frozenset[str] = frozenset()
+    """Track paths sent as the hex HMAC-SHA256 of that text, with `hmac_key`."""
+    hmac_key: HashKey | None = None
+    """Without it no answer can be mapped by rules with `hmac`."""
+    store_raw: StoreRaw = "full"
+    """What the journal keeps of each record."""
     integrations: dict[str, bool] | None = None
     """Segment's `integrations` object: destination name to allowed, `All` for the rest."""
     created_at: Literal["survey", "response"] = "survey"

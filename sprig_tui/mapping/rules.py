@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import hmac
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from typing import Final
 
@@ -15,6 +16,9 @@ from sprig_tui.mapping.records import Rules, Value
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _LIST: Final = msgspec.json.Decoder(list[Raw])
+
+Hash = Callable[[Value], Value]
+"""Replaces a value by its hash."""
 
 REQUIRED_FIELDS = ("userId", "event", "type", "context.integration", "timestamp", "messageId")
 """Fields that are always sent: Segment drops or misattributes a call without them."""
@@ -35,8 +39,11 @@ def check_rules(rules: Rules) -> None:
         )
     _check_paths("omit", rules.omit)
     _check_paths("hash", rules.hash)
-    if both := sorted(rules.omit & rules.hash):
+    _check_paths("hmac", rules.hmac)
+    if both := sorted(rules.omit & (rules.hash | rules.hmac)):
         raise ConfigError(f"mapping: {both[0]} is to be omitted and hashed", hint="take it out of one of the two")
+    if both := sorted(rules.hash & rules.hmac):
+        raise ConfigError(f"mapping: {both[0]} is in both hash and hmac", hint="take it out of one of the two")
     for text in (rules.event, rules.integration_name, rules.integration_version, *(rules.integrations or ())):
         _check_text(text)
 
@@ -53,14 +60,43 @@ def hash_value(value: Value) -> Value:
     """
     if value is None or value is UNSET:
         return value
-    text = _decode_text(value) if isinstance(value, Raw) else str(value)
-    if text is None:
-        return None
-    return sha256(text.strip().lower().encode("utf-8", "replace")).hexdigest()
+    text = _normalized_bytes(value)
+    return None if text is None else sha256(text).hexdigest()
 
 
-def apply_rules(raw: Raw, omit: Iterable[str], hash_: Iterable[str]) -> Raw:
-    """The JSON without the keys in `omit`, and with the values of the keys in `hash_` hashed.
+def keyed_hash(rules: Rules) -> Hash:
+    """The hash of `rules.hmac`: as `hash_value`, but HMAC-SHA256 with the key.
+
+    Raises ConfigError where rules with `hmac` have no key: without it the values would be sent as they are.
+    """
+    if rules.hmac_key is None:
+        if rules.hmac:
+            raise ConfigError(
+                f"mapping.hmac names {min(rules.hmac)}, and its key could not be read: nothing can be mapped",
+                hint="mapping.hmac_key_command or hmac_key_keyring has to give it; or set SPRIG_TUI_HMAC_KEY",
+            )
+        return hash_value
+    key = rules.hmac_key.text.encode("utf-8", "surrogatepass")
+
+    def hash_with_key(value: Value) -> Value:
+        if value is None or value is UNSET:
+            return value
+        text = _normalized_bytes(value)
+        return None if text is None else hmac.digest(key, text, "sha256").hex()
+
+    return hash_with_key
+
+
+def hashed_paths(rules: Rules, path: str) -> tuple[tuple[str, Hash], ...]:
+    """The paths that are hashed inside the field, relative to it, each with its hash."""
+    keyed = subpaths(rules.hmac, path)
+    with_key = keyed_hash(rules) if keyed else hash_value
+    plain = subpaths(rules.hash, path)
+    return (*((inner, hash_value) for inner in plain), *((inner, with_key) for inner in keyed))
+
+
+def apply_rules(raw: Raw, omit: Iterable[str], hashes: Iterable[tuple[str, Hash]]) -> Raw:
+    """The JSON without the keys in `omit`, and with the values of the keys in `hashes` hashed.
 
     A dot leads into a nested object, or into each object of a list; it may also be part of a key. If both readings of
     a path match, the rule applies to both, so that it never misses a value. JSON without these keys is returned
@@ -72,15 +108,15 @@ def apply_rules(raw: Raw, omit: Iterable[str], hash_: Iterable[str]) -> Raw:
         before = dict(members)
         for path in omit:
             members.pop(path, None)
-            _apply_rule_inside(members, path, omit=True)
-        for path in hash_:
+            _apply_rule_inside(members, path, None)
+        for path, hash_ in hashes:
             if path in members:
-                members[path] = Raw(msgspec.json.encode(hash_value(members[path])))
-            _apply_rule_inside(members, path, omit=False)
+                members[path] = Raw(msgspec.json.encode(hash_(members[path])))
+            _apply_rule_inside(members, path, hash_)
         return raw if members == before else Raw(msgspec.json.encode(members))
     if first == b"[":
         items = _LIST.decode(raw)
-        changed = [apply_rules(item, omit, hash_) for item in items]
+        changed = [apply_rules(item, omit, hashes) for item in items]
         return raw if changed == items else Raw(msgspec.json.encode(changed))
     return raw
 
@@ -117,6 +153,12 @@ def _nearest_path(path: str) -> str:
     return f"did you mean {close[0] if close[0] in PROPERTY_PATHS else f'properties.{close[0]}'}?"
 
 
+def _normalized_bytes(value: Value) -> bytes | None:
+    """The text that is hashed; None for null."""
+    text = _decode_text(value) if isinstance(value, Raw) else str(value)
+    return None if text is None else text.strip().lower().encode("utf-8", "replace")
+
+
 def _decode_text(raw: Raw) -> str | None:
     text = bytes(raw).strip()
     if text == b"null":
@@ -131,7 +173,9 @@ def _split_path(path: str) -> Iterator[tuple[str, str]]:
         yield ".".join(parts[:count]), ".".join(parts[count:])
 
 
-def _apply_rule_inside(members: dict[str, Raw], path: str, *, omit: bool) -> None:
+def _apply_rule_inside(members: dict[str, Raw], path: str, hash_: Hash | None) -> None:
+    """Omit what the path leads to, or hash it."""
     for key, rest in _split_path(path):
         if key in members:
-            members[key] = apply_rules(members[key], (rest,), ()) if omit else apply_rules(members[key], (), (rest,))
+            omit, hashes = ((rest,), ()) if hash_ is None else ((), ((rest, hash_),))
+            members[key] = apply_rules(members[key], omit, hashes)

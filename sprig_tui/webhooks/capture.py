@@ -14,6 +14,7 @@ from typing import Self
 from starlette.requests import Request
 
 from sprig_tui.errors import ConfigError
+from sprig_tui.mapping.records import StoreRaw
 from sprig_tui.text import printable
 
 MAX_FILES = 10_000
@@ -26,8 +27,10 @@ _log = logging.getLogger(__name__)
 class RequestCapture:
     """Writes each request to its own file in a background thread; an error is logged once and stops only capturing."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store_raw: StoreRaw = "full") -> None:
         self.folder = folder
+        self.store_raw = store_raw
+        """As the journal does, a file holds the record only under `full`."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="capture")
         self._number = itertools.count(1)
         self._stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -65,6 +68,9 @@ class RequestCapture:
         head += [
             f"{name}: {printable(value)}" for name, value in request.headers.items() if name not in _SECRET_HEADERS
         ]
+        if self.store_raw != "full":
+            left_out = f"({len(body):,} bytes left out: journal.store_raw is {self.store_raw})"
+            head, body = [*head, f"x-sprig-tui-note: {left_out}"], b""
         text = "\r\n".join(head).encode() + b"\r\n\r\n" + body
         self._thread.submit(self._write, self.folder / f"{self._stamp}-{os.getpid()}-{number:05}-{status}.http", text)
 

@@ -27,6 +27,8 @@ SECRETS = {
     "OUR_OWN_NAME": KEY,
     "OUR_WORKSPACE": "sgp_of_the_workspace_0002",
     "SPRIG_TUI_PROFILE_TOKEN": "profile_token_of_a_space_0001",
+    "SPRIG_TUI_HMAC_KEY": "hmac-key-of-the-rules-0001",
+    "OUR_HASHES": "hmac-key-of-the-rules-0002",
     "OUR_SPACE": "profile_token_of_a_space_0002",
 }
 
@@ -35,7 +37,7 @@ def configured(folder: Path) -> Paths:
     folder.mkdir(exist_ok=True)
     (folder / "config.toml").write_text(
         '[environments.production]\nwrite_key_env = "OUR_OWN_NAME"\n[segment]\npublic_api_token_env = "OUR_WORKSPACE"\n'
-        'profile_token_env = "OUR_SPACE"\n'
+        'profile_token_env = "OUR_SPACE"\n[mapping]\nhmac = ["properties.email"]\nhmac_key_env = "OUR_HASHES"\n'
     )
     return paths_in_folder(str(folder))
 

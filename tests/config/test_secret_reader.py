@@ -17,6 +17,8 @@ from sprig_tui.config.secret_reader import SecretReader
 from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WEBHOOK_TOKEN, WRITE_KEY
 from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.errors import ConfigError, SecretReadError
+from sprig_tui.mapping.mapper import Mapper
+from sprig_tui.mapping.records import HashKey
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 OTHER = "k2bbbbbbCCCCdddd2222EEEEffff2Sky"
@@ -261,3 +263,49 @@ def test_concurrent_looks_run_a_command_once(process: Process) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(run, range(8))) == {KEY}
     assert process.count == 1
+
+
+HASHED = '[mapping]\nhmac = ["properties.email"]\n'
+
+
+def test_the_key_of_hashes_comes_from_the_same_places_and_reaches_the_rules(process: Process) -> None:
+    process.configure(f'{HASHED}hmac_key_command = ["SCRIPT"]\n')
+    loaded = process.load()
+    assert (process.count, loaded.rules.hmac_key, loaded.secrets()) == (0, None, [])
+    found = process.start()
+    assert (found.rules.hmac_key, found.secrets(), process.count) == (HashKey(KEY), [KEY], 1)
+    assert KEY not in f"{found!r}"
+    process.environ = {"SPRIG_TUI_HMAC_KEY": OTHER}
+    assert process.load().rules.hmac_key == HashKey(OTHER)
+
+
+def test_without_its_key_no_hash_falls_back_to_another(process: Process) -> None:
+    process.configure(f'{HASHED}hmac_key_command = ["SCRIPT"]\nhmac_key = "{OTHER}"\n')
+    process.shown.unlink()
+    found = process.start()
+    assert any("mapping: the hmac key cannot be read: command secret.sh" in one.message for one in found.warnings)
+    with pytest.raises(ConfigError, match=r"mapping\.hmac names properties\.email, and its key could not be read"):
+        Mapper(found.rules)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("", "mapping.hmac names fields, and there is no"),
+        ('hmac_key_env = "NOT_SET"\n', "hmac_key_env names 'NOT_SET', which is not set"),
+        ('hmac_key = "short"\n', "5 characters are too few for a key"),
+    ],
+)
+def test_a_missing_key_of_hashes_is_an_error_of_the_config(process: Process, lines: str, said: str) -> None:
+    process.configure(HASHED + lines)
+    with pytest.raises(ConfigError) as raised:
+        process.load()
+    assert said in raised.value.message
+    assert "hmac_key_env" in raised.value.hint
+
+
+def test_hash_that_names_a_method_says_how_to_name_fields(process: Process) -> None:
+    process.configure('[mapping]\nhash = "hmac"\n')
+    with pytest.raises(ConfigError) as raised:
+        process.load()
+    assert 'hmac = ["properties.email"]' in raised.value.hint

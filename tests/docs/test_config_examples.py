@@ -33,6 +33,7 @@ TABLES = {
 
 CONFIGS = [(page, number, text) for page in PAGES for number, text in enumerate(blocks(page, "toml"))]
 ENVIRON = {
+    "SPRIG_HMAC_KEY": "d" * 64,
     "SEGMENT_KEY_PRODUCTION": "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx",
     "SEGMENT_PUBLIC_API_TOKEN": "sgp_" + "a" * 64,
     "SEGMENT_PROFILE_TOKEN": "b" * 40,

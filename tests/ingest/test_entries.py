@@ -1,5 +1,6 @@
 """Entry builder: routing and columns of an entry."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -12,7 +13,7 @@ from sprig_tui.config.environment import Environment
 from sprig_tui.errors import ConfigError
 from sprig_tui.ingest import PREVIEW_CHARS, EntryBuilder, preview
 from sprig_tui.journal.records import State
-from sprig_tui.mapping.records import Rules
+from sprig_tui.mapping.records import Rules, StoreRaw
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.records import Origin, StudyResponse, Unsendable
 
@@ -223,3 +224,34 @@ def test_route_cache_is_bounded() -> None:
     for number in range(5_000):
         taken.entry(response(environment_id=f"env-{number}"))
     assert len(taken._routes) <= 1_024
+
+
+def kept(store_raw: StoreRaw, record: Any, **rules: Any) -> Any:
+    builder = EntryBuilder(Rules(store_raw=store_raw, **rules), CONFIGURED, "production", clock=Frozen())
+    return builder.entry(record)
+
+
+def test_store_raw_says_what_is_kept_of_a_record() -> None:
+    record = response(response=Raw(b'"Slow checkout"'), raw=b'{"everything":1}')
+    full, mapped, none = (kept(choice, record) for choice in ("full", "mapped", "none"))
+    assert [entry.raw for entry in (full, mapped, none)] == [b'{"everything":1}', b"", b""]
+    assert full.body == mapped.body == none.body != b""
+    assert [entry.answer for entry in (full, mapped, none)] == ["Slow checkout", "Slow checkout", ""]
+    assert len({(entry.message_id, entry.digest) for entry in (full, mapped, none)}) == 1
+
+
+def test_the_answer_in_lists_is_what_the_rules_send_where_the_record_is_not_kept() -> None:
+    record = response(response=Raw(b'{"email":"m@example.com","n":1}'))
+    inside, whole = frozenset({"properties.response.email"}), frozenset({"properties.response"})
+    assert kept("full", record, omit=inside).answer == '{"email":"m@example.com","n":1}'
+    assert kept("mapped", record, omit=inside).answer == '{"n":1}'
+    assert kept("mapped", record, omit=whole).answer == ""
+    assert kept("mapped", response(response=Raw(b'"Yes"')), hash=whole).answer == hashlib.sha256(b"yes").hexdigest()
+
+
+def test_store_raw_none_keeps_no_call_of_what_is_withheld() -> None:
+    anonymous = response(user_id="", response=Raw(b'"Slow"'))
+    assert [bool(kept(choice, anonymous).body) for choice in ("full", "mapped", "none")] == [True, True, False]
+    lost = Unsendable(origin=Origin("a.jsonl"), raw=b"{broken", reason=Reason.INVALID, detail="broken")
+    assert [kept(choice, lost).raw for choice in ("full", "mapped", "none")] == [b"{broken", b"", b""]
+    assert len({kept(choice, lost).message_id for choice in ("full", "mapped", "none")}) == 1

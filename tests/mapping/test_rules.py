@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from msgspec import Raw
+from msgspec.structs import replace
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.mapping.mapper import Mapper, map_response
 from sprig_tui.mapping.properties import PROPERTY_PATHS
-from sprig_tui.mapping.records import Rules
+from sprig_tui.mapping.records import HashKey, Rules
 from sprig_tui.mapping.rules import check_rules
 
 from .conftest import Make
@@ -158,3 +161,73 @@ def test_invalid_rules_raise_config_error(rules: dict[str, Any], message: str, h
         Mapper(made)
     assert message in caught.value.message
     assert hint in caught.value.hint
+
+
+KEYED = Rules(hmac=frozenset({"properties.email"}), hmac_key=HashKey("a-key-of-the-team-0001"))
+
+
+def keyed(text: str, key: str = "a-key-of-the-team-0001") -> str:
+    return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()
+
+
+def test_hmac_is_of_the_same_text_as_sha256_with_the_key(make: Make) -> None:
+    rules = replace(KEYED, hash=frozenset({"properties.visitorId"}))
+    found = json.loads(map_response(make(email=" Mira@Example.COM\n"), rules, environment="e", now_ms=NOW).body)
+    assert found["properties"]["email"] == keyed("mira@example.com")
+    assert found["properties"]["visitorId"] == sha("b3f0b1de-5f6c-4b52-8f8c-0c6a4f1f9a77")
+
+
+def test_hmac_reaches_inside_attributes_beside_the_other_rules(make: Make) -> None:
+    raw = b'{"a":"X","b":"Y","c":"Z","n":null}'
+    paths = {name: frozenset({f"properties.attributes.{name}"}) for name in "abc"}
+    rules = Rules(
+        omit=paths["a"],
+        hash=paths["b"],
+        hmac=paths["c"] | {"properties.attributes.n"},
+        hmac_key=HashKey("another-key-0001"),
+    )
+    mapping = map_response(make(attributes=Raw(raw)), rules, environment="e", now_ms=NOW)
+    found = json.loads(mapping.body)["properties"]["attributes"]
+    assert found == {"b": sha("y"), "c": keyed("z", "another-key-0001"), "n": None}
+    note = next(field.note for field in mapping.fields if field.path == "properties.attributes")
+    assert "hashed with mapping.hmac_key, as the rules ask: c, n" in note
+
+
+def test_hmac_is_named_in_the_trace_and_its_key_nowhere(make: Make) -> None:
+    mapping = map_response(make(), KEYED, environment="e", now_ms=NOW)
+    note = next(field.note for field in mapping.fields if field.path == "properties.email")
+    assert note == "HMAC-SHA256 of its trimmed lower-case text with mapping.hmac_key, as the rules ask"
+    assert "a-key-of-the-team" not in f"{KEYED} {mapping.fields}"
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (replace(KEYED, hmac_key=None), "mapping.hmac names properties.email, and its key could not be read"),
+        (replace(KEYED, hash=KEYED.hmac), "properties.email is in both hash and hmac"),
+        (replace(KEYED, omit=KEYED.hmac), "properties.email is to be omitted and hashed"),
+        (replace(KEYED, hmac=frozenset({"userId"})), "mapping.hmac: userId is required and is sent as it is"),
+    ],
+)
+def test_nothing_is_mapped_where_a_keyed_hash_cannot_be_made(rules: Rules, said: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Mapper(rules)
+    assert said in raised.value.message
+
+
+def test_rules_never_change_the_message_id_or_the_digest(make: Make) -> None:
+    ids = {
+        (mapping.message_id, mapping.digest)
+        for mapping in (
+            map_response(make(), rules, environment="e", now_ms=NOW)
+            for rules in (
+                Rules(),
+                KEYED,
+                Rules(hash=frozenset({"properties.response", "properties.question", "properties.responseGroupId"})),
+                Rules(omit=frozenset({"properties.response", "properties.question", "properties.questionType"})),
+                replace(KEYED, hmac=frozenset({"properties.response", "properties.responseGroupId"})),
+                Rules(store_raw="none"),
+            )
+        )
+    }
+    assert len(ids) == 1

@@ -72,3 +72,15 @@ def test_capture_folder_that_cannot_be_made_raises(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot make the folder"), RequestCapture(tmp_path / "file" / "kept"):
         pass
+
+
+async def test_captures_follow_store_raw(serve, answer, tmp_path):
+    with RequestCapture(tmp_path / "kept") as capture:
+        served = await serve(on_request=capture.save)
+        await served.post(answer())
+        capture.store_raw = "mapped"
+        await served.post(answer(2))
+    first, second = (file.read_bytes().partition(b"\r\n\r\n") for file in sorted((tmp_path / "kept").iterdir()))
+    assert json.loads(first[2]) == answer()
+    assert second[2] == b""
+    assert b"bytes left out: journal.store_raw is mapped" in second[0]

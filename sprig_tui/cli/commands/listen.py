@@ -13,7 +13,7 @@ from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import DURATION_TYPE, command
 from sprig_tui.cli.run_options import RunOptions, report_elsewhere, standing_terms_options
-from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WEBHOOK_TOKEN, WRITE_KEY
+from sprig_tui.config.secrets import HMAC_KEY, PUBLIC_API_TOKEN, WEBHOOK_TOKEN, WRITE_KEY
 from sprig_tui.errors import ConfigError, ExitCode
 from sprig_tui.text import printable
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sprig_tui.server.tls import Certificate
     from sprig_tui.webhooks.app import WebhookReceiver
     from sprig_tui.webhooks.body import WebhookLimits
+    from sprig_tui.webhooks.capture import RequestCapture
 
 DEFAULT_PORT = 8722
 STOP_TIMEOUT_S = 6.0
@@ -103,7 +104,7 @@ def listen(  # noqa: PLR0913 - one parameter per option
 
     settings = open_settings()
     asks_segment = not no_engine or settings.reconcile_every_s
-    settings = read_secrets(settings, WEBHOOK_TOKEN, *((WRITE_KEY, PUBLIC_API_TOKEN) if asks_segment else ()))
+    settings = read_secrets(settings, WEBHOOK_TOKEN, HMAC_KEY, *((WRITE_KEY, PUBLIC_API_TOKEN) if asks_segment else ()))
     given = {"body_bytes": max_body, "connections": max_connections, "idle_seconds": idle_timeout or None}
     limits = msgspec.structs.replace(
         WebhookLimits(), **{name: value for name, value in given.items() if value is not None}
@@ -204,7 +205,11 @@ class _ListenRun:
         level = logging.INFO if verbose else logging.WARNING
         async with service_session(self._settings, self._options, log_level=level) as session:
             journal, stack = session.journal, session.stack
-            capture = stack.enter_context(RequestCapture(self._capture)) if self._capture else None
+            capture = (
+                stack.enter_context(RequestCapture(self._capture, self._settings.rules.store_raw))
+                if self._capture
+                else None
+            )
             metrics = DeliveryMetrics(journal)
             receiver = WebhookReceiver(
                 journal,
@@ -227,7 +232,8 @@ class _ListenRun:
             if not session.stopped:
                 _report_start(server, session.engine)
                 comparison = background_comparison(self._settings, journal, metrics.registry)
-                await session.run(self._run_until_stopped(session, server, receiver, comparison, status_every))
+                running = self._run_until_stopped(session, server, receiver, comparison, capture, status_every)
+                await session.run(running)
             if not session.stopped:
                 raise ConfigError("it does not listen any more", hint="start it again; what was accepted is stored")
             receiver.set_stopping()
@@ -256,9 +262,12 @@ class _ListenRun:
         server: RunningServer,
         receiver: WebhookReceiver,
         comparison: PeriodicComparison,
+        capture: RequestCapture | None,
         status_every: float,
     ) -> None:
         def on_reload(settings: Settings) -> None:
+            if capture is not None:
+                capture.store_raw = settings.rules.store_raw
             receiver.reconfigure(settings.rules, self._options.environments(settings))
             comparison.reconfigure(settings)
 

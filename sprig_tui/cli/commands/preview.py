@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.context import load_suppressed, open_settings, read_files
+from sprig_tui.cli.context import load_suppressed, open_settings, read_files, read_secrets
 from sprig_tui.cli.options import FILES_TYPE, command, environment_option, force_option, json_option
 from sprig_tui.cli.text_wrap import flow, pad, text_width, wrap
+from sprig_tui.config.secrets import HMAC_KEY
 from sprig_tui.errors import ExitCode
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.missing_fields import MINIMAL_RECORD
@@ -47,7 +48,7 @@ def preview(files: tuple[str, ...], environment: str | None, view: PreviewFormat
 
     Exit code 1 when something would be withheld.
     """
-    settings = open_settings()
+    settings = read_secrets(open_settings(), HMAC_KEY)
     if environment is not None:
         settings.environment(environment)
     from sprig_tui.clock import SystemClock

@@ -13,7 +13,7 @@ from sprig_tui.cli import prompts
 from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import DURATION_TYPE, ENVIRONMENT_TYPE, ParamType, command, json_option, yes_option
 from sprig_tui.cli.run_options import RunOptions, run_options
-from sprig_tui.config.secrets import PUBLIC_API_TOKEN, SPRIG_API_KEY, WRITE_KEY
+from sprig_tui.config.secrets import HMAC_KEY, PUBLIC_API_TOKEN, SPRIG_API_KEY, WRITE_KEY
 from sprig_tui.errors import ConfigError, FilterError, InputError
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def pull(
     asked = reading.to_request()
     settings = open_settings()
     deliver = not no_wait and not dry_run
-    kinds = (SPRIG_API_KEY, WRITE_KEY, PUBLIC_API_TOKEN) if deliver else (SPRIG_API_KEY,)
+    kinds = (SPRIG_API_KEY, HMAC_KEY, *((WRITE_KEY, PUBLIC_API_TOKEN) if deliver else ()))
     settings = read_secrets(settings, *kinds, environments=_wanted_environments(settings, environments))
     names = select_environments(settings, environments, deliver=deliver)
     if deliver and not yes:

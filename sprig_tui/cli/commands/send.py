@@ -13,7 +13,7 @@ from sprig_tui.cli import diagnostics, output, prompts
 from sprig_tui.cli.context import load_suppressed, open_settings, read_files, read_secrets
 from sprig_tui.cli.options import FILES_TYPE, command, environment_option, force_option, json_option, yes_option
 from sprig_tui.cli.run_options import RunOptions, run_options
-from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WRITE_KEY
+from sprig_tui.config.secrets import HMAC_KEY, PUBLIC_API_TOKEN, WRITE_KEY
 from sprig_tui.errors import ConfigError, ExitCode, SprigTuiError
 
 if TYPE_CHECKING:
@@ -129,8 +129,9 @@ def send(  # noqa: PLR0913, PLR0917 - one for each option
     environments = terms.environments(settings)
     if environment is not None:
         settings.environment(environment)
-    if not dry_run and not no_wait:
-        settings = read_secrets(settings, WRITE_KEY, PUBLIC_API_TOKEN, environments=environment and [environment])
+    kinds = () if dry_run or no_wait else (WRITE_KEY, PUBLIC_API_TOKEN)
+    settings = read_secrets(settings, HMAC_KEY, *kinds, environments=environment and [environment])
+    if kinds:
         environments = terms.environments(settings)
     from sprig_tui.ingest import EntryBuilder
     from sprig_tui.sprig.reader import ReadProgress

@@ -14,7 +14,7 @@ from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.progress import lane_problems
 from sprig_tui.cli.report import load_account, print_examples, sum_by_state, warn_placeholder_ids
 from sprig_tui.cli.session import DeliverySession, service_session
-from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WRITE_KEY
+from sprig_tui.config.secrets import HMAC_KEY, PUBLIC_API_TOKEN, WRITE_KEY
 from sprig_tui.errors import (
     ConfigError,
     ExitCode,
@@ -357,9 +357,9 @@ def watch_folder(
         what = "is not a folder" if Path(folder).exists() else "is not there"
         raise InputError(f"{folder} {what}", hint="--watch takes a folder that exists")
     settings = open_settings()
-    if deliver:
-        named = [settings.environment(environment).name] if environment is not None else None
-        settings = read_secrets(settings, WRITE_KEY, PUBLIC_API_TOKEN, environments=named)
+    named = [settings.environment(environment).name] if environment is not None else None
+    kinds = (WRITE_KEY, PUBLIC_API_TOKEN) if deliver else ()
+    settings = read_secrets(settings, HMAC_KEY, *kinds, environments=named)
     if environment is not None and settings.environment(environment).write_key is None and deliver:
         raise ConfigError(
             f"{environment} has no write key",

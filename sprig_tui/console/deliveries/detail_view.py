@@ -14,8 +14,9 @@ from sprig_tui.console.deliveries.row_format import (
 from sprig_tui.console.environments.status import environment_title
 from sprig_tui.console.payload.views.base import CopiedText, RecordView, Span, SpanLine, wrap
 from sprig_tui.console.payload.views.json import JsonView, is_json
-from sprig_tui.console.payload.views.text import RawView
+from sprig_tui.console.payload.views.text import NoteView, RawView
 from sprig_tui.formatting import local_time
+from sprig_tui.journal.content import record_absence
 from sprig_tui.journal.records import Attempt, Delivery, DeliveryDetail, State
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
@@ -62,6 +63,8 @@ class DetailContent(RecordView):
             self._parts.append(("the call, as it is sent but for sentAt", _payload_view(detail.body)))
         if detail.raw:
             self._parts.append(("as it came in", _payload_view(detail.raw)))
+        else:
+            self._parts.append(("as it came in", NoteView(record_absence(detail))))
         self._lay_out()
 
     def __len__(self) -> int:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from sprig_tui.ingest import EntryBuilder
+from sprig_tui.journal.content import record_absence
 from sprig_tui.journal.records import Delivery, DeliveryDetail
 from sprig_tui.mapping.records import FieldTrace, Level, Mapping
 from sprig_tui.mapping.trace import add_plan_lints
@@ -48,6 +49,8 @@ class Inspection(Struct, frozen=True, kw_only=True):
     edited: bool = False
     delivery: Delivery | None = None
     """Delivery, where the record comes from the log."""
+    no_record: str = ""
+    """Why a delivery has no record to map again or to edit; empty where it has one."""
     remapped: bool = False
     """Whether the call is the one that the present rules make, not the one that was sent."""
 
@@ -133,6 +136,7 @@ def inspect_delivery(
         place=_source(delivery),
         edited=delivery.edited,
         delivery=delivery,
+        no_record=record_absence(detail),
     )
 
 

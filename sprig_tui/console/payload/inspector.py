@@ -43,6 +43,7 @@ from sprig_tui.segment.lints import Lint
 from sprig_tui.sprig.records import Record
 
 _NEEDS_RECORD = frozenset({"send_record", "edit_record", "copy_value", "copy_json", "copy_curl"})
+_NEEDS_RECORD_KEPT = {"edit_record": "it cannot be edited", "map_again": "it cannot be mapped again"}
 _NEEDS_FILE = frozenset({"send_file", "next_record", "previous_record", "go_to_record", "only_troubled"})
 
 
@@ -297,9 +298,11 @@ class PayloadInspector(HasCommands, Panel):
         try:
             return EntryBuilder(self.rules, self.environments, selected, clock=self._clock)
         except ConfigError as error:
-            # invalid rules are rejected when the config is read; the default rules stand in for them
+            # invalid rules are rejected when the config is read; others stand in for them, which show no value that
+            # is to be hashed
             notify_error(self.app, error)
-            return EntryBuilder(Rules(), self.environments, selected, clock=self._clock)
+            stand_in = Rules(omit=self.rules.omit | self.rules.hash | self.rules.hmac) if self.rules.hmac else Rules()
+            return EntryBuilder(stand_in, self.environments, selected, clock=self._clock)
 
     def _check_plan(self, environment: str, body: bytes) -> tuple[Lint, ...]:
         return self.check_plan(environment, body)
@@ -371,6 +374,8 @@ class PayloadInspector(HasCommands, Panel):
             return "no file is open: o opens one"
         if action == "undo_edit" and (self.inspection is None or self.place not in self._edits):
             return "this record was not edited here"
+        if action in _NEEDS_RECORD_KEPT and self.inspection is not None and self.inspection.no_record:
+            return f"{_NEEDS_RECORD_KEPT[action]}: {self.inspection.no_record}"
         if action == "map_again" and (self.detail is None or self.inspection is None or self.inspection.record is None):
             return "only a delivery of the log can be mapped again, and only if its record can be read by itself"
         return ""

@@ -22,10 +22,15 @@ def make_view(name: str, inspection: Inspection, environments: Mapping[str, Envi
     if name == "Fields":
         return FieldsView(inspection.fields)
     if name == "Raw":
-        return RawView(inspection.raw) if inspection.raw else NoteView("nothing was kept of what was read")
+        return RawView(inspection.raw) if inspection.raw else NoteView(_no_record_text(inspection))
     if not is_json(inspection.body):
         return NoteView(_NO_CALL_TEXT.format("would be withheld" if inspection.withheld else "cannot be mapped"))
     return JsonView(inspection.body) if name == "JSON" else CurlView(curl_text(inspection, environments))
+
+
+def _no_record_text(inspection: Inspection) -> str:
+    why = inspection.no_record or "nothing was kept of what was read"
+    return f"{why}; JSON shows its call" if is_json(inspection.body) else why
 
 
 def curl_text(inspection: Inspection, environments: Mapping[str, Environment]) -> tuple[str, ...]:
