@@ -14,11 +14,11 @@ from sprig_tui.cli.options import ENVIRONMENT_TYPE, FILTER_TYPE, CliCommand
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.base import Journal
-    from sprig_tui.journal.query import Query
+    from sprig_tui.journal.query import Node, Query
 
 _NEGATION_PLACEHOLDER = "\ue000"
 """Replaces the dash of `-word` while click looks for options."""
-_WITH_FIELD = re.compile(r"(-?[A-Za-z]+:)(.*)", re.DOTALL)
+_WITH_FIELD = re.compile(r"(-?[A-Za-z][A-Za-z-]*:)(.*)", re.DOTALL)
 
 FILTER_OPTIONS = ("status", "env", "survey", "user", "since", "until")
 
@@ -87,15 +87,26 @@ def _quote_word(word: str) -> str:
 
 def _is_filter(word: str) -> bool:
     """Whether one argument holds a whole filter, as in `log "status:failed env:production"`."""
-    from sprig_tui.journal.filter import FIELD_ALIASES, FILTER_FIELDS
+    from sprig_tui.journal.filter_fields import field_name
 
-    later = [part.removeprefix("-").partition(":") for part in word.split()[1:]]
-    return any(colon and FIELD_ALIASES.get(name.lower(), name.lower()) in FILTER_FIELDS for name, colon, _ in later)
+    later = [part.lstrip("-(").partition(":") for part in word.split()[1:]]
+    return any(colon and field_name(name) for name, colon, _ in later)
 
 
 def is_selective(query: Query) -> bool:
-    """Whether a filter selects; a lone dash or quoted spaces match nearly every delivery."""
-    return any(term.field != "text" or term.value.strip().strip("-") for term in query.terms)
+    """Whether a filter selects: in each branch of an OR. A lone dash or quoted spaces match nearly every delivery."""
+    return _selects(query.terms)
+
+
+def _selects(nodes: Iterable[Node]) -> bool:
+    from sprig_tui.journal.query import Term
+
+    return any(
+        (node.field != "text" or bool(node.value.strip().strip("-")))
+        if isinstance(node, Term)
+        else all(_selects(branch) for branch in node.branches)
+        for node in nodes
+    )
 
 
 def read_filter(words: Iterable[str], **options: str | None) -> Query:
@@ -108,9 +119,10 @@ def read_filter(words: Iterable[str], **options: str | None) -> Query:
 
 async def check_environments(query: Query, settings: Settings, journal: Journal | None) -> None:
     """Raise ConfigError, with the nearest, for an environment that neither the config nor the journal has."""
-    from sprig_tui.journal.query import named_environments
+    from sprig_tui.journal.query import iter_terms
 
-    unknown = [name for name in named_environments(query) if name not in settings.environments]
+    named = {term.value for term in iter_terms(query.terms) if term.field == "env" and not term.negated}
+    unknown = sorted(named.difference(settings.environments))
     if not unknown:
         return
     stored = (await journal.counts()).by_environment if journal is not None else {}

@@ -214,7 +214,7 @@ class FilterType(ParamType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """Fields, then the values of a field that has few."""
-        from sprig_tui.journal.filter import complete_word
+        from sprig_tui.journal.filter_completion import complete_word
 
         return [CompletionItem(word, type="plain") for word in complete_word(incomplete, environment_names())]
 

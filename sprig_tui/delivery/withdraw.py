@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.query import Query, Term
@@ -31,9 +30,7 @@ async def find_queued(
     journal: Journal, query: Query, on_progress: Callable[[int], None] = lambda _: None
 ) -> QueuedDeliveries:
     """Queued deliveries that a filter matches; `on_progress` is called with the number found so far."""
-    # terms of one field are alternatives: adding a status to a filter that has one would widen it
-    has_status = any(term.field == "status" and not term.negated for term in query.terms)
-    narrowed = query if has_status else replace(query, terms=(*query.terms, Term("status", State.QUEUED.value)))
+    narrowed = query.narrowed(Term("status", State.QUEUED.value))
     queued = QueuedDeliveries(array("q"), Counter())
     cursor, more = 0, True
     while more:

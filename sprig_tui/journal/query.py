@@ -1,12 +1,17 @@
-"""Query: a filter over deliveries, shared by the journals, the command line and the console."""
+"""Query: a filter over deliveries as a tree, shared by the journals, the command line and the console.
+
+It is evaluated here for one delivery, and compiled by `query_sql` for both databases.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+import operator
+from collections.abc import Callable, Collection, Iterator
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from sprig_tui.journal.records import Delivery
+from sprig_tui.journal.records import Delivery, State
 
 FilterField = Literal[
     "status",
@@ -21,6 +26,10 @@ FilterField = Literal[
     "until",
     "sent-since",
     "sent-until",
+    "is",
+    "attempts",
+    "latency",
+    "size",
     "text",
 ]
 
@@ -28,11 +37,36 @@ SEARCHED_FIELDS = ("survey_name", "user_id", "answer", "error", "reason", "detai
 """Fields of a delivery that free text is searched in; the columns have the same names."""
 TIME_FIELDS = ("since", "until", "sent-since", "sent-until")
 """Fields whose values are times, ms since 1970 as text."""
+NUMBER_FIELDS = ("attempts", "latency", "size")
+"""Fields whose values are a comparison and a number, such as `>=2`; latencies in milliseconds, sizes in bytes."""
+ALTERNATIVE_FIELDS = ("status", "reason", "env", "survey", "user", "id", "origin", "endpoint")
+"""Fields of which one of several terms has to match; each term of the other fields has to."""
+COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "=": operator.eq,
+}
+"""By their signs; SQL has the same signs."""
+CONDITIONS: dict[str, Callable[[Delivery], bool]] = {
+    "queued": lambda row: row.state is State.QUEUED,
+    "delivered": lambda row: row.state is State.DELIVERED,
+    "failed": lambda row: row.state is State.FAILED,
+    "withheld": lambda row: row.state is State.WITHHELD,
+    "waiting": lambda row: row.state is State.QUEUED and not row.leased and not row.due_at,
+    "retrying": lambda row: row.state is State.QUEUED and not row.leased and bool(row.due_at),
+    "in-flight": lambda row: row.state is State.QUEUED and row.leased,
+    "edited": lambda row: row.edited,
+    "replayed": lambda row: row.replayed,
+    "anonymous": lambda row: not row.user_id,
+}
+"""Values of `is`."""
 MAX_ID_DIGITS = 18
 """A longer number is no delivery's: ids have 63 bits."""
 
 
-class Term(Struct, frozen=True, gc=False):
+class Term(Struct, frozen=True, gc=False, tag="term"):
     """One condition.
 
     `status` holds a state name, an HTTP status (`400`) or a class (`4xx`); `reason` a Reason's value; `env` an
@@ -41,8 +75,9 @@ class Term(Struct, frozen=True, gc=False):
     was made of (a revision, possible duplicate or new sending of it); `endpoint` a part, in any case, of the URL
     that its last request was made to or that a run with `--endpoint` bound it for; `since` and `until` wall times
     of arrival, ms since 1970 as text (since inclusive, until exclusive); `sent-since` and `sent-until` the same of the
-    answer to its last request, if there was one; `text` a part, in any case, of survey name, user id, answer,
-    error, reason, detail, source or message id.
+    answer to its last request, if there was one; `is` a name of CONDITIONS; `attempts`, `latency` and `size` a
+    comparison with the number of requests, the milliseconds of the last one, if there was one, and the bytes of the
+    call; `text` a part, in any case, of survey name, user id, answer, error, reason, detail, source or message id.
     """
 
     field: FilterField
@@ -52,7 +87,7 @@ class Term(Struct, frozen=True, gc=False):
     @property
     def is_alternative(self) -> bool:
         """Whether it is one of several terms of its field of which one has to match."""
-        return not self.negated and self.field not in ("text", *TIME_FIELDS)
+        return not self.negated and self.field in ALTERNATIVE_FIELDS
 
     def matches(self, delivery: Delivery) -> bool:  # noqa: C901, PLR0911, PLR0912 - one case per field
         """Whether the delivery meets the condition; `negated` is not looked at."""
@@ -87,32 +122,110 @@ class Term(Struct, frozen=True, gc=False):
                 return delivery.status > 0 and delivery.settled_at >= int(value)
             case "sent-until":
                 return delivery.status > 0 and delivery.settled_at < int(value)
+            case "is":
+                return CONDITIONS[value](delivery)
+            case "attempts":
+                return compares(value, delivery.attempts)
+            case "latency":
+                return delivery.latency_ms > 0 and compares(value, delivery.latency_ms)
+            case "size":
+                return compares(value, delivery.size)
             case "text":
                 return any(value.lower() in getattr(delivery, field).lower() for field in SEARCHED_FIELDS)
 
 
-class Query(Struct, frozen=True):
-    """Terms of one field are alternatives, except negated ones and `text`; all other terms must match."""
+class Group(Struct, frozen=True, gc=False, tag="group"):
+    """Words in parentheses, or on the sides of an `OR`: all words of one of the branches have to match."""
 
-    terms: tuple[Term, ...] = ()
+    branches: tuple[tuple[Term | Group, ...], ...]
+    negated: bool = False
+
+    def matches(self, delivery: Delivery) -> bool:
+        """Whether the delivery meets the condition; `negated` is not looked at."""
+        return any(all_match(branch, delivery) for branch in self.branches)
+
+
+Node: TypeAlias = Term | Group
+
+
+class Query(Struct, frozen=True):
+    """Terms of ALTERNATIVE_FIELDS are alternatives to those of the same field, except negated ones.
+
+    All other terms and the groups must match. The terms in a branch of a group follow the same rule among themselves.
+    """
+
+    terms: tuple[Node, ...] = ()
     text: str = ""
     """The filter as typed."""
 
     def matches(self, delivery: Delivery) -> bool:
         """Whether a delivery matches, by the rules of the journal's search."""
-        alternatives: dict[str, bool] = {}
-        for term in self.terms:
-            matched = term.matches(delivery)
-            if term.is_alternative:
-                alternatives[term.field] = alternatives.get(term.field, False) or matched
-            elif matched == term.negated:
-                return False
-        return all(alternatives.values())
+        return all_match(self.terms, delivery)
+
+    def narrowed(self, *terms: Term) -> Query:
+        """What matches this query and all of these terms; a term never widens it."""
+        return Query((Group((self.terms,)), *terms) if self.terms else terms, self.text)
+
+
+def all_match(nodes: Collection[Node], delivery: Delivery) -> bool:
+    """Whether a delivery matches the nodes of a query, or of one branch of a group."""
+    alternatives: dict[str, bool] = {}
+    for node in nodes:
+        matched = node.matches(delivery)
+        if isinstance(node, Term) and node.is_alternative:
+            alternatives[node.field] = alternatives.get(node.field, False) or matched
+        elif matched == node.negated:
+            return False
+    return all(alternatives.values())
+
+
+def split_comparison(value: str) -> tuple[str, str]:
+    """Sign and number of the value of one of NUMBER_FIELDS."""
+    sign = value[:2] if value[:2] in COMPARISONS else value[:1]
+    return sign, value[len(sign) :]
+
+
+def compares(value: str, number: float) -> bool:
+    """Whether a number meets a comparison such as `>=2`."""
+    sign, limit = split_comparison(value)
+    return COMPARISONS[sign](number, int(limit))
+
+
+def iter_terms(nodes: Collection[Node]) -> Iterator[Term]:
+    """Every term, those of groups too."""
+    for node in nodes:
+        if isinstance(node, Term):
+            yield node
+        else:
+            for branch in node.branches:
+                yield from iter_terms(branch)
+
+
+def environments_limit(nodes: Collection[Node]) -> set[str] | None:
+    """The environments that what matches can be of; None for any."""
+    limit: set[str] | None = None
+    named = {node.value for node in nodes if isinstance(node, Term) and node.field == "env" and not node.negated}
+    groups = [node for node in nodes if isinstance(node, Group) and not node.negated]
+    found = [_branches_limit(group) for group in groups] + ([named] if named else [])
+    for names in found:
+        if names is not None:
+            limit = names if limit is None else limit & names
+    return limit
+
+
+def _branches_limit(group: Group) -> set[str] | None:
+    names: set[str] = set()
+    for branch in group.branches:
+        limit = environments_limit(branch)
+        if limit is None:
+            return None
+        names |= limit
+    return names
 
 
 def named_environments(query: Query) -> tuple[str, ...]:
     """The environments that a filter is limited to; empty for all."""
-    return tuple(sorted({term.value for term in query.terms if term.field == "env" and not term.negated}))
+    return tuple(sorted(environments_limit(query.terms) or ()))
 
 
 MATCH_ALL = Query()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from msgspec import Struct
 
-from sprig_tui.journal.query import MAX_ID_DIGITS, SEARCHED_FIELDS, Query, Term
+from sprig_tui.journal.query import MAX_ID_DIGITS, SEARCHED_FIELDS, Node, Query, Term, split_comparison
 from sprig_tui.journal.records import State
-from sprig_tui.journal.rows import STATE_CODES
+from sprig_tui.journal.rows import IS_REPLAYED, STATE_CODES
 
 _MAX_BIGINT = (1 << 63) - 1
 _SENT_AT = "SELECT started_at + latency_ms FROM attempts WHERE id = d.attempt AND status > 0"
@@ -33,25 +33,31 @@ class Dialect(Struct, frozen=True, kw_only=True):
 
 def compile_query(query: Query, dialect: Dialect, values: list[Any]) -> str:
     """The condition, true for a query without terms; the values of its placeholders are appended to `values`."""
-    compiler = _Compiler(dialect, values)
-    clauses: list[str] = []
-    alternatives: dict[str, list[str]] = {}
-    for term in query.terms:
-        condition = _CONDITIONS[term.field](compiler, term)
-        if term.negated:
-            clauses.append(f"NOT ({condition})")
-        elif term.is_alternative:
-            alternatives.setdefault(term.field, []).append(condition)
-        else:
-            clauses.append(f"({condition})")
-    clauses += ["(" + " OR ".join(conditions) + ")" for conditions in alternatives.values()]
-    return " AND ".join(clauses) or dialect.true
+    return _Compiler(dialect, values).all_of(query.terms)
 
 
 class _Compiler:
     def __init__(self, dialect: Dialect, values: list[Any]) -> None:
         self._dialect = dialect
         self._values = values
+
+    def all_of(self, nodes: Collection[Node]) -> str:
+        """The condition of a query's nodes, or of those in one branch of a group."""
+        clauses: list[str] = []
+        alternatives: dict[str, list[str]] = {}
+        for node in nodes:
+            if isinstance(node, Term):
+                condition = _CONDITIONS[node.field](self, node)
+            else:
+                condition = " OR ".join(f"({self.all_of(branch)})" for branch in node.branches)
+            if node.negated:
+                clauses.append(f"NOT ({condition})")
+            elif isinstance(node, Term) and node.is_alternative:
+                alternatives.setdefault(node.field, []).append(condition)
+            else:
+                clauses.append(f"({condition})")
+        clauses += ["(" + " OR ".join(conditions) + ")" for conditions in alternatives.values()]
+        return " AND ".join(clauses) or self._dialect.true
 
     def _add(self, value: str | int) -> str:
         """The placeholder of a value."""
@@ -122,6 +128,25 @@ class _Compiler:
     def sent_until(self, term: Term) -> str:
         return f"coalesce(({_SENT_AT}) < {self._add(_clamped(term.value))}, {self._dialect.false})"
 
+    def is_(self, term: Term) -> str:
+        return _STATE_CONDITIONS[term.value]
+
+    def attempts(self, term: Term) -> str:
+        return self._compare("d.attempts", term.value)
+
+    def latency(self, term: Term) -> str:
+        # never NULL, so that the negation holds for a delivery that was never sent
+        condition = f"latency_ms > 0 AND {self._compare('latency_ms', term.value)}"
+        return f"coalesce((SELECT {condition} FROM attempts WHERE id = d.attempt), {self._dialect.false})"
+
+    def size(self, term: Term) -> str:
+        return self._compare("d.size", term.value)
+
+    def _compare(self, column: str, value: str) -> str:
+        sign, number = split_comparison(value)
+        # a cast, because PostgreSQL would take the number for one as small as the column's
+        return f"{column} {sign} CAST({self._add(_clamped(number))} AS bigint)"
+
     def text(self, term: Term) -> str:
         return " OR ".join(self._contains(f"d.{field}", term.value) for field in SEARCHED_FIELDS)
 
@@ -139,8 +164,22 @@ _CONDITIONS: dict[str, Callable[[_Compiler, Term], str]] = {
     "until": _Compiler.until,
     "sent-since": _Compiler.sent_since,
     "sent-until": _Compiler.sent_until,
+    "is": _Compiler.is_,
+    "attempts": _Compiler.attempts,
+    "latency": _Compiler.latency,
+    "size": _Compiler.size,
     "text": _Compiler.text,
 }
+_STATE_CONDITIONS = {
+    **{state.value: f"d.state = {code}" for state, code in STATE_CODES.items()},
+    "waiting": "d.state = 0 AND d.lease IS NULL AND d.due_at = 0",
+    "retrying": "d.state = 0 AND d.lease IS NULL AND d.due_at <> 0",
+    "in-flight": "d.state = 0 AND d.lease IS NOT NULL",
+    "edited": "d.edited",
+    "replayed": IS_REPLAYED,
+    "anonymous": "d.user_id = ''",
+}
+"""Conditions of `is` by its value."""
 
 
 def _escaped(value: str) -> str:

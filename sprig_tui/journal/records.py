@@ -122,6 +122,8 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     """URL of its last request; empty for none, and for requests of versions that did not record it."""
     bound_for: str = ""
     """URL of the run with `--endpoint` that delivers it; empty for the environment's own endpoint."""
+    replayed: bool = False
+    """Whether it was queued again under its message id; replays of versions before this field are not known."""
 
 
 class Attempt(Struct, frozen=True, kw_only=True, gc=False):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from sprig_tui.journal.dedup import StoredIdentity
-from sprig_tui.journal.query import Query, named_environments
+from sprig_tui.journal.query import named_environments
 from sprig_tui.journal.records import NewDelivery, ReplayJob, State
+from sprig_tui.journal.stored_query import decode_query
 from sprig_tui.reasons import Reason
 
 RESENDABLE_REASONS = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION, Reason.WITHDRAWN, Reason.SUPPRESSED})
@@ -43,7 +42,7 @@ def job_from_row(row: Sequence[Any]) -> ReplayJob:
         total=row[7],
         queued=row[8],
         skipped=row[9],
-        environments=named_environments(msgspec.json.decode(row[10], type=Query)),
+        environments=named_environments(decode_query(row[10])),
     )
 
 

@@ -13,11 +13,17 @@ STATES_BY_CODE = (State.QUEUED, State.DELIVERED, State.FAILED, State.WITHHELD)
 """By the number that is stored for each."""
 STATE_CODES = {state: number for number, state in enumerate(STATES_BY_CODE)}
 
-SELECT_DELIVERY = """
+REPLAY_MARK = 0
+"""In `history`, the number of an attempt that no request has: the delivery was queued again. Versions that do not know
+the mark ignore it."""
+IS_REPLAYED = f"EXISTS (SELECT 1 FROM history h WHERE h.delivery = d.id AND h.attempt = {REPLAY_MARK})"
+"""Condition on a delivery `d`."""
+
+SELECT_DELIVERY = f"""
 SELECT d.id, e.name, d.message_id, d.state, d.reason, d.detail, d.survey_id, d.survey_name, d.user_id,
   d.question_type, d.answer, d.answered_at, d.added_at, d.due_at, d.attempts, coalesce(a.status, 0), d.error,
   coalesce(a.latency_ms, 0.0), a.started_at, d.source, d.line, d.lease, d.size, d.edited, d.origin,
-  coalesce(a.endpoint, ''), e.endpoint
+  coalesce(a.endpoint, ''), e.endpoint, {IS_REPLAYED}
 FROM deliveries d JOIN environments e ON e.id = d.environment LEFT JOIN attempts a ON a.id = d.attempt
 """
 ATTEMPT_COLUMNS = "started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt, endpoint"
@@ -58,6 +64,7 @@ def delivery_from_row(row: Sequence[Any]) -> Delivery:
         origin_id=row[24] or 0,
         endpoint=row[25],
         bound_for=row[26],
+        replayed=bool(row[27]),
     )
 
 

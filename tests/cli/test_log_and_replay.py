@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from support.live_sink import LiveSink
 
 from sprig_tui.cli.filter_options import filter_text
-from sprig_tui.journal.filter import complete_word
+from sprig_tui.journal.filter_completion import complete_word
 from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Delivery, NewDelivery, State

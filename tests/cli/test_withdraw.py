@@ -42,7 +42,9 @@ def test_withdraw_without_confirmation_or_filter_changes_nothing(queued, cli):
     assert cli("status", "--json").json["environments"]["development"]["queued"] == 2
 
 
-@pytest.mark.parametrize("said", ["", " ", "-", '"" "', '-""', "\t"])
+@pytest.mark.parametrize(
+    "said", ["", " ", "-", '"" "', '-""', "\t", "- OR status:queued", '(" ") OR status:queued', '"" OR status:queued']
+)
 @pytest.mark.parametrize("verb", ["withdraw", "replay"])
 def test_words_that_nearly_every_delivery_holds_name_nothing(queued, cli, sink, verb, said):
     refused = cli(verb, said, "--yes")
@@ -55,8 +57,15 @@ def test_words_that_nearly_every_delivery_holds_name_nothing(queued, cli, sink, 
 def test_filter_in_one_argument_is_parsed_as_in_the_console(queued, cli):
     rows = cli("log", "--json", "status:queued env:development").rows
     assert [row["id"] for row in rows] == [1, 2]
-    refused = cli("withdraw", "--yes", "status:queued OR status:failed")
-    assert (refused.code, "there is no OR in filters" in refused.err) == (2, True)
+    assert cli("log", "--json", "reason:anonymous OR (user:acct_1 is:queued)").err == ""
+    refused = cli("withdraw", "--yes", "status:queued AND status:failed")
+    assert (refused.code, "there is no AND in filters" in refused.err) == (2, True)
+
+
+def test_an_or_takes_back_no_more_than_is_queued_and_matches(queued, cli):
+    done = cli("withdraw", "--yes", "--json", "user:acct_1", "OR", "status:withheld").json
+    assert (done["matched"], done["withdrawn"]) == (1, 1)
+    assert [row["state"] for row in cli("log", "--json").rows] == ["withheld", "queued", "withheld"]
 
 
 def test_withdraw_skips_and_names_leased_deliveries(queued, cli, sink, start):

@@ -36,7 +36,7 @@ class TimeType(ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> TimeArgument:
         """The text and its epoch milliseconds, or a usage error."""
         from sprig_tui.clock import SystemClock
-        from sprig_tui.journal.filter import parse_moment
+        from sprig_tui.journal.moments import parse_moment
 
         if isinstance(value, TimeArgument):
             return value

@@ -177,7 +177,7 @@ def clock_problem(ahead_s: float | None) -> str:
 
 
 def _parse_moment(option: str, text: str, now: int) -> int:
-    from sprig_tui.journal.filter import parse_moment
+    from sprig_tui.journal.moments import parse_moment
 
     try:
         return parse_moment(text, now)

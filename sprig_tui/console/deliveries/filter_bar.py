@@ -16,7 +16,8 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
 from sprig_tui.errors import FilterError
-from sprig_tui.journal.filter import complete_word, parse_filter
+from sprig_tui.journal.filter import parse_filter
+from sprig_tui.journal.filter_completion import complete_word
 from sprig_tui.journal.query import Query
 from sprig_tui.text import printable
 

@@ -23,7 +23,7 @@ from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.widgets.dialogs import ask_confirmation
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import NO_OVERRIDES, Journal
-from sprig_tui.journal.query import Query, Term
+from sprig_tui.journal.query import Query, Term, environments_limit
 from sprig_tui.journal.records import AddResult, ReplayJob
 
 IMMEDIATE_MAX_ROWS = 500
@@ -106,14 +106,13 @@ class ReplayActions:
 
     async def _count_matching(self, journal: Journal, query: Query, *, as_new: bool) -> ReplayRequest:
         """Count the matches by environment, so that protected environments are known."""
-        selected = [term.value for term in query.terms if term.field == "env" and not term.negated]
-        other_terms = [term for term in query.terms if term.field != "env" or term.negated]
+        limit = environments_limit(query.terms)
         counts = await journal.counts()
         by_environment = {}
         for name in sorted(counts.by_environment):
-            if selected and name not in selected:
+            if limit is not None and name not in limit:
                 continue
-            number = await journal.count(Query((*other_terms, Term("env", name))))
+            number = await journal.count(query.narrowed(Term("env", name)))
             if number:
                 by_environment[name] = number
         return ReplayRequest(

@@ -294,7 +294,6 @@ class DeliverySearch:
 
     async def next_failed(self, after: int, *, older: bool) -> int:
         """Id of the next failed match after (or before, with `older`) a delivery; 0 for none."""
-        kept = [term for term in self.query.terms if term.field != "status" or term.negated]
-        query = Query((*kept, Term("status", "failed")))
+        query = self.query.narrowed(Term("status", "failed"))
         result = await self.journal.ids(query, cursor=after, limit=1, direction="older" if older else "newer")
         return result.ids[0] if result.ids and result.ids[0] in self.matches else 0

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sprig_tui.console.reconcile.columns import VERDICT_STYLES, Column
 from sprig_tui.formatting import local_time, relative_time
-from sprig_tui.journal.filter import parse_moment
+from sprig_tui.journal.moments import parse_moment
 from sprig_tui.reconcile.model import (
     Bucket,
     Destination,

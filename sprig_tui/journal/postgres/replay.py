@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
-import msgspec
 
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import NO_OVERRIDES
@@ -29,7 +28,8 @@ from sprig_tui.journal.resend import (
     needs_copy,
     resend_entry,
 )
-from sprig_tui.journal.rows import STATES_BY_CODE
+from sprig_tui.journal.rows import REPLAY_MARK, STATES_BY_CODE
+from sprig_tui.journal.stored_query import decode_query, encode_query
 from sprig_tui.journal.tombstones import Tombstone
 from sprig_tui.reasons import Reason
 
@@ -97,7 +97,7 @@ async def _requeue_rows(
     numbers = {name: await environment_number(connection, name, endpoint) for name, endpoint in targets.items()}
     places = [numbers[row[5]] for row in rows]
     await connection.execute(
-        "INSERT INTO history SELECT id, attempt FROM deliveries"
+        f"INSERT INTO history SELECT unnest($1::bigint[]), {REPLAY_MARK} UNION ALL SELECT id, attempt FROM deliveries"
         " WHERE id = ANY ($1::bigint[]) AND attempt IS NOT NULL ON CONFLICT DO NOTHING",
         changed,
     )
@@ -205,7 +205,7 @@ async def start_replay(
         "INSERT INTO replays(filter, query, as_new, state, created_at, cursor, last_id, total, elsewhere)"
         " VALUES ($1, $2, $3, 'running', $4, 0, $5, $6, $7) RETURNING id",
         query.text,
-        msgspec.json.encode(query),
+        encode_query(query),
         as_new,
         now,
         last_id,
@@ -228,7 +228,7 @@ async def step_replay(connection: asyncpg.Connection, job_id: int, limit: int, n
         return job
     end = min(job.last_id, job.cursor + MAX_SCAN_ROWS)
     values: list[Any] = [job.cursor, end, limit]
-    condition = compile_query(msgspec.json.decode(row[10], type=Query), DIALECT, values)
+    condition = compile_query(decode_query(row[10]), DIALECT, values)
     matching = await connection.fetch(
         f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {condition}"
         " AND d.id > $1::bigint AND d.id <= $2::bigint ORDER BY d.id LIMIT $3::bigint",

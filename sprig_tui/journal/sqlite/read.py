@@ -9,7 +9,7 @@ from typing import Any
 
 from sprig_tui.journal.accepted import AcceptedBin, Placeholders, bins_from_rows, firsts_sql, ids_sql, sends_sql
 from sprig_tui.journal.dedup import identity_key
-from sprig_tui.journal.query import Query
+from sprig_tui.journal.query import Query, iter_terms
 from sprig_tui.journal.query_sql import Dialect, compile_query
 from sprig_tui.journal.records import Changes, Counts, Delivery, DeliveryDetail, DeliveryPage, IdPage, Lane, State
 from sprig_tui.journal.rows import (
@@ -44,7 +44,7 @@ def read_ids(
     window = _MIN_WINDOW_IDS if budget_ms and query.terms else newest + 1
     values: list[Any] = []
     sql = compile_query(query, DIALECT, values)
-    join = _JOIN_ENVIRONMENTS if any(term.field in ("env", "endpoint") for term in query.terms) else ""
+    join = _JOIN_ENVIRONMENTS if any(term.field in ("env", "endpoint") for term in iter_terms(query.terms)) else ""
     statement = (
         f"SELECT json_group_array(id) FROM (SELECT d.id AS id FROM deliveries d {join} WHERE ({sql})"
         f" AND d.id BETWEEN :low AND :high ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT :limit)"

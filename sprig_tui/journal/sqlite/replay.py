@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import NO_OVERRIDES
 from sprig_tui.journal.dedup import StoredIdentity, resend_message_id
@@ -26,7 +24,7 @@ from sprig_tui.journal.resend import (
     needs_copy,
     resend_entry,
 )
-from sprig_tui.journal.rows import STATE_CODES, STATES_BY_CODE
+from sprig_tui.journal.rows import REPLAY_MARK, STATE_CODES, STATES_BY_CODE
 from sprig_tui.journal.sqlite.add import AddOperation
 from sprig_tui.journal.sqlite.claim import release_expired
 from sprig_tui.journal.sqlite.identity_index import IdentityIndex
@@ -39,6 +37,7 @@ from sprig_tui.journal.sqlite.tables import (
     record_changes,
     update_counts,
 )
+from sprig_tui.journal.stored_query import decode_query, encode_query
 from sprig_tui.reasons import Reason
 
 
@@ -77,8 +76,9 @@ def requeue(
             copied.append(delivery_id)
             continue
         connection.execute(
-            "INSERT OR IGNORE INTO history SELECT id, attempt FROM deliveries WHERE id = ? AND attempt IS NOT NULL",
-            (delivery_id,),
+            f"INSERT OR IGNORE INTO history SELECT id, {REPLAY_MARK} FROM deliveries WHERE id = :id"
+            " UNION ALL SELECT id, attempt FROM deliveries WHERE id = :id AND attempt IS NOT NULL",
+            {"id": delivery_id},
         )
         place = environment if endpoint == target else environment_number(connection, name, target)
         connection.execute(
@@ -216,7 +216,7 @@ def start_replay(
     job_id = connection.execute(
         "INSERT INTO replays(filter, query, as_new, state, created_at, cursor, last_id, total,"
         " elsewhere) VALUES(?, ?, ?, 'running', ?, 0, ?, ?, ?)",
-        (query.text, msgspec.json.encode(query), as_new, now, last_id, total, json.dumps(dict(overrides))),
+        (query.text, encode_query(query), as_new, now, last_id, total, json.dumps(dict(overrides))),
     ).lastrowid
     return read_job(connection, int(job_id or 0))
 
@@ -247,9 +247,8 @@ def step_replay(connection: sqlite3.Connection, job_id: int, limit: int, now: in
     if job.state != "running":
         return job
     stored, elsewhere = connection.execute("SELECT query, elsewhere FROM replays WHERE id = ?", (job_id,)).fetchone()
-    query = msgspec.json.decode(stored, type=Query)
     values: list[Any] = []
-    sql = compile_query(query, DIALECT, values)
+    sql = compile_query(decode_query(stored), DIALECT, values)
     end = min(job.last_id, job.cursor + MAX_SCAN_ROWS)
     matching = connection.execute(
         f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {sql} AND d.id > :after"

@@ -184,7 +184,7 @@ def _pull(environment: str, since: str) -> None:
     from sprig_tui.cli.commands.setup.observation import observe_settings
     from sprig_tui.cli.run_options import RunOptions
     from sprig_tui.clock import SystemClock
-    from sprig_tui.journal.filter import parse_moment
+    from sprig_tui.journal.moments import parse_moment
 
     start = TimeArgument(since, parse_moment(since, SystemClock().now())) if since else None
     request = PullOptions(since=start).to_request()
