@@ -31,7 +31,7 @@ def background_comparison(settings: Settings, journal: Journal, registry: Collec
         from sprig_tui.reconcile.run import reconcile
 
         now = clock.now()
-        async with public_api(settings.workspace, on_wait=lambda _: None) as api:
+        async with public_api(settings.workspace, on_wait=lambda _: None, unasked=True) as api:
             return await reconcile(
                 settings,
                 journal,

@@ -65,7 +65,7 @@ async def _ask_workspace(workspace: Workspace) -> Trial:
     from sprig_tui.cli.workspace import public_api
     from sprig_tui.console.setup.secret_form import Trial
 
-    async with public_api(workspace, timeout_s=TRIAL_TIMEOUT_S, on_wait=lambda _: None) as api:
+    async with public_api(workspace, timeout_s=TRIAL_TIMEOUT_S, on_wait=lambda _: None, is_trial=True) as api:
         name, sources = await api.workspace(), await api.sources()
     plural = "" if len(sources) == 1 else "s"
     text = f"it is a token of the workspace {name}, which has {len(sources):,} source{plural}"

@@ -62,19 +62,35 @@ def print_wait(seconds: float) -> None:
 
 
 def public_api(
-    workspace: Workspace, *, timeout_s: float = 15.0, on_wait: Callable[[float], None] = print_wait
+    workspace: Workspace,
+    *,
+    timeout_s: float = 15.0,
+    on_wait: Callable[[float], None] = print_wait,
+    unasked: bool = False,
+    is_trial: bool = False,
 ) -> PublicApiClient:
-    """The client of a workspace that has a token; raises ConfigError."""
+    """The client of a workspace that has a token; raises ConfigError.
+
+    Whether Segment accepts the token is noted for all processes, except in a trial of one that is not stored. With
+    `unasked`, where no person waits for it, it raises SegmentApiError while a rejected token must not be tried.
+    """
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.token_rejection import TokenWatcher
     from sprig_tui.segment.public_api import PublicApiClient
 
     if workspace.token is None:
         raise ConfigError("no token of Segment's Public API is configured", hint=NO_TOKEN_HINT)
+    clock = SystemClock()
+    watcher = TokenWatcher(find_paths().state_dir, workspace, clock, is_trial=is_trial)
+    if unasked:
+        watcher.check()
     return PublicApiClient(
         workspace.base_url,
         workspace.token,
-        clock=SystemClock(),
+        clock=clock,
         timeout=timeout_s,
         on_wait=on_wait,
+        on_token=watcher,
     )
 
 

@@ -22,7 +22,7 @@ from sprig_tui.console.commands.environments import SetUp
 from sprig_tui.console.commands.payload import SendFile, SendRecord
 from sprig_tui.console.commands.registry import PANE_COMMANDS
 from sprig_tui.console.environments.pane import EnvironmentPane
-from sprig_tui.console.environments.warnings import environment_mismatch
+from sprig_tui.console.environments.warnings import environment_mismatch, token_warning
 from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.preferences import LastChoice, initial_environment
 from sprig_tui.console.snapshot import ConsoleSnapshot, SnapshotPoller
@@ -225,8 +225,11 @@ class MainScreen(Screen[None]):
         """Show the warnings about the session, the config and the payload."""
         trouble = (self.snapshot.trouble,) if self.snapshot.trouble else ()
         foreign = (self._payload_warning,) if self._payload_warning else ()
-        misread = tuple(filter(None, (self.console.config_editor.fault, self.console.config_editor.missing)))
-        self.environments.warnings = (*trouble, *misread, *foreign, *self.console.warnings)
+        editor = self.console.config_editor
+        token = token_warning(self._session.dependencies.paths.state_dir, self._session.settings.workspace)
+        others = filter(None, (editor.fault, editor.missing, token))
+        self.environments.warnings = (*trouble, *others, *foreign, *self.console.warnings)
+        self.status.config_is_held = bool(editor.fault)
         if "deliveries" in self.panes:
             # on a narrow screen the Environments pane is folded, and the status line too short for the next step
             self.deliveries.trouble = self.snapshot.trouble if self.has_class("-narrow") else ""

@@ -26,6 +26,9 @@ class StatusPart(NamedTuple):
     style: str = ""
 
 
+HELD_CONFIG_TEXT = "old config in use"
+
+
 def badge(label: str, permissions: Permissions) -> str:
     """Kind of console, such as `demo`, `read-only` or `no engine`; empty for one that delivers."""
     kinds = [label, "read-only" if permissions.read_only else "" if permissions.engine else "no engine"]
@@ -40,9 +43,14 @@ def sparkline(history: Sequence[int]) -> str:
     return "".join(BARS[(value * 8 - 1) // top] if value else " " for value in history).rjust(HISTORY_SAMPLES)
 
 
-def status_parts(snapshot: ConsoleSnapshot, selected: str, label: str, width: int) -> list[StatusPart]:
-    """The line for `width` cells."""
+def status_parts(
+    snapshot: ConsoleSnapshot, selected: str, label: str, width: int, *, config_is_held: bool = False
+) -> list[StatusPart]:
+    """The line for `width` cells; `config_is_held` while the config on disk is not in use."""
     badges = [StatusPart(f" {label}", "bold $text-accent"), StatusPart("  ")] if label else []
+    if config_is_held:
+        # in whichever pane the user is: the Environments pane, which says why, may be folded or behind another
+        badges += [StatusPart(f" {HELD_CONFIG_TEXT}", "bold $text-warning"), StatusPart("  ")]
     left = [StatusPart(" sprig-tui", "bold"), *(badges or [StatusPart("  ")]), StatusPart(" ")]
     right = [StatusPart(f"journal: {snapshot.journal} ", _JOURNAL_STYLES.get(snapshot.journal, MUTED))]
     if snapshot.trouble:
@@ -118,6 +126,7 @@ class StatusLine(Widget):
 
     snapshot: reactive[ConsoleSnapshot] = reactive(ConsoleSnapshot(), repaint=False)
     selected: reactive[str] = reactive("", repaint=False)
+    config_is_held: reactive[bool] = reactive(False, repaint=False)
 
     def __init__(self, label: str = "", *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id)
@@ -132,12 +141,18 @@ class StatusLine(Widget):
         """Another environment."""
         self._refresh()
 
+    def watch_config_is_held(self) -> None:
+        """The config on disk is in use again, or no more."""
+        self._refresh()
+
     def _refresh(self) -> None:
         if self._parts() != self._shown:
             self.refresh()
 
     def _parts(self) -> list[StatusPart]:
-        return status_parts(self.snapshot, self.selected, self._label, self.size.width)
+        return status_parts(
+            self.snapshot, self.selected, self._label, self.size.width, config_is_held=self.config_is_held
+        )
 
     def render(self) -> Content:
         """One line."""

@@ -10,13 +10,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from sprig_tui.clock import Clock, MonotonicClock
-from sprig_tui.config.secret_reader import process_secrets
 from sprig_tui.config.secrets import Workspace
+from sprig_tui.config.token_rejection import TokenWatcher
 from sprig_tui.delivery.suppressed_users import NOBODY_SUPPRESSED, SuppressedUsers, SuppressedUsersStore
 from sprig_tui.errors import ConfigError, SegmentApiError, SegmentApiUnreachableError, SprigTuiError
 from sprig_tui.segment.suppressions import suppressed_users
@@ -40,15 +39,21 @@ class FetchedUsers(NamedTuple):
 
 
 T = TypeVar("T")
-Fetch = Callable[[Workspace, Clock], Awaitable[FetchedUsers]]
+OnToken = Callable[[bool], None]
+Fetch = Callable[[Workspace, Clock, OnToken], Awaitable[FetchedUsers]]
 
 
 async def fetch_suppressed_users(
-    workspace: Workspace, clock: Clock, *, on_wait: Callable[[float], None] = lambda _: None
+    workspace: Workspace,
+    clock: Clock,
+    on_token: OnToken | None = None,
+    *,
+    on_wait: Callable[[float], None] = lambda _: None,
 ) -> FetchedUsers:
     """Ask Segment for the suppressed users. Raises SegmentApiError and ConfigError.
 
-    A route that the token may not read is left out, and named; if it may read neither, that is an error.
+    `on_token` is told whether Segment accepts the token. A route that the token may not read is left out, and named; if
+    it may read neither, that is an error.
     """
     from sprig_tui.segment.public_api import PublicApiClient
 
@@ -57,7 +62,9 @@ async def fetch_suppressed_users(
             "no token of Segment's Public API is configured",
             hint="make one in Segment, and store it with sprig-tui keys workspace",
         )
-    async with PublicApiClient(workspace.base_url, workspace.token, clock=clock, on_wait=on_wait) as api:
+    async with PublicApiClient(
+        workspace.base_url, workspace.token, clock=clock, on_wait=on_wait, on_token=on_token
+    ) as api:
         missing: list[SegmentApiError] = []
         listed = await _permitted(api.suppressions(), missing)
         regulations = await _permitted(api.regulations(), missing)
@@ -146,9 +153,11 @@ class SuppressionWatch:
         if 0 <= age_s < self._workspace.suppressed_every_s or timing.monotonic() < self._retry_at:
             return
         workspace, store = self._workspace, self._store
+        token = TokenWatcher(self._state_dir, workspace, clock)
+        token.check()
         self._idle.clear()
         try:
-            found = await self._fetch(workspace, clock)
+            found = await self._fetch(workspace, clock, token)
             users = await asyncio.to_thread(store.save, found.user_ids, clock.now(), found.missing)
         finally:
             self._idle.set()
@@ -158,9 +167,6 @@ class SuppressionWatch:
 
     def _report(self, error: Exception, timing: MonotonicClock) -> None:
         """Say the first failure of a row, and plan the next attempt."""
-        token = self._workspace.token
-        if isinstance(error, SegmentApiError) and error.status == HTTPStatus.UNAUTHORIZED and token is not None:
-            process_secrets.report_rejected(token)
         pause = min(MIN_RETRY_S * 2**self._failures, self._workspace.suppressed_every_s)
         self._retry_at = timing.monotonic() + pause
         self._failures += 1

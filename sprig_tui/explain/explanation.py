@@ -17,6 +17,7 @@ from sprig_tui.clock import Clock
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.settings import Settings
+from sprig_tui.config.token_rejection import TokenWatcher
 from sprig_tui.config.tracking_plans import StoredPlan, key_digest, save_plan
 from sprig_tui.errors import ConfigError
 from sprig_tui.explain.answers import NO_TOKEN_WHY, failed, unknown
@@ -81,6 +82,7 @@ async def explain(  # noqa: PLR0913 - each has a name
                 timeout=timeout_s,
                 sleep=sleep,
                 on_wait=on_wait,
+                on_token=TokenWatcher(paths.state_dir, settings.workspace, clock),
             )
         except ConfigError as error:
             yield failed(Check.KEY, error, at=now, source=Origin.CONFIG)

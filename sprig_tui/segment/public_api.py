@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
+from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -84,6 +85,9 @@ MAX_PAGES = 500
 Answer = TypeVar("Answer")
 Parsed = TypeVar("Parsed")
 Sleep = Callable[[float], Awaitable[None]]
+OnToken = Callable[[bool], None]
+_WORKSPACE = Request("GET /", "/")
+_REJECTED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 class _Version(StrEnum):
@@ -100,8 +104,9 @@ class PublicApiClient(ApiClient):
     The status of a SegmentApiError tells rejections apart; a 401 or 403 also means that the token lacks the permission
     for its `request`. `timeout` is seconds for each phase of a request; the whole request may take four times that.
     Redirects are not followed, so that the token goes only to the given address. `on_wait` gets the seconds of each
-    wait that the API asks for; all of them together take at most `max_wait_s`. Raises ConfigError for an address or
-    machine settings that cannot be used.
+    wait that the API asks for; all of them together take at most `max_wait_s`. `on_token` is told once whether the API
+    accepts the token; since a 401 may be about one request's permission, it is then asked for the workspace's name,
+    which every token may read. Raises ConfigError for an address or machine settings that cannot be used.
     """
 
     def __init__(
@@ -114,9 +119,11 @@ class PublicApiClient(ApiClient):
         sleep: Sleep = asyncio.sleep,
         on_wait: Callable[[float], None] = lambda _: None,
         max_wait_s: float = MAX_RATE_LIMIT_WAIT_S,
+        on_token: OnToken | None = None,
     ) -> None:
         secret = token.reveal()
         self._page_size = PAGE_SIZE
+        self._on_token = on_token
         self._transport = ApiTransport(
             ApiAddress(base_url),
             bearer_headers(secret, _Version.V1),
@@ -232,7 +239,7 @@ class PublicApiClient(ApiClient):
         """
         path = "/destination/filters/preview"
         request = Request(f"POST {path}", path, accept=_Version.V1, body=preview_request(found, payload))
-        return _understood(request.label, parse_preview, await self._transport.send(request))
+        return _understood(request.label, parse_preview, await self._send(request))
 
     async def subscriptions(self, destination_id: str) -> tuple[Subscription, ...]:
         """The mappings of one destination, enabled or not; a destination that is not of the Actions kind has none."""
@@ -296,9 +303,39 @@ class PublicApiClient(ApiClient):
         self._transport.hide(source.write_keys)
         return source
 
+    async def _send(self, request: Request) -> bytes:
+        try:
+            body = await self._transport.send(request)
+        except SegmentApiError as error:
+            if error.status in _REJECTED:
+                await self._check_token(request)
+            raise
+        self._report_token(accepted=True)
+        return body
+
+    async def _check_token(self, rejected: Request) -> None:
+        """Find out whether the token is rejected, or lacks the permission for a request that was."""
+        if self._on_token is None:
+            return
+        if rejected.path != _WORKSPACE.path:
+            try:
+                await self._transport.send(_WORKSPACE)
+            except SegmentApiError as error:
+                if error.status not in _REJECTED:
+                    return
+            else:
+                self._report_token(accepted=True)
+                return
+        self._report_token(accepted=False)
+
+    def _report_token(self, *, accepted: bool) -> None:
+        on_token, self._on_token = self._on_token, None
+        if on_token is not None:
+            on_token(accepted)
+
     async def _write(self, request: Request, parse: Callable[[bytes], Parsed]) -> Parsed:
         """The parsed answer. One that is not understood leaves open what was made, as one that did not come."""
-        body = await self._transport.send(request)
+        body = await self._send(request)
         try:
             return _understood(request.label, parse, body)
         except SegmentApiError as error:
@@ -308,7 +345,7 @@ class PublicApiClient(ApiClient):
 
     async def _get(self, route: str, path: str, parse: Callable[[bytes], Parsed]) -> Parsed:
         request = Request(f"GET {route}", path)
-        return _understood(request.label, parse, await self._transport.send(request))
+        return _understood(request.label, parse, await self._send(request))
 
     async def _list(
         self,
@@ -350,12 +387,12 @@ class PublicApiClient(ApiClient):
 
     async def _page(self, request: Request, cursor: str, size: int) -> bytes:
         try:
-            return await self._transport.send(_at_cursor(request, min(size, self._page_size), cursor))
+            return await self._send(_at_cursor(request, min(size, self._page_size), cursor))
         except RejectedRequestError as error:
             # a cursor may belong to the size that it was made with, so only a first page is asked for again
             if cursor or size <= SMALL_PAGE_SIZE or error.status != 422 or not _is_about_size(error.fields):
                 raise
-        body = await self._transport.send(_at_cursor(request, SMALL_PAGE_SIZE, ""))
+        body = await self._send(_at_cursor(request, SMALL_PAGE_SIZE, ""))
         self._page_size = SMALL_PAGE_SIZE
         return body
 

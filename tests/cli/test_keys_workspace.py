@@ -14,6 +14,8 @@ from support import workspace_lookalike
 from support.live_sink import LiveSink
 from support.workspace_lookalike import WorkspaceLookalike
 
+from sprig_tui.segment.sink.workspace.model import Role
+
 Run = Callable[..., Any]
 PASTED = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 NOTHING_CONNECTED = "no destination is connected: what arrives goes nowhere else"
@@ -49,6 +51,24 @@ def test_a_token_is_tried_then_stored_and_never_shown(
     assert workspace_lookalike.TOKEN not in done.out + done.err
     assert stored(home)["segment"] == {"public_api_token": workspace_lookalike.TOKEN, "region": workspace_api.url}
     assert stat.S_IMODE((home / "config.toml").stat().st_mode) == 0o600
+
+
+def test_rejected_token_is_noted_wherever_it_is_used(
+    cli: Run, home: Path, workspace: WorkspaceLookalike, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPRIG_TUI_SEGMENT_TOKEN", "sgp_anInventedTokenThatIsNotKnown")
+    assert cli("keys", "check").code == 1
+    said = "Segment rejects the token of its Public API"
+    assert said in cli("status").out
+    assert cli("status", "--json").json["token_rejected_at"]
+    checks = cli("doctor", "--offline", "--json").json["checks"]
+    assert [one["level"] for one in checks if one["message"].startswith(said)] == ["fault"]
+    monkeypatch.delenv("SPRIG_TUI_SEGMENT_TOKEN")
+    assert said not in cli("status").out, "the note is of another token"
+    monkeypatch.setenv("SPRIG_TUI_SEGMENT_TOKEN", "sgp_anInventedTokenThatIsNotKnown")
+    workspace.workspace.tokens["sgp_anInventedTokenThatIsNotKnown"] = Role.OWNER
+    cli("keys", "check")
+    assert cli("status", "--json").json["token_rejected_at"] is None
 
 
 def test_a_refused_token_is_stored_only_by_force(process: Run, home: Path, workspace_api: WorkspaceLookalike) -> None:

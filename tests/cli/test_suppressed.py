@@ -51,7 +51,7 @@ def test_list_is_read_shown_and_aged(cli: Run, home: Path, workspace: WorkspaceL
 
 def test_list_that_cannot_be_read_keeps_the_last_one(cli: Run, workspace: WorkspaceLookalike) -> None:
     cli("suppressed", "--refresh")
-    workspace.problems = [answers(401), answers(403)]
+    workspace.problems = [answers(401), answers(401), answers(403)]
     done = cli("suppressed", "--refresh")
     assert done.code == 2
     assert "refuses the token for GET /suppressions (401)" in done.err
@@ -122,7 +122,7 @@ def test_send_and_replay_withhold_until_the_user_is_suppressed_no_more(
 
 
 def test_running_engine_says_once_that_it_cannot_be_read(start: Run, workspace: WorkspaceLookalike) -> None:
-    workspace.problems = [answers(401), answers(401)]
+    workspace.problems = [answers(401)] * 3
     running = start("run")
     said = running.until("the list of suppressed users cannot be read")
     assert "GET /suppressions (401)" in said

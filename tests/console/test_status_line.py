@@ -51,6 +51,14 @@ def test_badge_stays_in_a_narrow_status_line():
     assert badge("", Permissions()) == ""
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_old_config_is_named_at_every_width(width):
+    line = "".join(part.text for part in status_parts(BUSY, "production", "", width, config_is_held=True))
+    assert "old config in use" in line
+    assert "failed 3" in line
+    assert "old config" not in text(BUSY, width)
+
+
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 120, 200])
 def test_status_line_fits_the_width_and_keeps_numbers_longest(width):
     line = text(BUSY, width)

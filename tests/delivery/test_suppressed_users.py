@@ -17,6 +17,7 @@ from support.workspace_lookalike import MEMBER_TOKEN, TOKEN, WorkspaceLookalike,
 from sprig_tui.clock import SystemMonotonicClock
 from sprig_tui.config.environment import PublicApiToken
 from sprig_tui.config.secrets import Workspace
+from sprig_tui.config.token_rejection import TokenRejectionStore
 from sprig_tui.delivery import engine as delivery_engine
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.suppressed_users import NOBODY_SUPPRESSED, SuppressedUsersStore
@@ -201,20 +202,33 @@ async def test_list_that_another_process_stored_is_taken_over(
 async def test_failure_is_said_once_and_the_last_list_stays(
     watching: Watching, workspace_api: WorkspaceLookalike, caplog: pytest.LogCaptureFixture
 ) -> None:
-    workspace_api.problems = [answers(401)] * 8
+    workspace_api.problems = [answers(401)] * 9
     with caplog.at_level(logging.WARNING):
         await watching.next(3_600)
-        assert len(workspace_api.asked) == 4
+        # both lists, and whether it is the token or its permissions
+        assert len(workspace_api.asked) == 5
         await watching.next(30)
-        assert len(workspace_api.asked) == 4, "not again within a minute"
+        assert len(workspace_api.asked) == 5, "not again within a minute"
         await watching.next(30)
-        assert len(workspace_api.asked) == 6
+        assert len(workspace_api.asked) == 8
     (message,) = [record.getMessage() for record in caplog.records]
     assert "cannot be read" in message
     assert "GET /suppressions (401)" in message
     assert "the one of 2026-09-21T14:13Z stays in use" in message
     assert TOKEN not in message
     assert "ann" in watching.watch.current
+
+
+async def test_token_that_another_process_saw_rejected_is_not_tried(
+    watching: Watching, workspace_api: WorkspaceLookalike
+) -> None:
+    store = TokenRejectionStore(watching.place, workspace(workspace_api.url))
+    store.save(watching.clock.now() + HOUR_MS)
+    await watching.next(3_601)
+    assert len(workspace_api.asked) == 2
+    await watching.next(60)
+    assert len(workspace_api.asked) == 4
+    assert store.load() is None, "Segment accepted it"
 
 
 async def test_another_token_is_taken_up(watching: Watching, workspace_api: WorkspaceLookalike) -> None:

@@ -99,6 +99,7 @@ class _StatusSnapshot:
         from sprig_tui.clock import SystemClock
         from sprig_tui.config.paths import find_paths
         from sprig_tui.config.reload import read_held_notes
+        from sprig_tui.config.token_rejection import TokenRejectionStore
 
         self.settings = settings
         self.counts = counts
@@ -107,6 +108,7 @@ class _StatusSnapshot:
         self.workers = workers
         self.orphans = orphans
         self.held_configs = read_held_notes(find_paths())
+        self.token_rejection = TokenRejectionStore(find_paths().state_dir, settings.workspace).load()
         self.comparisons = _last_comparisons(settings)
         """The last comparison of each environment with Segment's counts, and when it was."""
         self.now = SystemClock().now()
@@ -185,6 +187,7 @@ def _write_snapshot(snapshot: _StatusSnapshot, *, as_json: bool) -> None:
 
 
 def _snapshot_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
+    from sprig_tui.config.token_rejection import REJECTED_HINT
     from sprig_tui.delivery.worker_table import format_orphaned_leases, format_table, format_workers, summarize_workers
     from sprig_tui.formatting import format_duration
     from sprig_tui.journal.records import State
@@ -211,6 +214,8 @@ def _snapshot_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
         yield f"{one_line(name, limit=24)}: {held}; then others send them"
     for note in snapshot.held_configs:
         yield f"process {note.pid} goes on with the config from before: {one_line(note.why, limit=300)}"
+    if snapshot.token_rejection is not None:
+        yield f"{snapshot.token_rejection.message}; {REJECTED_HINT}"
     for name, number in sorted(snapshot.counts.queued_elsewhere.items()):
         yield f"{one_line(name, limit=24)}: {number:,} of the queued go only to the address of a run with --endpoint"
         yield "  sprig-tui run with that --endpoint delivers them, sprig-tui withdraw takes them back"
@@ -267,12 +272,14 @@ def _snapshot_json(snapshot: _StatusSnapshot) -> dict[str, Any]:
         {"pid": note.pid, "why": note.why, "hint": note.hint, "since": iso_time(note.since)}
         for note in snapshot.held_configs
     ]
+    rejection = snapshot.token_rejection
     return {
         "at": iso_time(snapshot.now),
         "environments": environments,
         "workers": workers,
         "held_by_gone": orphans,
         "config_held": held,
+        "token_rejected_at": iso_time(rejection.rejected_at) if rejection is not None else None,
     }
 
 

@@ -55,11 +55,13 @@ async def _refresh(settings: Settings) -> SuppressedUsers:
     from sprig_tui.cli.workspace import print_wait
     from sprig_tui.clock import SystemClock
     from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.token_rejection import TokenWatcher
     from sprig_tui.delivery.suppressed_users import SuppressedUsersStore
     from sprig_tui.delivery.suppression_watch import fetch_suppressed_users
 
     clock = SystemClock()
-    found = await fetch_suppressed_users(settings.workspace, clock, on_wait=print_wait)
+    token = TokenWatcher(find_paths().state_dir, settings.workspace, clock)
+    found = await fetch_suppressed_users(settings.workspace, clock, token, on_wait=print_wait)
     store = SuppressedUsersStore(find_paths().state_dir, settings.workspace)
     return store.save(found.user_ids, clock.now(), found.missing)
 

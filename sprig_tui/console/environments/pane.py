@@ -147,6 +147,8 @@ class EnvironmentPane(HasCommands, LineList):
         self._laying_out = True
         self.resize(len(self._lines))
         self._laying_out = False
+        hidden = len(self.warnings) if len(self._lines) > size.height else 0
+        self.border_title = f"{self.BORDER_TITLE}{f' ── {_count(hidden)}' if hidden else ''}"
         if len(before) == len(self._lines):
             self.invalidate([n for n, (old, new) in enumerate(zip(before, self._lines, strict=True)) if old != new])
         else:
@@ -212,8 +214,10 @@ class EnvironmentPane(HasCommands, LineList):
             return refused
         if action in _NEED_KEY and not view.key:
             return f"{view.name} has no write key: press a to add one"
-        if action == RemoveKey.action() and view.key_source != "config":
-            if view.is_key_in_variable:
-                return f"the key of {view.name} comes from {view.key_source}: unset it there"
-            return f"the key of {view.name} comes from {view.key_source}: sprig-tui keys remove {view.name} removes it"
+        if action == RemoveKey.action() and view.is_key_in_variable:
+            return f"the key of {view.name} comes from {view.key_source}: unset it there"
         return ""
+
+
+def _count(warnings: int) -> str:
+    return "1 warning" if warnings == 1 else f"{warnings} warnings"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sprig_tui.config.checks import check_environment_ids, check_file_mode, check_shared_keys
 from sprig_tui.config.environment import Environment
+from sprig_tui.config.token_rejection import REJECTED_HINT, TokenRejectionStore
 
 if TYPE_CHECKING:
+    from sprig_tui.config.secrets import Workspace
     from sprig_tui.config.settings import Settings
 
 
@@ -20,6 +23,12 @@ def config_warnings(settings: Settings) -> tuple[str, ...]:
         *(warning.message for warning in settings.warnings),
         *(f"{problem.message}: {problem.hint}" for problem in check_file_mode(settings)),
     )
+
+
+def token_warning(state_dir: Path, workspace: Workspace) -> str:
+    """The warning for a token that Segment rejects; empty for none."""
+    rejection = TokenRejectionStore(state_dir, workspace).load()
+    return f"{rejection.message}: {REJECTED_HINT}" if rejection is not None else ""
 
 
 def environment_mismatch(

@@ -34,13 +34,17 @@ async def test_broken_config_is_warned_of_until_it_is_repaired(console, screen_t
     console.keys(production=KEY)
     before = console.paths.config_file.read_text()
     async with console.running(size=(80, 24)) as pilot:
-        await console.press("1")
         console.write(before + "[delivery]\nmax_retrys = 4\n")
         await console.until(lambda: any("max_retrys" in said for said in console.notices()))
         pilot.app.clear_notifications()
+        await console.press("3")
+        await console.until(lambda: "old config in use" in screen_text(pilot.app))
+        assert "Environments ── 1 warning" in screen_text(pilot.app)
+        await console.press("1")
         await console.until(lambda: "did you mean max_retries?; the previous" in screen_text(pilot.app))
         console.write(before)
         await console.until(lambda: "max_retrys" not in screen_text(pilot.app))
+        assert "old config" not in screen_text(pilot.app)
 
 
 async def test_change_on_disk_is_not_overwritten(console):

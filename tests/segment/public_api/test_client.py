@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -58,6 +59,30 @@ async def test_the_server_tells_its_time(api: PublicApiClient, workspace_api: Wo
     await api.sources()
     assert api.clock_ahead_s is not None
     assert api.clock_ahead_s < -86_400, "this clock stands still in the past"
+
+
+@pytest.mark.parametrize(
+    ("token", "route_is_rejected", "told", "asked"),
+    [
+        (workspace_lookalike.TOKEN, False, [True], 1),
+        (workspace_lookalike.TOKEN, True, [True], 2),
+        ("sgp_anInventedTokenThatIsNotKnown", False, [False], 2),
+    ],
+)
+async def test_rejected_token_is_told_from_one_without_a_permission(
+    workspace_api: WorkspaceLookalike, token: str, *, route_is_rejected: bool, told: list[bool], asked: int
+) -> None:
+    seen: list[bool] = []
+    secret = PublicApiToken(token)
+    async with PublicApiClient(workspace_api.url, secret, clock=ManualClock(), on_token=seen.append) as client:
+        if route_is_rejected:
+            workspace_api.problems = [workspace_lookalike.answers(401)]
+        with suppress(SegmentApiError):
+            await client.sources()
+        assert (seen, len(workspace_api.asked)) == (told, asked)
+        with suppress(SegmentApiError):
+            await client.sources()
+        assert (seen, len(workspace_api.asked)) == (told, asked + 1), "it is told once"
 
 
 async def test_all_pages_are_read(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:

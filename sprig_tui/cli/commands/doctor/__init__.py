@@ -50,6 +50,7 @@ async def _run_checks(*, offline: bool, timeout_s: float) -> list[CheckResult]:
         held_config_checks,
         journal_checks,
         terminal_check,
+        token_checks,
     )
     from sprig_tui.config.paths import find_paths
 
@@ -67,7 +68,9 @@ async def _run_checks(*, offline: bool, timeout_s: float) -> list[CheckResult]:
         from sprig_tui.cli.context import load_suppressed
 
         found.append(CheckResult("suppressed", *describe(load_suppressed(settings), settings)))
-    if not offline:
+    if offline:
+        found.extend(token_checks(settings))
+    else:
         from sprig_tui.cli.commands.doctor.remote import endpoint_checks
 
         found.extend(await endpoint_checks(settings, timeout_s))

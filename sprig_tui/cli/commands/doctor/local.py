@@ -23,6 +23,7 @@ from sprig_tui.config.schema import KNOWN_TABLES
 from sprig_tui.config.secret_reader import secrets_read_elsewhere
 from sprig_tui.config.secrets import WRITE_KEY_PREFIX, write_key_variable
 from sprig_tui.config.startup import removed_since_last_use
+from sprig_tui.config.token_rejection import REJECTED_HINT, TokenRejectionStore
 from sprig_tui.config.toml_file import dotted_key, nearest_key_hint
 from sprig_tui.delivery.retry import OAUTH_PAUSES
 from sprig_tui.errors import JournalError, SprigTuiError
@@ -139,6 +140,13 @@ def held_config_checks(paths: Paths) -> Iterator[CheckResult]:
         yield CheckResult(
             "config", "warning", f"process {held.pid} goes on with the one from before: {held.why}", held.hint
         )
+
+
+def token_checks(settings: Settings) -> Iterator[CheckResult]:
+    """A token of the Public API that Segment rejected when it was used last."""
+    rejection = TokenRejectionStore(find_paths().state_dir, settings.workspace).load()
+    if rejection is not None:
+        yield CheckResult("workspace", "fault", rejection.message, REJECTED_HINT)
 
 
 def _environment_id_checks(settings: Settings) -> Iterator[CheckResult]:

@@ -316,7 +316,7 @@ def public_api_problems(tried: Workspace) -> list[str]:
     from sprig_tui.cli.workspace import public_api
 
     async def ask() -> None:
-        async with public_api(tried) as api:
+        async with public_api(tried, is_trial=True) as api:
             name, sources = await api.workspace(), await api.sources()
         plural = "" if len(sources) == 1 else "s"
         diagnostics.success(f"it is a token of the workspace {name}, which has {len(sources):,} source{plural}")
