@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sprig_tui.cli import diagnostics
 from sprig_tui.cli.options import ENVIRONMENT_TYPE, FILTER_TYPE, CliCommand
 
 if TYPE_CHECKING:
@@ -110,11 +111,18 @@ def _selects(nodes: Iterable[Node]) -> bool:
 
 
 def read_filter(words: Iterable[str], **options: str | None) -> Query:
-    """The Query that words and options say together; raises FilterError."""
+    """The Query that words and options say together; raises FilterError, and ConfigError for a saved filter."""
+    from sprig_tui.cli.context import open_settings
     from sprig_tui.clock import SystemClock
-    from sprig_tui.journal.filter import parse_filter
+    from sprig_tui.journal.filter import NO_FILTERS, parse_filter
 
-    return parse_filter(filter_text(words, **options), now_ms=SystemClock().now())
+    given = [*words]
+    for word in given:
+        if " OR " in word and '"' not in word and not _is_filter(word):
+            diagnostics.info(f"one argument is searched as it is: {word!r}; for an OR, write it without quotes")
+    text = filter_text(given, **options)
+    saved = open_settings(quiet=True).filters if "@" in text else NO_FILTERS
+    return parse_filter(text, now_ms=SystemClock().now(), saved=saved)
 
 
 async def check_environments(query: Query, settings: Settings, journal: Journal | None) -> None:

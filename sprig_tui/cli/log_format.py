@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sprig_tui.cli import output
 from sprig_tui.formatting import iso_time
 from sprig_tui.journal.content import record_absence
-from sprig_tui.journal.records import State, answer_text
+from sprig_tui.journal.records import State, answer_text, bare_url
 from sprig_tui.segment.outcome import plain_error
 from sprig_tui.text import one_line
 
@@ -126,6 +126,8 @@ def outcome_text(delivery: Delivery) -> str:
         parts.append(f"{delivery.latency_ms:.0f} ms")
     if delivery.state is State.QUEUED:
         parts.append("in flight" if delivery.leased else "waiting")
+    if delivery.bound_for:
+        parts.append(f"to {one_line(bare_url(delivery.bound_for))}")
     return "  ".join(parts)
 
 

@@ -216,7 +216,19 @@ class FilterType(ParamType):
         """Fields, then the values of a field that has few."""
         from sprig_tui.journal.filter_completion import complete_word
 
-        return [CompletionItem(word, type="plain") for word in complete_word(incomplete, environment_names())]
+        words = complete_word(incomplete, environment_names(), saved_filter_names())
+        return [CompletionItem(word, type="plain") for word in words]
+
+
+def saved_filter_names() -> list[str]:
+    """The saved filters of the config; none where it cannot be read."""
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.settings import load_settings
+
+    try:
+        return list(load_settings(find_paths()).filters)
+    except SprigTuiError:
+        return []
 
 
 def environment_names() -> list[str]:

@@ -1,6 +1,6 @@
 """Config contents: the key paths that a config sets, and those that a newer config has lost.
 
-The tables of the console (`[console]`, `[keys]`) are left out: they do not change what is sent.
+The tables of people (`[console]`, `[keys]`, `[filters]`) are left out: they do not change what is sent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MAX_NAMED_KEYS = 12
 KeyPath = tuple[str, ...]
 """Parts of a key path, such as ("environments", "production", "webhook_token")."""
 
-_CONSOLE_TABLES = frozenset({"console", "keys"})
+_PERSONAL_TABLES = frozenset({"console", "keys", "filters"})
 _ITEMIZED_LISTS = frozenset({("mapping", "hash"), ("mapping", "hmac"), ("mapping", "omit")})
 """Lists whose items count as keys."""
 
@@ -23,7 +23,7 @@ _ITEMIZED_LISTS = frozenset({("mapping", "hash"), ("mapping", "hmac"), ("mapping
 def key_paths(tables: Mapping[str, Any]) -> frozenset[KeyPath]:
     """Every table and key with a value, and each item of mapping.hash, mapping.hmac and mapping.omit."""
     return frozenset(
-        _walk_key_paths({name: value for name, value in tables.items() if name not in _CONSOLE_TABLES}, ())
+        _walk_key_paths({name: value for name, value in tables.items() if name not in _PERSONAL_TABLES}, ())
     )
 
 

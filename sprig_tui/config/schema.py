@@ -153,6 +153,7 @@ KNOWN_TABLES = (
     "journal",
     "console",
     "keys",
+    "filters",
 )
 """Known top-level tables; others are ignored, because they may belong to another tool or a newer version."""
 

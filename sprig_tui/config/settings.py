@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct
 from sprig_tui.config.environment import DeliverySettings, Environment, HmacKey, nearest_environment
 from sprig_tui.config.oauth import key_file_warnings, key_files_digest, make_oauth
 from sprig_tui.config.paths import Paths
+from sprig_tui.config.saved_filters import check_saved_filters
 from sprig_tui.config.schema import (
     KNOWN_TABLES,
     SECRET_KEYS,
@@ -89,6 +90,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     console: dict[str, Any]
     keys: dict[str, str]
     """Keymap: command -> keys."""
+    filters: dict[str, str]
+    """Saved filters by name; their syntax is checked where they are used."""
     stored_keys: frozenset[str]
     """Environments whose Write Key is in the config file itself."""
     stored_secrets: frozenset[tuple[str, str]]
@@ -184,6 +187,7 @@ def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]
         journal=_journal_location(file, tables, folder, paths, environ),
         console=_get_table(file, tables, "console"),
         keys=_keymap_table(file, tables),
+        filters=check_saved_filters(file, _get_table(file, tables, "filters")),
         stored_keys=frozenset(name for name, table in stored.items() if table.write_key),
         stored_secrets=frozenset(
             (name, key) for name, table in stored.items() for key in SECRET_KEYS if getattr(table, key)

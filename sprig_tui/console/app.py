@@ -219,7 +219,7 @@ class SprigTui(QueuedInput, TextualApp):
         if self._configured_theme != self.theme:
             self.theme = self._configured_theme
         self.set_keymap(self.preferences.keymap)
-        self.warnings = (*config_warnings(settings), *self.preferences.faults)
+        self.warnings = (*config_warnings(settings, self.session.clock.now()), *self.preferences.faults)
 
     # -- theme and keys -----------------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ def parse_period(text: str, now_ms: int) -> tuple[int, int]:
     """Start and end of a day, week or month, ms since 1970; of a moment both are the same. Raises FilterError."""
     value = text.strip().lower()
     try:
-        now = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone()
+        now = _local(now_ms)
         age = _AGE.fullmatch(value)
         if age:
             start = end = now - timedelta(seconds=int(age[1]) * _UNIT_SECONDS[age[2][0]])
@@ -50,8 +50,8 @@ def parse_period(text: str, now_ms: int) -> tuple[int, int]:
 def parse_range(text: str, now_ms: int) -> tuple[int | None, int | None]:
     """Start (inclusive) and end (exclusive) of `monday..friday`, `2026-11-01..`, `..2h`, `yesterday` or an age.
 
-    A day, week or month at the end belongs to the range. A single moment begins a range that goes on until now; None is
-    an open end. Raises FilterError.
+    A day, week or month at the end belongs to the range; a weekday at the beginning is the last one before the end. A
+    single moment begins a range that goes on until now; None is an open end. Raises FilterError.
     """
     first, mark, last = text.partition(RANGE_MARK)
     if not mark:
@@ -61,9 +61,21 @@ def parse_range(text: str, now_ms: int) -> tuple[int | None, int | None]:
         raise FilterError("a range needs a beginning or an end", position=0, hint="monday..friday, 2026-11-01.., ..2h")
     begin = parse_period(first, now_ms)[0] if first.strip() else None
     until = parse_period(last, now_ms)[1] if last.strip() else None
+    if begin is not None and until is not None and begin >= until and _is_weekday(first):
+        # of monday..friday on a Wednesday, both are days of last week
+        begin = _milliseconds((_local(begin).replace(tzinfo=None) - timedelta(days=7)).astimezone())
     if begin is not None and until is not None and begin >= until:
         raise FilterError("the range ends before it begins", position=0, hint="the earlier time comes first: 7d..1d")
     return begin, until
+
+
+def _is_weekday(text: str) -> bool:
+    name = text.strip().lower()
+    return any(name in (day, day[:_MIN_SHORT_DAY_CHARS]) for day in DAYS)
+
+
+def _local(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -126,6 +126,11 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     """Whether it was queued again under its message id; replays of versions before this field are not known."""
 
 
+def bare_url(url: str) -> str:
+    """An endpoint as lists show it: without the scheme."""
+    return url.partition("://")[2] or url
+
+
 class Attempt(Struct, frozen=True, kw_only=True, gc=False):
     """One HTTP request; it carried `events` deliveries."""
 

@@ -73,6 +73,8 @@ def test_every_setting_is_read(paths: Paths) -> None:
         theme = "nord"
         [keys]
         send = "ctrl+s"
+        [filters]
+        mine = "status:failed since:2d"
         [tool.other]
         x = 1
         """,
@@ -91,6 +93,7 @@ def test_every_setting_is_read(paths: Paths) -> None:
     assert settings.journal == str(paths.config_file.parent / "j/my.db")
     assert settings.console == {"theme": "nord"}
     assert settings.keys == {"send": "ctrl+s"}
+    assert settings.filters == {"mine": "status:failed since:2d"}
     assert settings.unknown_tables == ("tool",)
     assert len(settings.warnings) == 1
     assert "staging-eu: http://127.0.0.1:8080/v1/ was taken as http://127.0.0.1:8080" in settings.warnings[0].message
@@ -136,6 +139,8 @@ def test_every_setting_is_read(paths: Paths) -> None:
         ("[mapping]\nevent = ' '", "mapping.event is empty", "leave it out"),
         ("[journal]\npath = 'a'\nurl = 'b'", "both a path and a url", "keep one"),
         ("[keys]\nsend = 3", "keys.send must be text", "ctrl+s"),
+        ("[filters]\nmine = 3", "filters.mine must be text", "status:failed"),
+        ("[filters]\nMine = 'slow'", "'Mine' cannot name a filter", "lower-case"),
         ("[environments.production\n", "not valid TOML", "correct that line"),
         ("a = 1\na = 2\n", "not valid TOML", "correct that line"),
     ],

@@ -68,6 +68,7 @@ def test_a_day_begins_at_its_own_midnight_when_the_clocks_change():
 @pytest.mark.parametrize(
     ("text", "begin", "end"),
     [
+        ("monday..friday", "2026-11-16", "2026-11-21"),
         ("monday..tuesday", "2026-11-23", "2026-11-25"),
         ("2026-11-01..2026-11", "2026-11-01", "2026-12-01"),
         ("7d..1d", "2026-11-18T15:30", "2026-11-24T15:30"),

@@ -13,7 +13,7 @@ from textual.content import Content
 from sprig_tui.console.environments.status import environment_title
 from sprig_tui.console.widgets.line import TextSpan, fit_span
 from sprig_tui.formatting import MONTHS, local_time, relative_time
-from sprig_tui.journal.records import Delivery, State, answer_text
+from sprig_tui.journal.records import Delivery, State, answer_text, bare_url
 from sprig_tui.segment.limits import DEDUP_WINDOW_MS
 from sprig_tui.text import one_line
 
@@ -177,7 +177,7 @@ def state_word(delivery: Delivery) -> str:
 def result_text(delivery: Delivery, now: int) -> str:
     """Latency, reason or error; for a retry also its time."""
     if delivery.state is State.DELIVERED:
-        return f"{delivery.latency_ms:,.0f} ms"
+        return f"{delivery.latency_ms:,.0f} ms" + (f" to {bare_url(delivery.bound_for)}" if delivery.bound_for else "")
     if delivery.state is State.WITHHELD:
         return f"{delivery.reason}: {delivery.detail}" if delivery.detail else delivery.reason
     error = delivery.error

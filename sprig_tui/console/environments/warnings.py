@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.config.checks import check_environment_ids, check_file_mode, check_shared_keys
 from sprig_tui.config.environment import Environment
+from sprig_tui.config.saved_filters import saved_filter_problems
 from sprig_tui.config.token_rejection import REJECTED_HINT, TokenRejectionStore
 
 if TYPE_CHECKING:
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
 
-def config_warnings(settings: Settings) -> tuple[str, ...]:
+def config_warnings(settings: Settings, now_ms: int) -> tuple[str, ...]:
     """Warnings about the config, worst first."""
     shared = (*check_shared_keys(settings.environments), *check_environment_ids(settings.environments))
     return (
         *(problem.message for problem in shared),
         *(warning.message for warning in settings.warnings),
         *(f"{problem.message}: {problem.hint}" for problem in check_file_mode(settings)),
+        *(f"{text}; {hint}" for text, hint in saved_filter_problems(settings.filters, now_ms)),
     )
 
 

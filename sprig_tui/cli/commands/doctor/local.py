@@ -19,6 +19,7 @@ from sprig_tui.config.checks import check_environment_ids, check_keys
 from sprig_tui.config.oauth import describe_oauth, signing_problem
 from sprig_tui.config.paths import Paths, find_paths
 from sprig_tui.config.reload import read_held_notes
+from sprig_tui.config.saved_filters import saved_filter_problems
 from sprig_tui.config.schema import KNOWN_TABLES
 from sprig_tui.config.secret_reader import secrets_read_elsewhere
 from sprig_tui.config.secrets import WRITE_KEY_PREFIX, write_key_variable
@@ -78,6 +79,11 @@ def _preference_checks(settings: Settings) -> Iterator[CheckResult]:
             yield CheckResult("config", "warning", f"{settings.document.file}: {text}", "the console ignores it")
 
 
+def _saved_filter_checks(settings: Settings) -> Iterator[CheckResult]:
+    for text, hint in saved_filter_problems(settings.filters, SystemClock().now()):
+        yield CheckResult("config", "warning", f"{settings.document.file}: {text}", hint)
+
+
 def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -> Iterator[CheckResult]:
     """The config file, keys and environments."""
     document = settings.document
@@ -96,6 +102,7 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
         )
     yield from (CheckResult("config", "warning", warning.message, warning.hint) for warning in settings.warnings)
     yield from _preference_checks(settings)
+    yield from _saved_filter_checks(settings)
     findings = check_keys(settings)
     for label, place in secrets_read_elsewhere(settings):
         yield CheckResult("keys", "ok", f"{label} was read from the {place}")
