@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -97,16 +98,27 @@ async def _gather_facts(
     journal: Journal | None,
     environment: str,
     asks_segment: bool,
+    before: Facts | None,
     on_progress: Callable[[str], None],
 ) -> Facts:
     from sprig_tui.clock import SystemClock
+    from sprig_tui.config.paths import find_paths
     from sprig_tui.setup.facts import gather_facts
 
-    clock = SystemClock()
+    gather = partial(
+        gather_facts,
+        settings,
+        journal,
+        environment,
+        clock=SystemClock(),
+        paths=find_paths(),
+        before=before,
+        on_progress=on_progress,
+    )
     if not asks_segment or settings.workspace.token is None:
-        return await gather_facts(settings, journal, environment, api=None, clock=clock, on_progress=on_progress)
+        return await gather(api=None)
     async with _api(settings) as api:
-        return await gather_facts(settings, journal, environment, api=api, clock=clock, on_progress=on_progress)
+        return await gather(api=api)
 
 
 async def _propose_source(settings: Settings, environment: str) -> NewSource:

@@ -148,6 +148,8 @@ class Environment(Struct, frozen=True, kw_only=True):
     """Key for `pull`."""
     oauth: OAuthCredentials | None = None
     """Credentials of the config, for a source that requires OAuth."""
+    setup_accepted: tuple[str, ...] = ()
+    """Findings of the set-up that a user accepted as they are, by code."""
 
     @property
     def base_url(self) -> str:

@@ -52,6 +52,7 @@ class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
     sprig_api_key_command: list[str] | None = None
     sprig_api_key_keyring: str | None = None
     oauth: OAuthTable | None = None
+    setup_accepted: list[str] = []
 
     def __repr__(self) -> str:
         # keys must not reach a log through a record

@@ -255,6 +255,7 @@ def _make_environment(
         webhook_token=token,
         sprig_api_key=api_key,
         oauth=oauth,
+        setup_accepted=tuple(dict.fromkeys(table.setup_accepted)),
         **extra,
     )
 

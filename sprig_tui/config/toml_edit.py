@@ -112,7 +112,7 @@ def _value_end(text: str, position: int) -> int:
     return end
 
 
-TomlValue = str | float | bool
+TomlValue = str | float | bool | list[str]
 """Value of a key in an edited table."""
 
 
@@ -225,6 +225,8 @@ def _verify_result(
 
 
 def _toml_literal(value: TomlValue) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml_literal, value))}]"
     return tomli_w.dumps({"k": value}).removeprefix("k = ").rstrip("\n")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,14 +18,22 @@ from sprig_tui.config.environment import Environment
 from sprig_tui.delivery.metrics import DeliveryMetrics
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import Journal
+from sprig_tui.journal.notes import MetricsNote, save_note
 from sprig_tui.journal.readiness import Readiness
 from sprig_tui.server.auth import BearerAuth
 from sprig_tui.server.limits import ConnectionLimits
 from sprig_tui.server.rejections import TrafficMetrics
 from sprig_tui.server.responses import HTTPRejectionError, OnRejection, create_app, json_response
+from sprig_tui.text import one_line
+
+_log = logging.getLogger(__name__)
 
 LANES_TIMEOUT_S = 2.0
 """Seconds that reading the lanes may take; a slower journal counts as not ready."""
+READ_NOTE_INTERVAL_MS = 600_000
+"""How often the journal notes that the metrics were read."""
+READ_NOTE_TIMEOUT_S = 0.5
+MAX_READER_CHARS = 80
 
 
 class ReadinessCheck:
@@ -39,6 +49,8 @@ class ReadinessCheck:
         self._metrics = metrics
         self._get_problem = get_problem
         self._readiness = Readiness(journal)
+        self._noted_at = 0
+        """When the journal last noted that the metrics were read; 0 for not yet."""
 
     async def ready(self) -> tuple[bool, Mapping[str, Any]]:
         """Whether the journal accepts writes, and the details of `/readyz`."""
@@ -74,6 +86,19 @@ class ReadinessCheck:
     async def metrics(self) -> tuple[bytes, str]:
         """The Prometheus text format, and its content type."""
         return await self._metrics.render(), self._metrics.content_type
+
+    async def note_reader(self, reader: str) -> None:
+        """Let the journal note who read the metrics, now and then, so that others see whether a monitor does."""
+        now = self._journal.clock.now()
+        if 0 <= now - self._noted_at < READ_NOTE_INTERVAL_MS:
+            return
+        self._noted_at = now
+        note = MetricsNote(at=now, reader=one_line(reader, limit=MAX_READER_CHARS), host=socket.gethostname())
+        try:
+            async with asyncio.timeout(READ_NOTE_TIMEOUT_S):
+                await save_note(self._journal, note)
+        except (JournalError, TimeoutError) as error:
+            _log.info("the journal could not note that the metrics were read: %s", error)
 
 
 HEALTH_PATHS = ("/healthz", "/readyz", "/metrics")
@@ -118,6 +143,7 @@ class HealthRoutes:
     async def _metrics(self, request: Request) -> Response:
         self._auth.authenticate_monitor(request)
         text, content_type = await self._readiness.metrics()
+        await self._readiness.note_reader(request.headers.get("user-agent", ""))
         return Response(text, media_type=content_type)
 
     def _may_see_details(self, request: Request) -> bool:

@@ -15,71 +15,80 @@ from msgspec.structs import replace
 from sprig_tui.clock import Clock
 from sprig_tui.config.checks import describe_reuse
 from sprig_tui.config.environment import Environment
+from sprig_tui.config.oauth import signing_problem
 from sprig_tui.config.secrets import WRITE_KEY
 from sprig_tui.config.settings import Settings
 from sprig_tui.errors import JournalError, SegmentApiError
 from sprig_tui.ingest.test_event import EVENT_NAME
-from sprig_tui.journal.query import Query, Term
-from sprig_tui.journal.records import Delivery, State, WorkerInfo
-from sprig_tui.reasons import Reason
-from sprig_tui.reconcile.model import Obstacle
+from sprig_tui.journal.url import is_server_url
+from sprig_tui.reconcile.last_report import load_by_environment
+from sprig_tui.reconcile.model import Obstacle, Verdict
 from sprig_tui.reconcile.queries import obstacle_of
 from sprig_tui.reconcile.windows import MAX_RANGE_MS, Window, plan
 from sprig_tui.segment.metrics import Granularity, Step
 from sprig_tui.segment.public_api_models import Destination, Source, source_of_key
 from sprig_tui.segment.source_checks import source_mismatches
-from sprig_tui.sprig.formats.detect import parse_document
-from sprig_tui.sprig.records import Origin
+from sprig_tui.setup.journal_facts import PULLED, WEBHOOK, JournalFacts, gather_journal
 
 if TYPE_CHECKING:
+    from sprig_tui.config.paths import Paths
     from sprig_tui.journal.base import Journal
     from sprig_tui.segment.public_api import PublicApiClient
 
-WINDOW_ROWS = 500
-"""Newest deliveries of the environment that are looked at."""
-READ_BUDGET_MS = 50
-"""Longest search for them."""
 COUNTED_MS = 3 * 3_600_000
 """How far back Segment is asked for counts at least; farther where what it took last is older."""
-TEST_EVENT_SOURCE, WEBHOOK_SOURCE, API_SOURCE = "test event", "webhook", "api"
-"""Sources of deliveries that are no files."""
+UNSENT_COUNTED_MS = 13 * 24 * 3_600_000
+"""How far back where the journal has nothing that it took: `keys check` and other journals send past this one."""
+CLOCK_SKEW_MS = 150_000
+"""How far the clocks may differ: counts are asked from so much before what is expected among them."""
+COUNTS_LAG_MS = 7 * 60_000
+"""How long a missing count says nothing: Segment's counts are minutes late."""
+MAX_EXACT_DELIVERIES = 20_000
+"""Deliveries of an environment up to which all sends of a span are read; of more only the newest are known."""
 ALL_DESTINATIONS = "all"
 """The name in `integrations`, in any case, that stands for every destination not named."""
 
 
-class JournalFacts(Struct, frozen=True, kw_only=True):
-    """What the journal has of the environment; all but `states` is about its newest WINDOW_ROWS deliveries."""
+class CountedSpan(Struct, frozen=True, kw_only=True):
+    """What Segment counted in a span of time, and what it took of us in it, by the journal."""
 
-    states: dict[State, int] = {}
-    more: bool = False
-    """Whether there are, or may be, deliveries that were not looked at: what was not found may be among them."""
-    seen: int = 0
-    """Answers looked at: test events, test webhooks and other events of Sprig are none."""
-    anonymous: int = 0
-    """Of these, answers without a User ID."""
-    webhook: Delivery | None = None
-    """The newest that a webhook brought."""
-    pulled: Delivery | None = None
-    file: Delivery | None = None
-    answer: Delivery | None = None
-    """The newest that has a User ID and is an answer."""
-    delivered: Delivery | None = None
-    """The newest answer that Segment took."""
-    newest: Delivery | None = None
-    """The newest answer that was to be sent, whatever became of it."""
-    test_event: Delivery | None = None
-    """The newest test event."""
-    answer_webhook: Delivery | None = None
-    """The newest that a webhook brought, but for Sprig's test webhook."""
-    environment_id: str = ""
-    """Sprig's id of the environment in `answer_webhook`; a test webhook may carry that of the documentation."""
-    workers: tuple[WorkerInfo, ...] = ()
+    since: int
+    answers: int = 0
+    """Counted under the name of the answers' event; others may send it, too."""
+    test_events: int = 0
+    """Counted under the name of our test event, which nothing else sends."""
+    delivered: int = 0
+    """Deliveries that it took, answers and test events."""
+    due: int = 0
+    """Of these, those that are old enough to be counted."""
+    sends: int = 0
+    """Sends that it took or may have taken, repeats included; it may count each."""
+    is_exact: bool = True
+    """Whether all sends were read; else the numbers are those of the newest deliveries, and may be larger."""
 
     @property
-    def taken_at(self) -> tuple[int, ...]:
-        """When Segment took the newest answer and the newest test event, where it did."""
-        sent = (self.delivered, self.test_event)
-        return tuple(one.settled_at for one in sent if one is not None and one.state is State.DELIVERED)
+    def counted(self) -> int:
+        """Counted under both names."""
+        return self.answers + self.test_events
+
+
+class Retention(Struct, frozen=True):
+    """How long the journal keeps deliveries and their contents, as in the config; empty for ever."""
+
+    keep: str = ""
+    keep_content: str = ""
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """The last `reconcile` of the environment."""
+
+    verdict: Verdict
+    asked_at: int
+    source_id: str = ""
+    short: int = 0
+    """Missing message ids."""
+    is_complete: bool = True
+    obstacle: Obstacle = Obstacle.NONE
 
 
 class WorkspaceFacts(Struct, frozen=True, kw_only=True):
@@ -94,9 +103,8 @@ class WorkspaceFacts(Struct, frozen=True, kw_only=True):
     fitting: int = 0
     """Sources with a visible key, and nothing that speaks against them."""
     destinations: tuple[Destination, ...] | None = None
-    counted: int | None = None
-    """Our events that the source counted since `counted_since`; None where that was not asked or not answered."""
-    counted_since: int = 0
+    counts: CountedSpan | None = None
+    """None where Segment was not asked for counts, or did not answer."""
     obstacle: Obstacle = Obstacle.NONE
     detail: str = ""
 
@@ -104,6 +112,11 @@ class WorkspaceFacts(Struct, frozen=True, kw_only=True):
     def keys_visible(self) -> bool:
         """Whether the token may see a Write Key."""
         return any(source.write_keys for source in self.sources)
+
+    @property
+    def hides_keys(self) -> bool:
+        """Whether there are sources, and the token may not see a Write Key of any."""
+        return bool(self.sources) and not self.keys_visible
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -120,7 +133,14 @@ class Facts(Struct, frozen=True, kw_only=True):
     """Whether it switches off every destination that it does not name (`All = false`)."""
     admitted: tuple[str, ...] = ()
     """Destinations that it switches on."""
+    oauth_problem: str = ""
+    """Why the private key of its OAuth credentials cannot sign; empty where it can, and without OAuth."""
     sprig_api_url: str = ""
+    retention: Retention = Retention()
+    journal_is_shared: bool = False
+    """Whether the journal is on PostgreSQL."""
+    comparison: Comparison | None = None
+    """None where none was made."""
     journal: JournalFacts | None = None
     """None while the journal is not open or not readable."""
     workspace: WorkspaceFacts | None = None
@@ -141,12 +161,18 @@ async def gather_facts(
     *,
     api: PublicApiClient | None,
     clock: Clock,
+    paths: Paths | None = None,
+    before: Facts | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Facts:
-    """Observe an environment; Segment is asked only with an `api`. Raises ConfigError for an unknown environment."""
+    """Observe an environment; Segment is asked only with an `api`. Raises ConfigError for an unknown environment.
+
+    `paths` say where the last comparison is. Facts of an earlier look make this one cheaper.
+    """
     one = settings.environment(environment)
     key = one.write_key
     rules = settings.rules.integrations or {}
+    earlier = before.journal if before is not None and before.environment.name == environment else None
     facts = Facts(
         environment=one,
         has_token=settings.workspace.token is not None,
@@ -154,67 +180,61 @@ async def gather_facts(
         excluded=tuple(name for name, admits in rules.items() if not admits and name.casefold() != ALL_DESTINATIONS),
         excludes_all=any(not admits for name, admits in rules.items() if name.casefold() == ALL_DESTINATIONS),
         admitted=tuple(name for name, admits in rules.items() if admits and name.casefold() != ALL_DESTINATIONS),
+        oauth_problem="; ".join(filter(None, signing_problem(one.oauth.key))) if one.oauth is not None else "",
         sprig_api_url=settings.sprig_api_url,
-        journal=await _gather_journal(journal, environment) if journal is not None else None,
+        retention=retention_of(settings),
+        journal_is_shared=is_server_url(settings.journal),
+        comparison=_last_comparison(paths, environment) if paths is not None else None,
+        journal=await gather_journal(journal, environment, wanted=_wanted(one), before=earlier) if journal else None,
         at=clock.now(),
     )
     if api is None:
         return facts
-    return replace(facts, workspace=await _gather_workspace(settings, facts, api, clock.now(), on_progress))
+    workspace = await _gather_workspace(settings, journal, facts, api, clock.now(), on_progress)
+    return replace(facts, workspace=workspace)
 
 
-async def _gather_journal(journal: Journal, environment: str) -> JournalFacts | None:
-    query = Query((Term("env", environment),))
-    try:
-        counts = await journal.counts()
-        page = await journal.page(query, limit=WINDOW_ROWS, budget_ms=READ_BUDGET_MS)
-        workers = tuple(await journal.workers())
-        found = _journal_facts(page.deliveries[::-1], counts.by_environment.get(environment, {}), workers)
-        found = replace(found, more=page.more)
-        if found.answer_webhook is None:
-            return found
-        detail = await journal.get(found.answer_webhook.id)
-    except JournalError:
-        return None
-    return replace(found, environment_id=_environment_id(detail.raw) if detail else "")
-
-
-def _journal_facts(
-    newest: tuple[Delivery, ...], states: dict[State, int], workers: tuple[WorkerInfo, ...]
-) -> JournalFacts:
-    """The facts of deliveries, the newest first."""
-    others = (Reason.NOT_AN_ANSWER, Reason.TEST_WEBHOOK)
-    answers = [one for one in newest if one.source != TEST_EVENT_SOURCE and one.reason not in others]
-
-    def first(holds: Callable[[Delivery], object]) -> Delivery | None:
-        return next((one for one in newest if holds(one)), None)
-
-    def is_answer(one: Delivery) -> bool:
-        return one.source != TEST_EVENT_SOURCE and bool(one.user_id) and one.state is not State.WITHHELD
-
-    return JournalFacts(
-        states=dict(states),
-        seen=len(answers),
-        anonymous=sum(one.reason == Reason.ANONYMOUS for one in answers),
-        webhook=first(lambda one: one.source == WEBHOOK_SOURCE),
-        answer_webhook=first(lambda one: one.source == WEBHOOK_SOURCE and one.reason != Reason.TEST_WEBHOOK),
-        pulled=first(lambda one: one.source == API_SOURCE),
-        file=first(lambda one: one.source not in (TEST_EVENT_SOURCE, WEBHOOK_SOURCE, API_SOURCE)),
-        answer=first(is_answer),
-        delivered=first(lambda one: is_answer(one) and one.state is State.DELIVERED),
-        newest=first(is_answer),
-        test_event=first(lambda one: one.source == TEST_EVENT_SOURCE),
-        workers=workers,
+def retention_of(settings: Settings) -> Retention:
+    """How long the journal keeps deliveries, as the config says."""
+    table = settings.document.tables.get("journal")
+    values = table if isinstance(table, dict) else {}
+    keep, content = (values.get(name) for name in ("keep", "keep_content"))
+    return Retention(
+        *(str(value) if isinstance(value, str | int | float) and value else "" for value in (keep, content))
     )
 
 
-def _environment_id(raw: bytes) -> str:
-    records = parse_document(raw, Origin(WEBHOOK_SOURCE))
-    return next((record.environment_id for record in records if record.environment_id), "")
+def _wanted(environment: Environment) -> tuple[str, ...]:
+    """What is searched for among old deliveries, since the config expects it."""
+    return tuple(
+        name
+        for name, secret in ((WEBHOOK, environment.webhook_token), (PULLED, environment.sprig_api_key))
+        if secret is not None
+    )
+
+
+def _last_comparison(paths: Paths, environment: str) -> Comparison | None:
+    report = load_by_environment(paths).get(environment)
+    found = next((one for one in report.environments if one.environment == environment), None) if report else None
+    if report is None or found is None:
+        return None
+    return Comparison(
+        verdict=found.verdict,
+        asked_at=report.asked_at,
+        source_id=found.source_id,
+        short=found.short,
+        is_complete=report.complete,
+        obstacle=found.obstacle,
+    )
 
 
 async def _gather_workspace(
-    settings: Settings, facts: Facts, api: PublicApiClient, now: int, on_progress: Callable[[str], None]
+    settings: Settings,
+    journal: Journal | None,
+    facts: Facts,
+    api: PublicApiClient,
+    now: int,
+    on_progress: Callable[[str], None],
 ) -> WorkspaceFacts:
     found = WorkspaceFacts(asked_at=now)
     key = facts.environment.write_key
@@ -231,7 +251,7 @@ async def _gather_workspace(
             return replace(found, obstacle=Obstacle.NOT_ASKED, detail=detail)
         source = source_of_key(key.reveal(), found.sources)
         if source is None:
-            is_hidden = bool(found.sources) and not found.keys_visible
+            is_hidden = found.hides_keys
             return replace(found, obstacle=Obstacle.KEYS_HIDDEN if is_hidden else Obstacle.NOT_IN_WORKSPACE)
         mismatches = source_mismatches(source, facts.environment.name, settings.environments)
         found = replace(found, source=source, mismatches=mismatches)
@@ -241,8 +261,8 @@ async def _gather_workspace(
         window = _counting_window(facts.journal, now)
         if window is None:
             return replace(found, obstacle=Obstacle.TOO_OLD)
-        counted = await _ask_counted(api, source, settings.rules.event, window)
-        return replace(found, counted=counted, counted_since=window.start)
+        counts = await _ask_counts(api, source, settings.rules.event, window)
+        return replace(found, counts=await _with_delivered(counts, journal, facts, now))
     except SegmentApiError as error:
         return replace(found, obstacle=obstacle_of(error), detail=error.message)
 
@@ -250,14 +270,47 @@ async def _gather_workspace(
 def _counting_window(journal: JournalFacts | None, now: int) -> Window | None:
     """The last COUNTED_MS, or farther back to what Segment took last; None where it counts no more that far back."""
     taken = journal.taken_at if journal is not None else ()
-    since = min(now - COUNTED_MS, max(taken, default=now))
+    since = min(now - COUNTED_MS, max(taken) - CLOCK_SKEW_MS) if taken else now - UNSENT_COUNTED_MS
     is_long = now - since > MAX_RANGE_MS[Granularity.HOUR] - Granularity.DAY.width_ms
     windows = plan(since, now + 1, now + 1, granularity=Granularity.DAY if is_long else None)
     return windows[0] if windows and windows[0].start <= since else None
 
 
-async def _ask_counted(api: PublicApiClient, source: Source, event: str, window: Window) -> int:
+async def _ask_counts(api: PublicApiClient, source: Source, event: str, window: Window) -> CountedSpan:
     rows = await api.delivery_metric(
         Step.RECEIVED, source.id, start=window.start, end=window.end, granularity=window.granularity
     )
-    return sum(row.total for row in rows if row.event_name in (event, EVENT_NAME))
+
+    def total(name: str) -> int:
+        return sum(row.total for row in rows if row.event_name == name)
+
+    answers = total(event) if event != EVENT_NAME else 0
+    return CountedSpan(since=window.start, answers=answers, test_events=total(EVENT_NAME))
+
+
+async def _with_delivered(counts: CountedSpan, journal: Journal | None, facts: Facts, now: int) -> CountedSpan:
+    """With what Segment took since the start of the span; of a large journal only of its newest deliveries."""
+    seen = facts.journal
+    if journal is None or seen is None:
+        return replace(counts, is_exact=False)
+    due_until = now - COUNTS_LAG_MS
+    if sum(seen.states.values()) > MAX_EXACT_DELIVERIES:
+        taken = [at for at in seen.taken if at >= counts.since + CLOCK_SKEW_MS]
+        due = sum(at <= due_until for at in taken)
+        return replace(counts, delivered=len(taken), due=due, sends=len(taken), is_exact=False)
+    environment = facts.environment
+    try:
+        bins = await journal.accepted(
+            environment.name, since=counts.since, until=now + 1, endpoint=environment.base_url
+        )
+    except JournalError:
+        return replace(counts, is_exact=False)
+    # what was taken near the start may have been counted before it, by Segment's clock
+    firsts = [one for one in bins if one.first]
+    due_bins = [one for one in firsts if one.start <= due_until and one.start >= counts.since + CLOCK_SKEW_MS - 1_000]
+    return replace(
+        counts,
+        delivered=sum(one.first for one in firsts),
+        due=sum(one.first for one in due_bins),
+        sends=sum(one.sends + sum(number for _, number in one.unanswered) for one in bins),
+    )

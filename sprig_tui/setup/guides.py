@@ -1,6 +1,6 @@
 """Guides of the set-up: what each action is called, its command line, and the clicks in Segment and Sprig.
 
-`{environment}` stands for the environment's name.
+`{environment}` stands for the environment's name, `{title}` for the same with a capital, `{delivery}` for a number.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Guide(Struct, frozen=True):
 _SEGMENT_SOURCE_STEPS = (
     "In Segment: Connections > Sources > Add source,",
     "choose HTTP API, then Next,",
-    "name it such as Sprig (Production), then Add source,",
+    "name it such as Sprig ({title}), then Add source,",
     "open it: Settings > API Keys,",
     "copy the Write Key.",
 )
@@ -42,10 +42,30 @@ GUIDES: Mapping[ActionKind, Guide] = {
             "Without a token everything works by pasting; what Segment counted is then not known here.",
         ),
     ),
+    ActionKind.REPLACE_TOKEN: Guide(
+        "store another token, one that may do this",
+        "sprig-tui keys workspace",
+        (
+            "Only a Workspace Owner makes tokens, in Segment: Settings > Workspace settings >",
+            "Access Management > Tokens > Create Token, a Public API token.",
+            "Workspace Owner sees everything; Source Admin is enough for sources and their keys.",
+            "Without such a token the key is pasted.",
+        ),
+    ),
     ActionKind.CHOOSE_SOURCE: Guide("choose one of the workspace's sources", "sprig-tui keys set {environment}"),
     ActionKind.CREATE_SOURCE: Guide("make a source in Segment; what is made is shown first", _ASKED_AT_A_TERMINAL),
     ActionKind.PASTE_KEY: Guide("paste the Write Key", "sprig-tui keys set {environment}", _SEGMENT_SOURCE_STEPS),
     ActionKind.REPLACE_KEY: Guide("replace the Write Key", "sprig-tui keys rotate {environment}"),
+    ActionKind.SET_OAUTH: Guide(
+        "give the environment the OAuth app that the source requires",
+        "sprig-tui keys check {environment}",
+        (
+            "In Segment: Settings > Workspace settings > Access Management > OAuth applications,",
+            "make one with the scope tracking_api:write, add a public key of yours to it, and connect the source.",
+            "Then in [environments.{environment}] of the config:",
+            'oauth = {{ client_id = "...", key_id = "...", private_key_file = "/path/to/private.pem" }}',
+        ),
+    ),
     ActionKind.MAKE_WEBHOOK_TOKEN: Guide(
         "make a webhook token; address and token are shown to copy",
         "sprig-tui keys token {environment} --generate",
@@ -67,8 +87,19 @@ GUIDES: Mapping[ActionKind, Guide] = {
     ActionKind.PULL: Guide("pull answers from Sprig's API", "sprig-tui pull -e {environment}"),
     ActionKind.SAVE_ENVIRONMENT_ID: Guide("save the environment id that the webhook carried", _ASKED_AT_A_TERMINAL),
     ActionKind.OPEN_RECORDS: Guide("open a file of answers and look at them", "sprig-tui preview FILE"),
+    ActionKind.IDENTIFY_USERS: Guide(
+        "let Sprig know who answers",
+        "",
+        (
+            "Segment needs a User ID, and Sprig has one only where your product says it before the survey is shown:",
+            "call setUserId of Sprig's SDK as soon as somebody signs in, with the id that Segment knows them by,",
+            "and show surveys to visitors who are signed in only.",
+            "Answers that came without one stay withheld: nobody knows whose they are.",
+        ),
+    ),
     ActionKind.SEND_TEST_EVENT: Guide("send a test event", "sprig-tui keys check {environment} --send-test-event"),
     ActionKind.SEND_ANSWER: Guide("send a first answer", "sprig-tui send FILE -e {environment}"),
+    ActionKind.EXPLAIN: Guide("explain where it is, and why", "sprig-tui explain {delivery}"),
     ActionKind.COMPARE: Guide("compare with Segment's counts", "sprig-tui reconcile -e {environment}"),
     ActionKind.CONNECT_DESTINATION: Guide(
         "connect a destination in Segment",
@@ -81,11 +112,34 @@ GUIDES: Mapping[ActionKind, Guide] = {
     ),
     ActionKind.PROTECT: Guide("protect the environment", _ASKED_AT_A_TERMINAL),
     ActionKind.SET_RETENTION: Guide(
-        "prune and back up the journal by a timer",
+        "let old deliveries be removed",
         "sprig-tui journal prune --older-than 90d --yes",
-        ("sprig-tui journal backup FILE copies the journal while it is used.",),
+        ("What Segment took stays known without its content, so that it is never sent twice.",),
     ),
-    ActionKind.PRINT_UNIT: Guide("install listen as a service", "sprig-tui listen --print-unit"),
+    ActionKind.BACK_UP: Guide(
+        "back up the journal, by a timer",
+        "sprig-tui journal backup FILE",
+        ("It copies the journal while it is used; once a week is enough for most.",),
+    ),
+    ActionKind.PRINT_UNIT: Guide(
+        "install listen as a service",
+        "sprig-tui listen --print-unit",
+        ("It prints a systemd unit; what it says is seen here once it runs.",),
+    ),
+    ActionKind.WATCH_METRICS: Guide(
+        "let a monitor read /metrics",
+        "sprig-tui run --metrics 9100",
+        (
+            "listen has /metrics at its own address, run at the port of --metrics, in Prometheus' format.",
+            "Alert on failed deliveries, on the age of the queue, and on a lane that is paused.",
+        ),
+    ),
+    ActionKind.ACCEPT: Guide(
+        "accept it as it is: done elsewhere, seen by you, or not wanted",
+        "sprig-tui setup -e {environment} --accept ITEM",
+        ("It is kept in the config, as setup_accepted of the environment, and can be taken back.",),
+    ),
+    ActionKind.REOPEN: Guide("take back that it was accepted", "sprig-tui setup -e {environment} --reopen ITEM"),
 }
 
 
@@ -94,11 +148,14 @@ def action_text(action: ActionKind) -> str:
     return GUIDES[action].sentence
 
 
-def command_line(action: ActionKind, environment: str) -> str:
+def command_line(action: ActionKind, environment: str, delivery: int = 0) -> str:
     """The command line of an action; empty for none."""
-    return GUIDES[action].command.format(environment=environment)
+    if action is ActionKind.EXPLAIN and not delivery:
+        return ""
+    return GUIDES[action].command.format(environment=environment, delivery=delivery)
 
 
-def guide_lines(action: ActionKind) -> tuple[str, ...]:
+def guide_lines(action: ActionKind, environment: str) -> tuple[str, ...]:
     """The clicks elsewhere."""
-    return GUIDES[action].steps
+    title = environment.replace("-", " ").capitalize()
+    return tuple(line.format(environment=environment, title=title) for line in GUIDES[action].steps)

@@ -20,6 +20,37 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
 
+_SERVER_KINDS = frozenset(
+    {
+        "http api",
+        "http",
+        "node.js",
+        "node",
+        "python",
+        "ruby",
+        "java",
+        "php",
+        "go",
+        ".net",
+        "c#",
+        "clojure",
+        "rust",
+        "c++",
+    }
+)
+"""Kinds of sources that take events of servers, by Segment's name in lower case."""
+
+
+def kind_doubt(kind: str) -> str:
+    """Why a source of this kind may be the wrong one, in words; empty for none, and for a kind that is not known."""
+    if not kind or kind.casefold() in _SERVER_KINDS:
+        return ""
+    return (
+        f"it is of the kind {kind!r}, not HTTP API: the key of a web or mobile source is public, and its destinations"
+        " may be connected for that device only"
+    )
+
+
 class OwnerKind(StrEnum):
     """What the workspace's sources say about a key."""
 
@@ -73,6 +104,7 @@ def find_owner(key: str, sources: Sequence[Source], settings: Settings, environm
         return KeyOwner(kind=kind, sources=len(sources), hidden=hidden)
     mismatches = (
         *source_mismatches(source, environment, settings.environments),
+        *filter(None, (kind_doubt(source.kind),)),
         *(f"the key of {name} belongs to it too" for name in _sharing(source, key, settings, environment)),
     )
     return KeyOwner(kind=OwnerKind.SOURCE, source=source, mismatches=mismatches, sources=len(sources), hidden=hidden)

@@ -59,7 +59,7 @@ def test_a_token_without_permission_is_to_be_replaced(
     told = cli("setup", "-e", "production")
     source = told.out.partition("2 Write Key")[0]
     assert "the token may not read this" in source
-    assert "next: store a token of Segment's Public API: sprig-tui keys workspace" in source
+    assert "next: store another token, one that may do this: sprig-tui keys workspace" in source
 
 
 def test_a_workspace_out_of_reach_is_exit_code_1_while_something_is_to_do(
@@ -72,19 +72,43 @@ def test_a_workspace_out_of_reach_is_exit_code_1_while_something_is_to_do(
     assert states(told)["source"] == "unknown"
 
 
-def test_a_workspace_out_of_reach_is_exit_code_3_where_nothing_else_is_to_do(
+def test_exit_code_0_once_all_is_done_or_accepted_and_3_while_segment_is_out_of_reach(
     cli: Run,
     configure: Callable[[str], None],
+    home: Path,
+    tmp_path: Path,
     workspace_api: WorkspaceLookalike,
     write: Callable[..., Path],
     answer: Callable[..., dict[str, Any]],
 ) -> None:
     configure(f'write_key = "{PRODUCTION_KEY}"')
     assert cli("send", write(answer(1)), "-e", "production", "--yes").code == 0
+    told = cli("setup", "-e", "production")
+    assert told.code == 1
+    assert "production: 1 of 7 steps is left" in told.out
+    assert "--accept service,backup,alerts,retention" in told.out
+    done = cli("setup", "-e", "production", "--accept", "service,alerts", "--accept", "retention")
+    assert (done.code, states(cli("setup", "-e", "production", "--json"))["going-live"]) == (1, "to-do")
+    assert 'setup_accepted = ["service", "alerts", "retention"]' in (home / "config.toml").read_text()
+    assert cli("journal", "backup", str(tmp_path / "copy.db")).code == 0
+    told = cli("setup", "-e", "production")
+    assert (told.code, told.out.partition("\n")[0]) == (0, "production: everything is done")
+    assert "accepted in the config: nothing has read /metrics" in told.out
     workspace_api.down()
-    told = cli("setup", "-e", "production", "--json")
+    told = cli("setup", "-e", "production")
     assert told.code == 3
-    assert "to-do" not in states(told).values()
+    assert "nothing is to do that can be known from here, 3 steps cannot be known now" in told.out
+    assert cli("setup", "-e", "production", "--reopen", "alerts").code == 1
+
+
+def test_an_unknown_item_is_a_usage_error_and_nothing_is_stored(
+    cli: Run, configure: Callable[[str], None], home: Path
+) -> None:
+    configure("")
+    done = cli("setup", "--accept", "alert")
+    assert done.code == 2
+    assert "did you mean alerts?" in done.err
+    assert "setup_accepted" not in (home / "config.toml").read_text()
 
 
 def test_a_config_that_cannot_be_read_is_exit_code_2(cli: Run, home: Path) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from sprig_tui.config.environment import Environment, WebhookToken
+from sprig_tui.journal.notes import load_notes
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.server.monitoring import HEALTH_LIMITS, HealthServer
 from sprig_tui.server.server import bind, running_server
@@ -79,3 +80,23 @@ async def test_readyz_hides_details_without_a_token(serve):
         assert (await served.ask("/readyz", TOKEN)).json()["journal"] == "writable"
         served.health_server.reconfigure({"production": Environment(name="production")})
         assert (await served.ask("/metrics", TOKEN)).status_code == 401, "that token is no longer one"
+
+
+async def test_the_journal_notes_who_read_the_metrics_but_not_each_time(serve):
+    async with serve(trusting=True) as served:
+        await served.client.get("/readyz")
+        assert (await load_notes(served.journal)).metrics is None
+        for reader in ("Prometheus/2.53.1\x9b2J", "curl/8.5.0"):
+            assert (
+                await served.client.get("/metrics", headers={"user-agent": reader.encode("latin-1")})
+            ).status_code == 200
+        note = (await load_notes(served.journal)).metrics
+        assert note is not None
+        assert note.reader.startswith("Prometheus/2.53.1")
+        assert "\x9b" not in note.reader
+
+
+async def test_metrics_that_the_journal_cannot_note_are_served_anyway(serve):
+    async with serve(trusting=True) as served:
+        await served.journal.close()
+        assert (await served.ask("/metrics")).status_code == 200

@@ -123,8 +123,9 @@ async def test_segment_is_asked_for_counts_as_far_back_as_what_it_took_last(
     facts = await gather_facts(settings, journal, "production", api=api, clock=clock)
     found = workspace_of(facts)
     assert (found.obstacle, found.detail) == (Obstacle.NONE, "")
-    assert found.counted == 2
-    assert found.counted_since <= at
+    assert found.counts is not None
+    assert (found.counts.answers, found.counts.delivered, found.counts.due) == (2, 2, 2)
+    assert found.counts.since <= at
     arrival = next(step for step in checklist(facts).steps if step.kind is StepKind.ARRIVAL)
     assert arrival.state is StepState.DONE
 
@@ -134,7 +135,7 @@ async def test_what_segment_took_before_its_counts_began_is_not_called_missing(
 ) -> None:
     await deliver_at(journal, NOW_MS - 40 * DAY, 1)
     facts = await gather_facts(configure(), journal, "production", api=api, clock=clock)
-    assert (workspace_of(facts).counted, workspace_of(facts).obstacle) == (None, Obstacle.TOO_OLD)
+    assert (workspace_of(facts).counts, workspace_of(facts).obstacle) == (None, Obstacle.TOO_OLD)
     arrival = next(step for step in checklist(facts).steps if step.kind is StepKind.ARRIVAL)
     assert arrival.state is StepState.UNKNOWN
 
@@ -159,7 +160,7 @@ async def test_what_could_not_be_asked_is_an_obstacle_and_no_error(
 ) -> None:
     workspace_api.problems = [problem]
     found = workspace_of(await gather_facts(configure(key), None, "production", api=api, clock=clock))
-    assert (found.obstacle, found.source, found.destinations, found.counted) == (obstacle, None, None, None)
+    assert (found.obstacle, found.source, found.destinations, found.counts) == (obstacle, None, None, None)
 
 
 async def test_a_workspace_out_of_reach_is_an_obstacle(

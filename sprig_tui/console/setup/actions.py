@@ -103,7 +103,7 @@ class SetupActions:
         if handle is not None:
             return await handle(observation)
         name = observation.environment
-        form = GuideForm(action_text(action), guide_lines(action), command_line(action, name))
+        form = GuideForm(action_text(action), guide_lines(action, name), command_line(action, name))
         await self._app.push_screen_wait(form)
         return None
 
@@ -204,7 +204,7 @@ class SetupActions:
             notify_warning(self._app, f"saved, but {used.read_from} is set and takes precedence over the config")
             return
         address = f"{self._services.listen_url}/webhooks/{name}"
-        steps = guide_lines(ActionKind.MAKE_WEBHOOK_TOKEN)
+        steps = guide_lines(ActionKind.MAKE_WEBHOOK_TOKEN, name)
         await self._app.push_screen_wait(WebhookForm(name, address, token, steps))
 
     # -- Segment -------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.console.session import Session
 from sprig_tui.errors import SprigTuiError
+from sprig_tui.journal.notes import load_notes
 from sprig_tui.setup.checklist import checklist
 from sprig_tui.setup.facts import merge_workspace
 
@@ -27,6 +28,8 @@ class Observation:
         self.environment = environment
         self.facts: Facts | None = None
         """None until something was read."""
+        self._read_journal: object = None
+        """The journal that the facts were read from."""
         self._seen: object = None
         """State of config and journal at the last read."""
 
@@ -67,11 +70,14 @@ class Observation:
 
     async def _gather(self, *, asks_segment: bool, on_progress: Callable[[str], None]) -> Facts:
         session = self._session
-        services = session.dependencies.setup
+        services, journal = session.dependencies.setup, session.journal
         if services is None:
             raise SprigTuiError("this console has no set-up", hint="use sprig-tui setup in a shell")
+        # ids of one journal mean nothing in another
+        before = self.facts if journal is not None and journal is self._read_journal else None
+        self._read_journal = journal
         return await services.gather_facts(
-            session.settings, session.journal, self.environment, asks_segment, on_progress
+            session.settings, journal, self.environment, asks_segment, before, on_progress
         )
 
     async def _state(self) -> object:
@@ -81,4 +87,6 @@ class Observation:
         counts = await journal.counts() if journal is not None else None
         own = counts.by_environment.get(self.environment, {}) if counts else {}
         roles = {worker.role for worker in await journal.workers()} if journal is not None else set()
-        return session.settings.digest, id(journal), dict(own), roles
+        lane = (await journal.lanes()).get(self.environment) if journal is not None else None
+        notes = await load_notes(journal) if journal is not None else None
+        return session.settings.digest, id(journal), dict(own), roles, lane.epoch if lane else 0, notes

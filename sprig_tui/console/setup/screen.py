@@ -349,7 +349,7 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
 
     def action_copy_setup_command(self) -> None:
         step = self.steps.selected
-        commands = [command_line(action, self.environment) for action in (step.actions if step else ())]
+        commands = [command_line(action, self.environment, step.delivery) for action in step.actions] if step else []
         if command := next(filter(None, commands), ""):
             self.post_message(CopyRequested(command, "the command"))
         else:

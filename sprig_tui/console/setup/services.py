@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from sprig_tui.setup.facts import Facts
     from sprig_tui.setup.source_creation import CreatedSource, NewSource
 
-GatherFacts: TypeAlias = "Callable[[Settings, Journal | None, str, bool, Callable[[str], None]], Awaitable[Facts]]"
-"""Of one environment; whether Segment is asked; the last argument is called with the progress as text."""
+GatherFacts: TypeAlias = (
+    "Callable[[Settings, Journal | None, str, bool, Facts | None, Callable[[str], None]], Awaitable[Facts]]"
+)
+"""Of one environment; whether Segment is asked; facts of an earlier look; called with the progress as text."""
 
 
 class SetupServices(NamedTuple):

@@ -68,9 +68,9 @@ def step_sentences(step: Step, environment: str, keys: StepKeys) -> Iterator[Sen
     first, *others = actions
     yield Sentence("")
     yield Sentence(f"{keys.do}  {action_text(first)}", HEADING)
-    for line in guide_lines(first):
+    for line in guide_lines(first, environment):
         yield Sentence(line, "", 2)
-    if command := command_line(first, environment):
+    if command := command_line(first, environment, step.delivery):
         yield Sentence(f"in a shell: {command}  ({keys.copy} copies it)", "muted", 2)
     if others:
         yield Sentence(f"{keys.other}  other ways: {'; '.join(map(action_text, others))}", "muted")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.context import journal_exists, journal_session, open_settings
 from sprig_tui.cli.options import CliCommand, json_option
-from sprig_tui.errors import ConfigError, ExitCode, InputError
+from sprig_tui.errors import ConfigError, ExitCode, InputError, JournalError
 from sprig_tui.journal.url import is_server_url, redact_url
+
+if TYPE_CHECKING:
+    from sprig_tui.journal.base import Journal
 
 _MAX_SHOWN_LINES = 30
 """Lines of what is wrong; --json has all of them."""
@@ -74,6 +78,8 @@ def backup(file: Path, as_json: bool) -> int:
 
     The copy is the same journal at an earlier time: to restore it, stop every sprig-tui that uses the journal, remove
     its files (also those that end in -wal and -shm) and put the copy in its place.
+
+    The journal notes when that was, for the checklist of sprig-tui setup.
     """
     settings = open_settings(quiet=True)
     if is_server_url(settings.journal):
@@ -82,7 +88,7 @@ def backup(file: Path, as_json: bool) -> int:
             hint="pg_dump --schema=sprig_tui, or whatever backs up the server",
         )
     _require_exists(journal_exists(settings), settings.journal)
-    size = asyncio.run(_backup(settings.journal, file))
+    size = asyncio.run(_backup(settings.journal, file.absolute()))
     if as_json:
         output.write_json({"journal": settings.journal, "file": str(file), "bytes": size})
     diagnostics.success(f"{file} has a copy of {settings.journal}, {size:,} bytes")
@@ -93,7 +99,21 @@ async def _backup(place: str, file: Path) -> int:
     from sprig_tui.journal.sqlite import SQLiteJournal
 
     async with SQLiteJournal(place) as journal:
-        return await journal.back_up(file)
+        size = await journal.back_up(file)
+        await _note_backup(journal, file)
+        return size
+
+
+async def _note_backup(journal: Journal, file: Path) -> None:
+    import socket
+
+    from sprig_tui.journal.notes import BackupNote, save_note
+
+    note = BackupNote(at=journal.clock.now(), file=str(file), host=socket.gethostname())
+    try:
+        await save_note(journal, note)
+    except JournalError as error:
+        diagnostics.info(f"the journal could not note that it was backed up: {error.message}")
 
 
 @click.command("salvage", cls=CliCommand, short_help="Bring over what can be read of a damaged one.")

@@ -31,7 +31,6 @@ MARKS = {
     StepState.UNKNOWN: ("?", "?", "dim"),
 }
 STATE_TEXTS = {StepState.UNKNOWN: "cannot be known"}
-OPEN_STATES = (StepState.TODO, StepState.DOUBTFUL)
 MAX_COLUMNS = 100
 
 
@@ -47,17 +46,36 @@ def checklist_lines(found: Checklist) -> Iterator[str]:
         yield f"{mark} {number} {output.paint(TITLES[step.kind], 'strong')}  {state}"
         for finding in step.findings:
             yield from _finding_lines(finding, room)
-        if step.action is not None and (step.state in OPEN_STATES or step.action is ActionKind.STORE_TOKEN):
-            command = command_line(step.action, found.environment)
+        if step.action not in (None, ActionKind.ACCEPT, ActionKind.REOPEN) and step.state is not StepState.DONE:
+            command = command_line(step.action, found.environment, step.delivery)
             text = f"next: {action_text(step.action)}" + (f": {command}" if command else "")
             yield from _indented(text, "    ", room)
+    if codes := acceptable_codes(found):
+        yield from _indented(
+            "what was done elsewhere, seen by you or is not wanted can be accepted as it is: "
+            f"sprig-tui setup -e {found.environment} --accept {','.join(codes)}",
+            "",
+            room,
+        )
 
 
 def _summary(found: Checklist) -> str:
+    """What is left, what cannot be known, and that everything is done only where it is."""
     if found.complete:
-        return "nothing is left to do"
-    left = sum(step.state in OPEN_STATES for step in found.steps)
-    return f"{left} of {len(found.steps)} steps are left"
+        return "everything is done"
+    left, unknown, total = len(found.left), len(found.unknown), len(found.steps)
+    are = "is" if left == 1 else "are"
+    parts = [f"{left} of {total} steps {are} left" if left else "nothing is to do that can be known from here"]
+    if unknown:
+        now = " now" if found.waits else ""
+        steps = "step" if unknown == 1 else "steps"
+        parts.append(f"{unknown} {steps} cannot be known{now}")
+    return ", ".join(parts)
+
+
+def acceptable_codes(found: Checklist) -> list[str]:
+    """What may be accepted, in the order of the steps."""
+    return list(dict.fromkeys(code.value for step in found.steps for code in step.acceptable))
 
 
 def _finding_lines(finding: Finding, room: int) -> Iterator[str]:
@@ -85,13 +103,16 @@ def _step_json(step: Step, environment: str) -> dict[str, Any]:
         "step": step.kind.value,
         "state": step.state.value,
         "action": action.value if action is not None else None,
-        "command": (command_line(action, environment) or None) if action is not None else None,
+        "command": (command_line(action, environment, step.delivery) or None) if action is not None else None,
         "findings": [
             {
                 "code": finding.code.value,
                 "state": finding.state.value,
                 "evidence": finding.evidence,
                 "source": finding.source or None,
+                "temporary": finding.is_temporary,
+                "acceptable": finding.is_acceptable,
+                "accepted": finding.is_accepted,
                 "actions": [one.value for one in finding.actions],
             }
             for finding in step.findings

@@ -26,7 +26,7 @@ def show_destinations(seen: Observation) -> None:
             label = "all that it does not name" if name == "All" else one_line(name, limit=60)
             diagnostics.info(f"integrations in [mapping] of the config keeps answers from {label}")
     if step.state is not StepState.DONE:
-        for line in guide_lines(ActionKind.CONNECT_DESTINATION):
+        for line in guide_lines(ActionKind.CONNECT_DESTINATION, seen.name):
             diagnostics.info(f"  {line}")
 
 

@@ -11,6 +11,8 @@ from sprig_tui.cli import diagnostics
 from sprig_tui.cli.context import existing_journal_session, journal_exists, open_settings, read_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sprig_tui.config.environment import Environment
     from sprig_tui.config.settings import Settings
     from sprig_tui.setup.facts import Facts
@@ -58,19 +60,34 @@ def observe(environment: str) -> Observation:
     return asyncio.run(_observe(settings, environment))
 
 
+def save_accepted(settings: Settings, environment: str, accept: Sequence[str], reopen: Sequence[str]) -> bool:
+    """Store which findings are accepted; whether that changed. Raises ConfigError."""
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.save import save_environment
+
+    before = settings.environment(environment).setup_accepted
+    accepted = [code for code in dict.fromkeys((*before, *accept)) if code not in reopen]
+    if tuple(accepted) == before:
+        return False
+    save_environment(find_paths(), environment, {"setup_accepted": accepted or None})
+    return True
+
+
 async def _observe(settings: Settings, environment: str) -> Observation:
     from msgspec.structs import replace
 
     from sprig_tui.cli.workspace import public_api
     from sprig_tui.clock import SystemClock
+    from sprig_tui.config.paths import find_paths
     from sprig_tui.setup.checklist import checklist
-    from sprig_tui.setup.facts import JournalFacts, gather_facts
+    from sprig_tui.setup.facts import gather_facts
+    from sprig_tui.setup.journal_facts import JournalFacts
 
-    clock = SystemClock()
+    clock, paths = SystemClock(), find_paths()
     async with existing_journal_session(settings) as journal:
         with diagnostics.ProgressLine() as progress:
             if settings.workspace.token is None:
-                facts = await gather_facts(settings, journal, environment, api=None, clock=clock)
+                facts = await gather_facts(settings, journal, environment, api=None, clock=clock, paths=paths)
             else:
                 async with public_api(settings.workspace) as api:
                     facts = await gather_facts(
@@ -79,6 +96,7 @@ async def _observe(settings: Settings, environment: str) -> Observation:
                         environment,
                         api=api,
                         clock=clock,
+                        paths=paths,
                         on_progress=lambda text: progress.update(f"asking Segment: {text}"),
                     )
     if not journal_exists(settings):

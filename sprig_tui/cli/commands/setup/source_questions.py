@@ -91,7 +91,7 @@ def ask_token(settings: Settings, environment: str) -> None:
         "whether Segment counted your answer. Without one you paste the Write Key, and look into Segment's Debugger "
         "yourself. Both work.",
     )
-    for line in guide_lines(ActionKind.STORE_TOKEN):
+    for line in guide_lines(ActionKind.STORE_TOKEN, environment):
         diagnostics.info(f"  {line}")
     region = _region(settings, environment)
 
@@ -212,7 +212,7 @@ def _key_of(source: Source, sources: Sequence[Source], settings: Settings, envir
 
 def _paste(sources: Sequence[Source], settings: Settings, environment: str) -> KeyChoice | None:
     dialogue.say("The Write Key of a source stands in Segment. Five clicks, if there is no source yet:")
-    for number, line in enumerate(guide_lines(ActionKind.PASTE_KEY), 1):
+    for number, line in enumerate(guide_lines(ActionKind.PASTE_KEY, environment), 1):
         diagnostics.info(f"  {number}. {line}")
     text = dialogue.paste(f"the Write Key of {environment}")
     if not text.strip():

@@ -1,0 +1,30 @@
+"""Parts of evidence: where it was seen, times, and texts of others on one line. Pure."""
+
+from __future__ import annotations
+
+from sprig_tui.formatting import local_time
+from sprig_tui.reconcile.model import obstacle_text
+from sprig_tui.setup.facts import WorkspaceFacts
+from sprig_tui.text import one_line
+
+CONFIG, JOURNAL, API = "config", "journal", "Segment's Public API"
+"""Where something was seen."""
+MAX_NAME_CHARS = 80
+JOURNAL_CLOSED = "the journal is not open, so it cannot be looked at"
+
+
+def name_text(text: str) -> str:
+    """A name of others."""
+    return one_line(text, limit=MAX_NAME_CHARS)
+
+
+def time_text(ms: int, now: int) -> str:
+    """A time today by its minute, another one with its date."""
+    at = local_time(ms)
+    return f"{at:%H:%M}" if at.date() == local_time(now).date() else f"{at:%Y-%m-%d %H:%M}"
+
+
+def workspace_obstacle(workspace: WorkspaceFacts) -> str:
+    """Why Segment said less."""
+    text = obstacle_text(workspace.obstacle) or "Segment did not say"
+    return f"{text} ({name_text(workspace.detail)})" if workspace.detail else text
