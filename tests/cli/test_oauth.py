@@ -68,6 +68,9 @@ def test_send_without_a_usable_key_keeps_all_queued_and_says_why(
     ]
     row = cli("status", "--json").json["environments"]["development"]
     assert (row["queued"], row["reason"]) == (1, "oauth_client_refused")
+    tried = [one for one in cli("doctor", "--json").json["checks"] if one["name"] == "oauth"]
+    assert tried[-1]["level"] == "fault"
+    assert f"{sink.url}/token rejects the OAuth client 2Xapp (401)" in tried[-1]["message"]
 
 
 def test_curl_has_a_bearer_token_of_the_shell_and_the_key_in_the_body(
@@ -102,6 +105,8 @@ def test_keys_and_doctor_tell_that_an_environment_uses_oauth(cli: Run, configure
         "scope": "tracking_api:write",
         "token_url": f"{sink.url}/token",
     }
+    tried = [one for one in cli("doctor", "--json").json["checks"] if one["name"] == "oauth"]
+    assert (tried[-1]["level"], tried[-1]["message"]) == ("ok", f"development: {sink.url}/token gives a token")
     line = f"OAuth app 2Xapp, key 2Xkey, token from {sink.url}/token"
     checked = cli("keys", "check", "development", "--send-test-event")
     assert (checked.code, sink.sink.stats.accepted) == (0, 1), checked.err
@@ -135,6 +140,7 @@ def test_sink_rejects_a_file_without_a_public_key(cli: Run, tmp_path: Path, cont
 
 def test_sink_takes_token_faults_only_with_oauth(cli: Run, tmp_path: Path) -> None:
     assert "--token-fault needs --oauth" in cli("sink", "--port", 0, "--token-fault", "503").err
+    assert "--token-life needs --oauth" in cli("sink", "--port", 0, "--token-life", "3").err
     (tmp_path / "public.pem").write_bytes(public_pem())
     assert "fault rule" in cli("sink", "--port", 0, "--oauth", tmp_path / "public.pem", "--token-fault", "7x").err
 

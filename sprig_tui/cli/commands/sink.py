@@ -53,6 +53,15 @@ if TYPE_CHECKING:
     "--oauth", "public_key", type=click.Path(path_type=Path), metavar="FILE", help="Require OAuth; FILE: public key."
 )
 @click.option("--token-fault", "token_faults", multiple=True, metavar="RULE", help="As --fault, at /token.")
+@click.option(
+    "--token-life",
+    "token_life_s",
+    type=click.IntRange(1, 30 * 86_400),
+    default=None,
+    show_default="a day",
+    metavar="SECONDS",
+    help="Until a token is no longer taken.",
+)
 @json_option
 def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     port: int,
@@ -69,6 +78,7 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     workspace_delay: float | None,
     public_key: Path | None,
     token_faults: tuple[str, ...],
+    token_life_s: int | None,
     as_json: bool,
 ) -> int:
     """Run the fake Segment alone, until stopped; stdout lists each request.
@@ -110,8 +120,9 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
         raise ConfigError(
             "--keys and a workspace exclude each other", hint="its sources have the keys: --workspace-file"
         )
-    if token_faults and public_key is None:
-        raise ConfigError("--token-fault needs --oauth", hint="--oauth public.pem requires OAuth")
+    if (token_faults or token_life_s) and public_key is None:
+        option = "--token-fault" if token_faults else "--token-life"
+        raise ConfigError(f"{option} needs --oauth", hint="--oauth public.pem requires OAuth")
     oauth_key = None
     if public_key is not None:
         from sprig_tui.segment.sink.token_server import read_public_key
@@ -131,6 +142,7 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
         workspace_delay_s=DEFAULT_DELAY_S if workspace_delay is None else workspace_delay,
         oauth_key=oauth_key,
         token_faults=parse_rules(token_faults),
+        token_life_s=token_life_s,
     )
     return asyncio.run(_run_sink(made, described, tells_duplicates=bool(keep) or count))
 

@@ -21,7 +21,7 @@ from sprig_tui.segment.sink.fault_syntax import check_rule, parse_rules
 from sprig_tui.segment.sink.faults import FaultRule, FaultScript, http_date
 from sprig_tui.segment.sink.messages import SinkReply, SinkRequest, error_reply, json_reply
 from sprig_tui.segment.sink.store import EventStore, ReceivedEvent, RequestRecord, Stats
-from sprig_tui.segment.sink.token_server import MAX_FORM_BYTES, TOKEN_PATH, TokenServer
+from sprig_tui.segment.sink.token_server import DEFAULT_TOKEN_LIFE_S, MAX_FORM_BYTES, TOKEN_PATH, TokenServer
 from sprig_tui.segment.sink.tracking import ROUTES, TrackingEndpoint
 from sprig_tui.segment.sink.workspace.api import MAX_BODY_BYTES as MAX_API_BODY_BYTES
 from sprig_tui.segment.sink.workspace.fault_rules import WorkspaceFault
@@ -94,8 +94,8 @@ class Sink:
     ids are recognised as duplicates; None for all. With a `workspace`, its sources take the place of `keys` and
     `disabled`, and `url` is also the address of its Public API: what came becomes the counts there, `workspace_delay_s`
     seconds later. With an `oauth_key` tracking requests need a token, which `url`/token gives to whoever signs with its
-    private half; `token_faults` are rules for that route. Raises ConfigError for an invalid fault rule or an address
-    that cannot be used.
+    private half; `token_faults` are rules for that route, and a token is taken for `token_life_s`. Raises ConfigError
+    for an invalid fault rule or an address that cannot be used.
     """
 
     def __init__(  # noqa: PLR0913 - options, all by name, each with a default
@@ -120,6 +120,7 @@ class Sink:
         points_per_minute: int = DEFAULT_POINTS_PER_MINUTE,
         oauth_key: RSAPublicKey | None = None,
         token_faults: Sequence[FaultRule | str] = (),
+        token_life_s: int | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._seed = seed
@@ -151,7 +152,13 @@ class Sink:
         self.token_server: TokenServer | None = None
         """The token server, if the sink requires OAuth."""
         if oauth_key is not None:
-            self.token_server = TokenServer(oauth_key, clock=self._clock, faults=token_faults, seed=seed)
+            self.token_server = TokenServer(
+                oauth_key,
+                clock=self._clock,
+                faults=token_faults,
+                token_life_s=token_life_s or DEFAULT_TOKEN_LIFE_S,
+                seed=seed,
+            )
         counting = "" if keep else ("ids" if count else "events")
         self._endpoint = TrackingEndpoint(
             store=self._store,
