@@ -20,6 +20,7 @@ from sprig_tui.cli.shutdown import ShutdownSignals
 from sprig_tui.segment.public_api_models import Source
 from sprig_tui.segment.sink.messages import SinkReply
 from sprig_tui.setup import key_rotation
+from sprig_tui.text import mask
 
 Run = Callable[..., Any]
 OLD = workspace_lookalike.PRODUCTION_KEY
@@ -133,6 +134,8 @@ def test_a_new_key_that_cannot_be_stored_is_told(
     assert "production keeps its key: the new one, " in done.err
     assert f"the new key stands in Segment: {PLACE}" in done.err
     assert key_now(home) == OLD
+    again = cli("keys", "rotate", "production")
+    assert f"that source also has the key {mask(workspace.sources[0]['writeKeys'][1])}\n" in again.err
 
 
 def test_a_key_of_no_source_is_not_rotated_there(cli: Run, workspace: WorkspaceLookalike, home: Path) -> None:

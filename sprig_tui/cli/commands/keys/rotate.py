@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_LOOK_S = 180
 """How long a test event is looked for: Segment's counts are asked for a minute late, and are half a minute behind."""
 LOOK_INTERVAL_S = 10.0
+MAX_SHOWN_KEYS = 3
 CONFIG_TEXT = (
     "listen, run, the console and whatever watches or repeats take it from there within seconds, for what is queued "
     "too; a single send, pull or replay that runs now keeps the old key to its end"
@@ -235,6 +236,7 @@ def _confirm(rotation: _Rotation, *, pasted: str, sends: bool, yes: bool) -> boo
     name, source = rotation.name, rotation.source
     about = f", of the source {one_line(source_text(source))}" if source is not None else ""
     diagnostics.info(f"{name} has the key {rotation.old.masked()}{about}")
+    _tell_other_keys(rotation, pasted)
     if not pasted:
         diagnostics.info("- Segment makes one more Write Key for that source")
     diagnostics.info(f"- {name} is switched to {mask(pasted) if pasted else 'it'} in {rotation.place}")
@@ -254,6 +256,21 @@ def _confirm(rotation: _Rotation, *, pasted: str, sends: bool, yes: bool) -> boo
     if not agreed:
         diagnostics.info("nothing was made or changed")
     return agreed
+
+
+def _tell_other_keys(rotation: _Rotation, pasted: str) -> None:
+    """Keys that the source has beside the present one, such as that of a rotation that was interrupted."""
+    used = {rotation.old.reveal(), pasted}
+    others = [key for key in (rotation.source.write_keys if rotation.source is not None else ()) if key not in used]
+    if not others:
+        return
+    shown = ", ".join(mask(key) for key in others[:MAX_SHOWN_KEYS])
+    more = f" and {len(others) - MAX_SHOWN_KEYS:,} more" if len(others) > MAX_SHOWN_KEYS else ""
+    diagnostics.warning(
+        f"that source also has the {'key' if len(others) == 1 else 'keys'} {shown}{more}",
+        "one that an interrupted rotation made can be taken with --paste; one that nothing uses any more can be "
+        "removed in Segment",
+    )
 
 
 async def _rotate(rotation: _Rotation, pasted: str, *, send_test_event: bool, look_s: int) -> ExitCode:
@@ -319,9 +336,10 @@ def _switch(rotation: _Rotation) -> None:
 
     settings, name, key = rotation.settings, rotation.name, rotation.new_key
     in_keyring = rotation.old.reference is not None
+    stored_in = rotation.place
     try:
         if in_keyring:
-            save_secret(settings, WRITE_KEY, name, key, keyring=True)
+            stored_in = save_secret(settings, WRITE_KEY, name, key, keyring=True)
         else:
             save_environment(find_paths(), name, {WRITE_KEY.key: key}, digest=settings.document.digest)
     except SprigTuiError as error:
@@ -332,7 +350,7 @@ def _switch(rotation: _Rotation) -> None:
             "or remove it there",
         ) from error
     rotation.switched_at = SystemClock().now()
-    diagnostics.success(f"{name} is switched to {mask(key)} in {rotation.place}")
+    diagnostics.success(f"{name} is switched to {mask(key)} in {stored_in}")
     diagnostics.info(KEYRING_TEXT if in_keyring else CONFIG_TEXT)
 
 
