@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
 
@@ -29,7 +29,7 @@ from sprig_tui.console.snapshot import ConsoleSnapshot, SnapshotPoller
 from sprig_tui.console.status_line import StatusLine, badge
 from sprig_tui.console.widgets.key_bar import KeyBar
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.filter import parse_filter
+from sprig_tui.journal.filter import NO_FILTERS
 
 if TYPE_CHECKING:
     from sprig_tui.config.paths import Paths
@@ -189,6 +189,7 @@ class MainScreen(Screen[None]):
         )
         self.deliveries.replays.endpoints = {name: one.base_url for name, one in settings.environments.items()}
         self.deliveries.environment_names = tuple(settings.environments)
+        self.deliveries.saved_filters = settings.filters
         self.show_warnings()
 
     def use_journal(self) -> None:
@@ -241,6 +242,15 @@ class MainScreen(Screen[None]):
         near = self.focused_scope()
         ordered = sorted(PANE_COMMANDS, key=lambda command: command.scope != near)
         return [*ordered, *app_commands.COMMANDS]
+
+    def saved_filters(self) -> Mapping[str, str]:
+        """The saved filters by name, for the palette."""
+        return self.deliveries.saved_filters if "deliveries" in self.panes else NO_FILTERS
+
+    async def use_saved_filter(self, name: str) -> None:
+        """Filter the deliveries by a saved filter."""
+        self.focus_pane("deliveries")
+        self.deliveries.use_filter(f"@{name}")
 
     def focused_scope(self) -> str:
         """The scope of the focused pane; empty where none has the focus."""
@@ -395,7 +405,7 @@ class MainScreen(Screen[None]):
         """Show the deliveries that a filter text matches."""
         if text:
             self.focus_pane("deliveries")
-            self.deliveries.filter = parse_filter(text, now_ms=self._session.clock.now())
+            self.deliveries.use_filter(text)
 
     def action_reveal_key(self) -> None:
         """Show the whole key, or mask it again."""

@@ -32,6 +32,18 @@ async def test_the_palette_finds_and_runs_a_command(console, screen_text):
         await console.until(lambda: "New environment" in screen_text(pilot.app))
 
 
+async def test_the_palette_offers_the_saved_filters(console, screen_text):
+    console.write('[filters]\nbad = "status:failed"\n')
+    async with console.running() as pilot:
+        await console.press("1", "ctrl+p")
+        await pilot.pause(0.3)
+        await console.press(*"@bad")
+        await console.until(lambda: "Deliveries: Filter by @bad" in screen_text(pilot.app))
+        await console.press("down", "enter")
+        await console.until(lambda: pilot.app.main.deliveries.filter.text == "@bad")
+        assert pilot.app.main.focused_scope() == "deliveries"
+
+
 async def test_jump_keys_zoom_and_tab(console):
     async with console.running() as pilot:
         for key, scope in (("2", "payload"), ("3", "deliveries"), ("1", "environments")):

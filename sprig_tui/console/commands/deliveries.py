@@ -8,9 +8,11 @@ from sprig_tui.console.commands.base import Command
 class Filter(Command):
     """Filter the deliveries.
 
-    Words: status:failed reason:anonymous env:Production survey:"Checkout effort" user:acct_1 id:41 since:2h
-    until:2026-11-23 (arrived), sent-since:2h (sent), and free text; -word for 'not this'. Enter filters, escape leaves
-    it as it was; tab completes, up and down bring earlier filters back.
+    The rows follow while you type. Words: status:failed is:retrying reason:anonymous env:production to:eu
+    survey:"Checkout effort" user:acct_1 id:41 attempts:>2 latency:>500ms since:yesterday until:2026-11-23
+    arrived:monday..friday, sent:2h, and free text; -word for 'not this', OR and parentheses, @name for a filter of
+    [filters] in the config; sprig-tui help filters has them all. Enter keeps the filter, escape leaves it as it was;
+    tab completes, up and down bring earlier filters back.
     """
 
     id = "filter"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -20,6 +20,7 @@ from sprig_tui.console.commands.payload import COMMANDS as PAYLOAD
 from sprig_tui.console.commands.reconcile import COMMANDS as RECONCILE
 from sprig_tui.console.commands.setup import COMMANDS as SETUP
 from sprig_tui.console.widgets.line_list import LineList
+from sprig_tui.text import one_line
 
 if TYPE_CHECKING:
     from sprig_tui.console.commands.keymap import KeySlot
@@ -83,26 +84,61 @@ class CommandProviderScreen(Protocol):
         ...
 
 
-class CommandPaletteProvider(Provider):
-    """Palette provider for the commands of the screen below it."""
+@runtime_checkable
+class SavedFilterScreen(Protocol):
+    """Screen that can filter by the saved filters, which the palette shows after the commands."""
 
-    def _offered(self) -> list[tuple[str, type[Command], Callable[[], Awaitable[None]]]]:
+    def saved_filters(self) -> Mapping[str, str]:
+        """By name."""
+        ...
+
+    async def use_saved_filter(self, name: str) -> None:
+        """Filter by one."""
+        ...
+
+
+class PaletteEntry(NamedTuple):
+    """A line of the palette."""
+
+    title: str
+    help: str
+    run: Callable[[], Awaitable[None]]
+
+
+class CommandPaletteProvider(Provider):
+    """Palette provider for the commands and the saved filters of the screen below it."""
+
+    def _offered(self) -> list[PaletteEntry]:
         screen: object = self.screen
-        if not isinstance(screen, CommandProviderScreen):
-            return []
-        return [
-            (f"{SCOPE_TITLES[command.scope]}: {command.title}", command, partial(screen.run_command, command))
-            for command in screen.offered_commands()
-            if command.in_palette
-        ]
+        entries: list[PaletteEntry] = []
+        if isinstance(screen, CommandProviderScreen):
+            entries += [
+                PaletteEntry(
+                    f"{SCOPE_TITLES[command.scope]}: {command.title}",
+                    command.summary(),
+                    partial(screen.run_command, command),
+                )
+                for command in screen.offered_commands()
+                if command.in_palette
+            ]
+        if isinstance(screen, SavedFilterScreen):
+            entries += [
+                PaletteEntry(
+                    f"{SCOPE_TITLES['deliveries']}: Filter by @{name}",
+                    one_line(text, limit=200),
+                    partial(screen.use_saved_filter, name),
+                )
+                for name, text in screen.saved_filters().items()
+            ]
+        return entries
 
     async def discover(self) -> Hits:
-        for title, command, run in self._offered():
-            yield DiscoveryHit(Content(title), run, text=title, help=command.summary())
+        for entry in self._offered():
+            yield DiscoveryHit(Content(entry.title), entry.run, text=entry.title, help=entry.help)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
-        for title, command, run in self._offered():
-            score = matcher.match(title)
+        for entry in self._offered():
+            score = matcher.match(entry.title)
             if score > 0:
-                yield Hit(score, matcher.highlight(title), run, text=title, help=command.summary())
+                yield Hit(score, matcher.highlight(entry.title), entry.run, text=entry.title, help=entry.help)

@@ -1,8 +1,9 @@
-"""Filter bar: input with completion and history, and the position of a syntax error."""
+"""Filter bar: input with completion and history, what is shown while typing, and the position of a syntax error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -18,17 +19,30 @@ from textual.widgets import Input, Static
 from sprig_tui.errors import FilterError
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.filter_completion import complete_word
+from sprig_tui.journal.filter_fields import FIELDS
 from sprig_tui.journal.query import Query
 from sprig_tui.text import printable
 
 
-def complete_filter(text: str, environments: Iterable[str] = ()) -> str:
+def complete_filter(text: str, environments: Iterable[str] = (), saved: Iterable[str] = ()) -> str:
     """The text with its last word completed; empty where there is no completion."""
     head, space, word = text.rpartition(" ")
-    if '"' in word or word in ("", "-") or word.endswith((":", ",")):
+    if '"' in word or not word.lstrip("-(") or word.endswith((":", ",")):
         return ""
-    completed = next((choice for choice in complete_word(word, environments) if choice != word), "")
+    completed = next((choice for choice in complete_word(word, environments, saved) if choice != word), "")
     return f"{head}{space}{completed}" if completed else ""
+
+
+def typed_filters(text: str) -> Iterator[str]:
+    """What to show while a filter is typed: the text, or else what is before its last word.
+
+    A last word that may become the name of a field is not searched as text.
+    """
+    head, _, word = text.rpartition(" ")
+    bare = word.lstrip("-(").lower()
+    if not bare or not any(field.startswith(bare) for field in FIELDS):
+        yield text
+    yield head
 
 
 def caret_lines(error: FilterError, text: str, *, shift: int, width: int) -> tuple[str, str]:
@@ -53,12 +67,13 @@ MAX_HISTORY = 50
 class _FilterSuggester(Suggester):
     """Completes the last word."""
 
-    def __init__(self, environments: Callable[[], tuple[str, ...]]) -> None:
+    def __init__(self, environments: Callable[[], tuple[str, ...]], saved: Callable[[], Mapping[str, str]]) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
         self._environments = environments
+        self._saved = saved
 
     async def get_suggestion(self, value: str) -> str | None:
-        return complete_filter(value, self._environments()) or None
+        return complete_filter(value, self._environments(), self._saved()) or None
 
 
 class FilterInput(Input):
@@ -74,15 +89,17 @@ class FilterInput(Input):
     class Left(Message):
         """Escape was pressed."""
 
-    def __init__(self, environments: Callable[[], tuple[str, ...]]) -> None:
+    def __init__(self, environments: Callable[[], tuple[str, ...]], saved: Callable[[], Mapping[str, str]]) -> None:
         super().__init__(
-            placeholder='status:failed survey:"Checkout effort" since:2h -user:acct_1 slow',
-            suggester=_FilterSuggester(environments),
+            placeholder='status:failed survey:"Checkout effort" since:yesterday -user:acct_1 slow OR is:retrying',
+            suggester=_FilterSuggester(environments, saved),
             compact=True,
             max_length=MAX_FILTER_CHARS,
         )
         self._history: list[str] = []
         self._history_index = 0
+        self._draft = ""
+        """The text that was typed before the history was entered."""
 
     def add_to_history(self, text: str) -> None:
         """Append a filter to the history, unless it is the newest entry."""
@@ -100,14 +117,27 @@ class FilterInput(Input):
     def action_earlier(self, steps: int) -> None:
         """Step through the history."""
         at = self._history_index + steps
-        if 0 <= at < len(self._history):
-            self._history_index = at
-            self.value = self._history[at]
-            self.action_end()
+        if not 0 <= at <= len(self._history):
+            return
+        if self._history_index == len(self._history):
+            self._draft = self.value
+        self._history_index = at
+        self.value = self._history[at] if at < len(self._history) else self._draft
+        self.action_end()
 
 
 class FilterBar(Vertical):
-    """Hidden until `ask` is called. Posts `Applied` with a Query, or `Left`."""
+    """Hidden until `ask` is called. Posts `Typed` while a filter is typed, then `Applied`, or `Left`."""
+
+    class Typed(Message):
+        """The text is a valid filter as it stands."""
+
+        def __init__(self, query: Query) -> None:
+            super().__init__()
+            self.query = query
+
+    class Rejected(Message):
+        """Enter was pressed on a filter with a mistake in it, which is shown."""
 
     class Applied(Message):
         """A valid filter was entered."""
@@ -119,10 +149,18 @@ class FilterBar(Vertical):
     class Left(Message):
         """The bar was closed without a change."""
 
-    def __init__(self, now: Callable[[], int], environments: Callable[[], tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        now: Callable[[], int],
+        environments: Callable[[], tuple[str, ...]],
+        saved: Callable[[], Mapping[str, str]],
+    ) -> None:
         super().__init__()
         self._now = now
-        self.input = FilterInput(environments)
+        self._saved = saved
+        self._typed: str | None = ""
+        """The filter that was posted last; None after a mistake."""
+        self.input = FilterInput(environments, saved)
         self._fault = Static("", markup=False, classes="filter-fault")
 
     def compose(self) -> ComposeResult:
@@ -134,6 +172,7 @@ class FilterBar(Vertical):
     def ask(self, text: str) -> None:
         """Show the bar with this text and focus it."""
         self.display = True
+        self._typed = text
         self.input.value = text
         self.input.action_end()
         self.input.focus()
@@ -148,11 +187,13 @@ class FilterBar(Vertical):
         event.stop()
         text = event.value
         try:
-            query = parse_filter(text, now_ms=self._now())
+            query = self.parse(text)
         except FilterError as error:
             shift = len(PROMPT) - round(self.input.scroll_offset.x)
             lines = caret_lines(error, text, shift=shift, width=self.size.width)
             self._show_error("\n".join(line for line in lines if line))
+            self._typed = None
+            self.post_message(self.Rejected())
             return
         self.input.add_to_history(query.text)
         self.close()
@@ -160,8 +201,22 @@ class FilterBar(Vertical):
 
     @on(Input.Changed)
     def _on_text_changed(self, event: Input.Changed) -> None:
+        """Show what matches so far; a filter that is not finished leaves the rows as they are."""
         event.stop()
         self._show_error("")
+        if not self.display:
+            return
+        for text in typed_filters(event.value):
+            with contextlib.suppress(FilterError):
+                query = self.parse(text)
+                if query.text != self._typed:
+                    self._typed = query.text
+                    self.post_message(self.Typed(query))
+                return
+
+    def parse(self, text: str) -> Query:
+        """The Query of a text with the saved filters of the config; raises FilterError."""
+        return parse_filter(text, now_ms=self._now(), saved=self._saved())
 
     @on(FilterInput.Left)
     def _on_input_left(self, event: FilterInput.Left) -> None:

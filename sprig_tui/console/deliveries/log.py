@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import ClassVar, Self
 
 from textual import on
@@ -30,9 +30,10 @@ from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.widgets.line import fit_span
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.console.widgets.panel import Caption, Panel
-from sprig_tui.errors import JournalError
+from sprig_tui.errors import FilterError, JournalError
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.export_format import json_line
+from sprig_tui.journal.filter import NO_FILTERS
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.records import Delivery, ReplayState
 from sprig_tui.text import printable
@@ -55,6 +56,8 @@ class DeliveryLog(HasCommands, Panel, Vertical):
     """What is shown; assign another to filter."""
     environment_names: var[tuple[str, ...]] = var(())
     """Completions for `env:`."""
+    saved_filters: var[Mapping[str, str]] = var(NO_FILTERS)
+    """Filters of the config, for `@name`."""
     file_hint: var[str] = var("")
     """Hint about the open file, shown while there are no deliveries."""
     trouble: var[str] = var("")
@@ -82,7 +85,10 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         super().__init__(id=id)
         self.clock = clock or SystemClock()
         self.lines = LogLines(self.clock)
-        self.bar = FilterBar(self.clock.now, lambda: self.environment_names)
+        self.bar = FilterBar(self.clock.now, lambda: self.environment_names, lambda: self.saved_filters)
+        self._filter_before = MATCH_ALL
+        """The filter before one was typed."""
+        self._is_typing = False
         self.job_line = JobStatus()
         self.replays = ReplayActions(
             self, self.clock, on_progress=self.job_line.show_progress, on_queued=self.queue_changed
@@ -127,7 +133,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
 
     def watch_filter(self, query: Query) -> None:
         if self.journal is not None:
-            self.updater.set_filter(self.journal, query, by_person=True)
+            self.updater.set_filter(self.journal, query, by_person=not self._is_typing)
         self.post_message(self.FilterChanged(query))
         self._refresh_texts()
 
@@ -215,7 +221,18 @@ class DeliveryLog(HasCommands, Panel, Vertical):
     # -- filter --------------------------------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
+        self._filter_before = self.filter
         self.bar.ask(self.filter.text)
+
+    def use_filter(self, text: str) -> None:
+        """Filter by a text, such as the name of a saved filter; a mistake in it is shown."""
+        try:
+            query = self.bar.parse(text)
+        except FilterError as error:
+            notify_error(self.app, error)
+            return
+        self.bar.input.add_to_history(query.text)
+        self.filter = query
 
     def action_clear_filter(self) -> None:
         if self.lines.marks:
@@ -227,12 +244,29 @@ class DeliveryLog(HasCommands, Panel, Vertical):
     def _on_filter_applied(self, event: FilterBar.Applied) -> None:
         event.stop()
         self.lines.focus()
+        if event.query == self.filter:
+            self.updater.choose()
         self.filter = event.query
+
+    @on(FilterBar.Typed)
+    def _on_filter_typed(self, event: FilterBar.Typed) -> None:
+        """Show what matches; what is typed next replaces a search that is not done."""
+        event.stop()
+        self._is_typing = True
+        self.filter = event.query
+        self._is_typing = False
+
+    @on(FilterBar.Rejected)
+    def _on_filter_rejected(self, event: FilterBar.Rejected) -> None:
+        """Show what was shown before it was typed."""
+        event.stop()
+        self.filter = self._filter_before
 
     @on(FilterBar.Left)
     def _on_filter_left(self, event: FilterBar.Left) -> None:
         event.stop()
         self.lines.focus()
+        self.filter = self._filter_before
 
     # -- cursor and marks ----------------------------------------------------------------------------------------------
 

@@ -74,6 +74,14 @@ class LogUpdater:
         self._requested_by_person = by_person
         self.wake()
 
+    def choose(self) -> None:
+        """The user chose what is shown, or is about to be: report the delivery under the cursor as chosen."""
+        if self._requested is not None:
+            self._requested_by_person = True
+        elif self._lines.selected:
+            self._lines.has_unshown_choice = True
+            self.select(self._lines.selected)
+
     def wake(self) -> None:
         """Poll now."""
         self._wakeup.set()

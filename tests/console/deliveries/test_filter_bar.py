@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sprig_tui.console.deliveries.filter_bar import caret_lines, complete_filter
+from sprig_tui.console.deliveries.filter_bar import caret_lines, complete_filter, typed_filters
 from sprig_tui.errors import FilterError
 from sprig_tui.journal.filter import parse_filter
 
@@ -23,6 +23,11 @@ from sprig_tui.journal.filter import parse_filter
         ("env:pro", "env:production"),
         ("env:my", 'env:"My store"'),
         ("-reason:an", "-reason:anonymous"),
+        ("slow OR (is:ret", "slow OR (is:retrying"),
+        ("(", ""),
+        ("to:e", "to:eu"),
+        ("slow -@b", "slow -@bad"),
+        ("since:mo", "since:monday"),
         ("since:to", "since:today"),
         ("user:a", ""),
         ("nothing", ""),
@@ -31,7 +36,22 @@ from sprig_tui.journal.filter import parse_filter
     ],
 )
 def test_completion_of_the_last_word(text, whole):
-    assert complete_filter(text, ["production", "My store"]) == whole
+    assert complete_filter(text, ["production", "My store"], ["bad"]) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("slow", ["slow", ""]),
+        ("s", [""]),
+        ("slow sta", ["slow"]),
+        ("slow status:f", ["slow status:f", "slow"]),
+        ("slow (stat", ["slow"]),
+        ("slow ", ["slow ", "slow"]),
+    ],
+)
+def test_what_is_shown_while_a_filter_is_typed(text, shown):
+    assert list(typed_filters(text)) == shown
 
 
 @given(st.text(max_size=30))

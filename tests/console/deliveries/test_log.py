@@ -3,6 +3,7 @@
 import pytest
 
 from sprig_tui.console.clipboard import CopyRequested
+from sprig_tui.console.deliveries import log_updater
 from sprig_tui.console.deliveries import search as search_module
 from sprig_tui.console.deliveries.log import DeliveryLog
 from sprig_tui.errors import JournalError
@@ -79,6 +80,47 @@ async def test_filter_completion_and_history(opened, log, mixed, until):
         await until(pilot, lambda: log.filter.text == "status:failed")
         await pilot.press("slash", "ctrl+u", "up")
         assert log.bar.input.value == "status:failed"
+
+
+async def test_rows_follow_what_is_typed(opened, log, mixed, until):
+    async with opened() as pilot:
+        log.saved_filters = {"bad": "status:failed OR reason:anonymous"}
+        log.bar.ask("")
+        log.bar.input.value = "status:failed O"
+        await until(pilot, lambda: log.lines.count == 1)
+        await pilot.press("R")
+        assert log.filter.text == "status:failed", "a filter that is not finished changes nothing"
+        assert not log.is_selected_stale, "no key waits for it"
+        await pilot.press("up", "down")
+        assert log.bar.input.value == "status:failed OR", "the history gives back what was typed"
+        await pilot.press("escape")
+        await until(pilot, lambda: log.lines.count == 5)
+        assert not log.filter.terms
+        await pilot.press("slash", *"@bad", "enter")
+        await until(pilot, lambda: log.lines.count == 2)
+        await pilot.press("slash", "ctrl+u")
+        await until(pilot, lambda: log.lines.count == 5)
+        await pilot.press("@", "x", "enter")
+        assert log.bar.display
+        assert log.filter.text == "@bad", "after a mistake the rows are those from before"
+        log.use_filter("@lost")
+        assert log.filter.text == "@bad", "an unknown one is reported"
+
+
+async def test_only_the_last_of_many_filters_is_searched(opened, log, mixed, until, monkeypatch):
+    async with opened() as pilot:
+        started = []
+
+        class CountedSearch(search_module.DeliverySearch):
+            async def start(self):
+                started.append(self.query.text)
+                await super().start()
+
+        monkeypatch.setattr(log_updater, "DeliverySearch", CountedSearch)
+        for text in ("a", "a b", "a b c", "status:failed"):
+            log.filter = parse_filter(text, now_ms=0)
+        await until(pilot, lambda: log.lines.count == 1)
+        assert started == ["status:failed"]
 
 
 async def test_moving_away_stops_following_and_counts_new_rows(opened, log, journal, entry, until):
