@@ -85,8 +85,9 @@ async def test_filter_completion_and_history(opened, log, mixed, until):
 async def test_rows_follow_what_is_typed(opened, log, mixed, until):
     async with opened() as pilot:
         log.saved_filters = {"bad": "status:failed OR reason:anonymous"}
-        log.bar.ask("")
+        await pilot.press("slash")
         log.bar.input.value = "status:failed O"
+        log.bar.input.action_end()
         await until(pilot, lambda: log.lines.count == 1)
         await pilot.press("R")
         assert log.filter.text == "status:failed", "a filter that is not finished changes nothing"
