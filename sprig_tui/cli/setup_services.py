@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
-from sprig_tui.errors import ConfigError, SegmentApiError, SegmentApiUnreachableError
+from sprig_tui.cli.secret_trials import try_sprig_key, try_token
 
 if TYPE_CHECKING:
-    from sprig_tui.config.environment import SprigApiKey
-    from sprig_tui.config.secrets import Workspace
     from sprig_tui.config.settings import Settings
-    from sprig_tui.console.setup.secret_form import Trial
     from sprig_tui.console.setup.services import SetupServices
     from sprig_tui.journal.base import Journal
     from sprig_tui.segment.public_api import PublicApiClient
     from sprig_tui.setup.facts import Facts
     from sprig_tui.setup.source_creation import CreatedSource, NewSource
-
-TRIAL_TIMEOUT_S = 10.0
-"""Seconds for each phase of a request that tries a secret."""
 
 
 def setup_services() -> SetupServices:
@@ -40,57 +31,6 @@ def setup_services() -> SetupServices:
         _continue_creation,
         listen_url=f"http://127.0.0.1:{DEFAULT_PORT}",
     )
-
-
-async def try_token(workspace: Workspace) -> Trial:
-    """Try a token of Segment's Public API; one that the US rejects is tried in the EU, where half of them belong."""
-    from sprig_tui.console.setup.secret_form import Trial
-
-    try:
-        return await _ask_workspace(workspace)
-    except SegmentApiUnreachableError as error:
-        return Trial("untried", f"the token could not be tried: {error.message}")
-    except ConfigError as error:
-        return Trial("rejected", f"{error.message}; {error.hint}")
-    except SegmentApiError as error:
-        rejected = Trial("rejected", f"{error.message}; {error.hint}".rstrip("; "))
-        if workspace.region != "us" or error.status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return rejected
-    try:
-        return replace(await _ask_workspace(replace(workspace, region="eu")), region="eu")
-    except (SegmentApiError, ConfigError):
-        return rejected
-
-
-async def _ask_workspace(workspace: Workspace) -> Trial:
-    from sprig_tui.cli.workspace import public_api
-    from sprig_tui.console.setup.secret_form import Trial
-
-    async with public_api(workspace, timeout_s=TRIAL_TIMEOUT_S, on_wait=lambda _: None, is_trial=True) as api:
-        name, sources = await api.workspace(), await api.sources()
-    plural = "" if len(sources) == 1 else "s"
-    text = f"it is a token of the workspace {name}, which has {len(sources):,} source{plural}"
-    if sources and not any(source.write_keys for source in sources):
-        text += "; it may not see their write keys, for which it needs the role of a source admin or workspace owner"
-    return Trial("accepted", text)
-
-
-async def try_sprig_key(url: str, key: SprigApiKey) -> Trial:
-    """Try a key at Sprig's REST API."""
-    from sprig_tui.clock import SystemClock
-    from sprig_tui.console.setup.secret_form import Trial
-    from sprig_tui.sprig.api import SURVEYS_PATH, SprigClient
-
-    try:
-        async with SprigClient(url, key, clock=SystemClock(), timeout=TRIAL_TIMEOUT_S) as client:
-            answer = await client.get(SURVEYS_PATH, {"limit": "1"})
-    except ConfigError as error:
-        return Trial("untried", f"it could not be tried: {error.message}; {error.hint}")
-    if answer.kind == "key-refused":
-        return Trial("rejected", f"{url} rejects this key ({answer.status}): copy it again, from the right environment")
-    if answer.kind in ("ok", "none"):
-        return Trial("accepted", f"{url} accepts it")
-    return Trial("untried", f"it could not be tried at {url}: {answer.error}")
 
 
 async def _gather_facts(

@@ -31,7 +31,7 @@ def test_a_key_is_tried_and_stored(process: Run, pulling: Path, sprig_api: FakeS
     sprig_api.products["spk_of_production_0001"] = type(sprig_api.product)()
     done = keys_sprig(process, "Bearer spk_of_production_0001\n", "production")
     assert done.code == 0, done.err
-    assert "takes it" in done.err
+    assert "accepts it" in done.err
     assert "spk_of_production_0001" not in done.out + done.err
     assert 'sprig_api_key = "spk_of_production_0001"' in (pulling / "config.toml").read_text()
     assert len(sprig_api.asked("/v1/surveys")) == 1
@@ -42,7 +42,7 @@ def test_a_key_is_tried_and_stored(process: Run, pulling: Path, sprig_api: FakeS
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("spk_that_nobody_knows_1", "refuses this key (403)"),
+        ("spk_that_nobody_knows_1", "rejects this key (403)"),
         ("", "standard input is empty"),
         ("two words here", "there are spaces inside"),
         ("spk_lookalike_production_0001", "this is the key of Sprig's API of development"),

@@ -20,13 +20,14 @@ from sprig_tui.console.payload.file_picker import FilePicker
 from sprig_tui.console.pulling import PullActions
 from sprig_tui.console.setup.dialogs import ActionPicker, GuideForm
 from sprig_tui.console.setup.results import SetupResult
-from sprig_tui.console.setup.secret_form import SecretForm, Trial, TriedSecret
+from sprig_tui.console.setup.secret_form import SecretForm, TriedSecret
 from sprig_tui.console.setup.source_making import make_source
 from sprig_tui.console.setup.webhook_form import TOKEN_BYTES, WebhookForm
 from sprig_tui.console.widgets.dialogs import ask_confirmation
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.setup.guides import action_text, command_line, guide_lines
 from sprig_tui.setup.model import ActionKind
+from sprig_tui.setup.secret_trial import SecretTrial
 from sprig_tui.text import one_line
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class SetupActions:
         del observation
         workspace = self._session.settings.workspace
 
-        async def try_token(text: str) -> Trial:
+        async def try_token(text: str) -> SecretTrial:
             return await self._services.try_token(replace(workspace, token=PublicApiToken(text)))
 
         tried: TriedSecret | None = await self._app.push_screen_wait(
@@ -158,7 +159,7 @@ class SetupActions:
         environment = self._environment(observation)
         url = self._session.settings.sprig_api_url
 
-        async def try_key(text: str) -> Trial:
+        async def try_key(text: str) -> SecretTrial:
             return await self._services.try_sprig_key(url, SprigApiKey(text))
 
         tried: TriedSecret | None = await self._app.push_screen_wait(
@@ -178,13 +179,13 @@ class SetupActions:
         await self._config_editor.save(environment, environment.name, {SPRIG_API_KEY.key: tried.secret})
         self._report_saved("key", tried.trial, self._environment(observation).sprig_api_key)
 
-    def _report_saved(self, noun: str, trial: Trial, used: Secret | None) -> None:
+    def _report_saved(self, noun: str, trial: SecretTrial, used: Secret | None) -> None:
         if used is not None and used.read_from != "config":
             notify_warning(self._app, f"saved, but {used.read_from} is set and takes precedence over the config")
         elif trial.verdict == "accepted":
-            notify(self._app, f"{noun} saved: {trial.text}")
+            notify(self._app, f"{noun} saved: {trial.message}")
         else:
-            notify_warning(self._app, f"{noun} saved, but {trial.text or 'it was rejected'}")
+            notify_warning(self._app, f"{noun} saved, but {trial.message or 'it was rejected'}")
 
     async def _make_webhook_token(self, observation: Observation) -> None:
         environment = self._environment(observation)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Literal
 
 from msgspec import Struct
 from textual import on
@@ -13,18 +12,9 @@ from textual.worker import Worker
 from sprig_tui.config.secret_lint import LintRules, lint_secret
 from sprig_tui.console.keyboard.queue import LOADING_GROUP_PREFIX
 from sprig_tui.console.widgets.dialogs import TextDialog
+from sprig_tui.setup.secret_trial import SecretTrial
 
-
-class Trial(Struct, frozen=True):
-    """Result of trying a secret; `text` is a sentence about it."""
-
-    verdict: Literal["accepted", "rejected", "untried"]
-    text: str
-    region: str = ""
-    """Region of Segment where a token was accepted, if it is not the configured one."""
-
-
-TrySecret = Callable[[str], Awaitable[Trial]]
+TrySecret = Callable[[str], Awaitable[SecretTrial]]
 """Tries a secret; never raises."""
 
 
@@ -32,7 +22,7 @@ class TriedSecret(Struct, frozen=True):
     """A secret to save, and the result of trying it."""
 
     secret: str
-    trial: Trial
+    trial: SecretTrial
 
     def __repr__(self) -> str:
         return f"TriedSecret({self.trial!r})"
@@ -79,7 +69,7 @@ class SecretForm(TextDialog[TriedSecret | None]):
         if self._trying is not None and not self._trying.is_finished:
             return
         if secret == self._rejected:
-            self.dismiss(TriedSecret(secret, Trial("rejected", "")))
+            self.dismiss(TriedSecret(secret, SecretTrial("rejected", "")))
             return
         self.show_fault("trying it ... escape cancels")
         # keys wait for the result: an enter must not save what is being rejected
@@ -90,7 +80,7 @@ class SecretForm(TextDialog[TriedSecret | None]):
         trial = await self._try_secret(secret)
         if trial.verdict == "rejected":
             self._rejected = secret
-            self.show_fault(f"{trial.text}\nenter again saves it anyway")
+            self.show_fault(f"{trial.message}\nenter again saves it anyway")
         else:
             self.dismiss(TriedSecret(secret, trial))
 

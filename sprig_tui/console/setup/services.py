@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from sprig_tui.config.environment import SprigApiKey
     from sprig_tui.config.secrets import Workspace
     from sprig_tui.config.settings import Settings
-    from sprig_tui.console.setup.secret_form import Trial
     from sprig_tui.journal.base import Journal
     from sprig_tui.setup.facts import Facts
+    from sprig_tui.setup.secret_trial import SecretTrial
     from sprig_tui.setup.source_creation import CreatedSource, NewSource
 
 GatherFacts: TypeAlias = (
@@ -24,9 +24,9 @@ class SetupServices(NamedTuple):
     """What the screen asks of Segment and Sprig; none of it blocks the event loop."""
 
     gather_facts: GatherFacts
-    try_token: Callable[[Workspace], Awaitable[Trial]]
+    try_token: Callable[[Workspace], Awaitable[SecretTrial]]
     """Tries the token of the workspace at Segment's Public API; never raises."""
-    try_sprig_key: Callable[[str, SprigApiKey], Awaitable[Trial]]
+    try_sprig_key: Callable[[str, SprigApiKey], Awaitable[SecretTrial]]
     """Tries a key at the address of Sprig's REST API; never raises."""
     propose_source: Callable[[Settings, str], Awaitable[NewSource]]
     """Proposes a source for an environment; raises SegmentApiError, as the next two do."""

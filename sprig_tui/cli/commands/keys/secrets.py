@@ -15,21 +15,20 @@ from sprig_tui.cli.commands.keys.storage import remove_secret, save_secret, stor
 from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import ENVIRONMENT_TYPE, CliCommand, SecretArgumentError, yes_option
 from sprig_tui.cli.prompts import confirm_warnings, print_lint, read_secret
+from sprig_tui.cli.secret_trials import report_trial, try_sprig_key, try_token
 from sprig_tui.config.checks import describe_reuse
 from sprig_tui.config.secret_lint import PUBLIC_API_TOKEN_RULES
 from sprig_tui.config.secrets import PUBLIC_API_TOKEN, SPRIG_API_KEY, WEBHOOK_TOKEN, WRITE_KEY, SecretKind
-from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SegmentApiUnreachableError, SprigTuiError
+from sprig_tui.errors import ExitCode, SprigTuiError
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Secret
-    from sprig_tui.config.secrets import Workspace
     from sprig_tui.config.settings import Settings
     from sprig_tui.config.toml_edit import TomlValue
+    from sprig_tui.setup.secret_trial import SecretTrial
 
 keyring_option = click.option("--keyring", is_flag=True, help="Store it in the system's keyring, not in the config.")
 
-KEY_CHECK_TIMEOUT_S = 10.0
-"""Seconds for each phase of the request that tries a key."""
 TOKEN_BYTES = 32
 """Bytes of randomness in a generated token."""
 
@@ -173,21 +172,9 @@ def sprig(
 
 async def api_key_problems(settings: Settings, key: str) -> list[str]:
     """Why Sprig does not take the key; empty where it does, or cannot be asked."""
-    from sprig_tui.clock import SystemClock
     from sprig_tui.config.environment import SprigApiKey
-    from sprig_tui.sprig.api import SURVEYS_PATH, SprigClient
 
-    url = settings.sprig_api_url
-    async with SprigClient(url, SprigApiKey(key), clock=SystemClock(), timeout=KEY_CHECK_TIMEOUT_S) as client:
-        answer = await client.get(SURVEYS_PATH, {"limit": "1"})
-    if answer.kind == "key-refused":
-        diagnostics.warning(f"{url} refuses this key ({answer.status})", "copy it again, from the right environment")
-        return [f"Sprig refuses it ({answer.status})"]
-    if answer.kind == "ok":
-        diagnostics.info(f"{url} takes it")
-    else:
-        diagnostics.warning(f"it could not be tried at {url}: {answer.error}")
-    return []
+    return report_trial(await try_sprig_key(settings.sprig_api_url, SprigApiKey(key)))
 
 
 # -- the webhook token ------------------------------------------------------------------------------------------------
@@ -293,9 +280,13 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
 
     settings = read_secrets(open_settings(quiet=True))
 
+    trials: list[SecretTrial] = []
+
     def find_problems(secret: str) -> list[str]:
         chosen = region or settings.workspace.region
-        return public_api_problems(replace(settings.workspace, token=PublicApiToken(secret), region=chosen))
+        tried = replace(settings.workspace, token=PublicApiToken(secret), region=chosen)
+        trials.append(asyncio.run(try_token(tried, tries_eu=region is None)))
+        return report_trial(trials[-1])
 
     if prompts.is_interactive():
         diagnostics.info(PUBLIC_API_TOKEN_RULES.hint)
@@ -303,34 +294,12 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
     secret = accept_secret(settings, PUBLIC_API_TOKEN_TEXTS, "", text, force=force, find_problems=find_problems)
     if secret is None:
         return ExitCode.USAGE
-    others: dict[str, TomlValue | None] = {} if region is None else {"region": region}
+    found = region or next((trial.region for trial in trials if trial.region), "")
+    others: dict[str, TomlValue | None] = {"region": found} if found else {}
     place = save_secret(settings, PUBLIC_API_TOKEN, "", secret, keyring=keyring, others=others)
     report_stored(PUBLIC_API_TOKEN_TEXTS, "", place, open_settings(quiet=True).workspace.token)
     diagnostics.info("sprig-tui keys set ENV now offers the workspace's sources; sprig-tui keys check looks keys up")
     return ExitCode.OK
-
-
-def public_api_problems(tried: Workspace) -> list[str]:
-    """What the Public API says against the token; an API that is not reached says nothing."""
-    from sprig_tui.cli.commands.doctor.workspace import NOT_VISIBLE_TEXT, ROLE_HINT
-    from sprig_tui.cli.workspace import public_api
-
-    async def ask() -> None:
-        async with public_api(tried, is_trial=True) as api:
-            name, sources = await api.workspace(), await api.sources()
-        plural = "" if len(sources) == 1 else "s"
-        diagnostics.success(f"it is a token of the workspace {name}, which has {len(sources):,} source{plural}")
-        if sources and not any(source.write_keys for source in sources):
-            diagnostics.warning(NOT_VISIBLE_TEXT, ROLE_HINT)
-
-    try:
-        asyncio.run(ask())
-    except SegmentApiUnreachableError as error:
-        diagnostics.warning(f"the token could not be tried: {error.message}", error.hint)
-    except (SegmentApiError, ConfigError) as error:
-        diagnostics.warning(error.message, error.hint)
-        return [error.message]
-    return []
 
 
 def _remove_public_api_token() -> int:

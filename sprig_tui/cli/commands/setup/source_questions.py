@@ -12,13 +12,13 @@ from sprig_tui.cli.commands.keys.secrets import (
     PUBLIC_API_TOKEN_TEXTS,
     WRITE_KEY_TEXTS,
     accept_secret,
-    public_api_problems,
     report_stored,
 )
 from sprig_tui.cli.commands.keys.source import KeyChoice, key_of_source, pasted_key_warnings
 from sprig_tui.cli.commands.keys.storage import save_secret
 from sprig_tui.cli.commands.setup import dialogue
 from sprig_tui.cli.context import open_settings
+from sprig_tui.cli.secret_trials import report_trial, try_token
 from sprig_tui.cli.workspace import list_sources, public_api
 from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WRITE_KEY
 from sprig_tui.errors import ConfigError, SegmentApiError
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.config.toml_edit import TomlValue
     from sprig_tui.segment.public_api import PublicApiClient
+    from sprig_tui.setup.secret_trial import SecretTrial
     from sprig_tui.setup.source_creation import CreatedSource, Done, NewSource
 
 MAX_LISTED_SOURCES = 12
@@ -95,8 +96,12 @@ def ask_token(settings: Settings, environment: str) -> None:
         diagnostics.info(f"  {line}")
     region = _region(settings, environment)
 
+    trials: list[SecretTrial] = []
+
     def find_problems(secret: str) -> list[str]:
-        return public_api_problems(replace(settings.workspace, token=PublicApiToken(secret), region=region))
+        tried = replace(settings.workspace, token=PublicApiToken(secret), region=region)
+        trials.append(asyncio.run(try_token(tried)))
+        return report_trial(trials[-1])
 
     while True:
         text = dialogue.paste("the token")
@@ -106,7 +111,8 @@ def ask_token(settings: Settings, environment: str) -> None:
         secret = accept_secret(settings, PUBLIC_API_TOKEN_TEXTS, "", text, force=False, find_problems=find_problems)
         if secret is not None:
             break
-    others: dict[str, TomlValue | None] = {"region": region} if region != settings.workspace.region else {}
+    found = trials[-1].region if trials and trials[-1].region else region
+    others: dict[str, TomlValue | None] = {"region": found} if found != settings.workspace.region else {}
     place = save_secret(settings, PUBLIC_API_TOKEN, "", secret, keyring=False, others=others)
     report_stored(PUBLIC_API_TOKEN_TEXTS, "", place, open_settings(quiet=True).workspace.token)
     if find_paths().config_file.exists():
