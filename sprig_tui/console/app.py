@@ -313,13 +313,13 @@ class SprigTui(QueuedInput, TextualApp):
     def on_copy_requested(self, event: CopyRequested) -> None:
         """Copy what a pane or the detail screen asks for."""
         event.stop()
-        self.run_flow(self._copy(event.text, event.what), opens=False)
+        self.run_flow(self._copy(event.text, event.what, is_secret=event.is_secret), opens=False)
 
-    async def _copy(self, text: str, what: str) -> None:
+    async def _copy(self, text: str, what: str, *, is_secret: bool) -> None:
         from sprig_tui.console.clipboard import Clipboard
 
         clipboard = Clipboard(self.session.dependencies.paths.state_dir, self.copy_to_clipboard)
-        result = await clipboard.copy(text)
+        result = await clipboard.copy(text, is_secret=is_secret)
         (notify if result.route else notify_warning)(self, result.message(what))
 
     # -- commands -----------------------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
-"""Clipboard: copies by the first route that works, and always into a file, since most routes confirm nothing.
+"""Clipboard: copies by the first route that works, and into a file, since most routes confirm nothing.
 
 Routes in this order: the desktop's own tool, unless this is an SSH session, where it would fill the clipboard of the
 wrong machine; tmux; the terminal itself (OSC 52), up to the size that terminals accept.
+
+A secret is never written to the file. Where no route works it is not copied.
 
 The text is copied as it is, with one exception. A copied text is often pasted into a shell, and an escape sequence in
 an answer could end the terminal's bracketed paste, so that the shell runs the rest. Control characters (C0, DEL, C1)
@@ -38,12 +40,13 @@ _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class CopyRequested(Message):
-    """A request to put `text` on the clipboard; the notice calls it `what`."""
+    """A request to put `text` on the clipboard; the notice calls it `what`. A secret goes into no file."""
 
-    def __init__(self, text: str, what: str) -> None:
+    def __init__(self, text: str, what: str, *, is_secret: bool = False) -> None:
         super().__init__()
         self.text = text
         self.what = what
+        self.is_secret = is_secret
 
 
 class SafeText(NamedTuple):
@@ -68,7 +71,7 @@ class CopyResult(NamedTuple):
         """Text for a notice: the route, the file, and what failed."""
         if self.route:
             text = f"copied {what} by {self.route}"
-            text += f"; also in {self.file}" if self.file else f"; {self.fault}"
+            text += f"; also in {self.file}" if self.file else f"; {self.fault}" if self.fault else ""
         elif self.file:
             text = f"no clipboard could be reached: {what} is in {self.file}"
         else:
@@ -95,14 +98,17 @@ class Clipboard:
         self._environ = environ
         self._platform = platform
 
-    async def copy(self, text: str) -> CopyResult:
-        """Copy by the first route that works, and into the file (mode 0600); never raises."""
+    async def copy(self, text: str, *, is_secret: bool = False) -> CopyResult:
+        """Copy by the first route that works, and unless it is secret into the file (mode 0600); never raises."""
         safe = safe_text(text)
         route = (
             await self._copy_by_tool(safe.text)
             or await self._copy_by_tmux(safe.text)
             or self._copy_by_terminal(safe.text)
         )
+        if is_secret:
+            fault = "" if route else "no clipboard could be reached, and a secret is written to no file"
+            return CopyResult(route, None, fault, safe.replaced)
         file, fault = await asyncio.to_thread(self._write_file, safe.text)
         return CopyResult(route, file, fault, safe.replaced)
 

@@ -91,7 +91,7 @@ def test_a_token_that_cannot_be_tried_is_stored(process: Run, home: Path) -> Non
 
 def test_workspace_token_without_role_is_reported(process: Run, home: Path, workspace_api: WorkspaceLookalike) -> None:
     done = process("keys", "workspace", "--region", workspace_api.url, stdin=workspace_lookalike.MEMBER_TOKEN.encode())
-    assert "the token sees no write keys" in done.err
+    assert "it may not see their write keys" in done.err
 
 
 def test_a_token_on_the_command_line_is_refused_and_not_repeated(cli: Run, home: Path) -> None:

@@ -66,6 +66,15 @@ async def test_copied_text_is_always_in_a_private_file(clipboard, tmp_path):
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
+async def test_a_secret_is_written_to_no_file(clipboard, tools, tmp_path, written):
+    tools("wl-copy")
+    outcome = await clipboard(WAYLAND_DISPLAY="wayland-0").copy("token", is_secret=True)
+    assert outcome.message("the token") == "copied the token by wl-copy"
+    lost = await Clipboard(tmp_path / "state", None, environ={}).copy("token", is_secret=True)
+    assert lost.message("the token").startswith("the token was not copied: no clipboard could be reached")
+    assert not list(tmp_path.rglob(FILE_NAME))
+
+
 async def test_local_clipboard_tool_is_not_used_over_ssh(clipboard, tools, written):
     got = tools("xclip")
     outcome = await clipboard(DISPLAY=":0", SSH_CONNECTION="10.0.0.1 1 10.0.0.2 22").copy("x")

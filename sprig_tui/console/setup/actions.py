@@ -18,7 +18,8 @@ from sprig_tui.console.environments.config_editor import ConfigEditor
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.payload.file_picker import FilePicker
 from sprig_tui.console.pulling import PullActions
-from sprig_tui.console.setup.dialogs import ActionPicker, GuideForm
+from sprig_tui.console.screens.explain import ExplainScreen
+from sprig_tui.console.setup.dialogs import ActionPicker, FindingPicker, GuideForm
 from sprig_tui.console.setup.results import SetupResult
 from sprig_tui.console.setup.secret_form import SecretForm, TriedSecret
 from sprig_tui.console.setup.source_making import make_source
@@ -26,7 +27,7 @@ from sprig_tui.console.setup.webhook_form import TOKEN_BYTES, WebhookForm
 from sprig_tui.console.widgets.dialogs import ask_confirmation
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.setup.guides import action_text, command_line, guide_lines
-from sprig_tui.setup.model import ActionKind
+from sprig_tui.setup.model import ActionKind, Step
 from sprig_tui.setup.secret_trial import SecretTrial
 from sprig_tui.text import one_line
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _CONFIG_ACTIONS = frozenset(
     {
         ActionKind.STORE_TOKEN,
+        ActionKind.REPLACE_TOKEN,
         ActionKind.CHOOSE_SOURCE,
         ActionKind.CREATE_SOURCE,
         ActionKind.PASTE_KEY,
@@ -50,6 +52,8 @@ _CONFIG_ACTIONS = frozenset(
         ActionKind.STORE_SPRIG_KEY,
         ActionKind.SAVE_ENVIRONMENT_ID,
         ActionKind.PROTECT,
+        ActionKind.ACCEPT,
+        ActionKind.REOPEN,
     }
 )
 _SENDING_ACTIONS = frozenset({ActionKind.SEND_TEST_EVENT, ActionKind.PULL})
@@ -76,6 +80,7 @@ class SetupActions:
         self._has_record = has_record
         self._by_kind: dict[ActionKind, Callable[[Observation], Awaitable[SetupResult | None]]] = {
             ActionKind.STORE_TOKEN: self._store_token,
+            ActionKind.REPLACE_TOKEN: self._store_token,
             ActionKind.CHOOSE_SOURCE: self._choose_key,
             ActionKind.CREATE_SOURCE: self._create_source,
             ActionKind.PASTE_KEY: self._paste_key,
@@ -93,12 +98,19 @@ class SetupActions:
 
     async def choose(self, actions: tuple[ActionKind, ...], environment: str) -> ActionKind | None:
         """Ask which of the actions to run."""
-        return await self._app.push_screen_wait(ActionPicker(f"For {one_line(environment, limit=40)}", actions))
+        index = await self._app.push_screen_wait(ActionPicker(f"For {one_line(environment, limit=40)}", actions))
+        return actions[index] if index is not None else None
 
-    async def run(self, action: ActionKind, observation: Observation) -> SetupResult | None:
-        """Run an action; a result closes the screen."""
+    async def run(self, action: ActionKind, step: Step, observation: Observation) -> SetupResult | None:
+        """Run an action of a step; a result closes the screen."""
         if reason := self.refusal(action):
             notify_warning(self._app, reason)
+            return None
+        if action is ActionKind.EXPLAIN:
+            await self._explain(step.delivery)
+            return None
+        if action in (ActionKind.ACCEPT, ActionKind.REOPEN):
+            await self._change_accepted(step, observation, accepts=action is ActionKind.ACCEPT)
             return None
         handle = self._by_kind.get(action)
         if handle is not None:
@@ -244,6 +256,13 @@ class SetupActions:
     async def _send_test_event(self, observation: Observation) -> None:
         await self._environments.send_test_event(observation.environment)
 
+    async def _explain(self, delivery_id: int) -> None:
+        journal = self._session.journal
+        detail = await journal.get(delivery_id) if journal is not None and delivery_id else None
+        if detail is None:
+            raise SprigTuiError("there is no delivery to explain", hint="its row in Deliveries explains it with x")
+        await self._app.push_screen_wait(ExplainScreen(self._session, detail))
+
     # -- environment ---------------------------------------------------------------------------------------------------
 
     async def _save_environment_id(self, observation: Observation) -> None:
@@ -263,3 +282,30 @@ class SetupActions:
         if await ask_confirmation(self._app, f"Protect {environment.name}?", text, yes="Protect"):
             await self._config_editor.save(environment, environment.name, {"protected": True})
             notify(self._app, f"{environment.name} is protected")
+
+    async def _change_accepted(self, step: Step, observation: Observation, *, accepts: bool) -> None:
+        """Accept a finding of the step as it is, or take that back."""
+        findings = [one for one in step.findings if (one.is_acceptable if accepts else one.is_accepted)]
+        if not findings:
+            return
+        chosen = findings[0]
+        if len(findings) > 1:
+            title = "Which one is to be accepted as it is?" if accepts else "Which one is to be open again?"
+            verb = "accepts it" if accepts else "opens it again"
+            index = await self._app.push_screen_wait(FindingPicker(title, findings, verb=verb))
+            if index is None:
+                return
+            chosen = findings[index]
+        elif accepts and not await ask_confirmation(
+            self._app,
+            f"Accept {chosen.code} as it is?",
+            f"{one_line(chosen.evidence, limit=400)}\nIt counts as done then: done elsewhere, seen by you, not wanted.",
+            yes="Accept it",
+        ):
+            return
+        environment = self._environment(observation)
+        others = [code for code in environment.setup_accepted if code != chosen.code]
+        accepted = [*others, chosen.code.value] if accepts else others
+        changes: dict[str, TomlValue | None] = {"setup_accepted": accepted or None}
+        await self._config_editor.save(environment, environment.name, changes)
+        notify(self._app, f"{chosen.code} is {'accepted' if accepts else 'open again'}")

@@ -16,44 +16,62 @@ from sprig_tui.console.widgets.dialogs import Dialog, hint, plain_content
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.setup.guides import action_text
-from sprig_tui.setup.model import ActionKind
+from sprig_tui.setup.model import ActionKind, Finding
+from sprig_tui.text import one_line
 
 
-class ActionLines(LineList):
-    """The actions, a line each."""
+class TextLines(LineList):
+    """Constant lines."""
 
-    def __init__(self, actions: Sequence[ActionKind]) -> None:
+    def __init__(self, texts: Sequence[str]) -> None:
         super().__init__(id="action-list")
-        self.actions = actions
+        self._texts = texts
 
     def on_mount(self) -> None:
-        self.resize(len(self.actions))
-        self.styles.height = len(self.actions)
+        self.resize(len(self._texts))
+        self.styles.height = len(self._texts)
 
     def line(self, index: int) -> Line | None:
-        return (TextSpan(f" {action_text(self.actions[index])}"),)
+        return (TextSpan(f" {self._texts[index]}"),)
 
 
-class ActionPicker(Dialog[ActionKind | None]):
-    """Asks which of some actions to do. Result: the action, or None."""
+class LinePicker(Dialog[int | None]):
+    """Asks which of some lines is meant. Result: its index, or None."""
 
-    def __init__(self, title: str, actions: Sequence[ActionKind]) -> None:
+    def __init__(self, title: str, texts: Sequence[str], *, verb: str) -> None:
+        """`verb` says what enter does, such as `does it`."""
         super().__init__(title)
-        self._lines = ActionLines(actions)
+        self.lines = TextLines(texts)
+        self._verb = verb
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog-box"):
             yield from self.head()
-            yield self._lines
-            yield Static(hint(("enter does it", "enter"), ("escape closes", "escape")), classes="dialog-hint")
+            yield self.lines
+            yield Static(hint((f"enter {self._verb}", "enter"), ("escape closes", "escape")), classes="dialog-hint")
 
     def on_mount(self) -> None:
-        self._lines.focus()
+        self.lines.focus()
 
     @on(LineList.Selected)
     def _on_selected(self, event: LineList.Selected) -> None:
         event.stop()
-        self.dismiss(self._lines.actions[event.index])
+        self.dismiss(event.index)
+
+
+class ActionPicker(LinePicker):
+    """Asks which of some actions to do."""
+
+    def __init__(self, title: str, actions: Sequence[ActionKind]) -> None:
+        super().__init__(title, [action_text(action) for action in actions], verb="does it")
+        self.actions = actions
+
+
+class FindingPicker(LinePicker):
+    """Asks which of some findings is meant."""
+
+    def __init__(self, title: str, findings: Sequence[Finding], *, verb: str) -> None:
+        super().__init__(title, [f"{finding.code}: {one_line(finding.evidence)}" for finding in findings], verb=verb)
 
 
 class GuideForm(Dialog[None]):

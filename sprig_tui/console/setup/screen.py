@@ -27,6 +27,7 @@ from sprig_tui.console.setup.actions import SetupActions
 from sprig_tui.console.setup.first_start import turn_off
 from sprig_tui.console.setup.observation import Observation
 from sprig_tui.console.setup.results import SetupResult
+from sprig_tui.console.setup.source_making import with_progress
 from sprig_tui.console.setup.step_list import StepList
 from sprig_tui.console.setup.words import StepKeys, progress_title, step_sentences
 from sprig_tui.console.widgets.key_bar import KeyBar
@@ -34,7 +35,7 @@ from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.console.widgets.panel import Caption
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.setup.guides import command_line
-from sprig_tui.setup.model import ActionKind, Checklist, FindingCode, StepKind, StepState
+from sprig_tui.setup.model import ActionKind, Checklist, FindingCode, Step, StepKind, StepState
 from sprig_tui.text import one_line, printable
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         self._followed: StepKind | None = None
         """The step that the cursor was put on as the next one."""
         self._asking: Worker[None] | None = None
+        self._answered = asyncio.Event()
+        """Set once Segment was asked about this environment, whatever it said."""
         self._asked_at = -ASK_S
         """Monotonic time of the last question to Segment."""
         self._progress = ""
@@ -222,6 +225,7 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
                 self._trouble = f"{error.message}; {error.hint}".rstrip("; ")
             self._progress = ""
             self._show()
+            self._answered.set()
             # what came meanwhile is newer than what was read before Segment answered
             self._observation.forget()
             self._look.set()
@@ -276,11 +280,31 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
     def action_do_step(self) -> None:
         """Do the next action of the chosen step."""
         step = self.steps.selected
-        actions = step.actions if step else ()
-        if actions:
-            self._run(actions[0])
+        if step is not None and step.actions:
+            self._console_app.run_flow(self._do_first(step.kind))
         elif step is not None:
             notify(self.app, "nothing to do for this step")
+
+    async def _do_first(self, kind: StepKind) -> None:
+        """Do the first action of a step, once Segment has answered where that decides what it is."""
+        is_decided = kind not in (StepKind.SOURCE, StepKind.WRITE_KEY) or not self._is_first_question
+        if not is_decided and not await with_progress(
+            self.app, "Reading the workspace", "asking Segment", self._answered.wait
+        ):
+            return
+        step = self._step(kind)
+        if step is not None and step.actions:
+            await self._do(step.actions[0], step)
+
+    @property
+    def _is_first_question(self) -> bool:
+        """Whether Segment is being asked, and has not said anything yet."""
+        facts = self._observation.facts
+        return self.is_asking and (facts is None or facts.workspace is None)
+
+    def _step(self, kind: StepKind) -> Step | None:
+        steps = self._checklist.steps if self._checklist else ()
+        return next((step for step in steps if step.kind is kind), None)
 
     def action_other_ways(self) -> None:
         """Choose among the actions of the step."""
@@ -288,15 +312,12 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         if step is None or not (actions := step.actions):
             notify(self.app, "nothing to do for this step")
             return
-        self._console_app.run_flow(self._choose(actions))
+        self._console_app.run_flow(self._choose(step, actions))
 
-    async def _choose(self, actions: tuple[ActionKind, ...]) -> None:
+    async def _choose(self, step: Step, actions: tuple[ActionKind, ...]) -> None:
         chosen = await self._actions.choose(actions, self.environment)
         if chosen is not None:
-            await self._do(chosen)
-
-    def _run(self, action: ActionKind) -> None:
-        self._console_app.run_flow(self._do(action))
+            await self._do(chosen, step)
 
     async def _open_counts(self, environment: str) -> str | None:
         from sprig_tui.console.reconcile.screen import ReconcileScreen
@@ -305,8 +326,8 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         last = load(self._session.dependencies.paths)
         return await self.app.push_screen_wait(ReconcileScreen(self._session, self._replays, environment, last))
 
-    async def _do(self, action: ActionKind) -> None:
-        result = await self._actions.run(action, self._observation)
+    async def _do(self, action: ActionKind, step: Step) -> None:
+        result = await self._actions.run(action, step, self._observation)
         if result is not None:
             self.dismiss(result)
             return
@@ -329,6 +350,8 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
             self._asking.cancel()
             self._asking = None
         self._progress = ""
+        self._answered.set()
+        self._answered = asyncio.Event()
         self._observation = Observation(self._session, name)
         self._checklist = None
         self.steps.show(None)

@@ -32,14 +32,14 @@ Result = TypeVar("Result")
 
 async def make_source(app: App[Any], settings: Settings, services: SetupServices, environment: str) -> str:
     """Propose, confirm and make a source; returns its Write Key, empty where there is none. Raises SprigTuiError."""
-    new = await _with_progress(
+    new = await with_progress(
         app, "Reading the workspace", "asking Segment", partial(services.propose_source, settings, environment)
     )
     while new is not None:
         if not await ask_confirmation(app, "Make this source in Segment?", plan_text(new), yes="Make it"):
             return ""
         try:
-            made = await _with_progress(
+            made = await with_progress(
                 app, "Making the source", new.slug, partial(services.create_source, settings, new)
             )
         except SourceCreationError as error:
@@ -83,7 +83,7 @@ async def _complete(
         question = f"The source {one_line(made.source.name, limit=60)} was made, but not all of it. Try the rest again?"
         if not await ask_confirmation(app, question, text, yes="Try the rest"):
             break
-        again = await _with_progress(
+        again = await with_progress(
             app,
             "Completing the source",
             new.slug,
@@ -97,7 +97,7 @@ async def _complete(
     return made.write_key
 
 
-async def _with_progress(app: App[Any], title: str, text: str, work: Callable[[], Awaitable[Result]]) -> Result | None:
+async def with_progress(app: App[Any], title: str, text: str, work: Callable[[], Awaitable[Result]]) -> Result | None:
     """The result of the work, None where the user stopped it; raises its SprigTuiError."""
 
     async def run(progress: TaskProgress) -> Result:

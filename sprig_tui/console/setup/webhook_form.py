@@ -51,7 +51,7 @@ class WebhookForm(Dialog[None]):
 
     def action_copy_token(self) -> None:
         """Copy the token."""
-        self.post_message(CopyRequested(self._token, "the token"))
+        self.post_message(CopyRequested(self._token, "the token", is_secret=True))
 
     def action_scroll(self, lines: int) -> None:
         """Scroll a dialog that is higher than the screen."""

@@ -14,7 +14,8 @@ from sprig_tui.cli.setup_services import setup_services
 from sprig_tui.console.environments.key_form import KeyForm
 from sprig_tui.console.environments.send_test_event import SendTestEventScreen
 from sprig_tui.console.reconcile.screen import ReconcileScreen
-from sprig_tui.console.setup.dialogs import ActionPicker, GuideForm
+from sprig_tui.console.screens.explain import ExplainScreen
+from sprig_tui.console.setup.dialogs import ActionPicker, FindingPicker, GuideForm
 from sprig_tui.console.setup.screen import SetupScreen
 from sprig_tui.console.setup.secret_form import SecretForm
 from sprig_tui.console.setup.webhook_form import WebhookForm
@@ -142,7 +143,7 @@ async def test_taken_slug_asks_for_another_one(guided, workspace):
     with_token(guided, TOKEN)
     async with guided.running(guided=True, size=(80, 24)) as pilot:
         await shown(guided, pilot)
-        await sees(guided, "⏎  make a source")
+        # before Segment has answered: what the step needs is known only then
         await guided.press("enter")
         await opens(guided, pilot, Confirm)
         await guided.press("y")
@@ -163,7 +164,7 @@ async def test_missing_permission_is_told_and_nothing_is_saved(guided):
         await guided.press("o")
         await opens(guided, pilot, ActionPicker)
         picker = pilot.app.screen
-        picker._lines.cursor = [action.value for action in picker._lines.actions].index("create-source")
+        picker.lines.cursor = [action.value for action in picker.actions].index("create-source")
         await guided.press("enter")
         await opens(guided, pilot, Confirm)
         await guided.press("y")
@@ -197,6 +198,8 @@ async def test_webhook_token_is_shown_once_and_the_first_webhook_is_seen_as_it_c
         assert "http://127.0.0.1:8722/webhooks/production" in guided.text()
         await guided.press("t")
         await guided.until(lambda: any("the token" in notice for notice in guided.notices()))
+        copies = guided.paths.state_dir.glob("clipboard*")
+        assert not any(token in file.read_text(encoding="utf-8") for file in copies)
         await guided.press("escape")
         await sees(guided, "no listen runs")
         assert token not in guided.text()
@@ -283,3 +286,36 @@ async def test_segment_is_asked_again_once_something_was_sent(guided, workspace,
         await session.journal.add([make_test_event("production", session.clock.now())])
         session.engine.wake("production")
         await sees(guided, "counted by Segment: 1")
+
+
+async def test_what_is_not_wanted_is_accepted_and_taken_back(guided):
+    async with guided.running(guided=True, size=(80, 24)) as pilot:
+        await shown(guided, pilot)
+        pilot.app.screen.steps.cursor = 6
+        for way, code in (("accept", "alerts"), ("accept", "backup"), ("reopen", "backup")):
+            await guided.press("o")
+            await opens(guided, pilot, ActionPicker)
+            picker = pilot.app.screen
+            picker.lines.cursor = [action.value for action in picker.actions].index(way)
+            await guided.press("enter")
+            await opens(guided, pilot, FindingPicker)
+            findings = pilot.app.screen
+            findings.lines.cursor = next(n for n in range(9) if f" {code}:" in findings.lines.line(n)[0].text)
+            await guided.press("enter")
+            await guided.until(lambda: isinstance(pilot.app.screen, SetupScreen))
+            accepted = guided.config()["environments"]["production"]["setup_accepted"]
+            assert (code in accepted) is (way == "accept")
+        await sees(guided, "✓ accepted in the config: nothing has read /metrics")
+
+
+async def test_what_did_not_arrive_is_explained(guided):
+    async with guided.running(guided=True, size=(80, 24), engine=False) as pilot:
+        await shown(guided, pilot)
+        session = pilot.app.session
+        await session.journal.add([make_test_event("production", session.clock.now())])
+        await sees(guided, "the test event is queued")
+        pilot.app.screen.steps.cursor = 4
+        await guided.press("enter")
+        await opens(guided, pilot, ExplainScreen)
+        await guided.press("escape")
+        assert isinstance(pilot.app.screen, SetupScreen)
