@@ -21,6 +21,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too-large"
     WITHDRAWN = "withdrawn"
     SUPPRESSED = "suppressed"
+    FORGOTTEN = "forgotten"
 
 
 _LABELS = {
@@ -33,6 +34,7 @@ _LABELS = {
     Reason.NEWER_REVISION: "newer revision",
     Reason.TOO_LARGE: "too large",
     Reason.SUPPRESSED: "suppressed in Segment",
+    Reason.FORGOTTEN: "forgotten person",
 }
 
 

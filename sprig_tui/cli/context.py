@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -93,27 +93,32 @@ def journal_exists(settings: Settings) -> bool:
     return is_server_url(settings.journal) or os.path.exists(settings.journal)  # noqa: PTH110 - Path.exists may raise
 
 
+def _journal_of(settings: Settings) -> AbstractAsyncContextManager[Journal]:
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.journal.open import open_journal
+
+    return open_journal(settings.journal, key_folder=find_paths().state_dir)
+
+
 @asynccontextmanager
 async def awaited_journal(settings: Settings) -> AsyncIterator[PendingJournal]:
     """The journal of the settings, opened in the background; temporary problems are reported.
 
     Raises JournalError for permanent problems.
     """
-    from sprig_tui.journal.open import PendingJournal, open_journal
+    from sprig_tui.journal.open import PendingJournal
 
     def waits(error: JournalError) -> None:
         diagnostics.warning(f"waiting for the journal: {error.message}", error.hint)
 
-    async with PendingJournal(lambda: open_journal(settings.journal), waits) as journal:
+    async with PendingJournal(lambda: _journal_of(settings), waits) as journal:
         yield journal
 
 
 @asynccontextmanager
 async def journal_session(settings: Settings) -> AsyncIterator[Journal]:
     """The journal of the settings, created where it is missing. Raises JournalError."""
-    from sprig_tui.journal.open import open_journal
-
-    async with open_journal(settings.journal) as journal:
+    async with _journal_of(settings) as journal:
         yield journal
 
 
@@ -123,14 +128,13 @@ async def existing_journal_session(settings: Settings) -> AsyncIterator[Journal 
 
     Raises JournalError, of a shared one after `READ_TIMEOUT_S` at the latest.
     """
-    from sprig_tui.journal.open import open_journal
     from sprig_tui.journal.url import is_server_url
 
     if not journal_exists(settings):
         yield None
         return
     async with AsyncExitStack() as stack:
-        opening = stack.enter_async_context(open_journal(settings.journal))
+        opening = stack.enter_async_context(_journal_of(settings))
         yield await run_within_read_timeout(opening, settings) if is_server_url(settings.journal) else await opening
 
 

@@ -8,7 +8,6 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from sprig_tui.clock import Clock
 from sprig_tui.config.secret_reader import process_secrets
@@ -67,15 +66,7 @@ def without_positions(claim: Claim, positions: Collection[int]) -> Claim:
     gone = set(positions)
     kept = [position for position in range(len(claim.ids)) if position not in gone]
     slicer = PayloadSlicer(claim)
-    return replace(
-        claim,
-        ids=tuple(claim.ids[at] for at in kept),
-        attempts=tuple(claim.attempts[at] for at in kept),
-        retries_used=tuple(claim.retries_used[at] for at in kept),
-        first_attempts=tuple(claim.first_attempts[at] for at in kept),
-        sizes=tuple(claim.sizes[at] for at in kept),
-        payload=b",".join(slicer.payload(BatchSlice(at, at + 1)) for at in kept),
-    )
+    return claim.only(kept, b",".join(slicer.payload(BatchSlice(at, at + 1)) for at in kept))
 
 
 class BatchListener(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, Protocol, Self
 
@@ -10,6 +11,8 @@ from msgspec import Struct
 
 from sprig_tui.clock import Clock
 from sprig_tui.journal.accepted import AcceptedBin
+from sprig_tui.journal.forgetting import EraseResult, ForgetReceipt, ForgottenIdentifier, PersonScan
+from sprig_tui.journal.persons import Identifier
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory
 from sprig_tui.journal.records import (
@@ -397,6 +400,73 @@ class Journal(Protocol):
         deliveries of runs with `--endpoint`. With `forget` none are left, and those of earlier calls are deleted if
         their deliveries ended before this time.
         """
+        ...
+
+    # -- forgotten persons ------------------------------------------------------------------------------------------
+
+    async def forgotten(self) -> tuple[ForgottenIdentifier, ...]:
+        """Identifiers of persons whose answers are not taken in, oldest first."""
+        ...
+
+    async def forget_receipts(self) -> tuple[ForgetReceipt, ...]:
+        """Requests to forget persons and to take their answers again, oldest first."""
+        ...
+
+    async def begin_forget(self, identifiers: Sequence[Identifier], actor: str) -> int:
+        """Put these on the list; returns the number of the receipt. Raises ForgetKeyError and ConfigError.
+
+        From then on `add` withholds their answers as `forgotten`, and stores nothing of them but what the account
+        needs; replays make no copies of them. Until `end_forget` each claim is searched for them: what is of theirs is
+        erased instead of sent. So a process notices with its next add or claim, without being told.
+        """
+        ...
+
+    async def find_persons(
+        self, after: int, identifiers: Sequence[Identifier] = (), *, forgotten: bool = False
+    ) -> PersonScan:
+        """The next deliveries above id `after` that hold one of these, or with `forgotten` of all on the list.
+
+        Also finds payloads that pruned deliveries left.
+        """
+        ...
+
+    async def erase(self, ids: Sequence[int]) -> EraseResult:
+        """Remove the content of these deliveries in one transaction; somebody must be on the list.
+
+        A queued one is withheld, as `forgotten`; one that is leased stays as it is, until its lease is released, has
+        expired, or its worker is dead. What is left of a delivery is its row, with state, times and requests, so that
+        all counts stay true, and a tombstone, as `prune` leaves it. Payloads of other deliveries stay the same bytes.
+        The counts of the last unfinished receipt grow in the same transaction.
+        """
+        ...
+
+    async def erase_quotes(self) -> int:
+        """Remove errors and responses of Segment that quote somebody on the list, of whatever delivery.
+
+        One request carries deliveries of many people. Returns how many responses changed; they count in the receipt.
+        """
+        ...
+
+    async def end_forget(
+        self, receipt: int, counts: Mapping[str, int], *, regulation: str = "", done: bool = True
+    ) -> ForgetReceipt:
+        """Add to the counts of a receipt, and finish it with `done`."""
+        ...
+
+    async def undo_forget(self, identifiers: Sequence[Identifier] | None, actor: str) -> int:
+        """Take these off the list, or all with None, which needs no key; returns how many were on it."""
+        ...
+
+    async def scrub(self) -> bool:
+        """Remove erased content from the files too; False if that is up to the database (PostgreSQL: its VACUUM).
+
+        Raises JournalLockedError if other processes do not let go of the file.
+        """
+        ...
+
+    @property
+    def forget_key_file(self) -> Path | None:
+        """Where the key of the list is, or would be; None before the journal is open."""
         ...
 
     async def tombstones(self) -> TombstoneCounts:

@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -22,15 +23,19 @@ if TYPE_CHECKING:
     from sprig_tui.journal.base import Journal
 
 
-def open_journal(place: str | os.PathLike[str], *, clock: Clock | None = None) -> AbstractAsyncContextManager[Journal]:
+def open_journal(
+    place: str | os.PathLike[str], *, clock: Clock | None = None, key_folder: Path | None = None
+) -> AbstractAsyncContextManager[Journal]:
     """A journal by its path or URL, to be entered: `async with` opens it, and creates a missing file.
+
+    `key_folder` holds the key of forgotten persons of a journal on PostgreSQL; that of a file is beside it.
 
     Raises ConfigError for a URL that is not supported, and on entering JournalError if it cannot be opened.
     """
     text = os.fspath(place)
     scheme, separator, rest = text.partition("://")
     if is_server_url(text):
-        return _postgres_journal(text, clock)
+        return _postgres_journal(text, clock, key_folder)
     if separator and scheme not in ("file", "sqlite"):
         # not quoted further: the rest of a URL may contain a password
         raise ConfigError(
@@ -46,7 +51,7 @@ def open_journal(place: str | os.PathLike[str], *, clock: Clock | None = None) -
     return SQLiteJournal(text, clock=clock)
 
 
-def _postgres_journal(url: str, clock: Clock | None) -> AbstractAsyncContextManager[Journal]:
+def _postgres_journal(url: str, clock: Clock | None, key_folder: Path | None) -> AbstractAsyncContextManager[Journal]:
     try:
         from sprig_tui.journal.postgres import PostgresJournal
     except ModuleNotFoundError as error:
@@ -55,7 +60,7 @@ def _postgres_journal(url: str, clock: Clock | None) -> AbstractAsyncContextMana
         raise ConfigError(
             "journals on PostgreSQL need the package asyncpg", hint="pip install 'sprig-tui[postgres]'"
         ) from error
-    return PostgresJournal(url, clock=clock)
+    return PostgresJournal(url, clock=clock, key_folder=key_folder)
 
 
 FIRST_OPEN_TIMEOUT_S = 1.0

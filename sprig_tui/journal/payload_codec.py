@@ -192,6 +192,15 @@ def unpack_items(
     return dict(zip(ids, items, strict=True))
 
 
+def unpack_every(blob: bytes, first: int) -> tuple[list[bytes], list[int] | None]:
+    """All items of the pack that begins with delivery `first`, and their tags. Raises DamagedPayloadError."""
+    try:
+        plain = _decompress(blob) if blob[:1] in (bytes((_LEGACY_ZSTD_CODEC,)), bytes((_ZSTD_CODEC,))) else blob[1:]
+        return unpack(blob, range(array("I", plain[:4])[0]))
+    except (zstandard.ZstdError, ValueError, IndexError, TypeError, MemoryError, OverflowError) as error:
+        raise DamagedPayloadError([first]) from error
+
+
 def unpack_tagged_items(blob: bytes, ids: Sequence[int], first: int, tags: Sequence[int]) -> dict[int, bytes] | None:
     """As `unpack_items`, for ascending ids whose tags are known.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sprig_tui.journal.pause_reasons import NO_DETAIL, PauseDetail, PauseReason, pause_text
 
@@ -187,6 +189,18 @@ class Claim(Struct, frozen=True, kw_only=True):
     retry_at: int = 0
     """For a claim without deliveries: when to claim again, ms; 0 for after the next change."""
 
+    def only(self, positions: Sequence[int], payload: bytes) -> Claim:
+        """The claim with the deliveries at these positions, whose payload this is."""
+        return replace(
+            self,
+            ids=tuple(self.ids[at] for at in positions),
+            attempts=tuple(self.attempts[at] for at in positions),
+            retries_used=tuple(self.retries_used[at] for at in positions),
+            first_attempts=tuple(self.first_attempts[at] for at in positions),
+            sizes=tuple(self.sizes[at] for at in positions),
+            payload=payload,
+        )
+
 
 LaneState = Literal["open", "waiting", "probing", "paused"]
 
@@ -290,6 +304,8 @@ class Counts(Struct, frozen=True):
     """Leased deliveries by environment; included in `queued`."""
     queued_elsewhere: dict[str, int] = {}
     """Deliveries bound for endpoints of runs with `--endpoint`, by environment; included in `queued`."""
+    forgotten: dict[str, dict[State, int]] = {}
+    """Deliveries of forgotten persons, by environment and state; included in `by_environment`."""
 
 
 ReplayState = Literal["running", "paused", "cancelled", "done"]

@@ -83,8 +83,17 @@ def attempt_from_row(row: Sequence[Any]) -> Attempt:
     )
 
 
-def counts_from_rows(rows: Iterable[Sequence[Any]], leased: dict[str, int]) -> Counts:
-    """Rows of (environment, endpoint it is bound for, state, number) as a record."""
+SELECT_FORGOTTEN_COUNTS = (
+    "SELECT e.name, d.state, count(*) FROM deliveries d JOIN environments e ON e.id = d.environment"
+    " WHERE d.reason = 'forgotten' GROUP BY e.name, d.state"
+)
+"""Reads only the index of these rows."""
+
+
+def counts_from_rows(
+    rows: Iterable[Sequence[Any]], leased: dict[str, int], forgotten_rows: Iterable[Sequence[Any]] = ()
+) -> Counts:
+    """Rows of (environment, endpoint it is bound for, state, number) and of SELECT_FORGOTTEN_COUNTS as a record."""
     by_environment: dict[str, dict[State, int]] = {}
     elsewhere: Counter[str] = Counter()
     for name, endpoint, state, number in rows:
@@ -92,7 +101,10 @@ def counts_from_rows(rows: Iterable[Sequence[Any]], leased: dict[str, int]) -> C
         states[STATES_BY_CODE[state]] = states.get(STATES_BY_CODE[state], 0) + number
         if endpoint and STATES_BY_CODE[state] is State.QUEUED and number:
             elsewhere[name] += number
-    return Counts(by_environment, leased, dict(elsewhere))
+    forgotten: dict[str, dict[State, int]] = {}
+    for name, state, number in forgotten_rows:
+        forgotten.setdefault(name, {})[STATES_BY_CODE[state]] = number
+    return Counts(by_environment, leased, dict(elsewhere), forgotten)
 
 
 def lane_from_row(row: Sequence[Any]) -> Lane:

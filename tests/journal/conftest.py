@@ -22,9 +22,9 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def journal(journal_place, clock) -> AsyncIterator[Journal]:
+async def journal(journal_place, clock, tmp_path) -> AsyncIterator[Journal]:
     """Each kind of journal, empty and open."""
-    async with open_journal(journal_place, clock=clock) as opened:
+    async with open_journal(journal_place, clock=clock, key_folder=tmp_path) as opened:
         yield opened
 
 

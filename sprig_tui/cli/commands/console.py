@@ -96,7 +96,7 @@ def _run_console(
     dependencies = ConsoleDependencies(
         paths,
         load,
-        open_journal,
+        partial(open_journal, key_folder=paths.state_dir),
         make_engine,
         warm_up=_warm_up,
         label=label,

@@ -29,12 +29,14 @@ from sprig_tui.journal.tombstones import Tombstone
 
 _QUEUED, _WITHHELD = STATE_CODES[State.QUEUED], STATE_CODES[State.WITHHELD]
 _CALL_ADD = (
-    "SELECT add_deliveries($1, $2::smallint, $3::integer[], $4::smallint[], $5::integer[], $6::bigint[], $7::text[],"
+    "WITH listed AS MATERIALIZED (SELECT set_config('sprig_tui.forgotten', $31, true))"
+    " SELECT add_deliveries($1, $2::smallint, $3::integer[], $4::smallint[], $5::integer[], $6::bigint[], $7::text[],"
     " $8::bytea[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],"
     " $16::text[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::boolean[], $22::bigint[],"
     " $23::integer[], $24::bigint[], $25::bigint[], $26::integer[], $27::integer[], $28::bytea[], $29::bytea[],"
-    " $30::boolean)"
+    " $30::boolean) FROM listed"
 )
+"""The setting tells the server which list of forgotten persons the entries were compared with."""
 
 
 class UnknownKeys(Exception):  # noqa: N818 - control flow, no error
@@ -238,10 +240,12 @@ async def store_plan(
     *,
     priority: int = 0,
     notify: bool = False,
+    forget_version: int = 0,
 ) -> int:
     """Store a plan; returns the id of its first delivery (0 for none).
 
-    Raises UniqueViolationError or SerializationError if another process added the same meanwhile: plan again then.
+    Raises UniqueViolationError or SerializationError if another process added the same meanwhile, or if the list of
+    forgotten persons changed: plan again then.
     `numbers` are those of (environment, endpoint); with `call_out` those who listen hear of it.
     """
     entries = plan.entries
@@ -284,5 +288,6 @@ async def store_plan(
             for part in (entries[start:end] for start, end in packed)
         ],
         notify,
+        str(forget_version),
     )
     return first

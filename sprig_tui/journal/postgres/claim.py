@@ -21,7 +21,8 @@ from sprig_tui.journal.records import Attempt, Claim, Lane, LaneChange, LaneStat
 from sprig_tui.journal.rows import STATE_CODES
 
 _CALL_CLAIM = (
-    "SELECT * FROM claim_deliveries($1::integer, $2::text, $3::integer, $4::bigint, $5::bigint,"
+    "SELECT *, EXISTS(SELECT 1 FROM forget_receipts WHERE ended_at = 0) AS forgetting"
+    " FROM claim_deliveries($1::integer, $2::text, $3::integer, $4::bigint, $5::bigint,"
     " $6::double precision, $7::bigint, $8::integer, $9::integer, $10::double precision, $11::bigint, $12::bigint,"
     " $13::bigint)"
 )
@@ -34,8 +35,11 @@ def new_lease_id() -> int:
 
 async def claim_due(
     connection: asyncpg.Connection, request: ClaimRequest, environment: int, lease: int, now: int
-) -> Claim:
-    """Lease the oldest due deliveries that fit, or return when to claim again; the payload is read later."""
+) -> tuple[Claim, bool]:
+    """Lease the oldest due deliveries that fit, or return when to claim again; the payload is read later.
+
+    The second result is whether persons are being forgotten: then some of the deliveries may be theirs.
+    """
     row = await connection.fetchrow(
         _CALL_CLAIM,
         environment,
@@ -52,7 +56,7 @@ async def claim_due(
         MAX_RETRY_DEFERRAL_MS,
         request.waited_until,
     )
-    return Claim(
+    claim = Claim(
         lease=row["lease"],
         environment=request.environment,
         ids=tuple(row["ids"]),
@@ -67,6 +71,7 @@ async def claim_due(
         probe=row["probe"],
         retry_at=row["retry_at"],
     )
+    return claim, row["forgetting"]
 
 
 def _lane_from_record(environment: str, row: asyncpg.Record) -> Lane:

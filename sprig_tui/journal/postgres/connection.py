@@ -141,7 +141,7 @@ class ServerPool:
         self._allow_partial_copy = allow_partial_copy
         self.clock = ServerClock()
         self._pool: asyncpg.Pool | None = None
-        self._identity = ""
+        self.identity = ""
         """UUID of the journal that was opened."""
 
     async def open(self) -> None:
@@ -167,7 +167,7 @@ class ServerPool:
             async with self.connection() as connection:
                 await self._check_session_pooling(connection)
                 await schema.check_schema(connection, self.url, allow_partial_copy=self._allow_partial_copy)
-                self._identity = await connection.fetchval(_SELECT_IDENTITY)
+                self.identity = await connection.fetchval(_SELECT_IDENTITY)
         except ValueError as error:
             await self.close()
             raise url_error(error, self.url) from error
@@ -179,7 +179,7 @@ class ServerPool:
         await begin_session(connection)
         if self._on_connect is not None:
             self._on_connect()
-        if self._identity and await connection.fetchval(_SELECT_IDENTITY) != self._identity:
+        if self.identity and await connection.fetchval(_SELECT_IDENTITY) != self.identity:
             raise JournalLostError(
                 f"another journal took the place of {redact_url(self.url)} while it was in use: nothing is "
                 f"stored or sent"

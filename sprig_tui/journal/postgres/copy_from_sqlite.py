@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from sprig_tui.clock import Clock
 from sprig_tui.errors import JournalError
+from sprig_tui.journal.forget_key import copy_key, key_file_beside, key_file_in
 from sprig_tui.journal.postgres import maintenance
 from sprig_tui.journal.postgres.connection import ServerPool, sanitize_text
 from sprig_tui.journal.postgres.schema import LOCK_NAMESPACE, MIN_IDENTITY_VERSION
@@ -100,6 +101,12 @@ _TABLES = (
     _table_spec("tombstones", ("key", "environment", "ended_at", "fingerprint"), "key"),
     _table_spec("tombstone_filter", ("seq", "bits", "n", "checksum", "content"), "seq", chunk_rows=1),
 )
+_FORGET_TABLES = {
+    "forgotten": ("hash", "kind", "since", "receipt"),
+    "forget_receipts": ("id", "action", "actor", "started_at", "ended_at", "counts", "regulation"),
+    "forget_state": ("version", "key_check"),
+}
+"""Small tables, copied at once."""
 _FINAL_STATEMENTS = (
     "SELECT setval('delivery_ids', $1, true)",
     "SELECT setval(pg_get_serial_sequence('attempts', 'id'), greatest((SELECT max(id) FROM attempts), 1))",
@@ -129,14 +136,21 @@ class CopiedTable(Struct, frozen=True):
     """Digest of all its rows in the order of its key."""
 
 
-async def copy_journal(path: str, url: str, *, on_progress: Callable[[CopyProgress], None]) -> tuple[CopiedTable, ...]:
+async def copy_journal(
+    path: str, url: str, *, on_progress: Callable[[CopyProgress], None], key_folder: Path | None = None
+) -> tuple[CopiedTable, ...]:
     """Copy the journal in the file at `path` to the empty one at `url`, or resume that; then compare them.
+
+    The list of forgotten persons is copied too, and its key to `key_folder`.
 
     Raises JournalError if one of them cannot be opened or is in use, or if they differ in the end.
     """
     async with SQLiteJournal(path) as source:
         # opening it as a journal upgrades an older file
         _check_no_workers(path, await source.workers())
+        uuid = (await source.identity()).uuid
+        if key_folder is not None:
+            copy_key(key_file_beside(path), key_file_in(key_folder, uuid))
     server = ServerPool(url, allow_partial_copy=True)
     await server.open()
     try:
@@ -181,6 +195,7 @@ class _CopyRun:
                 for statement in _FINAL_STATEMENTS:
                     await self._connection.execute(statement, *([max(next_id - 1, 1)] if "$1" in statement else []))
                 await self._copy_identity(file)
+                await self._copy_forgotten(file)
             copied = tuple([await self._compare_table(file, table) for table in _TABLES])
             await self._connection.execute("DELETE FROM copies WHERE source = $1", self._source)
             return copied
@@ -194,6 +209,21 @@ class _CopyRun:
         await self._connection.execute("INSERT INTO identity(uuid, since) VALUES ($1, $2)", *identity)
         await self._connection.execute("DELETE FROM positions")
         await self._connection.copy_records_to_table("positions", records=positions, columns=["kind", "key", "value"])
+
+    async def _copy_forgotten(self, file: sqlite3.Connection) -> None:
+        """The list of forgotten persons and its receipts; last, as nothing can be added by who does not know it."""
+        for name, columns in _FORGET_TABLES.items():
+            rows = await self._run_in_thread(partial(_read_table, file, name, columns))
+            await self._connection.execute(f"DELETE FROM {name}")
+            await self._connection.copy_records_to_table(
+                name,
+                records=rows,
+                columns=list(columns),
+            )
+        await self._connection.execute(
+            "SELECT setval(pg_get_serial_sequence('forget_receipts', 'id'),"
+            " greatest((SELECT max(id) FROM forget_receipts), 1))"
+        )
 
     async def _check_target(self) -> None:
         """Raise JournalError if the target is in use or not empty, except by an unfinished copy of the same file."""
@@ -301,6 +331,12 @@ def _read_identity(file: sqlite3.Connection) -> tuple[tuple[str, int], list[tupl
     since = 1 if own.older else MIN_IDENTITY_VERSION
     kept = file.execute("SELECT kind, key, value FROM positions").fetchall()
     return (own.uuid, since), [(kind, sanitize_text(key), value) for kind, key, value in kept]
+
+
+def _read_table(file: sqlite3.Connection, name: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """All rows of a small table, as the server stores them."""
+    rows = file.execute(f"SELECT {', '.join(columns)} FROM {name}").fetchall()
+    return [tuple(sanitize_text(value) if isinstance(value, str) else value for value in row) for row in rows]
 
 
 def _count_rows(file: sqlite3.Connection, table: _TableSpec) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import asyncpg
@@ -14,13 +15,16 @@ from msgspec.structs import replace
 from sprig_tui.clock import Clock
 from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.journal.base import MAX_LANE_WAIT_MS, NO_OVERRIDES, ClaimRequest, Direction, Journal, empty_claim
+from sprig_tui.journal.forgetting import EraseResult, ForgetReceipt, ForgottenIdentifier, PersonScan
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError
+from sprig_tui.journal.persons import Identifier, NameSearch, PersonMatcher
 from sprig_tui.journal.postgres import add as adding
 from sprig_tui.journal.postgres import claim as claims
-from sprig_tui.journal.postgres import maintenance, payloads, tables, tombstones
+from sprig_tui.journal.postgres import forgetting, forgotten_persons, maintenance, payloads, tables, tombstones
 from sprig_tui.journal.postgres import read as reading
 from sprig_tui.journal.postgres import replay as replays
 from sprig_tui.journal.postgres.connection import ServerPool
+from sprig_tui.journal.postgres.forgotten_persons import ForgottenList
 from sprig_tui.journal.postgres.notify import NotificationCallback, NotificationListener
 from sprig_tui.journal.postgres.pruning import PruneRun
 from sprig_tui.journal.query import MATCH_ALL, Query
@@ -68,7 +72,8 @@ class PostgresJournal(Journal):
     server's `synchronous_commit` allows, except leases and heartbeats. Belongs to one event loop.
     """
 
-    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+    def __init__(self, url: str, *, clock: Clock | None = None, key_folder: Path | None = None) -> None:
+        """`key_folder` holds the key of the list of forgotten persons."""
         self.url = url
         # cleared on each new connection, because the server may be another or a restored one
         self._environment_numbers: dict[tuple[str, str], int] = {}
@@ -77,6 +82,7 @@ class PostgresJournal(Journal):
         self.clock: Clock = clock or self._server.clock
         self.writes = WriteHistory()
         self._tombstone_filter = TombstoneFilter()
+        self._forgotten = ForgottenList(key_folder)
         self._notified_at = float("-inf")
         self._orphaned_leases: dict[int, float] = {}
         """Leases that the server may have made for this process, but whose response or release was lost, with the
@@ -85,6 +91,7 @@ class PostgresJournal(Journal):
     async def open(self) -> None:
         """Connect, and check the schema; `migrate` creates it."""
         await self._server.open()
+        self._forgotten.use_identity(self._server.identity)
 
     async def close(self) -> None:
         """Finish what is on its way, then let go."""
@@ -115,11 +122,26 @@ class PostgresJournal(Journal):
             return []
 
         async def work(connection: asyncpg.Connection) -> list[AddResult]:
-            places = {(entry.environment, entry.endpoint) for entry in entries}
+            if self._forgotten.is_stale:
+                await self._forgotten.refresh(connection)
+            persons = self._forgotten.persons
+            taken = entries if persons is None else persons.withhold(entries)
+            places = {(entry.environment, entry.endpoint) for entry in taken}
             numbers = {place: await self._environment_number(connection, *place) for place in places}
             # look up and store in separate statements, so that no lock is held while the client decides
-            plan = await adding.make_plan(connection, entries, self._tombstone_filter)
-            first = await adding.store_plan(connection, plan, numbers, self.clock.now(), notify=self._should_notify())
+            plan = await adding.make_plan(connection, taken, self._tombstone_filter)
+            try:
+                first = await adding.store_plan(
+                    connection,
+                    plan,
+                    numbers,
+                    self.clock.now(),
+                    notify=self._should_notify(),
+                    forget_version=persons.version if persons is not None else 0,
+                )
+            except asyncpg.SerializationError:
+                self._forgotten.is_stale = True  # the cause may be that the list has changed
+                raise
             return plan.results(first)
 
         return await self._server.call_with_retries(work)
@@ -144,36 +166,59 @@ class PostgresJournal(Journal):
         lease = claims.new_lease_id()
         environment, endpoint = request.environment, request.endpoint
 
-        async def claim_due(connection: asyncpg.Connection) -> Claim:
+        async def claim_due(connection: asyncpg.Connection) -> tuple[Claim, bool]:
             number = await self._environment_number(connection, environment, endpoint)
             if self._orphaned_leases:
                 await claims.release_orphaned(connection, self._orphaned_leases)
                 self._drop_expired_orphans()
             try:
-                claim = await claims.claim_due(connection, request, number, lease, self.clock.now())
+                claim, is_searched = await claims.claim_due(connection, request, number, lease, self.clock.now())
                 if claim.lease or not (request.adopt and endpoint and claim.lane.state != "paused"):
-                    return claim
+                    return claim, is_searched
                 own = await self._environment_number(connection, environment)
                 if not await claims.adopt_queued(connection, own, number, request.events, self.clock.now()):
-                    return claim
+                    return claim, is_searched
                 return await claims.claim_due(connection, request, number, lease, self.clock.now())
             except BaseException:
                 # the server may have made the lease all the same, and a lease on a probe would block the whole lane
                 self._orphaned_leases[lease] = time.monotonic() + request.lease_ms / 1000
                 raise
 
-        claim = await self._server.execute(claim_due)
-        if not claim.lease:
-            return claim
+        claim, is_searched = await self._server.execute(claim_due)
+        return await self._read_claimed(claim, is_searched=is_searched) if claim.lease else claim
+
+    async def _read_claimed(self, claim: Claim, *, is_searched: bool) -> Claim:
+        """The claim with its payload; with `is_searched` some of its deliveries may be of forgotten persons."""
         try:
-            payload = await self._server.execute(lambda c: payloads.read_bodies(c, claim.ids))
+            if is_searched:
+                claim = await asyncio.shield(self._without_forgotten(claim))
+            payload = await self._server.execute(lambda c: payloads.read_bodies(c, claim.ids)) if claim.ids else []
         except DamagedPayloadError as error:
             await asyncio.shield(self._fail_damaged(claim, error))
             return empty_claim(claim.lane, self.clock.now(), claim.endpoint)
         except BaseException:
             await asyncio.shield(self.release(claim))
             raise
+        if not claim.ids:
+            await self.release(claim)
+            return empty_claim(claim.lane, self.clock.now(), claim.endpoint)
         return replace(claim, payload=b",".join(payload))
+
+    async def _without_forgotten(self, claim: Claim) -> Claim:
+        """The claim without the deliveries of forgotten persons, which are erased."""
+
+        async def work(connection: asyncpg.Connection) -> list[int]:
+            persons = await self._forgotten.refresh(connection)
+            if persons is None:
+                return []
+            theirs = await forgotten_persons.forgotten_positions(connection, persons, claim)
+            if theirs:
+                ids = [claim.ids[at] for at in theirs]
+                await forgetting.erase(connection, persons, ids, self.clock.now(), lease=claim.lease)
+            return theirs
+
+        theirs = await self._server.transact(work)
+        return claim.only([at for at in range(len(claim.ids)) if at not in {*theirs}], b"") if theirs else claim
 
     def _drop_expired_orphans(self) -> None:
         now = time.monotonic()
@@ -297,9 +342,14 @@ class PostgresJournal(Journal):
     async def requeue(
         self, ids: Sequence[int], *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
     ) -> list[AddResult]:
-        return await self._server.transact(
-            lambda c: replays.requeue(c, ids, self.clock.now(), as_new=as_new, overrides=overrides)
-        )
+
+        async def work(connection: asyncpg.Connection) -> list[AddResult]:
+            persons = await self._forgotten.refresh(connection)
+            return await replays.requeue(
+                connection, ids, self.clock.now(), as_new=as_new, overrides=overrides, persons=persons
+            )
+
+        return await self._server.transact(work)
 
     async def start_replay(
         self, query: Query, *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
@@ -309,7 +359,12 @@ class PostgresJournal(Journal):
         )
 
     async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
-        return await self._server.transact(lambda c: replays.step_replay(c, job_id, limit, self.clock.now()))
+
+        async def work(connection: asyncpg.Connection) -> ReplayJob:
+            persons = await self._forgotten.refresh(connection)
+            return await replays.step_replay(connection, job_id, limit, self.clock.now(), persons)
+
+        return await self._server.transact(work)
 
     async def set_replay(self, job_id: int, state: ReplayState) -> ReplayJob:
         return await self._server.execute(lambda c: replays.set_replay_state(c, job_id, state))
@@ -359,3 +414,69 @@ class PostgresJournal(Journal):
 
     async def tombstones(self) -> TombstoneCounts:
         return await self._server.execute(tombstones.count_tombstones)
+
+    # -- forgotten persons -------------------------------------------------------------------------------------------
+
+    async def forgotten(self) -> tuple[ForgottenIdentifier, ...]:
+        return await self._server.execute(forgotten_persons.read_forgotten)
+
+    async def forget_receipts(self) -> tuple[ForgetReceipt, ...]:
+        return await self._server.execute(forgotten_persons.read_receipts)
+
+    async def begin_forget(self, identifiers: Sequence[Identifier], actor: str) -> int:
+        return await self._server.transact(
+            lambda c: forgotten_persons.begin(c, self._forgotten, identifiers, actor, self.clock.now())
+        )
+
+    async def find_persons(
+        self, after: int, identifiers: Sequence[Identifier] = (), *, forgotten: bool = False
+    ) -> PersonScan:
+
+        async def work(connection: asyncpg.Connection) -> PersonScan:
+            matcher = PersonMatcher.of(identifiers)
+            if forgotten:
+                persons = await self._forgotten.refresh(connection)
+                if persons is None:
+                    return PersonScan((), after, more=False, scanned=0)
+                matcher = persons.matcher
+            return await forgetting.scan(connection, matcher, NameSearch(identifiers), after)
+
+        return await self._server.execute(work)
+
+    async def erase(self, ids: Sequence[int]) -> EraseResult:
+
+        async def work(connection: asyncpg.Connection) -> EraseResult:
+            persons = await self._forgotten.refresh(connection)
+            if persons is None or not ids:
+                return EraseResult({})
+            return await forgetting.erase(connection, persons, ids, self.clock.now())
+
+        return await self._server.transact(work)
+
+    async def erase_quotes(self) -> int:
+
+        async def work(connection: asyncpg.Connection) -> list[str]:
+            persons = await self._forgotten.refresh(connection)
+            return [] if persons is None else await forgetting.quoting_texts(connection, persons)
+
+        texts = await self._server.execute(work)
+        return await self._server.transact(lambda c: forgetting.remove_quotes(c, texts)) if texts else 0
+
+    async def end_forget(
+        self, receipt: int, counts: Mapping[str, int], *, regulation: str = "", done: bool = True
+    ) -> ForgetReceipt:
+        return await self._server.transact(
+            lambda c: forgotten_persons.end(c, receipt, counts, regulation, self.clock.now(), done=done)
+        )
+
+    async def undo_forget(self, identifiers: Sequence[Identifier] | None, actor: str) -> int:
+        return await self._server.transact(
+            lambda c: forgotten_persons.undo(c, self._forgotten, identifiers, actor, self.clock.now())
+        )
+
+    async def scrub(self) -> bool:
+        return False
+
+    @property
+    def forget_key_file(self) -> Path | None:
+        return self._forgotten.file

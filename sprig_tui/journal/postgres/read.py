@@ -20,6 +20,7 @@ from sprig_tui.journal.rows import (
     ATTEMPT_COLUMNS,
     LANE_COLUMNS,
     SELECT_DELIVERY,
+    SELECT_FORGOTTEN_COUNTS,
     STATES_BY_CODE,
     attempt_from_row,
     counts_from_rows,
@@ -131,7 +132,8 @@ async def read_counts(connection: asyncpg.Connection) -> Counts:
     leased = await connection.fetch(
         "SELECT e.name, sum(l.n) FROM leases l JOIN environments e ON e.id = l.environment GROUP BY e.name"
     )
-    return counts_from_rows(rows, {row[0]: int(row[1]) for row in leased})
+    forgotten = await connection.fetch(SELECT_FORGOTTEN_COUNTS)
+    return counts_from_rows(rows, {row[0]: int(row[1]) for row in leased}, forgotten)
 
 
 async def get(connection: asyncpg.Connection, delivery_id: int) -> DeliveryDetail | None:

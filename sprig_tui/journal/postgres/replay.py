@@ -11,6 +11,7 @@ import asyncpg
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import NO_OVERRIDES
 from sprig_tui.journal.dedup import identity_key, resend_message_id
+from sprig_tui.journal.forgetting import KeyedPersons
 from sprig_tui.journal.postgres.add import InsertPlan, UnknownKeys, find_identities, store_plan, with_real_ids
 from sprig_tui.journal.postgres.payloads import read_payloads
 from sprig_tui.journal.postgres.read import DIALECT, count_matches
@@ -47,10 +48,11 @@ async def requeue(
     as_new: bool,
     priority: int = 0,
     overrides: Mapping[str, str] = NO_OVERRIDES,
+    persons: KeyedPersons | None = None,
 ) -> list[AddResult]:
-    """Queue each again; `known` if it is queued already or has nothing to send."""
+    """Queue each again; `known` if it is queued already, has nothing to send, or is of a forgotten person."""
     if as_new:
-        return await _queue_copies(connection, ids, now, priority, overrides, new_ids=True)
+        return await _queue_copies(connection, ids, now, priority, overrides, persons, new_ids=True)
     rows = await connection.fetch(
         "SELECT d.id, d.state, d.reason, d.size, d.environment, e.name, e.endpoint, d.message_id FROM deliveries d"
         " JOIN environments e ON e.id = d.environment WHERE d.id = ANY ($1::bigint[]) ORDER BY d.id FOR UPDATE OF d",
@@ -81,7 +83,7 @@ async def requeue(
             added[delivery_id] = AddResult(delivery_id, "new", State.QUEUED)
     if copied:
         # before the counts are updated: the lock on ids has to be taken first
-        copies = await _queue_copies(connection, copied, now, priority, overrides, new_ids=False)
+        copies = await _queue_copies(connection, copied, now, priority, overrides, persons, new_ids=False)
         added.update(zip(copied, copies, strict=True))
     if again:
         await _requeue_rows(connection, again, priority, overrides)
@@ -124,6 +126,7 @@ async def _queue_copies(
     now: int,
     priority: int,
     overrides: Mapping[str, str],
+    persons: KeyedPersons | None,
     *,
     new_ids: bool,
 ) -> list[AddResult]:
@@ -131,6 +134,10 @@ async def _queue_copies(
     rows = {row["id"]: row for row in await connection.fetch(_SELECT_RESEND, list(ids))}
     fit = [key for key, row in rows.items() if is_resendable(STATES_BY_CODE[row[0]], row[1], row[2])]
     stored = await read_payloads(connection, fit) if fit else {}
+    if persons is not None:
+        is_theirs = persons.matcher.matches
+        stored = {one: payload for one, payload in stored.items() if not is_theirs(rows[one][7], *payload)}
+        fit = list(stored)
     made = {
         row[0]: row[1]
         for row in await connection.fetch(
@@ -163,7 +170,9 @@ async def _queue_copies(
         except UnknownKeys as unknown:
             known |= await find_identities(connection, unknown.keys)
             continue
-        return with_real_ids(added, await store_plan(connection, plan, numbers, now, priority=priority))
+        version = persons.version if persons is not None else 0
+        first = await store_plan(connection, plan, numbers, now, priority=priority, forget_version=version)
+        return with_real_ids(added, first)
 
 
 async def withdraw(connection: asyncpg.Connection, ids: Sequence[int], now: int) -> WithdrawResult:
@@ -220,7 +229,9 @@ async def read_jobs(connection: asyncpg.Connection) -> list[ReplayJob]:
     return [job_from_row(row) for row in await connection.fetch(f"SELECT {JOB_COLUMNS} FROM replays ORDER BY id DESC")]
 
 
-async def step_replay(connection: asyncpg.Connection, job_id: int, limit: int, now: int) -> ReplayJob:
+async def step_replay(
+    connection: asyncpg.Connection, job_id: int, limit: int, now: int, persons: KeyedPersons | None = None
+) -> ReplayJob:
     """Queue the next deliveries of a running job, behind live traffic; processes take turns."""
     row = await _read_job_row(connection, job_id, lock=True)
     job = job_from_row(row)
@@ -235,7 +246,8 @@ async def step_replay(connection: asyncpg.Connection, job_id: int, limit: int, n
         *values,
     )
     ids = [match[0] for match in matching]
-    added = await requeue(connection, ids, now, as_new=job.as_new, priority=1, overrides=json.loads(row["elsewhere"]))
+    overrides = json.loads(row["elsewhere"])
+    added = await requeue(connection, ids, now, as_new=job.as_new, priority=1, overrides=overrides, persons=persons)
     queued = sum(1 for result in added if result.outcome == "new")
     cursor = ids[-1] if len(ids) == limit else end
     await connection.execute(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "sprig_tui"
 """Name of the PostgreSQL schema with all tables and functions."""
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 MIN_SERVER_VERSION = 140_000
 """PostgreSQL 14, the oldest version that its developers support."""
 
@@ -31,6 +31,7 @@ _STEP_SCRIPTS: dict[int, tuple[str, ...]] = {
     4: (),  # functions only: leases of dead workers are released
     5: ("reasons.sql",),
     6: ("tombstones.sql",),
+    7: ("forgotten.sql",),
 }
 """Scripts of tables by the version that they start from; each leads to the next version."""
 _FUNCTION_SCRIPTS = ("adding.sql", "claiming.sql", "settling.sql")

@@ -25,6 +25,7 @@ from sprig_tui.journal.payload_codec import entry_tags, pack, split_into_packs
 from sprig_tui.journal.records import AddOutcome, AddResult, Claim, NewDelivery, State
 from sprig_tui.journal.rows import STATE_CODES
 from sprig_tui.journal.sqlite.claim import claim_new
+from sprig_tui.journal.sqlite.forgotten_persons import withhold_forgotten
 from sprig_tui.journal.sqlite.identity_index import IdentityIndex, merge_recent_ids
 from sprig_tui.journal.sqlite.tables import environment_number, insert_rows, record_changes, update_counts
 from sprig_tui.reasons import Reason
@@ -60,7 +61,11 @@ class AddOperation:
     def add(
         self, entries: Sequence[NewDelivery], claim_requests: Sequence[ClaimRequest] = ()
     ) -> tuple[list[AddResult], tuple[Claim, ...]]:
-        """Store new entries and claim them as requested; returns the results and the claims."""
+        """Store new entries and claim them as requested; returns the results and the claims.
+
+        Those of forgotten persons are stored without content, and withheld.
+        """
+        entries = withhold_forgotten(self._connection, entries)
         identities = IdentityIndex(self._connection, entries)
         if identities.all_new:
             identities.add_all_new(self._first_id)

@@ -36,7 +36,9 @@ class _FileContent(NamedTuple):
 
     uuid: str
     roots: tuple[tuple[str, int], ...]
-    """Root pages of the tables; they never change."""
+    """Root pages of the tables; they change only when the file is rewritten to scrub it."""
+    announced: str
+    """The roots as they are after such a rewriting, as the file announced them before it."""
     next_id: int
     """Never decreases."""
 
@@ -143,7 +145,8 @@ class FileCheck:
             self._is_overwritten = self._unreadable_mtime_ns == changed_at or _is_empty(self._path)
             self._unreadable_mtime_ns = changed_at
             return
-        self._is_overwritten = (content.uuid, content.roots) != before[:2] or content.next_id < before.next_id
+        moved = content.roots != before.roots and roots_text(content.roots) != content.announced
+        self._is_overwritten = content.uuid != before.uuid or moved or content.next_id < before.next_id
         self._unreadable_mtime_ns = 0
         if not self._is_overwritten:
             self._content, self._mtime_ns = content, changed_at
@@ -195,13 +198,29 @@ def _read_content(path: str) -> _FileContent | None:
     try:
         uri = f"{Path(path).absolute().as_uri()}?mode=ro&immutable=1"
         with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
-            roots = connection.execute(
-                f"SELECT name, rootpage FROM sqlite_master WHERE name IN ({','.join('?' * len(_CHECKED_TABLES))})"
-                " AND type = 'table' ORDER BY name",
-                _CHECKED_TABLES,
-            ).fetchall()
+            roots = read_roots(connection)
+            try:
+                announced = connection.execute("SELECT roots FROM forget_state").fetchone()[0]
+            except sqlite3.OperationalError:
+                announced = ""  # an older file
             uuid = connection.execute("SELECT uuid FROM identity").fetchone()[0]
             next_id = connection.execute("SELECT next_id FROM sequence").fetchone()[0]
     except (sqlite3.Error, OSError, TypeError):
         return None
-    return _FileContent(str(uuid), tuple(roots), int(next_id))
+    return _FileContent(str(uuid), roots, announced, int(next_id))
+
+
+def read_roots(connection: sqlite3.Connection) -> tuple[tuple[str, int], ...]:
+    """Root pages of the tables that are compared."""
+    return tuple(
+        connection.execute(
+            f"SELECT name, rootpage FROM sqlite_master WHERE name IN ({','.join('?' * len(_CHECKED_TABLES))})"
+            " AND type = 'table' ORDER BY name",
+            _CHECKED_TABLES,
+        ).fetchall()
+    )
+
+
+def roots_text(roots: tuple[tuple[str, int], ...]) -> str:
+    """Root pages as the file announces them."""
+    return " ".join(f"{name}={page}" for name, page in roots)

@@ -17,7 +17,10 @@ from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalCorruptError, JournalError
 from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.journal.base import NO_OVERRIDES, ClaimRequest, Direction, Journal, empty_claim
+from sprig_tui.journal.forget_key import key_file_beside
+from sprig_tui.journal.forgetting import EraseResult, ForgetReceipt, ForgottenIdentifier, PersonScan
 from sprig_tui.journal.payload_codec import DamagedPayloadError
+from sprig_tui.journal.persons import Identifier, NameSearch, PersonMatcher
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory, with_deadline
 from sprig_tui.journal.records import (
@@ -46,12 +49,14 @@ from sprig_tui.journal.records import (
 )
 from sprig_tui.journal.sqlite import add as adding
 from sprig_tui.journal.sqlite import claim as claims
-from sprig_tui.journal.sqlite import lanes, maintenance, payloads, pruning, tables, tombstones
+from sprig_tui.journal.sqlite import forgetting, forgotten_persons, lanes, maintenance, pruning, tables, tombstones
 from sprig_tui.journal.sqlite import read as reading
 from sprig_tui.journal.sqlite import replay as replays
+from sprig_tui.journal.sqlite import scrub as scrubbing
 from sprig_tui.journal.sqlite import settle as settling
 from sprig_tui.journal.sqlite import verify as verifying
 from sprig_tui.journal.sqlite.connection import ReaderPool, connect_writer, make_folder
+from sprig_tui.journal.sqlite.errors import journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
 from sprig_tui.journal.sqlite.repair import RepairLimiter
 from sprig_tui.journal.sqlite.tables import with_damage_flag
@@ -168,14 +173,28 @@ class SQLiteJournal(Journal):
         if not claim.lease:
             return claim
         try:
-            payload = await self._read(lambda c: b",".join(payloads.read_bodies(c, claim.ids, claim.environment)))
+            bodies, theirs = await self._read(lambda c: forgotten_persons.read_claimed(c, claim))
+            if theirs:
+                claim, bodies = await asyncio.shield(self._without_forgotten(claim, bodies, theirs))
         except DamagedPayloadError as error:
             await asyncio.shield(self._fail_damaged(claim, error))
             return empty_claim(claim.lane, self.clock.now(), claim.endpoint)
         except BaseException:
             await asyncio.shield(self.release(claim))
             raise
-        return replace(claim, payload=payload)
+        if not claim.ids:
+            await self.release(claim)
+            return empty_claim(claim.lane, self.clock.now(), claim.endpoint)
+        return replace(claim, payload=b",".join(bodies))
+
+    async def _without_forgotten(
+        self, claim: Claim, bodies: list[bytes], theirs: Sequence[int]
+    ) -> tuple[Claim, list[bytes]]:
+        """The claim without the deliveries at these positions, which are erased."""
+        ids = [claim.ids[at] for at in theirs]
+        await self._write(lambda c: forgetting.erase(c, ids, self.clock.now(), lease=claim.lease))
+        kept = [at for at in range(len(claim.ids)) if at not in {*theirs}]
+        return claim.only(kept, b""), [bodies[at] for at in kept]
 
     async def _claim(self, request: ClaimRequest) -> Claim:
         return await self._write(
@@ -403,3 +422,53 @@ class SQLiteJournal(Journal):
 
     async def tombstones(self) -> TombstoneCounts:
         return await self._read(tombstones.count_tombstones)
+
+    # -- forgotten persons -------------------------------------------------------------------------------------------
+
+    async def forgotten(self) -> tuple[ForgottenIdentifier, ...]:
+        return await self._read(forgotten_persons.read_forgotten)
+
+    async def forget_receipts(self) -> tuple[ForgetReceipt, ...]:
+        return await self._read(forgotten_persons.read_receipts)
+
+    async def begin_forget(self, identifiers: Sequence[Identifier], actor: str) -> int:
+        return await self._write(lambda c: forgotten_persons.begin(c, identifiers, actor, self.clock.now()))
+
+    async def find_persons(
+        self, after: int, identifiers: Sequence[Identifier] = (), *, forgotten: bool = False
+    ) -> PersonScan:
+        matcher = None if forgotten else PersonMatcher.of(identifiers)
+        return await self._read(lambda c: forgetting.scan(c, matcher, NameSearch(identifiers), after))
+
+    async def erase(self, ids: Sequence[int]) -> EraseResult:
+        return await self._write(lambda c: forgetting.erase(c, ids, self.clock.now()))
+
+    async def erase_quotes(self) -> int:
+        texts = await self._read(forgetting.quoting_texts)
+        return await self._write(lambda c: forgetting.remove_quotes(c, texts)) if texts else 0
+
+    async def end_forget(
+        self, receipt: int, counts: Mapping[str, int], *, regulation: str = "", done: bool = True
+    ) -> ForgetReceipt:
+        return await self._write(
+            lambda c: forgotten_persons.end(c, receipt, counts, regulation, self.clock.now(), done=done)
+        )
+
+    async def undo_forget(self, identifiers: Sequence[Identifier] | None, actor: str) -> int:
+        return await self._write(lambda c: forgotten_persons.undo(c, identifiers, actor, self.clock.now()))
+
+    async def scrub(self) -> bool:
+        def run() -> bool:
+            # a connection of its own: a file is not rewritten within a transaction
+            with contextlib.closing(self._connect()) as connection:
+                scrubbing.scrub(connection, self.path)
+            return True
+
+        try:
+            return await asyncio.to_thread(run)
+        except sqlite3.Error as error:
+            raise journal_error(error, self.path) from error
+
+    @property
+    def forget_key_file(self) -> Path | None:
+        return key_file_beside(self.path)

@@ -16,6 +16,7 @@ from sprig_tui.journal.rows import (
     ATTEMPT_COLUMNS,
     LANE_COLUMNS,
     SELECT_DELIVERY,
+    SELECT_FORGOTTEN_COUNTS,
     STATES_BY_CODE,
     attempt_from_row,
     counts_from_rows,
@@ -150,7 +151,8 @@ def read_counts(connection: sqlite3.Connection) -> Counts:
     leased = connection.execute(
         "SELECT e.name, sum(l.n) FROM leases l JOIN environments e ON e.id = l.environment GROUP BY e.name"
     ).fetchall()
-    return counts_from_rows(rows, dict(leased))
+    forgotten = connection.execute(SELECT_FORGOTTEN_COUNTS).fetchall()
+    return counts_from_rows(rows, dict(leased), forgotten)
 
 
 def get(connection: sqlite3.Connection, delivery_id: int) -> DeliveryDetail | None:

@@ -25,7 +25,12 @@ from sprig_tui.journal.sqlite.tables import encode_ids, insert_rows
 from sprig_tui.journal.sqlite.tombstone_filter import log_loss
 
 _IRREPLACEABLE = frozenset(("deliveries", "packs", "identity"))
-_INDEXES = {"due": "state = 0 AND lease IS NULL", "ended_badly": "state >= 2", "origins": "origin IS NOT NULL"}
+_INDEXES = {
+    "due": "state = 0 AND lease IS NULL",
+    "ended_badly": "state >= 2",
+    "origins": "origin IS NOT NULL",
+    "forgotten_rows": "reason = 'forgotten'",
+}
 """Conditions of the partial indexes of the deliveries."""
 _TOGETHER = (
     # sqlite_sequence has the counters of the other two

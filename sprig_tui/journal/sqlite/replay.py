@@ -27,6 +27,7 @@ from sprig_tui.journal.resend import (
 from sprig_tui.journal.rows import REPLAY_MARK, STATE_CODES, STATES_BY_CODE
 from sprig_tui.journal.sqlite.add import AddOperation
 from sprig_tui.journal.sqlite.claim import release_expired
+from sprig_tui.journal.sqlite.forgotten_persons import forgotten_persons
 from sprig_tui.journal.sqlite.identity_index import IdentityIndex
 from sprig_tui.journal.sqlite.payloads import read_payloads
 from sprig_tui.journal.sqlite.read import DIALECT, count_matches
@@ -118,6 +119,11 @@ def _queue_copies(
         if row and is_resendable(STATES_BY_CODE[row[0]], row[1], row[2])
     ]
     stored = read_payloads(connection, fit)
+    persons = forgotten_persons(connection)
+    if persons is not None:
+        stored = {
+            one: payload for one, payload in stored.items() if not persons.matcher.matches(rows[one][7], *payload)
+        }
     for delivery_id in ids:
         row = rows[delivery_id]
         if row is None:

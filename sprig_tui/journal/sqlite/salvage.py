@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.journal.dedup import identity_key
+from sprig_tui.journal.forget_key import copy_key, key_file_beside
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError, owner_tag, pack, unpack_items
 from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import STATE_CODES
@@ -69,6 +70,7 @@ def salvage_journal(
             with contextlib.closing(connect_writer(target_path, _BUSY_TIMEOUT_S, FileCheck(target_path))) as target:
                 target.execute("PRAGMA synchronous = OFF")
                 salvaged = _SalvageRun(source, target, on_progress).run()
+                copy_key(key_file_beside(source_path), key_file_beside(target_path))
                 target.execute("PRAGMA synchronous = FULL")
                 target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 return salvaged
@@ -100,6 +102,7 @@ class _SalvageRun:
             self._copy_identity()
         # a lost tombstone makes no new journal, whose inputs are read again: then its answer would be sent again
         self._copy_tombstones()
+        self._copy_forgotten()
         self._target.execute("COMMIT")
         return SalvageResult(deliveries=deliveries, lost=tuple(self._lost), is_complete=not self._lost)
 
@@ -116,6 +119,25 @@ class _SalvageRun:
         if copied:
             build(self._target)
         self._on_progress(f"tombstones: {copied:,} rows")
+
+    def _copy_forgotten(self) -> None:
+        """The list of forgotten persons and its receipts."""
+        for table in ("forgotten", "forget_receipts", "forget_state"):
+            # the new file has its tables elsewhere
+            columns = ", ".join(column for column in _table_columns(self._source, table) if column != "roots")
+            if not columns:
+                continue  # an older journal
+            try:
+                rows = self._source.execute(f"SELECT {columns} FROM {table}").fetchall()
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+                self._lost.append(f"{table}: who was forgotten is lost, wholly or in part; forget them again")
+                continue
+            if table == "forget_state":
+                self._target.execute("DELETE FROM forget_state")
+            for row in rows:
+                self._target.execute(f"INSERT INTO {table}({columns}) VALUES({', '.join('?' * len(row))})", row)
 
     def _max_key(self) -> int:
         """The largest key that a row of any table may have."""

@@ -9,7 +9,7 @@ from sprig_tui.journal.pause_reasons import detail_text, reason_of
 
 APPLICATION_ID = 0x53505247
 """`SPRG`; other SQLite databases have another id."""
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 _FIRST_WITH_REASONS = 6
 
 _CREATE_WORKERS = """
@@ -28,6 +28,16 @@ CREATE TABLE tombstones(key INTEGER PRIMARY KEY, environment INTEGER NOT NULL, e
   fingerprint BLOB NOT NULL);
 CREATE TABLE tombstone_filter(seq INTEGER PRIMARY KEY, bits INTEGER NOT NULL, n INTEGER NOT NULL,
   checksum INTEGER NOT NULL, content BLOB NOT NULL);
+"""
+_CREATE_FORGOTTEN = """
+CREATE TABLE forgotten(hash BLOB PRIMARY KEY, kind TEXT NOT NULL, since INTEGER NOT NULL,
+  receipt INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE forget_state(version INTEGER NOT NULL, key_check BLOB NOT NULL, roots TEXT NOT NULL DEFAULT '');
+INSERT INTO forget_state(version, key_check) VALUES(0, x'');
+CREATE TABLE forget_receipts(id INTEGER PRIMARY KEY, action TEXT NOT NULL, actor TEXT NOT NULL,
+  started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL DEFAULT 0, counts TEXT NOT NULL DEFAULT '{}',
+  regulation TEXT NOT NULL DEFAULT '');
+CREATE INDEX forgotten_rows ON deliveries(environment, state) WHERE reason = 'forgotten';
 """
 _CREATE_ENVIRONMENTS = """
 CREATE TABLE environments(id INTEGER PRIMARY KEY, name TEXT NOT NULL, endpoint TEXT NOT NULL DEFAULT '',
@@ -110,6 +120,7 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
     + _CREATE_WORKERS
     + _CREATE_IDENTITY
     + _CREATE_TOMBSTONES
+    + _CREATE_FORGOTTEN
     + f"INSERT INTO identity VALUES(lower(hex(randomblob(16))), {SCHEMA_VERSION});"
 )
 """Reasons for this design, measured on SQLite 3.40:
@@ -124,6 +135,8 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
 - An HTTP request is one row of `attempts`, however many deliveries it carried; `history` holds only what failed.
 - `tombstones` has what stays known of removed deliveries. Adding looks for them through `tombstone_filter`, which is
   small enough for memory: a random key costs a page read in a large table, a third of the cost of adding.
+- `forgotten` has keyed hashes of the identifiers of persons whose answers are not taken in, and `forgotten_rows` finds
+  the deliveries that they left without content, to count them.
 - `positions` has the read positions of inputs, so that restoring a backup restores them too.
 """
 
@@ -148,6 +161,7 @@ _MIGRATIONS: dict[int, str] = {
     4: _PAUSES,
     5: _REASONS,
     6: _CREATE_TOMBSTONES,
+    7: _CREATE_FORGOTTEN,
 }
 """Script by the version that it starts from; each leads to the next version."""
 

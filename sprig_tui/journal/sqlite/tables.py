@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from sprig_tui.journal.forgetting import KeyedPersons
 from sprig_tui.journal.records import JournalIdentity
 from sprig_tui.journal.tombstone_filter import TombstoneFilter
 
@@ -67,6 +68,8 @@ class JournalConnection(sqlite3.Connection):
     """If set, rows are looked up one by one: a range scan reads one row further, which may be damaged."""
     tombstone_filter: TombstoneFilter | None = None
     """None until the first look-up."""
+    forgotten: KeyedPersons | None = None
+    """The forgotten persons, as this connection has read them last."""
 
 
 def with_damage_flag(connection: sqlite3.Connection, is_damaged: bool) -> sqlite3.Connection:

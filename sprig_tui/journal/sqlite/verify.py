@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from sprig_tui.errors import JournalCorruptError, JournalError, SprigTuiError
+from sprig_tui.journal.forget_key import copy_key, key_file_beside
 from sprig_tui.journal.maintenance import DAMAGED_COUNTS
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR
 from sprig_tui.journal.sqlite.connection import open_existing
@@ -43,6 +44,7 @@ def back_up(connection: sqlite3.Connection, target: Path) -> int:
         finally:
             os.close(descriptor)
         target.hardlink_to(making)
+        _copy_forget_key(connection, target)
         return target.stat().st_size
     except FileExistsError as error:
         raise SprigTuiError(f"{target} is there already", hint="name a file that is not there") from error
@@ -54,6 +56,12 @@ def back_up(connection: sqlite3.Connection, target: Path) -> int:
         for ending in ("", "-wal", "-shm", "-journal"):
             with contextlib.suppress(OSError):
                 making.with_name(making.name + ending).unlink()
+
+
+def _copy_forget_key(connection: sqlite3.Connection, target: Path) -> None:
+    """A backup needs the key of the list of forgotten persons beside it, as the journal does."""
+    source = next(row[2] for row in connection.execute("PRAGMA database_list") if row[1] == "main")
+    copy_key(key_file_beside(source), key_file_beside(str(target)))
 
 
 def _check_undamaged(copy: sqlite3.Connection, target: Path) -> None:

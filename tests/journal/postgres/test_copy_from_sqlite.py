@@ -8,12 +8,14 @@ import sqlite3
 import asyncpg
 import pytest
 from msgspec.structs import replace
+from support.older_journals import make_older
 from support.records import make_worker
 
 from sprig_tui.errors import JournalError
 from sprig_tui.journal import tombstone_filter
 from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
+from sprig_tui.journal.persons import make_identifier
 from sprig_tui.journal.postgres import PostgresJournal, copy_from_sqlite
 from sprig_tui.journal.postgres.copy_from_sqlite import copy_journal
 from sprig_tui.journal.query import Query
@@ -178,13 +180,9 @@ async def test_unfinished_copy_cannot_be_opened(path, postgres_journal_url, entr
 async def test_copy_of_a_schema_5_file_converts_pause_reasons(path, postgres_journal_url):
     """Its sentence is translated; that of an older program which went on beside a newer one counts, too."""
     cause = "write key Zq8T…e1Rk refused (401)"
+    make_older(path, 5)
     with contextlib.closing(sqlite3.connect(path)) as file:
-        for column in ("reason", "detail", "reason_epoch"):
-            file.execute(f"ALTER TABLE lanes DROP COLUMN {column}")
         file.execute("UPDATE lanes SET state = 'paused', until = 1, pauses = 1, cause = ?", (cause,))
-        file.execute("DROP TABLE tombstones")
-        file.execute("DROP TABLE tombstone_filter")
-        file.execute("PRAGMA user_version = 5")
         file.commit()
     async with SQLiteJournal(path):
         pass
@@ -204,3 +202,30 @@ async def test_copy_of_a_schema_5_file_converts_pause_reasons(path, postgres_jou
         assert (development.reason, development.detail.status) == (PauseReason.WRONG_ENDPOINT, 404)
         probe = await new.claim(ClaimRequest("development", events=1, payload_bytes=9_999, lease_ms=1000))
         assert (probe.probe, probe.lane.reason) == (True, PauseReason.WRONG_ENDPOINT)
+
+
+async def test_copy_knows_who_was_forgotten(path, postgres_journal_url, tmp_path, entry):
+    jane = make_identifier("user", "jane")
+    async with SQLiteJournal(path) as old:
+        await old.add([entry(user_id="jane")])
+        receipt = await old.begin_forget([jane], "ann")
+        (found,) = (await old.find_persons(0, [jane])).found
+        await old.erase([found.id])
+        await old.end_forget(receipt, {})
+        receipts = await old.forget_receipts()
+    await copy_journal(path, postgres_journal_url, on_progress=lambda _: None, key_folder=tmp_path)
+    async with PostgresJournal(postgres_journal_url, key_folder=tmp_path) as new:
+        assert await new.forget_receipts() == receipts
+        assert (await new.add([entry(user_id="jane")]))[0].reason == "forgotten"
+        assert (await new.counts()).forgotten["production"][State.WITHHELD] == 2
+        assert await new.begin_forget([jane], "ann") == 2
+
+
+async def test_program_that_knows_no_list_adds_nothing_while_somebody_is_on_it(postgres_journal_url, tmp_path, entry):
+    async with PostgresJournal(postgres_journal_url, key_folder=tmp_path) as journal:
+        await journal.add([entry()])
+        await journal.begin_forget([make_identifier("user", "jane")], "ann")
+    older = await asyncpg.connect(postgres_journal_url)
+    with pytest.raises(asyncpg.SerializationError, match="forgotten"):
+        await older.execute("INSERT INTO sprig_tui.deliveries SELECT * FROM sprig_tui.deliveries")
+    await older.close()

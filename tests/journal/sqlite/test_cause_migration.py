@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 
 import pytest
+from support.older_journals import make_older
 
 from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
@@ -36,14 +37,8 @@ async def lane_of(journal):
 
 
 async def test_causes_of_an_older_file_are_converted(path):
-    run(
-        path,
-        *(f"ALTER TABLE lanes DROP COLUMN {column}" for column in ("reason", "detail", "reason_epoch")),
-        "UPDATE lanes SET state = 'paused', until = 1, pauses = 1, epoch = 3, cause = :cause",
-        "DROP TABLE tombstones",
-        "DROP TABLE tombstone_filter",
-        "PRAGMA user_version = 5",
-    )
+    make_older(path, 5)
+    run(path, "UPDATE lanes SET state = 'paused', until = 1, pauses = 1, epoch = 3, cause = :cause")
     async with SQLiteJournal(path) as journal:
         lane = await lane_of(journal)
         assert (lane.reason, lane.detail) == REFUSED

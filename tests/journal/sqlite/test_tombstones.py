@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.clocks import ManualClock
+from support.older_journals import make_older
 from support.pages import damage, pages_of
 from support.records import make_entry
 
@@ -70,8 +71,7 @@ async def test_schema_6_file_is_upgraded_and_remembers_from_then_on(tmp_path, an
     path = tmp_path / "j.db"
     async with SQLiteJournal(path, clock=clock) as journal:
         await journal.add(answers[:10])
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.executescript("DROP TABLE tombstones; DROP TABLE tombstone_filter; PRAGMA user_version = 6")
+    make_older(path, 6)
     async with SQLiteJournal(path, clock=clock) as journal:
         assert {one.outcome for one in await journal.add(answers[:10])} == {"known"}
         await deliver_and_prune(journal, clock)

@@ -62,10 +62,11 @@ def copy(sqlite: str, url: str | None, as_json: bool) -> int:
     where it was when the same is run again. At the end counts and digests of both are compared; the file stays as it
     is.
     """
+    from sprig_tui.config.paths import find_paths
     from sprig_tui.journal.postgres.copy_from_sqlite import copy_journal
 
     place = _postgres_url(url)
-    copied = asyncio.run(copy_journal(sqlite, place, on_progress=_print_progress))
+    copied = asyncio.run(copy_journal(sqlite, place, on_progress=_print_progress, key_folder=find_paths().state_dir))
     if as_json:
         output.write_json(
             {

@@ -1,0 +1,197 @@
+"""Persons: the identifiers by which an answer is recognised as one of a person. Pure, shared by both stores.
+
+A record belongs to a person if one of these is in it:
+
+| kind      | is                                                                                           |
+|-----------|----------------------------------------------------------------------------------------------|
+| `user`    | the value of a member such as `userId` or `externalUserId`                                   |
+| `visitor` | the value of a member such as `visitorId`, `visitorUuid`, `oldVisitorId` or `anonymousId`    |
+| `email`   | a whole text value, in any member                                                            |
+
+A text that only contains an identifier, such as a comment about a colleague, is no record of that person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, get_args
+
+import msgspec
+from msgspec import Struct
+
+from sprig_tui.errors import InputError
+from sprig_tui.journal.query import Query
+
+IdentifierKind = Literal["user", "email", "visitor"]
+IDENTIFIER_KINDS: tuple[IdentifierKind, ...] = get_args(IdentifierKind)
+MAX_IDENTIFIER_CHARS = 4_096
+_HASH_BYTES = 16
+_MAX_ADDRESS_BYTES = 400
+_MAX_REMEMBERED = 50_000
+"""Results of look-ups that one matcher remembers: most people answer more than once."""
+_MIN_NAME_CHARS = 4
+"""Identifiers shorter than this are not searched in names and filters, where they would match anything."""
+
+_SPELLINGS: tuple[tuple[IdentifierKind, tuple[bytes, ...]], ...] = (
+    ("user", (b'serId"', b'ser ID"', b'ser_id"', b'serid"')),
+    (
+        "visitor",
+        (b'isitorId"', b'isitorUuid"', b'isitor ID"', b'isitor_id"', b'isitorid"', b'nonymousId"', b'nonymous_id"'),
+    ),
+)
+"""Ends of the names of members with ids. Each is searched for: one pattern for all takes ten times as long."""
+_ID_VALUE = re.compile(rb'\s*:\s*(?:"([^"]*)"|(\d+))')
+_ID_NAME = re.compile(r"(user|visitor|anonymous)[ _-]?(?:uu)?id$", re.IGNORECASE)
+_SEPARATORS = re.compile(r"""[\s"',;:{}\[\]()<>|=]+""")
+_KIND_BY_MEMBER: dict[str, IdentifierKind] = {"user": "user", "visitor": "visitor", "anonymous": "visitor"}
+
+
+class Identifier(Struct, frozen=True, order=True):
+    """One identifier of a person, in its normal form."""
+
+    kind: IdentifierKind
+    value: str
+
+
+def make_identifier(kind: IdentifierKind, text: str) -> Identifier:
+    """The identifier that a text is. Raises InputError for a text that is none."""
+    value = _normal(kind, text)
+    if not value or len(value) > MAX_IDENTIFIER_CHARS or "\0" in value:
+        raise InputError(f"this is no {kind} id" if kind != "email" else "this is no e-mail address")
+    if kind == "email" and ("@" not in value or re.search(r"\s", value)):
+        raise InputError("this is no e-mail address: it has no @, or a space", hint="give the whole address")
+    return Identifier(kind, value)
+
+
+def _normal(kind: IdentifierKind, text: str) -> str:
+    text = text.strip()
+    return text if kind == "user" else text.lower()
+
+
+def identifiers_in(content: bytes) -> Iterator[Identifier]:
+    """The identifiers in a record or in a track call; of content that is no JSON, all that may be one."""
+    if b"\\" in content:
+        # an escape may hide a member or a value
+        try:
+            decoded = msgspec.json.decode(content)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        else:
+            yield from _identifiers_of_value("", decoded)
+            return
+    yield from _ids_in(content)
+    if b"@" in content:
+        yield from _addresses_in(content)
+    if content[:1] not in (b"{", b""):
+        yield from _identifiers_of_text(content.decode("utf-8", "replace"))
+
+
+def _ids_in(content: bytes) -> Iterator[Identifier]:
+    for kind, spellings in _SPELLINGS:
+        for spelling in spellings:
+            at = content.find(spelling)
+            while at >= 0:
+                at += len(spelling)
+                if found := _ID_VALUE.match(content, at):
+                    value = _normal(kind, (found[1] or found[2] or b"").decode("utf-8", "replace"))
+                    if value:
+                        yield Identifier(kind, value)
+                at = content.find(spelling, at)
+
+
+def _addresses_in(content: bytes) -> Iterator[Identifier]:
+    at = content.find(b"@")
+    while at >= 0:
+        start, end = content.rfind(b'"', 0, at), content.find(b'"', at)
+        if start >= 0 and end - start <= _MAX_ADDRESS_BYTES:
+            yield Identifier("email", _normal("email", content[start + 1 : end].decode("utf-8", "replace")))
+        at = content.find(b"@", max(end, at + 1))
+
+
+def _identifiers_of_value(name: str, value: Any) -> Iterator[Identifier]:
+    if isinstance(value, dict):
+        for member, inner in value.items():
+            yield from _identifiers_of_value(member, inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _identifiers_of_value(name, inner)
+    elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        text = str(value)
+        if "@" in text and (address := _normal("email", text)):
+            yield Identifier("email", address)
+        if (found := _ID_NAME.search(name)) and (own := text.strip()):
+            kind = _KIND_BY_MEMBER[found.group(1).lower()]
+            yield Identifier(kind, _normal(kind, own))
+
+
+def _identifiers_of_text(text: str) -> Iterator[Identifier]:
+    """Of a record that cannot be read: it is never sent, so that taking too much for an identifier does no harm."""
+    for token in _SEPARATORS.split(text):
+        # a sentence may end with one
+        for word in {token, token.rstrip(".!?\\")} if token else ():
+            yield from (Identifier(kind, _normal(kind, word)) for kind in IDENTIFIER_KINDS)
+
+
+class PersonMatcher:
+    """Recognises the records of some persons."""
+
+    def __init__(self, contains: Callable[[Identifier], bool]) -> None:
+        self._contains = contains
+        self._known: dict[Identifier, bool] = {}
+
+    @classmethod
+    def of(cls, identifiers: Iterable[Identifier]) -> PersonMatcher:
+        """Of persons whose identifiers are known."""
+        return cls(frozenset(identifiers).__contains__)
+
+    def matches(self, user_id: str, *contents: bytes) -> bool:
+        """Whether a delivery with this user id, record and call is one of these persons."""
+        if user_id and self._is_one(Identifier("user", user_id.strip())):
+            return True
+        return any(self._is_one(one) for content in contents if content for one in identifiers_in(content))
+
+    def is_quoted_in(self, text: str) -> bool:
+        """Whether a text contains an identifier as a word, in whatever kind of message."""
+        return any(self._is_one(one) for one in _identifiers_of_text(text)) or any(
+            self._is_one(one) for one in identifiers_in(text.encode("utf-8", "replace"))
+        )
+
+    def _is_one(self, identifier: Identifier) -> bool:
+        known = self._known.get(identifier)
+        if known is None:
+            if len(self._known) >= _MAX_REMEMBERED:
+                self._known.clear()
+            known = self._known[identifier] = self._contains(identifier)
+        return known
+
+
+def identifier_hash(key: bytes, identifier: Identifier) -> bytes:
+    """Keyed hash of an identifier: without the key nobody can test whose it is."""
+    text = f"{identifier.kind}\0{identifier.value}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, key=key, digest_size=_HASH_BYTES, person=b"forgotten").digest()
+
+
+class NameSearch:
+    """Finds identifiers inside names, filters and other short texts; too short ones are not searched."""
+
+    def __init__(self, identifiers: Iterable[Identifier]) -> None:
+        values = sorted({one.value for one in identifiers if len(one.value) >= _MIN_NAME_CHARS})
+        alternatives = "|".join(re.escape(value) for value in values)
+        self._pattern = re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W_])", re.IGNORECASE) if values else None
+        self._exact = frozenset(one.value for one in identifiers)
+
+    def is_in(self, text: str) -> bool:
+        """Whether an identifier is in a text, as a word."""
+        return self._pattern is not None and self._pattern.search(text) is not None
+
+    def is_in_bytes(self, content: bytes) -> bool:
+        """The same of JSON or other content."""
+        return self._pattern is not None and self.is_in(content.decode("utf-8", "replace"))
+
+    def is_in_query(self, query: Query) -> bool:
+        """Whether a filter names one of the persons."""
+        if any(term.field in ("user", "text") and term.value.strip("*") in self._exact for term in query.terms):
+            return True
+        return self.is_in(query.text) or any(self.is_in(term.value) for term in query.terms)
