@@ -55,10 +55,11 @@ def parse_reference(command: list[str] | None, keyring: str | None, label: str) 
     Raises ConfigError, which names the key and never its value.
     """
     found = None if keyring is None or not keyring.strip() else parse_entry(keyring, f"{label}_keyring")
-    return found if command is None else _parse_command(command, f"{label}_command")
+    return found if command is None else parse_command(command, f"{label}_command")
 
 
-def _parse_command(words: list[str], label: str) -> SecretReference:
+def parse_command(words: list[str], label: str) -> SecretReference:
+    """The command of these words. Raises ConfigError, which names `label` and no word."""
     if not words or not words[0].strip():
         raise ConfigError(f"{label} names no program", hint='write it as ["op", "read", "op://..."]')
     if len(words) > MAX_COMMAND_WORDS or any(len(word) > MAX_WORD_CHARS for word in words):

@@ -110,6 +110,11 @@ def store_in_keyring(
     return entry
 
 
+def command_changes(kind: SecretKind, command: SecretReference) -> dict[str, TomlValue | None]:
+    """The changes after which a command gives the secret."""
+    return {f"{kind.key}_command": list(command.command), kind.key: None, f"{kind.key}{_KEYRING_SUFFIX}": None}
+
+
 def save_secret_keys(
     paths: Paths, environment: str, changes: Mapping[str, TomlValue | None], *, digest: str | None = None
 ) -> None:
@@ -146,15 +151,21 @@ def _drop(config_file: Path, entry: SecretReference, *, still_named: bool) -> Dr
 
 
 def _named_entries(tables: Tables) -> Iterator[tuple[tuple[str, str], SecretReference]]:
-    """Every place (environment, key) that names an entry of the keyring, and the entry."""
+    """Every place (environment, key) that names an entry of the keyring, and the entry; "" for no environment."""
     environments = tables.get("environments")
-    names = environments if isinstance(environments, dict) else {}
-    for environment in (*names, ""):
-        table = _table(tables, environment)
-        for kind in SECRET_KINDS:
-            key = f"{kind.key}{_KEYRING_SUFFIX}"
-            if entry := _parsed(table.get(key)):
-                yield (environment, key), entry
+    for environment in environments if isinstance(environments, dict) else ():
+        yield from _entries_of(environment, _table(tables, environment))
+    for name in ("segment", "mapping"):
+        yield from _entries_of("", tables.get(name))
+
+
+def _entries_of(environment: str, table: object) -> Iterator[tuple[tuple[str, str], SecretReference]]:
+    if not isinstance(table, dict):
+        return
+    for kind in SECRET_KINDS:
+        key = f"{kind.key}{_KEYRING_SUFFIX}"
+        if entry := _parsed(table.get(key)):
+            yield (environment, key), entry
 
 
 def _parsed(text: object) -> SecretReference | None:

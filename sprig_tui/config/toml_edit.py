@@ -241,8 +241,10 @@ def _manual_edit_error(path: tuple[str, ...], changes: Mapping[str, TomlValue | 
             f"{what} is not written as a {header} table, so it cannot be removed safely",
             hint="nothing was changed; remove its lines by hand",
         )
+    # the words of a command may hold a secret too
+    hidden = SECRET_KEYS | WORKSPACE_SECRET_KEYS | MAPPING_SECRET_KEYS
     shown = {
-        key: "..." if key in SECRET_KEYS | WORKSPACE_SECRET_KEYS | MAPPING_SECRET_KEYS else value
+        key: "..." if value is not None and key.removesuffix("_command") in hidden else value
         for key, value in changes.items()
     }
     lines = [f"{key} = {_toml_literal(value)}" for key, value in shown.items() if value is not None]

@@ -15,11 +15,13 @@ import pytest
 from support.fake_sprig_api import FakeSprigApi
 from support.file_keyring import FileKeyring, file_keyring
 from support.live_sink import LiveSink
+from support.workspace_lookalike import PROFILE_SPACE, PROFILE_TOKEN, WorkspaceLookalike
 
 from sprig_tui.config.paths import find_paths
 from sprig_tui.config.secret_keyring import new_entry
 from sprig_tui.config.secret_reader import SecretReader
 from sprig_tui.config.settings import load_settings
+from sprig_tui.segment import api_transport
 from sprig_tui.text import mask
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
@@ -153,15 +155,18 @@ def test_keys_check_and_doctor_read_the_keys_and_say_from_where(
     ],
 )
 def test_keyring_stores_there_lists_it_and_removes_it(
+    *,
     cli: Callable[..., Any],
     home: Path,
     entries: FileKeyring,
     typed: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
     argv: list[str],
     table: str,
     key: str,
     secret: str,
 ) -> None:
+    monkeypatch.setattr(api_transport, "MAX_TRIES", 1)  # nothing answers here, and is waited for
     home.mkdir()
     (home / "config.toml").write_text('[sprig]\napi_url = "http://127.0.0.1:9"\n')
     typed(f"{secret}\n")
@@ -182,6 +187,96 @@ def test_keyring_stores_there_lists_it_and_removes_it(
     assert removed.code == 0, removed.err
     assert entries.entries == {}
     assert key not in (home / "config.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("argv", "table", "key", "secret"),
+    [
+        (["set", "production"], "environments.production", "write_key", KEY),
+        (["token", "production", "--yes"], "environments.production", "webhook_token", "a-token-of-a-webhook-00000001"),
+        (["sprig", "production", "--force"], "environments.production", "sprig_api_key", "spk_of_production_00000001"),
+        (["workspace", "--force"], "segment", "public_api_token", "sgp_" + "a" * 60),
+        (["profile", "--space", "spa_1", "--force"], "segment", "profile_token", "prf_" + "a" * 60),
+    ],
+)
+def test_command_is_run_once_and_named_in_place_of_what_was_stored(
+    *,
+    cli: Callable[..., Any],
+    home: Path,
+    entries: FileKeyring,
+    vault: Vault,
+    monkeypatch: pytest.MonkeyPatch,
+    argv: list[str],
+    table: str,
+    key: str,
+    secret: str,
+) -> None:
+    monkeypatch.setattr(api_transport, "MAX_TRIES", 1)  # nothing answers here, and is waited for
+    config = home / "config.toml"
+    before = new_entry(config, "production", key)
+    entries.set_password(before.service, before.user, OTHER)
+    region = "" if table == "segment" else "[segment]\n"
+    config.write_text(f'[sprig]\napi_url = "http://127.0.0.1:9"\n{region}[{table}]\n{key}_keyring = "{before.entry}"\n')
+    if table == "segment":
+        config.write_text(config.read_text() + 'region = "http://127.0.0.1:9"\n')
+    vault.shown.write_text(secret)
+    done = cli("keys", *argv, "--command", f"{vault.script} 'op://team/the key'")
+    assert done.code == 0, done.err
+    assert vault.runs.read_text() == "op://team/the key\n"
+    assert "comes from the command vault.sh from now on" in done.err
+    assert secret not in done.out + done.err + config.read_text()
+    assert "op://team" not in done.out + done.err
+    found = tomllib.loads(config.read_text())
+    for name in table.split("."):
+        found = found[name]
+    assert found[f"{key}_command"] == [str(vault.script), "op://team/the key"]
+    assert not found.keys() & {key, f"{key}_keyring"}
+    assert entries.entries == {}
+    assert "command vault.sh" in cli("keys", "list").out
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--command", "op 'read"], "a quotation mark is not closed"),
+        (["--command", ""], "names no program"),
+        (["--command", "op read", "--keyring"], "--command and --keyring exclude each other"),
+        (["--command", "op read", "--source", "x"], "--command and --source exclude each other"),
+        (["--command", "/nowhere/op sgp_secret"], "command op is not there"),
+    ],
+)
+def test_command_that_gives_no_key_changes_nothing(
+    cli: Callable[..., Any], home: Path, argv: list[str], said: str
+) -> None:
+    home.mkdir()
+    done = cli("keys", "set", "production", *argv)
+    assert done.code == 2
+    assert said in done.err
+    assert "sgp_secret" not in done.err
+    assert not (home / "config.toml").exists()
+
+
+def test_profile_token_is_tried_stored_and_removed(
+    cli: Callable[..., Any], home: Path, typed: Callable[[str], None], workspace_api: WorkspaceLookalike
+) -> None:
+    home.mkdir()
+    config = home / "config.toml"
+    config.write_text(f'[segment]\nregion = "{workspace_api.url}"\n')
+    typed(PROFILE_TOKEN)
+    assert "the token belongs to a Unify space" in cli("keys", "profile").err
+    typed("prf_anInventedTokenThatIsNotKnown")
+    rejected = cli("keys", "profile", "--space", PROFILE_SPACE)
+    assert (rejected.code, "profile_token" in config.read_text()) == (2, False), rejected.err
+    typed(PROFILE_TOKEN)
+    stored = cli("keys", "profile", "--space", PROFILE_SPACE)
+    assert stored.code == 0, stored.err
+    assert f"takes it for the space {PROFILE_SPACE}" in stored.err
+    assert tomllib.loads(config.read_text())["segment"]["profile_token"] == PROFILE_TOKEN
+    checks = {one["name"]: one["level"] for one in cli("doctor", "--json").json["checks"]}
+    assert checks["profile"] == "ok"
+    assert cli("keys", "profile", "--remove").code == 0
+    assert tomllib.loads(config.read_text()) == {"segment": {"region": workspace_api.url}}
+    assert "no token of the Profile API" in cli("keys", "profile", "--remove").err
 
 
 def test_a_key_moves_between_config_and_keyring(

@@ -71,10 +71,11 @@ async def _run_checks(*, offline: bool, timeout_s: float) -> list[CheckResult]:
     if offline:
         found.extend(token_checks(settings))
     else:
-        from sprig_tui.cli.commands.doctor.remote import endpoint_checks, oauth_checks
+        from sprig_tui.cli.commands.doctor.remote import endpoint_checks, oauth_checks, profile_checks
 
         found.extend(await endpoint_checks(settings, timeout_s))
         found.extend(await oauth_checks(settings, timeout_s))
+        found.extend(await profile_checks(settings, timeout_s))
         if any(environment.sprig_api_key is not None for environment in settings.environments.values()):
             from sprig_tui.cli.commands.doctor.remote import sprig_checks
 

@@ -61,6 +61,7 @@ class CheckResult(Struct, frozen=True):
         "endpoint",
         "clock",
         "workspace",
+        "profile",
         "source",
         "suppressed",
         "sprig",

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from sprig_tui.cli.commands.doctor.local import CheckResult
+from sprig_tui.cli.commands.keys.profile import ask_profile
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.oauth import signing_problem
-from sprig_tui.errors import ConfigError
+from sprig_tui.errors import ConfigError, SegmentApiError, SegmentApiUnreachableError
 from sprig_tui.formatting import format_duration
 from sprig_tui.http.client import ca_locations, make_client
 from sprig_tui.http.errors import describe_error
@@ -123,6 +124,20 @@ async def _try_oauth(name: str, credentials: OAuthCredentials, timeout_s: float)
         return CheckResult("oauth", "fault", f"{message}: {token.error}", hint)
     message = f"{name}: no token from {credentials.token_url}{status}: {token.error}"
     return CheckResult("oauth", "warning", message, "check the network and token_url; what is queued waits")
+
+
+async def profile_checks(settings: Settings, timeout_s: float) -> list[CheckResult]:
+    """Try the token of the Profile API."""
+    workspace = settings.workspace
+    if not workspace.profile_space or workspace.profile_token is None:
+        return []
+    try:
+        await ask_profile(workspace, timeout_s=timeout_s)
+    except SegmentApiUnreachableError as error:
+        return [CheckResult("profile", "warning", error.message, error.hint)]
+    except (SegmentApiError, ConfigError) as error:
+        return [CheckResult("profile", "fault", error.message, f"{error.hint}; sprig-tui keys profile stores another")]
+    return [CheckResult("profile", "ok", f"{workspace.profile_url} takes the token for {workspace.profile_space}")]
 
 
 async def sprig_checks(settings: Settings, timeout_s: float) -> list[CheckResult]:

@@ -8,7 +8,9 @@ import click
 
 from sprig_tui.cli import diagnostics, output, prompts
 from sprig_tui.cli.commands.keys.check import check
+from sprig_tui.cli.commands.keys.command_option import command_option, read_command
 from sprig_tui.cli.commands.keys.new_environment import new_option, report_unprotected, resolve_name
+from sprig_tui.cli.commands.keys.profile import profile
 from sprig_tui.cli.commands.keys.rotate import rotate
 from sprig_tui.cli.commands.keys.secrets import (
     WRITE_KEY_TEXTS,
@@ -38,6 +40,7 @@ from sprig_tui.text import printable
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment, Secret
+    from sprig_tui.config.secret_references import SecretReference
     from sprig_tui.config.settings import Settings
     from sprig_tui.config.toml_edit import TomlValue
 
@@ -57,6 +60,7 @@ keys.add_command(rotate)
 keys.add_command(token)
 keys.add_command(sprig)
 keys.add_command(workspace)
+keys.add_command(profile)
 
 
 @keys.command("list", cls=CliCommand, short_help="Each environment: its key, masked, and where it comes from.")
@@ -78,6 +82,8 @@ def list_keys(as_json: bool) -> int:
                     "profile_token": _masked(workspace.profile_token),
                     "profile_token_source": workspace.profile_token.read_from if workspace.profile_token else None,
                 },
+                "hmac_key": _masked(settings.hmac_key),
+                "hmac_key_source": settings.hmac_key.read_from if settings.hmac_key else None,
             }
         )
     else:
@@ -104,7 +110,12 @@ def _key_lines(settings: Settings) -> list[str]:
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     lines = ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]
     workspace = settings.workspace
-    for name, secret in (("public api token", workspace.token), ("profile token", workspace.profile_token)):
+    others: tuple[tuple[str, Secret | None], ...] = (
+        ("public api token", workspace.token),
+        ("profile token", workspace.profile_token),
+        ("hmac key", settings.hmac_key),
+    )
+    for name, secret in others:
         if secret is not None:
             lines.append(f"{name}  {secret.masked()}  {printable(secret.read_from)}")
     return lines
@@ -151,6 +162,7 @@ def _row_json(environment: Environment) -> dict[str, Any]:
 @new_option
 @click.option("--force", is_flag=True, help="Store a key that looks odd, or whose source does.")
 @keyring_option
+@command_option
 def set_key(
     environment: str,
     surplus: tuple[str, ...],
@@ -159,6 +171,7 @@ def set_key(
     new: bool,
     force: bool,
     keyring: bool,
+    command: SecretReference | None,
     **given: Any,
 ) -> int:
     """Store the Write Key of ENV, from a hidden prompt or from standard input; never from the command line.
@@ -173,7 +186,7 @@ def set_key(
     if surplus:
         run = f"sprig-tui keys set {environment[:40]}"
         raise SecretArgumentError("key", run, "and if that was a real key, replace it")
-    from sprig_tui.cli.commands.keys.source import choose_key
+    from sprig_tui.cli.commands.keys.source import choose_key, looked_up_key
 
     settings = open_settings(quiet=True)
     settled = resolve_name(settings, environment, new=new)
@@ -181,16 +194,20 @@ def set_key(
         return ExitCode.USAGE
     environment = settled
     settings = read_secrets(settings)
-    chosen = choose_key(settings, environment, source)
+    if command is not None:
+        excluded = (*(("--keyring",) if keyring else ()), *(("--source",) if source else ()))
+        chosen = looked_up_key(read_command(command, excluded=excluded), settings, environment)
+    else:
+        chosen = choose_key(settings, environment, source)
     secret = accept_secret(
         settings, WRITE_KEY_TEXTS, environment, chosen.text, force=force, find_problems=lambda _: chosen.warnings
     )
     if secret is None:
         return ExitCode.USAGE
     others: dict[str, TomlValue | None] = {name: value for name, value in given.items() if value is not None}
-    place = save_secret(settings, WRITE_KEY, environment, secret, keyring=keyring, others=others)
+    place = save_secret(settings, WRITE_KEY, environment, secret, keyring=keyring, command=command, others=others)
     now = open_settings(quiet=True)
-    report_stored(WRITE_KEY_TEXTS, environment, place, now.environments[environment].write_key)
+    report_stored(WRITE_KEY_TEXTS, environment, place, now.environments[environment].write_key, command)
     diagnostics.info(
         f"Segment answers 200 to any key: sprig-tui keys check {environment} --send-test-event sends one to look for"
     )

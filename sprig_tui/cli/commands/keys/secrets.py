@@ -10,6 +10,7 @@ import click
 from msgspec import Struct
 
 from sprig_tui.cli import diagnostics, output, prompts
+from sprig_tui.cli.commands.keys.command_option import command_option, read_command
 from sprig_tui.cli.commands.keys.new_environment import new_option, report_unprotected, resolve_name
 from sprig_tui.cli.commands.keys.storage import remove_secret, save_secret, stored_keys
 from sprig_tui.cli.context import open_settings, read_secrets
@@ -23,6 +24,7 @@ from sprig_tui.errors import ExitCode, SprigTuiError
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Secret
+    from sprig_tui.config.secret_references import SecretReference
     from sprig_tui.config.settings import Settings
     from sprig_tui.config.toml_edit import TomlValue
     from sprig_tui.setup.secret_trial import SecretTrial
@@ -81,11 +83,19 @@ def accept_secret(
     return lint.secret if confirm_warnings(warnings, force=force, flag=texts.flag) else None
 
 
-def report_stored(texts: SecretTexts, environment: str, place: str, used: Secret | None) -> None:
-    """Report where the secret is stored, and what takes precedence over it. `used` is the one in use now."""
+def report_stored(
+    texts: SecretTexts, environment: str, place: str, used: Secret | None, command: SecretReference | None = None
+) -> None:
+    """Report where the secret is stored, and what takes precedence over it.
+
+    `used` is the one in use now; `command` is what gives the secret from now on, if it was stored so.
+    """
     label = f"{environment}: " if environment else ""
-    diagnostics.success(f"{label}the {texts.name} is stored in {place}")
-    if used is not None and used.reference is not None and used.reference.command:
+    if command is not None:
+        diagnostics.success(f"{label}the {texts.name} comes from the {command.label} from now on")
+    else:
+        diagnostics.success(f"{label}the {texts.name} is stored in {place}")
+    if used is not None and used.reference is not None and used.reference.command and used.reference != command:
         diagnostics.warning(
             f"{label}{used.read_from} of the config takes precedence over it",
             f"remove {texts.kind.key}_command from the config to use this one",
@@ -97,13 +107,28 @@ def report_stored(texts: SecretTexts, environment: str, place: str, used: Secret
         )
 
 
-def store_secret(settings: Settings, texts: SecretTexts, environment: str, secret: str, *, keyring: bool) -> None:
+def store_secret(
+    settings: Settings,
+    texts: SecretTexts,
+    environment: str,
+    secret: str,
+    *,
+    keyring: bool,
+    command: SecretReference | None = None,
+) -> None:
     """Store it, and report it."""
-    place = save_secret(settings, texts.kind, environment, secret, keyring=keyring)
+    place = save_secret(settings, texts.kind, environment, secret, keyring=keyring, command=command)
     now = open_settings(quiet=True)
-    report_stored(texts, environment, place, getattr(now.environments[environment], texts.kind.key))
+    report_stored(texts, environment, place, getattr(now.environments[environment], texts.kind.key), command)
     if environment not in settings.environments:
         report_unprotected(now, environment)
+
+
+def read_text(label: str, command: SecretReference | None, *, keyring: bool) -> str:
+    """The secret as it was typed or piped, or as the command prints it."""
+    if command is None:
+        return read_secret(label)
+    return read_command(command, excluded=("--keyring",) if keyring else ())
 
 
 def _remove(settings: Settings, texts: SecretTexts, environment: str, *, yes: bool) -> int:
@@ -137,9 +162,18 @@ def _remove(settings: Settings, texts: SecretTexts, environment: str, *, yes: bo
 @click.option("--force", is_flag=True, help="Store a key that looks odd or is refused.")
 @click.option("--remove", is_flag=True, help="Remove it from the config.")
 @keyring_option
+@command_option
 @yes_option
 def sprig(
-    environment: str, surplus: tuple[str, ...], *, new: bool, force: bool, remove: bool, keyring: bool, yes: bool
+    environment: str,
+    surplus: tuple[str, ...],
+    *,
+    new: bool,
+    force: bool,
+    remove: bool,
+    keyring: bool,
+    command: SecretReference | None,
+    yes: bool,
 ) -> int:
     """Store the key of Sprig's REST API of ENV, from a hidden prompt or standard input; never from the command line.
 
@@ -161,11 +195,11 @@ def sprig(
     def find_problems(key: str) -> list[str]:
         return asyncio.run(api_key_problems(settings, key))
 
-    text = read_secret(f"key of Sprig's API for {name}")
+    text = read_text(f"key of Sprig's API for {name}", command, keyring=keyring)
     secret = accept_secret(settings, SPRIG_KEY_TEXTS, name, text, force=force, find_problems=find_problems)
     if secret is None:
         return ExitCode.USAGE
-    store_secret(settings, SPRIG_KEY_TEXTS, name, secret, keyring=keyring)
+    store_secret(settings, SPRIG_KEY_TEXTS, name, secret, keyring=keyring, command=command)
     diagnostics.info(f"sprig-tui pull -e {name} --dry-run shows what it would read")
     return ExitCode.OK
 
@@ -187,9 +221,18 @@ async def api_key_problems(settings: Settings, key: str) -> list[str]:
 @click.option("--generate", is_flag=True, help="Make one, and print it once.")
 @click.option("--remove", is_flag=True, help="Remove it from the config.")
 @keyring_option
+@command_option
 @yes_option
 def token(
-    environment: str, surplus: tuple[str, ...], *, new: bool, generate: bool, remove: bool, keyring: bool, yes: bool
+    environment: str,
+    surplus: tuple[str, ...],
+    *,
+    new: bool,
+    generate: bool,
+    remove: bool,
+    keyring: bool,
+    command: SecretReference | None,
+    yes: bool,
 ) -> int:
     """Store the webhook token of ENV, from a hidden prompt or standard input; never from the command line.
 
@@ -202,6 +245,8 @@ def token(
         raise SecretArgumentError("token", run, "or add --generate for a new one")
     if generate and remove:
         raise click.UsageError("--generate and --remove exclude each other")
+    if generate and command is not None:
+        raise click.UsageError("--generate and --command exclude each other")
     settings = open_settings(quiet=True)
     if remove:
         return _remove(settings, WEBHOOK_TOKEN_TEXTS, environment, yes=yes)
@@ -209,11 +254,11 @@ def token(
     if name is None or not _may_replace(settings, name, yes=yes):
         return ExitCode.USAGE
     settings = read_secrets(settings)
-    text = generate_token() if generate else read_secret(f"webhook token of {name}")
+    text = generate_token() if generate else read_text(f"webhook token of {name}", command, keyring=keyring)
     secret = accept_secret(settings, WEBHOOK_TOKEN_TEXTS, name, text, force=yes)
     if secret is None:
         return ExitCode.USAGE
-    store_secret(settings, WEBHOOK_TOKEN_TEXTS, name, secret, keyring=keyring)
+    store_secret(settings, WEBHOOK_TOKEN_TEXTS, name, secret, keyring=keyring, command=command)
     if generate:
         output.write_line(secret)
         diagnostics.info("it is not shown again: put it into the webhook in Sprig, as its API secret")
@@ -261,7 +306,15 @@ class RegionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
 @click.option("--force", is_flag=True, help="Store a token that looks odd or is refused.")
 @click.option("--remove", is_flag=True, help="Remove it from the config.")
 @keyring_option
-def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove: bool, keyring: bool) -> int:
+@command_option
+def workspace(
+    surplus: tuple[str, ...],
+    region: str | None,
+    force: bool,
+    remove: bool,
+    keyring: bool,
+    command: SecretReference | None,
+) -> int:
     """Store a token of Segment's Public API, from a hidden prompt or from standard input.
 
     With it, keys set offers the workspace's sources by name, and keys check and doctor say which source each key
@@ -288,16 +341,16 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
         trials.append(asyncio.run(try_token(tried, tries_eu=region is None)))
         return report_trial(trials[-1])
 
-    if prompts.is_interactive():
+    if command is None and prompts.is_interactive():
         diagnostics.info(PUBLIC_API_TOKEN_RULES.hint)
-    text = read_secret("token of Segment's Public API")
+    text = read_text("token of Segment's Public API", command, keyring=keyring)
     secret = accept_secret(settings, PUBLIC_API_TOKEN_TEXTS, "", text, force=force, find_problems=find_problems)
     if secret is None:
         return ExitCode.USAGE
     found = region or next((trial.region for trial in trials if trial.region), "")
     others: dict[str, TomlValue | None] = {"region": found} if found else {}
-    place = save_secret(settings, PUBLIC_API_TOKEN, "", secret, keyring=keyring, others=others)
-    report_stored(PUBLIC_API_TOKEN_TEXTS, "", place, open_settings(quiet=True).workspace.token)
+    place = save_secret(settings, PUBLIC_API_TOKEN, "", secret, keyring=keyring, command=command, others=others)
+    report_stored(PUBLIC_API_TOKEN_TEXTS, "", place, open_settings(quiet=True).workspace.token, command)
     diagnostics.info("sprig-tui keys set ENV now offers the workspace's sources; sprig-tui keys check looks keys up")
     return ExitCode.OK
 

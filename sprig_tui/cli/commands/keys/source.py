@@ -52,6 +52,11 @@ def choose_key(settings: Settings, environment: str, named: str | None) -> KeyCh
     return KeyChoice(text, pasted_key_warnings(text, sources, settings, environment))
 
 
+def looked_up_key(text: str, settings: Settings, environment: str) -> KeyChoice:
+    """A key that was not chosen by its source, looked up as a pasted one is."""
+    return KeyChoice(text, pasted_key_warnings(text, _sources(settings), settings, environment))
+
+
 def _sources(settings: Settings) -> tuple[Source, ...]:
     if settings.workspace.token is None:
         return ()

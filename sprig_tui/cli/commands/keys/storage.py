@@ -11,6 +11,7 @@ from sprig_tui.config import secret_storage
 from sprig_tui.config.secret_storage import DroppedEntryState
 
 if TYPE_CHECKING:
+    from sprig_tui.config.secret_references import SecretReference
     from sprig_tui.config.secrets import SecretKind
     from sprig_tui.config.settings import Settings
     from sprig_tui.config.toml_edit import TomlValue
@@ -23,9 +24,12 @@ def save_secret(
     secret: str,
     *,
     keyring: bool,
+    command: SecretReference | None = None,
     others: Mapping[str, TomlValue | None] | None = None,
 ) -> str:
     """Store a secret in the config or, with `keyring`, in the keyring, and not in both; returns the place for people.
+
+    With a `command`, which gave the secret, the config gets that instead.
 
     `environment` is empty for one of the workspace; `others` are keys of the same table. Raises ConfigError.
     """
@@ -36,6 +40,10 @@ def save_secret(
         tables = settings.document.tables
         entry = secret_storage.store_in_keyring(paths, tables, kind, environment, secret, others or {})
         place = f"the {entry.label}"
+    elif command is not None:
+        changes = {**(others or {}), **secret_storage.command_changes(kind, command)}
+        secret_storage.save_secret_keys(paths, environment, changes)
+        place = f"the {command.label}"
     else:
         changes = secret_storage.in_config_only({**(others or {}), kind.key: secret})
         secret_storage.save_secret_keys(paths, environment, changes)
