@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from sprig_tui.errors import InputError
-from sprig_tui.journal.query import Query
+from sprig_tui.journal.query import Query, iter_terms
 
 IdentifierKind = Literal["user", "email", "visitor"]
 IDENTIFIER_KINDS: tuple[IdentifierKind, ...] = get_args(IdentifierKind)
@@ -192,6 +192,7 @@ class NameSearch:
 
     def is_in_query(self, query: Query) -> bool:
         """Whether a filter names one of the persons."""
-        if any(term.field in ("user", "text") and term.value.strip("*") in self._exact for term in query.terms):
+        terms = list(iter_terms(query.terms))
+        if any(term.field in ("user", "text") and term.value.strip("*") in self._exact for term in terms):
             return True
-        return self.is_in(query.text) or any(self.is_in(term.value) for term in query.terms)
+        return self.is_in(query.text) or any(self.is_in(term.value) for term in terms)
