@@ -18,6 +18,8 @@ def complete_word(word: str, environments: Iterable[str] = (), saved: Iterable[s
     front = word[: len(word) - len(bare)]
     if bare.startswith("@"):
         return [f"{front}@{name}" for name in saved if name.startswith(bare[1:].lower())]
+    if bare in ("O", "OR") and bare == word:
+        return ["OR"]
     name, colon, value = bare.partition(":")
     if not colon:
         return [f"{front}{field}:" for field in FIELDS if field.startswith(name.lower())]

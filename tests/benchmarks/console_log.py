@@ -32,7 +32,15 @@ from full_journal import entry, full_journal
 FLOOD_PER_SECOND = 5_000
 FLOOD_SECONDS = 10
 KEYS = {"k": "line up", "pageup": "page up", "pagedown": "page down"}
-FILTERS = ("status:failed", "env:production", "Pricing", "user:acct_99*", "nothere")
+FILTERS = (
+    "status:failed",
+    "env:production",
+    "Pricing",
+    "user:acct_99*",
+    "nothere",
+    "status:failed OR reason:anonymous",
+    "nothere OR latency:>1s",
+)
 
 
 # -- the console, in a process of its own ------------------------------------------------------------------------------
@@ -379,7 +387,7 @@ def main(count: int) -> None:
     print(f"   a page of a bare ScrollView takes {frame * 1000:.1f} ms: the log takes {paged / frame:.1f} times that")
     for text in FILTERS:
         print(
-            f"   {text:<16} first page {full[f'first {text}'][0] * 1000:6.0f} ms (limit 150),"
+            f"   {text:<33} first page {full[f'first {text}'][0] * 1000:6.0f} ms (limit 150),"
             f" all {int(full[f'matches {text}'][0]):>9,} after {full[f'all {text}'][0]:.2f} s"
         )
     latency = full["flood latency"]

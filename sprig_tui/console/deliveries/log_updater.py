@@ -141,11 +141,11 @@ class LogUpdater:
         return step.is_empty and not self._update_pending, not searching and self._requested is None
 
     async def _search_more(self, search: DeliverySearch) -> bool:
-        """Continue an incomplete search; returns whether there was one."""
+        """Continue an incomplete search; returns whether there was one to continue."""
         if not search.matches.complete:
             if await search.search_more() and search is self.search:
                 self._lines.restore_position()
-            return not search.matches.complete
+            return True  # the last part changes the title too
         if search.needs_restart and self._replacement is None and monotonic() >= self._next_search_at:
             self._replacement = DeliverySearch(search.journal, search.query)
             await self._replacement.start()

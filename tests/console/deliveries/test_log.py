@@ -108,6 +108,16 @@ async def test_rows_follow_what_is_typed(opened, log, mixed, until):
         assert log.filter.text == "@bad", "an unknown one is reported"
 
 
+async def test_the_title_tells_when_a_search_is_complete(opened, log, journal, entry, monkeypatch, until):
+    monkeypatch.setattr(search_module, "INITIAL_ROWS", 5)
+    monkeypatch.setattr(search_module, "CHUNK_ROWS", 5)
+    monkeypatch.setattr(log_updater, "UPDATE_INTERVAL_S", 0.0)
+    await journal.add([entry() for _ in range(30)])
+    async with opened() as pilot:
+        log.filter = parse_filter("env:production", now_ms=0)
+        await until(pilot, lambda: "30 of 30" in str(log.border_title))
+
+
 async def test_only_the_last_of_many_filters_is_searched(opened, log, mixed, until, monkeypatch):
     async with opened() as pilot:
         started = []
