@@ -12,6 +12,7 @@ from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import Lane, LaneState, State, WorkerInfo
+from sprig_tui.journal.retention import RetentionState
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import SendResult
@@ -61,6 +62,24 @@ class DeliveryMetrics:
             "Deliveries per second of all live workers together.",
             registry=self.registry,
         )
+        self._retention_removed = self._gauge(
+            "retention_removed", "Deliveries that retention removed so far, by state.", "state"
+        )
+        self._retention_content = Gauge(
+            "sprig_tui_retention_content_dropped",
+            "Deliveries whose content retention removed so far.",
+            registry=self.registry,
+        )
+        self._retention_passed = Gauge(
+            "sprig_tui_retention_last_pass_timestamp_seconds",
+            "When retention was applied last; 0 for never.",
+            registry=self.registry,
+        )
+        self._retention_step = Gauge(
+            "sprig_tui_retention_longest_step_seconds",
+            "The longest time that a step of the last pass held others up.",
+            registry=self.registry,
+        )
         self._attempts = Counter(
             "sprig_tui_attempts",
             "Requests to Segment by this process, its workers included.",
@@ -103,6 +122,7 @@ class DeliveryMetrics:
         lanes = await self._journal.lanes()
         oldest = await self._journal.oldest_queued()
         self._set_worker_gauges(await self._journal.workers())
+        self._set_retention_gauges(await self._journal.retention.state())
         names = {*counts.by_environment, *lanes}
         for name in names:
             label = name or UNKNOWN_ENVIRONMENT
@@ -128,6 +148,13 @@ class DeliveryMetrics:
         for worker in workers:
             self._workers.labels(worker.role).inc()
         self._rate.set(sum(worker.rate for worker in workers))
+
+    def _set_retention_gauges(self, state: RetentionState) -> None:
+        for name, number in state.removed.items():
+            self._retention_removed.labels(name).set(number)
+        self._retention_content.set(state.content_dropped)
+        self._retention_passed.set(state.finished_at / 1000)
+        self._retention_step.set(state.longest_step_ms / 1000)
 
     async def render(self) -> bytes:
         """The registry in Prometheus's text format; gauges keep their values while the journal is unreadable."""

@@ -47,6 +47,7 @@ COMMAND_TOPICS = {
     "sink": "fake-segment",
     "doctor": "operating",
     "journal": "operating",
+    "journal compact": "people",
     "journal copy": "workers",
     "journal migrate": "workers",
     "journal prune": "people",

@@ -40,6 +40,7 @@ from sprig_tui.journal.records import (
     WorkerInfo,
     WorkerLeases,
 )
+from sprig_tui.journal.retention import RetentionStore
 from sprig_tui.journal.verify import VerifyReport
 from sprig_tui.segment.limits import MAX_RETRY_AFTER_MS
 
@@ -139,6 +140,8 @@ class Journal(Protocol):
     """The clock of its times; for a store shared by many machines, the same on all of them."""
     writes: WriteHistory
     """Outcome of the last adds."""
+    retention: RetentionStore
+    """Removal of what is kept no longer, step by step."""
 
     async def __aenter__(self) -> Self:
         await self.open()

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from sprig_tui.journal.dedup import StoredIdentity
-from sprig_tui.journal.payload_codec import DamagedPayloadError, owner_tag, pack, unpack_every
+from sprig_tui.journal.payload_codec import DamagedPayloadError, unpack_every
 from sprig_tui.journal.persons import IdentifierKind, NameSearch, PersonMatcher, identifier_hash
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import NewDelivery, State
@@ -163,32 +163,6 @@ def forgotten_message_id(key: bytes, environment: str, message_id: str) -> str:
         return message_id
     text = f"{environment}\0{message_id}".encode("utf-8", "surrogatepass")
     return FORGOTTEN_ID_PREFIX + hashlib.blake2b(text, key=key, digest_size=16, person=b"identity").hexdigest()
-
-
-def without_items(
-    raws: bytes, bodies: bytes, first: int, gone: AbstractSet[int], owners: Mapping[int, tuple[str, str]]
-) -> tuple[bytes, bytes]:
-    """The blobs of a pack with empty payloads for these deliveries, and for all that have no row any more.
-
-    `owners` are environment and message id of those that have one; the others' payloads stay the same bytes. Raises
-    DamagedPayloadError.
-    """
-    kept_raws, _ = unpack_every(raws, first)
-    kept_bodies, tags = unpack_every(bodies, first)
-
-    def is_kept(position: int) -> bool:
-        return first + position in owners and first + position not in gone
-
-    return (
-        pack([item if is_kept(at) else b"" for at, item in enumerate(kept_raws)]),
-        pack(
-            [item if is_kept(at) else b"" for at, item in enumerate(kept_bodies)],
-            [
-                tags[at] if tags is not None and is_kept(at) else owner_tag(*owners.get(first + at, ("", "")))
-                for at in range(len(kept_bodies))
-            ],
-        ),
-    )
 
 
 StoredRow = tuple[int, str, str]

@@ -126,6 +126,8 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     """URL of the run with `--endpoint` that delivers it; empty for the environment's own endpoint."""
     replayed: bool = False
     """Whether it was queued again under its message id; replays of versions before this field are not known."""
+    content_dropped: bool = False
+    """Whether retention removed its record, its call and its answer: it cannot be replayed or edited."""
 
 
 def bare_url(url: str) -> str:

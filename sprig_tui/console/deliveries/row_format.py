@@ -13,6 +13,7 @@ from textual.content import Content
 from sprig_tui.console.environments.status import environment_title
 from sprig_tui.console.widgets.line import TextSpan, fit_span
 from sprig_tui.formatting import MONTHS, local_time, relative_time
+from sprig_tui.journal.content import CONTENT_DROPPED_LABEL
 from sprig_tui.journal.records import Delivery, State, answer_text, bare_url
 from sprig_tui.segment.limits import DEDUP_WINDOW_MS
 from sprig_tui.text import one_line
@@ -187,6 +188,8 @@ def result_text(delivery: Delivery, now: int) -> str:
 
 
 def _answer_cell(delivery: Delivery, _now: int, _width: int) -> Cell:
+    if delivery.content_dropped:
+        return CONTENT_DROPPED_LABEL, "muted"
     if not delivery.answer:
         return NO_VALUE, "muted"
     return answer_text(delivery), ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import asyncpg
 
+from sprig_tui.journal.content import without_items
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.forgetting import (
     REMOVAL_COLUMNS,
@@ -18,7 +19,6 @@ from sprig_tui.journal.forgetting import (
     cleaned_attempt,
     find_in_packs,
     merged_counts,
-    without_items,
 )
 from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.persons import NameSearch, PersonMatcher

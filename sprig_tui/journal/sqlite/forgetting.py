@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 
+from sprig_tui.journal.content import without_items
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.forgetting import (
     REMOVAL_COLUMNS,
@@ -17,7 +18,6 @@ from sprig_tui.journal.forgetting import (
     cleaned_attempt,
     find_in_packs,
     merged_counts,
-    without_items,
 )
 from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.persons import NameSearch, PersonMatcher
