@@ -15,6 +15,7 @@ from sprig_tui.journal.persons import make_identifier
 from sprig_tui.journal.postgres import payloads as postgres_payloads
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Attempt, Settlement, State
+from sprig_tui.journal.sqlite import maintenance as sqlite_maintenance
 
 JANE = (
     make_identifier("user", "jane"),
