@@ -143,7 +143,8 @@ def _compare_counts(counts: CountedSpan, journal: JournalFacts, now: int) -> Fin
                 " the same event to this source, so the counts do not show that ours arrived"
             )
             return Finding(code=code, state=_UNKNOWN, evidence=evidence, source=API, actions=_COMPARE)
-        evidence = f"counted by Segment: {counted:,}, and {number} delivered {span}"
+        of = "of" if counted == delivered else "with"
+        evidence = f"counted by Segment: {counted:,} {of} {number} delivered {span}"
         return Finding(code=code, state=_DONE, evidence=evidence, source=API, actions=_COMPARE)
     if counted >= due:
         so_far = f"{counted:,} of {number} counted by Segment {span}" if counted else "not counted by Segment yet"

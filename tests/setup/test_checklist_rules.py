@@ -321,13 +321,13 @@ def test_only_an_environment_of_production_has_to_be_protected(name: str, state:
 @pytest.mark.parametrize(
     ("counts", "state", "text"),
     [
-        ({"answers": 9}, StepState.DONE, "counted by Segment: 9, and 9 delivered since"),
-        ({"answers": 8, "test_events": 1}, StepState.DONE, "counted by Segment: 9, and 9 delivered since"),
+        ({"answers": 9}, StepState.DONE, "counted by Segment: 9 of 9 delivered since"),
+        ({"answers": 8, "test_events": 1}, StepState.DONE, "counted by Segment: 9 of 9 delivered since"),
         ({"answers": 8}, StepState.DOUBTFUL, "Segment counted 8 of the 9 that we delivered"),
         ({"answers": 8, "due": 8}, StepState.DONE, "8 of 9 counted by Segment"),
-        ({"answers": 10, "sends": 10}, StepState.DONE, "counted by Segment: 10"),
+        ({"answers": 10, "sends": 10}, StepState.DONE, "counted by Segment: 10 with 9 delivered"),
         ({"answers": 1_200}, StepState.UNKNOWN, "another program sends the same event"),
-        ({"answers": 1_200, "is_exact": False}, StepState.DONE, "and at least 9 delivered"),
+        ({"answers": 1_200, "is_exact": False}, StepState.DONE, "with at least 9 delivered"),
     ],
 )
 def test_counted_says_what_was_delivered_in_the_same_span(counts: dict[str, Any], state: StepState, text: str) -> None:
@@ -402,3 +402,9 @@ def test_every_action_has_words_that_name_the_environment() -> None:
         text = " ".join((command_line(action, "dev-eu", 7), *guide_lines(action, "dev-eu")))
         assert "{" not in text.replace("oauth = { client_id", "").replace("[environments.dev-eu]", "")
     assert "name it such as Sprig (Dev eu)" in " ".join(guide_lines(ActionKind.PASTE_KEY, "dev-eu"))
+
+
+def test_a_listen_that_waits_asks_for_a_test_webhook_and_not_for_another_listen() -> None:
+    waiting = of_journal(COMPLETE, webhook=None, answer_webhook=None)
+    assert step(waiting, StepKind.SPRIG).action is ActionKind.TEST_WEBHOOK
+    assert step(of_journal(waiting, workers=()), StepKind.SPRIG).action is ActionKind.START_LISTENING
