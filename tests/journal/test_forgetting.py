@@ -22,7 +22,6 @@ JANE = (
     make_identifier("email", "Jane@Example.com"),
     make_identifier("visitor", "V-9"),
 )
-from sprig_tui.journal.sqlite import maintenance as sqlite_maintenance
 
 
 @pytest.fixture
