@@ -12,7 +12,7 @@ from msgspec import Struct
 from sprig_tui.clock import Clock
 from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.journal.forgetting import EraseResult, ForgetReceipt, ForgottenIdentifier, PersonScan
-from sprig_tui.journal.persons import Identifier
+from sprig_tui.journal.persons import Identifier, PersonMatcher
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory
 from sprig_tui.journal.records import (
@@ -431,6 +431,10 @@ class Journal(Protocol):
 
         Also finds payloads that pruned deliveries left.
         """
+        ...
+
+    async def forgotten_matcher(self) -> PersonMatcher:
+        """Recognises the persons on the list, by their hashes. Raises ForgetKeyError."""
         ...
 
     async def erase(self, ids: Sequence[int]) -> EraseResult:

@@ -167,6 +167,13 @@ class PersonMatcher:
         return known
 
 
+def is_in_name(matcher: PersonMatcher, name: str) -> bool:
+    """Whether the name of a file, or of a folder above it, is or contains an identifier as a word."""
+    parts = [part for part in re.split(r"[/\\]", name) if part]
+    stems = [part[:at] for part in parts for at, sign in enumerate(part) if sign == "." and at]
+    return any(matcher.is_quoted_in(part) for part in (*parts, *stems))
+
+
 def identifier_hash(key: bytes, identifier: Identifier) -> bytes:
     """Keyed hash of an identifier: without the key nobody can test whose it is."""
     text = f"{identifier.kind}\0{identifier.value}".encode("utf-8", "surrogatepass")

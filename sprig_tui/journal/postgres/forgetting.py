@@ -21,7 +21,7 @@ from sprig_tui.journal.forgetting import (
     merged_counts,
 )
 from sprig_tui.journal.payload_codec import DamagedPayloadError
-from sprig_tui.journal.persons import NameSearch, PersonMatcher
+from sprig_tui.journal.persons import NameSearch, PersonMatcher, is_in_name
 from sprig_tui.journal.postgres.tombstones import store_tombstones
 from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import STATE_CODES
@@ -196,18 +196,23 @@ async def _blank_payloads(connection: asyncpg.Connection, ids: Sequence[int], wi
 
 
 async def quoting_texts(connection: asyncpg.Connection, persons: KeyedPersons) -> list[str]:
-    """Errors and responses that quote somebody on the list; reads every row."""
+    """Errors, responses and names of files that quote somebody on the list; reads every row."""
     rows = await connection.fetch(
         "SELECT error FROM deliveries WHERE error <> '' UNION SELECT error FROM attempts"
         " UNION SELECT excerpt FROM attempts"
     )
-    return [row[0] for row in rows if persons.matcher.is_quoted_in(row[0])]
+    found = [row[0] for row in rows if persons.matcher.is_quoted_in(row[0])]
+    names = await connection.fetch("SELECT DISTINCT source FROM deliveries")
+    return found + [row[0] for row in names if is_in_name(persons.matcher, row[0])]
 
 
 async def remove_quotes(connection: asyncpg.Connection, texts: Sequence[str]) -> int:
-    """Remove these errors and responses wherever they are; in the caller's transaction."""
+    """Remove these texts wherever they are; returns in how many responses. In the caller's transaction."""
     await connection.execute(
         "UPDATE deliveries SET error = $1 WHERE error <> '' AND error = ANY ($2::text[])", REMOVED_TEXT, list(texts)
+    )
+    await connection.execute(
+        "UPDATE deliveries SET source = $1 WHERE source <> '' AND source = ANY ($2::text[])", REMOVED_TEXT, list(texts)
     )
     await connection.execute("UPDATE attempts SET error = $1 WHERE error = ANY ($2::text[])", REMOVED_TEXT, list(texts))
     status = await connection.execute(

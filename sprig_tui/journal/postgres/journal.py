@@ -449,6 +449,10 @@ class PostgresJournal(Journal):
 
         return await self._server.execute(work)
 
+    async def forgotten_matcher(self) -> PersonMatcher:
+        persons = await self._server.execute(self._forgotten.refresh)
+        return persons.matcher if persons is not None else PersonMatcher.of(())
+
     async def erase(self, ids: Sequence[int]) -> EraseResult:
 
         async def work(connection: asyncpg.Connection) -> EraseResult:

@@ -20,7 +20,7 @@ from sprig_tui.journal.forgetting import (
     merged_counts,
 )
 from sprig_tui.journal.payload_codec import DamagedPayloadError
-from sprig_tui.journal.persons import NameSearch, PersonMatcher
+from sprig_tui.journal.persons import NameSearch, PersonMatcher, is_in_name
 from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import STATE_CODES
 from sprig_tui.journal.sqlite.claim import release_expired
@@ -198,7 +198,10 @@ def _shrink_lease(connection: sqlite3.Connection, lease: int, gone: set[int]) ->
 
 
 def quoting_texts(connection: sqlite3.Connection) -> list[str]:
-    """Errors and responses that quote somebody on the list; to be called on a reader, because it reads every row."""
+    """Errors, responses and names of files that quote somebody on the list.
+
+    To be called on a reader, because it reads every row.
+    """
     persons = forgotten_persons(connection)
     if persons is None:
         return []
@@ -206,14 +209,19 @@ def quoting_texts(connection: sqlite3.Connection) -> list[str]:
         "SELECT error FROM deliveries NOT INDEXED WHERE error <> '' UNION SELECT error FROM attempts"
         " UNION SELECT excerpt FROM attempts"
     )
-    return [text for (text,) in texts if persons.matcher.is_quoted_in(text)]
+    found = [text for (text,) in texts if persons.matcher.is_quoted_in(text)]
+    names = connection.execute("SELECT DISTINCT source FROM deliveries NOT INDEXED")
+    return found + [name for (name,) in names if is_in_name(persons.matcher, name)]
 
 
 def remove_quotes(connection: sqlite3.Connection, texts: Sequence[str]) -> int:
-    """Remove these errors and responses wherever they are."""
+    """Remove these texts wherever they are; returns in how many responses."""
     connection.execute("PRAGMA secure_delete = ON")
     encoded = json.dumps(list(texts))
     connection.execute(f"UPDATE deliveries SET error = ? WHERE error <> '' AND error {_AMONG}", (REMOVED_TEXT, encoded))
+    connection.execute(
+        f"UPDATE deliveries SET source = ? WHERE source <> '' AND source {_AMONG}", (REMOVED_TEXT, encoded)
+    )
     connection.execute(f"UPDATE attempts SET error = ? WHERE error {_AMONG}", (REMOVED_TEXT, encoded))
     changed = connection.execute(f"UPDATE attempts SET excerpt = ? WHERE excerpt {_AMONG}", (REMOVED_TEXT, encoded))
     _add_to_open_receipt(connection, {"responses": changed.rowcount})

@@ -454,6 +454,10 @@ class SQLiteJournal(Journal):
         matcher = None if forgotten else PersonMatcher.of(identifiers)
         return await self._read(lambda c: forgetting.scan(c, matcher, NameSearch(identifiers), after))
 
+    async def forgotten_matcher(self) -> PersonMatcher:
+        persons = await self._read(forgotten_persons.forgotten_persons)
+        return persons.matcher if persons is not None else PersonMatcher.of(())
+
     async def erase(self, ids: Sequence[int]) -> EraseResult:
         return await self._write(lambda c: forgetting.erase(c, ids, self.clock.now()))
 
