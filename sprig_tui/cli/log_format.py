@@ -62,7 +62,7 @@ class DeliveryLineFormatter:
         cells = {
             "environment": delivery.environment or "-",
             "survey": delivery.survey_name or delivery.survey_id or "-",
-            "user": delivery.user_id or "-",
+            "user": delivery.shown_user or "-",
             "type": delivery.question_type or "-",
             "answer": answer_text(delivery) or (CONTENT_DROPPED_LABEL if delivery.content_dropped else "-"),
         }

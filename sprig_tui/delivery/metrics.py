@@ -48,6 +48,12 @@ class DeliveryMetrics:
             "Queued deliveries that only a run with --endpoint sends, to that address.",
             "environment",
         )
+        self._forgotten = self._gauge(
+            "deliveries_forgotten",
+            "Deliveries of forgotten persons, which have no content any more; included in the deliveries.",
+            "environment",
+            "state",
+        )
         self._queue_age = self._gauge(
             "queue_age_seconds", "How long the delivery at the head of the queue has been there.", "environment"
         )
@@ -129,6 +135,8 @@ class DeliveryMetrics:
             states = counts.by_environment.get(name, {})
             for state in State:
                 self._deliveries.labels(label, state.value).set(states.get(state, 0))
+            for state, number in counts.forgotten.get(name, {}).items():
+                self._forgotten.labels(label, state.value).set(number)
             if name:
                 self._queued_elsewhere.labels(label).set(counts.queued_elsewhere.get(name, 0))
                 self._in_flight.labels(label).set(counts.leased.get(name, 0))

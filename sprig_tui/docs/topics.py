@@ -37,6 +37,7 @@ COMMAND_TOPICS = {
     "explain": "reconcile",
     "reconcile": "reconcile",
     "run": "workers",
+    "forget": "people",
     "suppressed": "people",
     "status": "workers",
     "pull": "pull",

@@ -40,6 +40,10 @@ def _is_elsewhere(delivery: Delivery, environment: Environment | None) -> bool:
 def _not_delivered_line(delivery: Delivery) -> Line:
     last = ": ".join(part for part in (str(delivery.status or ""), delivery.error) if part)
     tries = f"after {delivery.attempts:,} attempt{'' if delivery.attempts == 1 else 's'}"
+    if delivery.is_forgotten and delivery.detail:
+        # a worker had it when its person was forgotten
+        at = delivery.settled_at or delivery.added_at
+        return unknown(Check.TAKEN, Obstacle.UNCLEAR, f"forgotten: {delivery.detail}", source=Origin.JOURNAL, at=at)
     if delivery.state is State.WITHHELD:
         evidence = f"withheld, {delivery.reason}" + (f": {delivery.detail}" if delivery.detail else "")
         why = "it was never sent"
@@ -63,6 +67,8 @@ def integrations_line(call: Call | None, detail: DeliveryDetail) -> Line:
     if call is None:
         dropped = detail.delivery.content_dropped
         why = CONTENT_DROPPED_TEXT if dropped else "nothing could be mapped, so there is no call"
+        if detail.delivery.is_forgotten:
+            why = "its person was forgotten, and its call removed"
         return unknown(Check.INTEGRATIONS, Obstacle.DEPENDS, why, source=Origin.JOURNAL, at=at)
     if call.integrations is None:
         return Line(check=Check.INTEGRATIONS, answer=Answer.YES, evidence="it has no integrations object", at=at)

@@ -32,6 +32,8 @@ ERASE_CHUNK_ROWS = 500
 """Deliveries erased in one transaction."""
 FORGOTTEN_FILTER = "a forgotten person"
 """Filter of a replay job whose own filter named a person."""
+UNSETTLED_DETAIL = "it may have reached Segment: no outcome of its last request was recorded"
+"""Detail of a queued delivery that a worker may have sent."""
 REMOVED_TEXT = "(removed, because it may quote a forgotten person)"
 """In place of a response of Segment."""
 _HARMLESS_RESPONSES = frozenset({"", "ok", "true", "{}", '{"success":true}'})
@@ -233,6 +235,8 @@ class Removal:
         self.old_identities: list[tuple[int, str, str]] = []
         """(delivery, environment, message id)."""
         self.new_identities: list[StoredIdentity] = []
+        self.unsettled: set[int] = set()
+        """Those that get UNSETTLED_DETAIL."""
 
     def add(self, row: Sequence[Any]) -> None:
         """One more, by its REMOVAL_COLUMNS."""
@@ -243,7 +247,9 @@ class Removal:
             return
         self.counts[STATES_BY_CODE[state].value] += 1
         unsettled = is_queued and bool(unanswered or delivery_id in self._orphaned)
-        self.counts["unsettled"] += unsettled
+        if unsettled:
+            self.counts["unsettled"] += 1
+            self.unsettled.add(delivery_id)
         end = _WITHHELD if is_queued else state
         if is_queued:
             self.states[environment, _QUEUED] -= 1

@@ -175,6 +175,7 @@ async def test_delivery_of_a_killed_worker_may_have_arrived(journal, answer, cla
     clock.advance(61_000)
     erased = await journal.erase((1,))
     assert erased.counts == {"queued": 1, "unsettled": 1}
+    assert (await journal.get(1)).delivery.detail.startswith("it may have reached Segment")
     # it may have arrived: taken in again, it is not sent twice
     await journal.undo_forget(JANE, "ann")
     assert (await journal.tombstones()).by_environment == {"production": 1}

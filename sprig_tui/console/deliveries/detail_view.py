@@ -191,7 +191,7 @@ def _facts(delivery: Delivery, now: int, width: int) -> Iterator[Fact]:
     yield from _fact(
         "survey", delivery.survey_name + (f"  ({delivery.survey_id})" if delivery.survey_id else ""), "", width
     )
-    yield from _fact("user", delivery.user_id, "", width)
+    yield from _fact("user", delivery.shown_user, "", width)
     yield from _fact(
         "answer",
         f"{delivery.answer}  ({delivery.question_type})" if delivery.question_type else delivery.answer,
@@ -276,5 +276,5 @@ def _attempt(number: int, attempt: Attempt, width: int) -> Iterator[SpanLine]:
 def delivery_heading(delivery: Delivery) -> str:
     """The title of the screen."""
     survey = one_line(delivery.survey_name or delivery.survey_id, limit=60)
-    user = one_line(delivery.user_id, limit=40)
+    user = one_line(delivery.shown_user, limit=40)
     return "  ".join(part for part in (f"delivery {delivery.id}", survey, user, state_word(delivery)) if part)

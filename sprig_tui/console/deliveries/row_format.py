@@ -209,7 +209,7 @@ _CELLS: dict[ColumnName, Callable[[Delivery, int, int], Cell]] = {
     "time": lambda row, now, width: (short_time(row.added_at, now, width), "muted"),
     "environment": lambda row, _now, _width: _text_or_dash(environment_title(row.environment)),
     "survey": lambda row, _now, _width: _text_or_dash(row.survey_name or row.survey_id),
-    "user": lambda row, _now, _width: _text_or_dash(row.user_id),
+    "user": lambda row, _now, _width: _text_or_dash(row.shown_user),
     "type": lambda row, _now, _width: _text_or_dash(row.question_type, "muted"),
     "answer": _answer_cell,
     "state": lambda row, _now, _width: (state_word(row), STATE_STYLES[row.state]),

@@ -12,6 +12,7 @@ from sprig_tui.journal.forgetting import (
     REMOVAL_COLUMNS,
     REMOVED_TEXT,
     SCAN_PACKS,
+    UNSETTLED_DETAIL,
     EraseResult,
     KeyedPersons,
     PersonScan,
@@ -129,11 +130,13 @@ async def _strip(connection: asyncpg.Connection, removal: Removal) -> None:
     await connection.execute(
         "UPDATE deliveries d SET message_id = u.message_id, reason = 'forgotten', lease = NULL,"
         f" state = CASE WHEN state = {_QUEUED} THEN {_WITHHELD} ELSE state END, priority = 0, due_at = 0, tries = 0,"
-        " first_try = 0, answered_at = 0, updated_at = 0, size = 0, line = 0, digest = '', detail = '', error = '',"
-        " survey_id = '', survey_name = '', user_id = '', question_type = '', question_id = '', answer = '',"
-        " source = '', edited = false FROM unnest($1::bigint[], $2::text[]) AS u(id, message_id) WHERE d.id = u.id",
+        " first_try = 0, answered_at = 0, updated_at = 0, size = 0, line = 0, digest = '', detail = u.detail,"
+        " error = '', survey_id = '', survey_name = '', user_id = '', question_type = '', question_id = '',"
+        " answer = '', source = '', edited = false"
+        " FROM unnest($1::bigint[], $2::text[], $3::text[]) AS u(id, message_id, detail) WHERE d.id = u.id",
         [one.id for one in removal.new_identities],
         [one.message_id for one in removal.new_identities],
+        [UNSETTLED_DETAIL if one.id in removal.unsettled else "" for one in removal.new_identities],
     )
     new = sorted((identity_key(one.environment, one.message_id), one.id) for one in removal.new_identities)
     await connection.execute(

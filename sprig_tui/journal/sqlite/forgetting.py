@@ -7,11 +7,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from sprig_tui.journal.content import without_items
-from sprig_tui.journal.dedup import identity_key
+from sprig_tui.journal.dedup import StoredIdentity, identity_key
 from sprig_tui.journal.forgetting import (
     REMOVAL_COLUMNS,
     REMOVED_TEXT,
     SCAN_PACKS,
+    UNSETTLED_DETAIL,
     EraseResult,
     PersonScan,
     Removal,
@@ -95,7 +96,7 @@ def erase(connection: sqlite3.Connection, ids: Sequence[int], now: int, *, lease
         _drop_identity(connection, name, message_id, delivery_id)
     identities = IdentityIndex(connection, [])
     for identity in removal.new_identities:
-        _strip(connection, identity.id, identity.message_id)
+        _strip(connection, identity, UNSETTLED_DETAIL if identity.id in removal.unsettled else "")
         identities.put(identity)
     identities.save()
     store_tombstones(connection, removal.tombstones)
@@ -123,14 +124,14 @@ def _release_dead(connection: sqlite3.Connection, wanted: str, now: int) -> set[
     return {row[0] for row in before} - after
 
 
-def _strip(connection: sqlite3.Connection, delivery_id: int, message_id: str) -> None:
+def _strip(connection: sqlite3.Connection, identity: StoredIdentity, detail: str) -> None:
     connection.execute(
         "UPDATE deliveries SET message_id = ?, reason = 'forgotten', lease = NULL,"
         f" state = CASE WHEN state = {_QUEUED} THEN {_WITHHELD} ELSE state END, priority = 0, due_at = 0, tries = 0,"
-        " first_try = 0, answered_at = 0, updated_at = 0, size = 0, line = 0, digest = x'', detail = '', error = '',"
+        " first_try = 0, answered_at = 0, updated_at = 0, size = 0, line = 0, digest = x'', detail = ?, error = '',"
         " survey_id = '', survey_name = '', user_id = '', question_type = '', question_id = '', answer = '',"
         " source = '', edited = 0 WHERE id = ?",
-        (message_id, delivery_id),
+        (identity.message_id, detail, identity.id),
     )
 
 

@@ -70,6 +70,7 @@ async def _info(*, as_json: bool) -> int:
                 "bytes": size,
                 "problems": list(look.problems),
                 "environments": counts.by_environment,
+                "forgotten": counts.forgotten,
                 "removed": {"environments": removed.by_environment, "bytes": removed.bytes},
                 "retention": retention_json(settings.retention, retention),
                 "free_bytes": None if space is None else space.free_bytes,
@@ -89,7 +90,12 @@ async def _info(*, as_json: bool) -> int:
         return code
     output.write_line(printable(settings.journal_name) + ("" if size is None else f"  {size_text(size)}"))
     for name, states in sorted(counts.by_environment.items()):
-        numbers = "  ".join(f"{state.value} {number:,}" for state, number in states.items() if number)
+        forgotten = counts.forgotten.get(name, {})
+        numbers = "  ".join(
+            f"{state.value} {number:,}" + (f", of which {forgotten[state]:,} forgotten" if forgotten.get(state) else "")
+            for state, number in states.items()
+            if number
+        )
         lane = lanes.get(name)
         standing = f"  {lane.state}: {lane.cause}" if lane and lane.state != "open" else ""
         output.write_line(printable(f"{name or '(no environment)':<18}{numbers}{standing}"))
@@ -112,6 +118,7 @@ def _report_no_journal(place: str, *, as_json: bool) -> int:
             "bytes": 0,
             "problems": [],
             "environments": {},
+            "forgotten": {},
             "removed": {"environments": {}, "bytes": 0},
             "retention": None,
             "free_bytes": 0,
