@@ -10,6 +10,7 @@ from sprig_tui.journal.records import DeliveryDetail
 
 CONTENT_DROPPED_TEXT = "its content was removed (journal.keep_content): only this row is left"
 """Why it has no record, no call and no answer."""
+FORGOTTEN_TEXT = "its person was forgotten: only this row is left"
 CONTENT_DROPPED_LABEL = "content removed"
 """The same in a list, in place of the answer."""
 
@@ -28,6 +29,8 @@ RECORD_NOT_KEPT = "the journal has no record of it (journal.store_raw)"
 
 def record_absence(detail: DeliveryDetail) -> str:
     """Why there is no record as it came in; empty where there is one."""
+    if detail.delivery.is_forgotten:
+        return FORGOTTEN_TEXT
     if detail.delivery.content_dropped:
         return CONTENT_DROPPED_TEXT
     return "" if detail.raw else RECORD_NOT_KEPT
