@@ -78,7 +78,7 @@ def test_person_is_counted_asked_for_and_removed(cli: Run, home: Path, delivered
     assert "delivered 3, of which 1 forgotten" in cli("journal", "info").out
     assert cli("status", "--json").json["environments"]["production"]["forgotten"] == {"delivered": 1}
     assert "(forgotten)" in cli("log").out
-    assert "a person was forgotten" in cli("explain", 2).out
+    assert "its content was removed" in cli("explain", 2).out
 
 
 def test_new_answers_are_withheld_until_it_is_undone(
