@@ -24,6 +24,7 @@ from sprig_tui.console.widgets.dialogs import Confirm, Prompt
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.ingest.test_event import make_test_event
 from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.setup.model import ActionKind
 from sprig_tui.sprig.formats.detect import parse_document
 from sprig_tui.sprig.records import Origin
 
@@ -186,6 +187,27 @@ async def test_without_a_token_a_key_is_pasted(guided):
         assert "cannot be known without a token" in guided.text()
         await guided.press("y")
         await guided.until(lambda: any("the command" in notice for notice in guided.notices()))
+
+
+async def test_key_of_sprigs_api_is_tried_before_it_is_saved(guided, sprig_api, sprig_api_key):
+    text = guided.paths.config_file.read_text(encoding="utf-8")
+    guided.write(f'[sprig]\napi_url = "{sprig_api.url}"\n{text}')
+    async with guided.running(guided=True, size=(80, 24)) as pilot:
+        await shown(guided, pilot)
+        pilot.app.screen.steps.cursor = 2
+        await guided.press("o")
+        await opens(guided, pilot, ActionPicker)
+        kinds = list(pilot.app.screen.actions)
+        await guided.press(*["down"] * kinds.index(ActionKind.STORE_SPRIG_KEY), "enter")
+        await opens(guided, pilot, SecretForm)
+        field = pilot.app.screen.query_one(Input)
+        field.value = "spk_that_sprig_does_not_know"
+        await guided.press("enter")
+        await sees(guided, "rejects this key (403)")
+        field.value = sprig_api_key
+        await guided.press("enter")
+        await guided.until(lambda: any(f"{sprig_api.url} accepts it" in notice for notice in guided.notices()))
+    assert guided.config()["environments"]["production"]["sprig_api_key"] == sprig_api_key
 
 
 async def test_webhook_token_is_shown_once_and_the_first_webhook_is_seen_as_it_comes(guided, clock):
