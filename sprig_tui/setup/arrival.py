@@ -137,7 +137,7 @@ def _compare_counts(counts: CountedSpan, journal: JournalFacts, now: int) -> Fin
     number = f"{delivered:,}" if counts.is_exact else f"at least {delivered:,}"
     span = f"since {time_text(counts.since, now)}"
     if counted >= delivered:
-        if counts.is_exact and counted > max(counts.sends, delivered):
+        if counts.is_exact and counts.answers > max(counts.sends, delivered):
             evidence = (
                 f"Segment counted {counted:,} {span}, more than the {number} that we delivered: another program sends"
                 " the same event to this source, so the counts do not show that ours arrived"

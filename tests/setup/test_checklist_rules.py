@@ -327,6 +327,12 @@ def test_only_an_environment_of_production_has_to_be_protected(name: str, state:
         ({"answers": 8, "due": 8}, StepState.DONE, "8 of 9 counted by Segment"),
         ({"answers": 10, "sends": 10}, StepState.DONE, "counted by Segment: 10 with 9 delivered"),
         ({"answers": 1_200}, StepState.UNKNOWN, "another program sends the same event"),
+        (
+            {"answers": 9, "test_events": 3, "own_tests": 0},
+            StepState.DONE,
+            "counted by Segment: 9 of 9 delivered since",
+        ),
+        ({"answers": 6, "test_events": 3, "own_tests": 0}, StepState.DOUBTFUL, "Segment counted 6 of the 9"),
         ({"answers": 1_200, "is_exact": False}, StepState.DONE, "with at least 9 delivered"),
     ],
 )
