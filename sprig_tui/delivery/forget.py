@@ -8,7 +8,9 @@ delivery, and removed. What a worker has leased is waited for. At last the files
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
+import socket
 from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -66,6 +68,17 @@ class ForgetStep(Struct, frozen=True):
     seconds: float = 0.0
     """Waiting: how much longer at most."""
 
+    @property
+    def text(self) -> str:
+        """One line of progress."""
+        if self.kind == "searched":
+            return f"searched {self.deliveries:,} deliveries"
+        if self.kind == "removed":
+            return f"removed the content of {self.deliveries:,}"
+        if self.kind == "waiting":
+            return f"waiting for {self.deliveries:,} that a worker is sending, at most {self.seconds:.0f} s more"
+        return "rewriting the files; others wait meanwhile"
+
 
 OnStep = Callable[[ForgetStep], None]
 
@@ -84,6 +97,15 @@ class ForgetOutcome(Struct, frozen=True):
     """Whether the files were rewritten; a database does that itself."""
     undeleted: tuple[str, ...] = ()
     """Captured requests that could not be removed."""
+
+
+def requester() -> str:
+    """Who asks: the user of this process and its machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"[:200]
 
 
 async def find_content(

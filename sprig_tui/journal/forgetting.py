@@ -87,6 +87,11 @@ COUNTED: Mapping[str, str] = {
 """What a receipt counts, in words."""
 
 
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Such as `2 identifiers, 12 delivered, 1 failed`."""
+    return ", ".join(f"{counts[name]:,} {text}" for name, text in COUNTED.items() if counts.get(name)) or "nothing"
+
+
 class FoundDelivery(Struct, frozen=True, gc=False):
     """A delivery that holds a person, or the payload that a pruned one left."""
 

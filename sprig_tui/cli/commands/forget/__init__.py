@@ -127,6 +127,7 @@ async def _forget(
     from sprig_tui.clock import SystemMonotonicClock
     from sprig_tui.config.paths import find_paths
     from sprig_tui.delivery import forget as forgetting
+    from sprig_tui.delivery.forget import requester
     from sprig_tui.webhooks.capture_folders import capture_folders
 
     state_dir = find_paths().state_dir
@@ -149,10 +150,10 @@ async def _forget(
             outcome = await forgetting.forget(
                 journal,
                 identifiers,
-                records.actor(),
+                requester(),
                 SystemMonotonicClock(),
                 capture_folders=searched,
-                on_step=lambda step: shown.update(report.step_text(step)),
+                on_step=lambda step: shown.update(step.text),
             )
         asked = True
         if at_segment:
@@ -164,13 +165,10 @@ async def _forget(
 
 
 async def _count(journal: Journal, identifiers: Sequence[Identifier], folders: tuple[Path, ...]) -> FoundContent:
-    from sprig_tui.cli.commands.forget import report
     from sprig_tui.delivery.forget import find_content
 
     with diagnostics.ProgressLine() as shown:
-        return await find_content(
-            journal, identifiers, folders, on_step=lambda step: shown.update(report.step_text(step))
-        )
+        return await find_content(journal, identifiers, folders, on_step=lambda step: shown.update(step.text))
 
 
 def _confirm(number: int) -> bool:
@@ -187,7 +185,7 @@ def _confirm(number: int) -> bool:
 
 
 async def _undo(settings: Settings, identifiers: Sequence[Identifier] | None, *, yes: bool, as_json: bool) -> int:
-    from sprig_tui.cli.commands.forget import records
+    from sprig_tui.delivery.forget import requester
 
     if identifiers is None and not yes:
         if not prompts.is_interactive():
@@ -197,7 +195,7 @@ async def _undo(settings: Settings, identifiers: Sequence[Identifier] | None, *,
             diagnostics.info("nothing was changed")
             return ExitCode.USAGE
     async with journal_session(settings) as journal:
-        gone = await journal.undo_forget(identifiers, records.actor())
+        gone = await journal.undo_forget(identifiers, requester())
     if as_json:
         output.write_json({"undone": gone})
     if not gone:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 from typing import TYPE_CHECKING, Any
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.context import existing_journal_session
 from sprig_tui.errors import ExitCode
+from sprig_tui.journal.forgetting import counts_text
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
@@ -17,15 +15,6 @@ if TYPE_CHECKING:
     from sprig_tui.journal.forgetting import ForgetReceipt, ForgottenIdentifier
 
 _SHOWN_HASH_DIGITS = 12
-
-
-def actor() -> str:
-    """Who asks: the user of this process and its machine."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
-    return f"{user}@{socket.gethostname()}"[:200]
 
 
 async def has_unfinished(journal: Journal) -> bool:
@@ -76,7 +65,6 @@ def _print_list(listed: tuple[ForgottenIdentifier, ...]) -> None:
 
 
 def _receipt_line(receipt: ForgetReceipt) -> str:
-    from sprig_tui.cli.commands.forget.report import counts_text
     from sprig_tui.formatting import iso_time
     from sprig_tui.text import printable
 

@@ -1,40 +1,24 @@
-"""What `forget` prints: what was found, what it does not reach, its progress and its outcome."""
+"""What `forget` prints: what was found, what it does not reach, and its outcome."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.errors import ExitCode
-from sprig_tui.journal.forgetting import COUNTED
+from sprig_tui.journal.forgetting import counts_text
 from sprig_tui.text import one_line, printable
 
 if TYPE_CHECKING:
-    from sprig_tui.delivery.forget import ForgetOutcome, ForgetStep, FoundContent
+    from sprig_tui.delivery.forget import ForgetOutcome, FoundContent
     from sprig_tui.journal.base import Journal
     from sprig_tui.journal.persons import Identifier
 
 MAX_LOG_BYTES = 64 * 1024 * 1024
 """Bytes of a log that are searched."""
-
-
-def step_text(step: ForgetStep) -> str:
-    """One line of progress."""
-    if step.kind == "searched":
-        return f"searched {step.deliveries:,} deliveries"
-    if step.kind == "removed":
-        return f"removed the content of {step.deliveries:,}"
-    if step.kind == "waiting":
-        return f"waiting for {step.deliveries:,} that a worker is sending, at most {step.seconds:.0f} s more"
-    return "rewriting the files; others wait meanwhile"
-
-
-def counts_text(counts: Mapping[str, int]) -> str:
-    """Such as `2 identifiers, 12 delivered, 1 failed`."""
-    return ", ".join(f"{counts[name]:,} {text}" for name, text in COUNTED.items() if counts.get(name)) or "nothing"
 
 
 def print_found(found: FoundContent, identifiers: Sequence[Identifier]) -> None:
