@@ -75,13 +75,6 @@ class CountedSpan(Struct, frozen=True, kw_only=True):
         return self.answers + tests
 
 
-class Retention(Struct, frozen=True):
-    """How long the journal keeps deliveries and their contents, as in the config; empty for ever."""
-
-    keep: str = ""
-    keep_content: str = ""
-
-
 class Comparison(Struct, frozen=True, kw_only=True):
     """The last `reconcile` of the environment."""
 
@@ -139,7 +132,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     oauth_problem: str = ""
     """Why the private key of its OAuth credentials cannot sign; empty where it can, and without OAuth."""
     sprig_api_url: str = ""
-    retention: Retention = Retention()
+    retention: str = ""
+    """How long the journal keeps what, as the config says; empty for everything for ever."""
     journal_is_shared: bool = False
     """Whether the journal is on PostgreSQL."""
     comparison: Comparison | None = None
@@ -185,7 +179,7 @@ async def gather_facts(
         admitted=tuple(name for name, admits in rules.items() if admits and name.casefold() != ALL_DESTINATIONS),
         oauth_problem="; ".join(filter(None, signing_problem(one.oauth.key))) if one.oauth is not None else "",
         sprig_api_url=settings.sprig_api_url,
-        retention=retention_of(settings),
+        retention=settings.retention.text(),
         journal_is_shared=is_server_url(settings.journal),
         comparison=_last_comparison(paths, environment) if paths is not None else None,
         journal=await gather_journal(journal, environment, wanted=_wanted(one), before=earlier) if journal else None,
@@ -195,16 +189,6 @@ async def gather_facts(
         return facts
     workspace = await _gather_workspace(settings, journal, facts, api, clock.now(), on_progress)
     return replace(facts, workspace=workspace)
-
-
-def retention_of(settings: Settings) -> Retention:
-    """How long the journal keeps deliveries, as the config says."""
-    table = settings.document.tables.get("journal")
-    values = table if isinstance(table, dict) else {}
-    keep, content = (values.get(name) for name in ("keep", "keep_content"))
-    return Retention(
-        *(str(value) if isinstance(value, str | int | float) and value else "" for value in (keep, content))
-    )
 
 
 def _wanted(environment: Environment) -> tuple[str, ...]:

@@ -122,9 +122,15 @@ GUIDES: Mapping[ActionKind, Guide] = {
     ),
     ActionKind.PROTECT: Guide("protect the environment", _ASKED_AT_A_TERMINAL),
     ActionKind.SET_RETENTION: Guide(
-        "let old deliveries be removed",
-        "sprig-tui journal prune --older-than 90d --yes",
-        ("What Segment took stays known without its content, so that it is never sent twice.",),
+        "say in the config how long deliveries are kept",
+        "sprig-tui journal info",
+        (
+            "In the config:",
+            "[journal]",
+            'keep = "90d"              # a delivery goes 90 days after it ended',
+            'keep_content = "14d"      # its record and its answer go earlier',
+            "What Segment took stays known without its content: it is never sent twice.",
+        ),
     ),
     ActionKind.BACK_UP: Guide(
         "back up the journal, by a timer",

@@ -23,7 +23,7 @@ from sprig_tui.segment.oauth.private_key import read_private_key
 from sprig_tui.segment.public_api_models import Destination, Source
 from sprig_tui.setup import journal_facts
 from sprig_tui.setup.checklist import checklist
-from sprig_tui.setup.facts import Comparison, CountedSpan, Facts, Retention, WorkspaceFacts
+from sprig_tui.setup.facts import Comparison, CountedSpan, Facts, WorkspaceFacts
 from sprig_tui.setup.guides import GUIDES, command_line, guide_lines
 from sprig_tui.setup.journal_facts import JournalFacts
 from sprig_tui.setup.model import OPTIONAL_CODES, ActionKind, FindingCode, Step, StepKind, StepState
@@ -92,7 +92,7 @@ COMPLETE = Facts(
         destinations=(AMPLITUDE,),
         counts=CountedSpan(since=NOW_MS - 3 * HOUR, answers=9, delivered=9, due=9, sends=9),
     ),
-    retention=Retention("90d"),
+    retention="delivered 90 d",
     comparison=Comparison(verdict=Verdict.AGREES, asked_at=NOW_MS - HOUR, source_id="s1"),
     at=NOW_MS,
 )
@@ -163,7 +163,7 @@ PROBLEMS: dict[str, Callable[[Facts], Facts]] = {
     "an old backup": lambda facts: of_notes(facts, backup=BackupNote(at=NOW_MS - 30 * DAY, file="j")),
     "nothing that reads the metrics": lambda facts: of_notes(facts, metrics=None),
     "metrics that are read no more": lambda facts: of_notes(facts, metrics=MetricsNote(at=NOW_MS - DAY)),
-    "no retention": lambda facts: replace(facts, retention=Retention()),
+    "no retention": lambda facts: replace(facts, retention=""),
     "a destination switched off by the config": lambda facts: replace(facts, excluded=("Amplitude",)),
     "all destinations switched off by the config": lambda facts: replace(facts, excludes_all=True),
     "a disabled destination": lambda facts: of_workspace(facts, destinations=(replace(AMPLITUDE, enabled=False),)),
