@@ -110,8 +110,11 @@ def _selects(nodes: Iterable[Node]) -> bool:
     )
 
 
-def read_filter(words: Iterable[str], **options: str | None) -> Query:
-    """The Query that words and options say together; raises FilterError, and ConfigError for a saved filter."""
+def read_filter(words: Iterable[str], now_ms: int | None = None, /, **options: str | None) -> Query:
+    """The Query that words and options say together; raises FilterError, and ConfigError for a saved filter.
+
+    `now_ms` is what ages count from; else now.
+    """
     from sprig_tui.cli.context import open_settings
     from sprig_tui.clock import SystemClock
     from sprig_tui.journal.filter import NO_FILTERS, parse_filter
@@ -122,7 +125,7 @@ def read_filter(words: Iterable[str], **options: str | None) -> Query:
             diagnostics.info(f"one argument is searched as it is: {word!r}; for an OR, write it without quotes")
     text = filter_text(given, **options)
     saved = open_settings(quiet=True).filters if "@" in text else NO_FILTERS
-    return parse_filter(text, now_ms=SystemClock().now(), saved=saved)
+    return parse_filter(text, now_ms=SystemClock().now() if now_ms is None else now_ms, saved=saved)
 
 
 async def check_environments(query: Query, settings: Settings, journal: Journal | None) -> None:

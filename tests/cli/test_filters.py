@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sprig_tui.cli.commands.reconcile_filter import comparison_filter
+from sprig_tui.errors import FilterError
+
 
 @pytest.fixture
 def sent(configured, sink, cli, write, answer):
@@ -61,3 +64,46 @@ def test_one_argument_without_a_field_is_a_text(sent, cli):
     refused = cli("log", "acct_1", "OR")
     assert (refused.code, "OR needs a word on both sides" in refused.err) == (2, True)
     assert cli("log", "sent-since:2026-11-23 14:05", "--json").code == 0
+
+
+HOUR = 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("words", "limits"),
+    [
+        (["env:production,staging", "env:production"], (("production", "staging"), None, None)),
+        (["sent:5h..2h", "sent-since:4h"], ((), 96 * HOUR, 98 * HOUR)),
+        (["@live"], (("production",), 99 * HOUR, None)),
+    ],
+)
+def test_a_comparison_takes_environments_and_times_of_sending(home, words, limits):
+    home.mkdir()
+    (home / "config.toml").write_text('[filters]\nlive = "env:production (sent:1h)"\n')
+    assert comparison_filter(words, 100 * HOUR) == limits
+
+
+@pytest.mark.parametrize(
+    ("words", "position", "message"),
+    [
+        (["env:a", "status:failed"], 6, "cannot be limited by status:"),
+        (["since:2h"], 0, "the time of sending, not of arrival"),
+        (["slow"], 0, "cannot be limited by slow"),
+        (["env:a", "OR", "env:b"], 0, "no OR"),
+        (["-env:a"], 1, "cannot be limited by env:"),
+    ],
+)
+def test_a_comparison_takes_no_other_words(words, position, message):
+    with pytest.raises(FilterError, match=message) as caught:
+        comparison_filter(words, 100 * HOUR)
+    assert caught.value.position == position
+
+
+def test_reconcile_tells_a_wrong_filter(configured, cli):
+    refused = cli("reconcile", "env:production", "user:x")
+    assert (refused.code, "cannot be limited by user:" in refused.err, "at character 16" in refused.err) == (
+        2,
+        True,
+        True,
+    )
+    assert cli("reconcile", "-e", "production", "env:production").code == 2

@@ -80,6 +80,10 @@ def test_row_says_its_verdict_in_words(
     [
         (Scope(None, "24h", None, None, 300.0), "sprig-tui reconcile --replay-short"),
         (
+            Scope(None, "24h", None, None, 300.0, ("env:production", "sent:last week")),
+            "sprig-tui reconcile --replay-short env:production 'sent:last week'",
+        ),
+        (
             Scope("production", "24h", "2026-11-23 10:00", "hour", 0.0),
             "sprig-tui reconcile --replay-short -e production --until '2026-11-23 10:00' --by hour --hold-back 0s",
         ),

@@ -11,11 +11,12 @@ import click
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.context import existing_journal_session, open_settings, read_secrets
-from sprig_tui.cli.options import DURATION_TYPE, ENVIRONMENT_TYPE, command, json_option, yes_option
+from sprig_tui.cli.options import DURATION_TYPE, ENVIRONMENT_TYPE, FILTER_TYPE, command, json_option, yes_option
 from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WRITE_KEY
 from sprig_tui.errors import ConfigError, ExitCode, FilterError, SprigTuiError
 
 if TYPE_CHECKING:
+    from sprig_tui.cli.commands.reconcile_filter import ComparisonFilter
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.base import Journal
     from sprig_tui.reconcile.model import Report
@@ -30,6 +31,7 @@ DEFAULT_HOLD_BACK_S = 300.0
 
 
 @command("reconcile")
+@click.argument("words", nargs=-1, type=FILTER_TYPE, metavar="[FILTER]...")
 @click.option(
     "-e", "--environment", "--env", "environment", type=ENVIRONMENT_TYPE, metavar="ENV", help="This one only; else all."
 )
@@ -52,6 +54,7 @@ DEFAULT_HOLD_BACK_S = 300.0
 @yes_option
 @json_option
 def reconcile(  # noqa: PLR0913, PLR0917 - click passes each option by name
+    words: tuple[str, ...],
     environment: str | None,
     since: str,
     until: str | None,
@@ -69,6 +72,8 @@ def reconcile(  # noqa: PLR0913, PLR0917 - click passes each option by name
     reasons for what it dropped. "Short" means that Segment counted fewer answers than were delivered to it; repeats
     under the same id may or may not be counted, and others may send the same event. Segment keeps counts for 30 days.
 
+    FILTER names environments and times of sending, as in `log`: env:production sent:yesterday.
+
     --replay-short queues what was delivered in the short time again, under the same ids, and delivers it.
 
     Exit code 0 when it agrees, is too young or there is nothing to compare, 1 when something is short, 2 when the
@@ -79,7 +84,9 @@ def reconcile(  # noqa: PLR0913, PLR0917 - click passes each option by name
         raise click.UsageError("--watch only looks: it does not go with --replay-short")
     if yes and not replay_short:
         raise click.UsageError("--yes goes with --replay-short")
-    scope = Scope(environment, since, until, by, hold_back)
+    if environment is not None and any("env:" in word for word in words):
+        raise click.UsageError("name environments by -e or by env:, not both")
+    scope = Scope(environment, since, until, by, hold_back, words)
     if watch is not None:
         return asyncio.run(_watch_until_stopped(scope, max(watch, MIN_INTERVAL_S), as_json=as_json))
     return asyncio.run(_reconcile_once(scope, replay_short=replay_short, yes=yes, as_json=as_json))
@@ -89,9 +96,16 @@ class Scope:
     """What to compare, as it was asked for: ages count from each comparison anew."""
 
     def __init__(
-        self, environment: str | None, since: str, until: str | None, by: str | None, hold_back_s: float
+        self,
+        environment: str | None,
+        since: str,
+        until: str | None,
+        by: str | None,
+        hold_back_s: float,
+        words: tuple[str, ...] = (),
     ) -> None:
         self._environment = environment
+        self._words = words
         self._since = since
         self._until = until
         self._by = by
@@ -102,14 +116,22 @@ class Scope:
 
     def bounds(self, now: int) -> tuple[int, int]:
         """Since and until, ms since 1970. Raises FilterError."""
+        given = self._filter(now)
         since = _parse_moment("--since", self._since, now)
         until = _parse_moment("--until", self._until, now) if self._until is not None else _OPEN_END
-        return since, until
+        if given.since is not None:
+            since = given.since if self._since == DEFAULT_SINCE else max(since, given.since)
+        return since, until if given.until is None else min(until, given.until)
+
+    def _filter(self, now: int) -> ComparisonFilter:
+        from sprig_tui.cli.commands.reconcile_filter import ComparisonFilter, comparison_filter
+
+        return comparison_filter(self._words, now) if self._words else ComparisonFilter()
 
     @property
     def replay_command(self) -> str:
         """The command that replays what is short in this scope, as a shell takes it."""
-        words = ["sprig-tui", "reconcile", "--replay-short"]
+        words = ["sprig-tui", "reconcile", "--replay-short", *self._words]
         given = (
             ("-e", self._environment),
             ("--since", self._since if self._since != DEFAULT_SINCE else None),
@@ -146,7 +168,7 @@ class Scope:
                     settings,
                     journal,
                     api,
-                    environments=[self._environment] if self._environment else [],
+                    environments=[self._environment] if self._environment else self._filter(clock.now()).environments,
                     since=since,
                     until=until,
                     clock=clock,
