@@ -30,7 +30,6 @@ from sprig_tui.console.status_line import StatusLine, badge
 from sprig_tui.console.widgets.key_bar import KeyBar
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.filter import NO_FILTERS
-from sprig_tui.webhooks.capture_folders import capture_folders
 
 if TYPE_CHECKING:
     from sprig_tui.config.paths import Paths
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from sprig_tui.console.environments.actions import EnvironmentActions
     from sprig_tui.console.payload.inspection import PlanCheck
     from sprig_tui.console.payload.inspector import PayloadInspector
+    from sprig_tui.console.payload.records.record_list import RecordList
     from sprig_tui.console.sending import SendActions
     from sprig_tui.console.session import Session
     from sprig_tui.console.setup.results import SetupResult
@@ -161,7 +161,6 @@ class MainScreen(Screen[None]):
         core = self._session
         self.payload = PayloadInspector(state_dir=core.dependencies.paths.state_dir, clock=core.clock, id="payload")
         self.deliveries = DeliveryLog(clock=core.clock, id="deliveries")
-        self.deliveries.forgets.capture_folders = lambda: capture_folders(core.dependencies.paths.state_dir)
         self.payload.is_stale = self._is_payload_stale
         self.payload.add_class("pane")
         self.deliveries.add_class("pane")
@@ -191,7 +190,7 @@ class MainScreen(Screen[None]):
         )
         self.deliveries.replays.endpoints = {name: one.base_url for name, one in settings.environments.items()}
         self.deliveries.environment_names = tuple(settings.environments)
-        self.deliveries.saved_filters = settings.filters
+        self.deliveries.saved_filters = self.payload.records.saved_filters = settings.filters
         self.show_warnings()
 
     def use_journal(self) -> None:
@@ -265,7 +264,20 @@ class MainScreen(Screen[None]):
 
     async def run_command(self, command: type[Command]) -> None:
         """Run a command from the palette, whichever pane has the focus."""
-        await self.app.run_action(command.action(), self.panes.get(command.scope, self.app))
+        await self.app.run_action(command.action(), self._place_of(command.scope) or self.app)
+
+    def _place_of(self, scope: str) -> Pane | RecordList | None:
+        """The pane or the list that has the commands of a scope."""
+        if scope == "records":
+            return self.payload.records if "payload" in self.panes and self.payload.records.is_attached else None
+        return self.panes.get(scope)
+
+    def focused_place(self) -> Pane | RecordList | None:
+        """The pane or the list that has the focus."""
+        scope = self.focused_scope()
+        if scope == "payload" and self.payload.listing and self.payload.records.lines.has_focus:
+            return self.payload.records
+        return self.panes.get(scope)
 
     async def action_forward(self, name: str) -> None:
         """Run a pane's command whose key was pressed in another pane."""
@@ -289,12 +301,15 @@ class MainScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Ask the pane that the key belongs to; escape unzooms only where no text is typed."""
         if action == "unzoom":
-            return bool(self.zoomed) and not isinstance(self.focused, Input)
+            return bool(self.zoomed) and not isinstance(self.focused, Input) and not self._is_escape_of_payload()
         command = _SHARED_COMMANDS.get(str(parameters[0])) if action == "forward" else _pane_command(f"screen.{action}")
         if command is not None:
             pane = self.panes.get(command.scope)
             return pane.check_action(command.action(), ()) if pane else None
         return super().check_action(action, parameters)
+
+    def _is_escape_of_payload(self) -> bool:
+        return self.focused_scope() == "payload" and self.payload.goes_back_to_list
 
     def refusal(self, action: str) -> str:
         """Why a pane's command cannot be used now; empty when it can."""
@@ -316,7 +331,7 @@ class MainScreen(Screen[None]):
         if self.zoomed != scope:
             self.zoomed = ""
         # set_focus acts at once, Widget.focus after queued messages: keys typed ahead are for the new pane
-        self.set_focus(pane if isinstance(pane, EnvironmentPane) else pane.lines)
+        self.set_focus(pane if isinstance(pane, EnvironmentPane) else pane.focused_lines)
 
     # -- Environments -------------------------------------------------------------------------------------------------
 
@@ -489,8 +504,9 @@ class MainScreen(Screen[None]):
         self.console.run_flow(self._send(event))
 
     async def _send(self, event: PayloadInspector.SendRequested) -> None:
-        if await self._send_actions().send(event.records, self.environments.selected, edited=event.edited):
-            self.payload.forget_edit(event.place)
+        edited = [place is not None for place in event.edits]
+        if await self._send_actions().send(event.records, self.environments.selected, edited=edited):
+            self.payload.forget_sent(event)
         self.deliveries.wake()
 
     def on_payload_inspector_send_all_requested(self, event: PayloadInspector.SendAllRequested) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -197,8 +197,8 @@ class SendActions:
         self._app = app
         self._session = session
 
-    async def send(self, records: tuple[Record, ...], environment: str, *, edited: bool) -> bool:
-        """Journal these records, so that the engine sends them.
+    async def send(self, records: tuple[Record, ...], environment: str, *, edited: Sequence[bool]) -> bool:
+        """Journal these records, so that the engine sends them; `edited` says of each whether a person changed it.
 
         Several records, or one for a protected environment, have to be confirmed. Returns whether they were journaled.
         """
@@ -206,7 +206,9 @@ class SendActions:
         builder = self._entry_builder(environment)
         if not await self._confirmed_one(records, builder):
             return False
-        added = await journal.add([builder.entry(record, edited=edited) for record in records])
+        added = await journal.add(
+            [builder.entry(record, edited=changed) for record, changed in zip(records, edited, strict=True)]
+        )
         if self._session.engine is not None:
             self._session.engine.wake()
         self._report(added, journal_only=self._session.engine is None)

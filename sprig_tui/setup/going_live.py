@@ -101,8 +101,10 @@ def _alerts(journal: JournalFacts, now: int) -> Finding:
 
 def _retention(facts: Facts) -> Finding:
     code, keep = FindingCode.RETENTION, (ActionKind.SET_RETENTION,)
-    if not facts.retention:
+    found = facts.retention
+    if not found.keep and not found.keep_content:
         evidence = "old deliveries stay for ever: the config does not say how long they are kept"
         return Finding(code=code, state=_TODO, evidence=evidence, source=CONFIG, actions=keep)
-    evidence = f"kept: {facts.retention}"
-    return Finding(code=code, state=_DONE, evidence=evidence, source=CONFIG, actions=keep)
+    parts = [f"deliveries {name_text(found.keep)}"] if found.keep else []
+    parts += [f"their content {name_text(found.keep_content)}"] if found.keep_content else []
+    return Finding(code=code, state=_DONE, evidence=f"kept: {', '.join(parts)}", source=CONFIG, actions=keep)

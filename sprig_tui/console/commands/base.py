@@ -25,11 +25,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 
-Scope = Literal["console", "environments", "payload", "deliveries", "detail", "reconcile", "explain", "setup"]
+Scope = Literal[
+    "console", "environments", "payload", "records", "deliveries", "detail", "reconcile", "explain", "setup"
+]
 """Place of a command: the whole console, a pane, or a screen of its own."""
 SCOPE_TITLES: dict[str, str] = {
     "environments": "Environments",
     "payload": "Payload",
+    "records": "Records",
     "deliveries": "Deliveries",
     "detail": "Detail",
     "reconcile": "Reconcile",

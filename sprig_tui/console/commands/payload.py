@@ -19,6 +19,8 @@ class OpenFile(Command):
 class SendRecord(Command):
     """Send the record that is shown. It goes to the environment named below it, and stands in the log afterwards.
 
+    In the list of records: the marked ones after a question, or the one under the cursor.
+
     From another pane the key goes to the record first, and sends it when it is pressed again.
     """
 
@@ -83,6 +85,30 @@ class OnlyProblems(Command):
     label = "troubled"
     title = "Only troubled records"
     scope = "payload"
+
+
+class ListRecords(Command):
+    """List the records of the open file, one line each, with what would become of it and why; again, close the list.
+
+    On a wide screen the list stands beside the record.
+    """
+
+    id = "list-records"
+    key = "f"
+    label = "list"
+    title = "List the records of the file"
+    scope = "payload"
+
+
+class BackToList(Command):
+    """Go back from the record to the list, where it was left."""
+
+    id = "back-to-list"
+    key = "escape"
+    label = "back to list"
+    title = "Back to the list of records"
+    scope = "payload"
+    in_palette = False
 
 
 class NextView(Command):
@@ -235,6 +261,8 @@ COMMANDS = (
     PreviousRecord,
     GoToRecord,
     OnlyProblems,
+    ListRecords,
+    BackToList,
     NextView,
     PreviousView,
     ShowFields,

@@ -18,6 +18,7 @@ from sprig_tui.console.commands.environments import COMMANDS as ENVIRONMENTS
 from sprig_tui.console.commands.explain import COMMANDS as EXPLAIN
 from sprig_tui.console.commands.payload import COMMANDS as PAYLOAD
 from sprig_tui.console.commands.reconcile import COMMANDS as RECONCILE
+from sprig_tui.console.commands.records import COMMANDS as RECORDS
 from sprig_tui.console.commands.setup import COMMANDS as SETUP
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.text import one_line
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from sprig_tui.console.commands.keymap import KeySlot
 
 
-PANE_COMMANDS: tuple[type[Command], ...] = (*ENVIRONMENTS, *PAYLOAD, *DELIVERIES)
+PANE_COMMANDS: tuple[type[Command], ...] = (*ENVIRONMENTS, *PAYLOAD, *RECORDS, *DELIVERIES)
 COMMANDS: tuple[type[Command], ...] = (
     *PANE_COMMANDS,
     *DETAIL_COMMANDS,

@@ -20,7 +20,6 @@ from sprig_tui.console.commands.deliveries import COMMANDS
 from sprig_tui.console.deliveries.detail import DetailScreen
 from sprig_tui.console.deliveries.export import ExportAction, JobStatus
 from sprig_tui.console.deliveries.filter_bar import FilterBar
-from sprig_tui.console.deliveries.forget import ForgetActions
 from sprig_tui.console.deliveries.log_lines import LogLines
 from sprig_tui.console.deliveries.log_updater import LogUpdater
 from sprig_tui.console.deliveries.replay import ReplayActions
@@ -95,7 +94,6 @@ class DeliveryLog(HasCommands, Panel, Vertical):
             self, self.clock, on_progress=self.job_line.show_progress, on_queued=self.queue_changed
         )
         self._withdrawals = WithdrawActions(self, on_progress=self.job_line.show_progress)
-        self.forgets = ForgetActions(self, on_progress=self.job_line.show_progress)
         self._export = ExportAction(self, self.clock, on_progress=self.job_line.show_progress)
         # kept as attributes: the updater still runs for a moment while the console closes and unmounts children
         self._header = Caption(classes="log-header")
@@ -118,6 +116,11 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         self.run_worker(self.updater.read_rows(), group="rows")
         self.run_worker(self.job_line.run(lambda: self.journal), group="jobs")
         self._refresh_texts()
+
+    @property
+    def focused_lines(self) -> LineList:
+        """The lines that get the focus."""
+        return self.lines
 
     def focus(self, scroll_visible: bool = True) -> Self:
         """Focus the rows."""
@@ -314,7 +317,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         if search is None or not self.lines.selected or self.journal is None:
             notify_warning(self.app, NO_JOURNAL if self.journal is None else "no delivery is selected")
             return
-        screen = DetailScreen(self.journal, search.matches, self.lines.selected, self.replays, self.clock, self.forgets)
+        screen = DetailScreen(self.journal, search.matches, self.lines.selected, self.replays, self.clock)
         self.app.push_screen(screen, self._focus_lines)
 
     def _focus_lines(self, delivery_id: int | None) -> None:
@@ -351,13 +354,6 @@ class DeliveryLog(HasCommands, Panel, Vertical):
     def action_withdraw_filter(self) -> None:
         if self.journal is not None:
             self._run_flow(self._withdrawals.withdraw_matching(self.journal, self.filter))
-
-    def action_forget(self) -> None:
-        ids = self._selected_ids()
-        if not ids:
-            notify_warning(self.app, "no delivery is selected")
-        elif self.journal is not None:
-            self._run_flow(self._unmark_after(self.forgets.forget(self.journal, ids)))
 
     def _selected_ids(self) -> list[int]:
         """The marked deliveries, else the one under the cursor."""

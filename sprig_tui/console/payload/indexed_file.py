@@ -7,6 +7,7 @@ encodings than UTF-8, lists and pages of JSON) is read from its beginning each t
 from __future__ import annotations
 
 import io
+import os
 from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,7 @@ class IndexedFile:
             raise InputError(f"{path} is no regular file", hint="open a file or a folder")
         try:
             with Path(path).open("rb", buffering=0) as stream:
-                self._identity = _identity(stream)
+                self._identity = _identity(os.fstat(stream.fileno()))
                 head = stream.read(CHUNK_BYTES)
         except OSError as error:
             raise InputError(f"cannot open {path}: {error.strerror}", hint="check the file's rights") from error
@@ -93,8 +94,7 @@ class IndexedFile:
         except OSError as error:
             raise InputError(f"cannot open {self.path}: {error.strerror}", hint="open it again") from error
         with stream:
-            if _identity(stream) != self._identity:
-                raise InputError(f"{self.path} has changed since it was opened", hint="open it again")
+            self._require_same(os.fstat(stream.fileno()))
             if self._layout == "lines":
                 records = self._lines(stream, mark)
             elif self._layout == "csv":
@@ -106,7 +106,19 @@ class IndexedFile:
                 position += 1
                 self.count = max(self.count, position)
                 yield position - 1, record
+            self._require_same(os.fstat(stream.fileno()))
             self.complete = True
+
+    def require_unchanged(self) -> None:
+        """Raise InputError when the file is gone or has changed: one that is being read may give other records then."""
+        try:
+            self._require_same(Path(self.path).stat())
+        except OSError as error:
+            raise InputError(f"cannot open {self.path}: {error.strerror}", hint="open it again") from error
+
+    def _require_same(self, status: os.stat_result) -> None:
+        if _identity(status) != self._identity:
+            raise InputError(f"{self.path} has changed since it was opened", hint="open it again")
 
     def _index_first_record(self, window: StreamBuffer, *, cut: bool) -> None:
         if window.data[window.position : window.position + 1] in (b"{", b"["):
@@ -219,10 +231,7 @@ def _skip_space(window: StreamBuffer) -> None:
     window.advance_to(len(window.data) - len(window.data[window.position :].lstrip()))
 
 
-def _identity(stream: BinaryIO) -> tuple[int, int, int]:
-    import os
-
-    status = os.fstat(stream.fileno())
+def _identity(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 

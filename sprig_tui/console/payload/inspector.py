@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import msgspec
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
@@ -27,13 +27,16 @@ from sprig_tui.console.payload.file_picker import FilePicker, dropped_paths
 from sprig_tui.console.payload.inspection import Inspection, PlanCheck, inspect_delivery, inspect_record, no_plan
 from sprig_tui.console.payload.navigation import RecordNavigator, RecordRef
 from sprig_tui.console.payload.payload_lines import PayloadLines
-from sprig_tui.console.payload.summary import payload_title, reason_line, verdict_content, verdict_spans
+from sprig_tui.console.payload.records.listed_record import RecordAssessor
+from sprig_tui.console.payload.records.record_list import RecordList
+from sprig_tui.console.payload.summary import LIST_NAME, payload_title, reason_line, verdict_content, verdict_spans
 from sprig_tui.console.payload.views import VIEW_NAMES, curl_text, make_view
 from sprig_tui.console.payload.views.base import CopiedText, RecordView
 from sprig_tui.console.payload.views.fields import FieldsView, field_header
 from sprig_tui.console.payload.views.json import JsonNode
 from sprig_tui.console.screens.explain import ExplainRequested
 from sprig_tui.console.widgets.dialogs import Prompt
+from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.console.widgets.panel import Caption, Panel
 from sprig_tui.errors import ConfigError, InputError
 from sprig_tui.ingest import EntryBuilder
@@ -44,9 +47,15 @@ from sprig_tui.sprig.records import Record
 
 _NEEDS_RECORD = frozenset({"send_record", "edit_record", "copy_value", "copy_json", "copy_curl"})
 _NEEDS_RECORD_KEPT = {"edit_record": "it cannot be edited", "map_again": "it cannot be mapped again"}
-_NEEDS_FILE = frozenset({"send_file", "next_record", "previous_record", "go_to_record", "only_troubled"})
+_NEEDS_FILE = frozenset(
+    {"send_file", "next_record", "previous_record", "go_to_record", "only_troubled", "list_records"}
+)
 
 
+BESIDE_MIN_CELLS = 118
+"""Width of the pane from which the list of records stands beside the record."""
+MAX_SENT_BYTES = 64_000_000
+"""Size of the marked records that are read into memory to be sent."""
 SHOW_TIMEOUT_S = 3.0
 """Longest wait for what the log selects to be shown, before a command gives up."""
 
@@ -88,18 +97,17 @@ class PayloadInspector(HasCommands, Panel):
         """Another record is shown, or none, or the file was counted."""
 
     class SendRequested(Message):
-        """These records are to be sent; `edited` ones were changed by a person (`Entry.edited`)."""
+        """These records are to be sent."""
 
         def __init__(
-            self, records: tuple[Record, ...], *, edited: bool, environment: str, place: RecordRef | None = None
+            self, records: tuple[Record, ...], *, environment: str, edits: Sequence[RecordRef | None] = ()
         ) -> None:
             super().__init__()
-            self.place = place
-            """Where an edited one is kept until it is sent."""
             self.records = records
-            self.edited = edited
+            self.edits = tuple(edits) or (None,) * len(records)
+            """For each record that a person changed (`Entry.edited`), where the edit is kept until it is sent."""
             self.environment = environment
-            """Where they would go, as the pane says."""
+            """Where they would go, as the pane says; empty for several records."""
 
     class SendAllRequested(Message):
         """Every record of some files is to be sent; `total` is their number once `complete`."""
@@ -151,6 +159,14 @@ class PayloadInspector(HasCommands, Panel):
         self._head = Caption(classes="payload-head")
         self._verdict = Caption(classes="payload-verdict")
         self._had_record = (False, False)
+        self.records = RecordList(self._clock, self._make_assessor, lambda: tuple(self.environments))
+        """The list of the open file's records; mounted when it is first shown."""
+        self.listing = False
+        """Whether the records are listed, in place of the record or beside it."""
+        self._list_is_behind = False
+        """Whether escape shows the list again."""
+        self._list_target: int | None = None
+        """The record that the list asked for last; None where another command moved since."""
 
     def compose(self) -> ComposeResult:
         """Head, lines, verdict."""
@@ -160,8 +176,13 @@ class PayloadInspector(HasCommands, Panel):
 
     def focus(self, scroll_visible: bool = True, **options: bool) -> PayloadInspector:
         """Focus the lines, which have the cursor."""
-        self.lines.focus(scroll_visible, **options)
+        self.focused_lines.focus(scroll_visible, **options)
         return self
+
+    @property
+    def focused_lines(self) -> LineList:
+        """The lines that get the focus: those of the list, or of the record."""
+        return self.records.lines if self.listing else self.lines
 
     def on_unmount(self) -> None:
         """End the threads that still read."""
@@ -184,6 +205,9 @@ class PayloadInspector(HasCommands, Panel):
         """Show a delivery as it was sent, or `remapped` by the present rules; an unsent edit of it takes precedence."""
         self.place = RecordRef((), detail.delivery.id)
         self.navigator.in_view = False
+        self._list_target = None
+        if self.listing and not self._is_beside:
+            self._show_list(False)
         if (edit := self._edits.get(self.place)) is not None:
             self._show_record(edit.record, edited=True)
             return
@@ -203,6 +227,11 @@ class PayloadInspector(HasCommands, Panel):
         self.place = place
         edited = self._edited_at(place, record)
         self._show_record(edited or record, edited=edited is not None)
+        browser = self.navigator.browser
+        if browser is not None and self.records.is_mounted:
+            self.records.show_file(browser.file, place.number)
+            if self._list_target is None:
+                self.records.go_to(place.number)
 
     def _show_record(self, record: Record, *, edited: bool) -> None:
         self.detail = None
@@ -249,6 +278,7 @@ class PayloadInspector(HasCommands, Panel):
 
     def on_resize(self) -> None:
         """Cut title and head to the width."""
+        self._fit_list()
         self._update_title()
         self._update_head()
 
@@ -269,10 +299,14 @@ class PayloadInspector(HasCommands, Panel):
 
     def _update_title(self) -> None:
         width = max(self.size.width - 4, 20)
-        self.retitle(payload_title(self.inspection, self.navigator.position(), self.view_name, width))
+        view = LIST_NAME if self.listing and not self._is_beside else self.view_name
+        self.retitle(payload_title(self.inspection, self.navigator.position(), view, width))
 
     def _update_head(self) -> None:
         width = self.lines.scrollable_content_region.width or self.size.width
+        if self.listing and not self._is_beside:
+            self._head.show(Content(""))
+            return
         self._head.show(Content(field_header(width) if isinstance(self.view, FieldsView) else ""))
 
     def _update_verdict(self) -> None:
@@ -292,11 +326,16 @@ class PayloadInspector(HasCommands, Panel):
             self._builder = self.make_builder()
         return self._builder
 
-    def make_builder(self) -> EntryBuilder:
+    def _make_assessor(self) -> RecordAssessor:
+        """What tells the list what would become of a record; the list shows answers whatever the journal keeps."""
+        builder = self.make_builder(msgspec.structs.replace(self.rules, store_raw="full"))
+        return RecordAssessor(builder, self._clock.now(), self._check_plan, self._peek_edit)
+
+    def make_builder(self, rules: Rules | None = None) -> EntryBuilder:
         """Another builder with the same settings, such as for a thread."""
         selected = self.environment if self.environment in self.environments else None
         try:
-            return EntryBuilder(self.rules, self.environments, selected, clock=self._clock)
+            return EntryBuilder(rules or self.rules, self.environments, selected, clock=self._clock)
         except ConfigError as error:
             # invalid rules are rejected when the config is read; others stand in for them, which show no value that
             # is to be hashed
@@ -328,6 +367,8 @@ class PayloadInspector(HasCommands, Panel):
             self._show_delivery(self.detail, remapped=shown.remapped)
         elif shown.record is not None:
             self._show_inspected(shown.record, edited=shown.edited)
+        if self.records.is_mounted:
+            self.records.reassess()
 
     # -- edits that were not sent --------------------------------------------------------------------------------------
 
@@ -336,10 +377,23 @@ class PayloadInspector(HasCommands, Panel):
         """The number of edited records that were not sent."""
         return len(self._edits)
 
-    def forget_edit(self, place: RecordRef | None) -> None:
-        """Drop the edit of a record that was sent: the log has it."""
-        if place is not None:
-            self._edits.pop(place, None)
+    def forget_sent(self, sent: PayloadInspector.SendRequested) -> None:
+        """Drop the edits and the marks of records that were sent: the log has them."""
+        for place in sent.edits:
+            if place is not None and self._edits.pop(place, None) is not None:
+                self._reassess_listed(place)
+        if len(sent.records) > 1:
+            self.records.unmark()
+
+    def _peek_edit(self, number: int, record: Record) -> Record | None:
+        """The record of the open file as edited; callable in any thread."""
+        browser = self.navigator.browser
+        edit = self._edits.get(RecordRef(browser.file.sources, number)) if browser is not None and self._edits else None
+        return edit.record if edit is not None and edit.before == record.raw else None
+
+    def _reassess_listed(self, place: RecordRef) -> None:
+        if place.files and self.records.is_mounted:
+            self.records.reassess_record(place.number)
 
     def _keep_edit(self, record: Record) -> None:
         shown = self.inspection
@@ -348,6 +402,7 @@ class PayloadInspector(HasCommands, Panel):
         edit = self._edits.get(self.place) or RecordEdit(record, shown.raw, self.detail)
         self._edits[self.place] = edit._replace(record=record)
         self._show_record(record, edited=True)
+        self._reassess_listed(self.place)
 
     def _edited_at(self, place: RecordRef, record: Record) -> Record | None:
         """The edited record of this place; None where there is none, or the file has another record there by now."""
@@ -384,12 +439,10 @@ class PayloadInspector(HasCommands, Panel):
         """Wait until the delivery that the log selects is shown; False, with a notice, where it takes too long."""
         try:
             async with asyncio.timeout(SHOW_TIMEOUT_S):
-                while self.is_stale():  # noqa: ASYNC110 - no single event reports it
+                while self.is_stale() or self._is_list_ahead:  # noqa: ASYNC110 - no single event reports it
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            notify_warning(
-                self.app, "nothing was done: what the log selects cannot be shown yet; try again in a moment"
-            )
+            notify_warning(self.app, "nothing was done: what is selected cannot be shown yet; try again in a moment")
             return False
         return True
 
@@ -398,7 +451,7 @@ class PayloadInspector(HasCommands, Panel):
             if await self._is_shown():
                 action()
 
-        if self.is_stale():
+        if self.is_stale() or self._is_list_ahead:
             self._run_flow(later())
         else:
             action()
@@ -425,12 +478,131 @@ class PayloadInspector(HasCommands, Panel):
         if self.open_pasted(event.text):
             event.stop()
 
+    # -- the list of records -------------------------------------------------------------------------------------------
+
+    @property
+    def _is_beside(self) -> bool:
+        """Whether there is room for the list beside the record."""
+        return self.size.width >= BESIDE_MIN_CELLS
+
+    @property
+    def _is_list_ahead(self) -> bool:
+        """Whether the list, which has the focus, selects another record than the one shown."""
+        browser = self.navigator.browser
+        if browser is None or not self.listing or not self.records.lines.has_focus:
+            return False
+        return not self.navigator.in_view or browser.number != self.records.selected
+
+    def action_list_records(self) -> None:
+        """List the records, or show the record alone again."""
+        self._run_flow(self._toggle_list())
+
+    async def _toggle_list(self) -> None:
+        browser = self.navigator.browser
+        if browser is None:
+            return
+        if not self.records.is_attached:
+            await self.mount(self.records, before=self.lines)
+        self.records.show_file(browser.file, browser.number)
+        self._show_list(not self.listing)
+        if self.listing:
+            self.records.go_to(browser.number)
+
+    def _show_list(self, listing: bool, *, behind: bool = False) -> None:
+        self.listing = listing
+        self._list_is_behind = behind
+        had_focus = self.has_focus_within
+        self._fit_list()
+        if had_focus:
+            self.focus()
+        self._update_title()
+        self._update_head()
+        self.refresh_bindings()
+
+    def _fit_list(self) -> None:
+        self.set_class(self.listing, "-listing")
+        self.set_class(self.listing and self._is_beside, "-beside")
+        self.call_after_refresh(self._update_head)
+
+    def action_back_to_list(self) -> None:
+        """Show the list as it was, with the cursor on the record shown."""
+        browser = self.navigator.browser
+        if self.listing:
+            self.records.focus()
+        else:
+            self._show_list(True)
+        if browser is not None and self.navigator.in_view:
+            self.records.go_to(browser.number)
+        self.records.post_moved_again()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape goes back to the list only where there is one."""
+        if action == "back_to_list":
+            return self.goes_back_to_list
+        return super().check_action(action, parameters)
+
+    @property
+    def goes_back_to_list(self) -> bool:
+        """Whether escape leads from the record to the list."""
+        return self._list_is_behind or (self.listing and self.lines.has_focus)
+
+    @on(RecordList.Moved)
+    def _on_list_moved(self, event: RecordList.Moved) -> None:
+        """Show the record under the cursor of the list; enter shows it alone."""
+        event.stop()
+        opened = isinstance(event, RecordList.Opened)
+        browser = self.navigator.browser
+        if browser is None or not (opened or self.listing):
+            return
+        self._list_target = event.number
+        if not self.navigator.in_view or browser.number != event.number:
+            self.navigator.go_to(event.number)
+        if opened and self._is_beside:
+            self.lines.focus()
+            self.refresh_bindings()
+        elif opened:
+            self._show_list(False, behind=True)
+
+    @on(RecordList.ReadAgain)
+    def _on_list_read_again(self, event: RecordList.ReadAgain) -> None:
+        event.stop()
+        self.navigator.reopen()
+
+    async def _send_marked(self, numbers: list[int]) -> None:
+        """Ask to send the marked records, as edited."""
+        browser = self.navigator.browser
+        if browser is None:
+            return
+        try:
+            records = await asyncio.to_thread(browser.file.read_many, numbers, MAX_SENT_BYTES)
+        except InputError as error:
+            notify_error(self.app, error)
+            return
+        if records is None:
+            size = MAX_SENT_BYTES // 1_000_000
+            notify_warning(self.app, f"the marked records are larger than {size} MB: mark fewer, or send the file")
+            return
+        edited = [self._peek_edit(number, record) for number, record in zip(numbers, records, strict=True)]
+        sources = browser.file.sources
+        self.post_message(
+            self.SendRequested(
+                tuple(edit or record for edit, record in zip(edited, records, strict=True)),
+                environment="",
+                edits=[
+                    RecordRef(sources, number) if edit is not None else None
+                    for number, edit in zip(numbers, edited, strict=True)
+                ],
+            )
+        )
+
     def action_next_record(self) -> None:
         """To the next record."""
+        self._list_target = None
         self.navigator.step(1)
 
     def action_previous_record(self) -> None:
         """To the record before."""
+        self._list_target = None
         self.navigator.step(-1)
 
     def action_go_to_record(self) -> None:
@@ -447,6 +619,7 @@ class PayloadInspector(HasCommands, Panel):
         async def ask() -> None:
             prompt = Prompt("Go to record", f"1 to {browser.file.count:,}{more}", check=check)
             if (typed := await self.app.push_screen_wait(prompt)) is not None:
+                self._list_target = None
                 self.navigator.go_to(int(typed.strip().replace(",", "")) - 1)
 
         self._run_flow(ask())
@@ -500,8 +673,11 @@ class PayloadInspector(HasCommands, Panel):
     # -- sending ------------------------------------------------------------------------------------------------------
 
     def action_send_record(self) -> None:
-        """Ask to send what is shown."""
-        self._when_shown(self._send_record)
+        """Ask to send the marked records of the list, or what is shown."""
+        if self.listing and (numbers := self.records.marked):
+            self._run_flow(self._send_marked(numbers))
+        else:
+            self._when_shown(self._send_record)
 
     def _send_record(self) -> None:
         shown = self.inspection
@@ -515,9 +691,7 @@ class PayloadInspector(HasCommands, Panel):
             notify_warning(self.app, f"this would be withheld, not sent: {shown.detail or shown.withheld}")
         else:
             place = self.place if self.place in self._edits else None
-            self.post_message(
-                self.SendRequested((shown.record,), edited=shown.edited, environment=shown.environment, place=place)
-            )
+            self.post_message(self.SendRequested((shown.record,), environment=shown.environment, edits=[place]))
 
     def action_send_file(self) -> None:
         """Ask to send every record of the open file."""
@@ -564,6 +738,7 @@ class PayloadInspector(HasCommands, Panel):
         if edit.detail is not None:
             self.show_delivery(edit.detail)
         elif self.place is not None:
+            self._reassess_listed(self.place)
             self.navigator.go_to(self.place.number)
 
     def action_copy_value(self) -> None:

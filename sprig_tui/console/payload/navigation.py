@@ -205,6 +205,11 @@ class RecordNavigator:
         """Open a file, a folder, or several; the open file stays until the new one is read."""
         self._start_open((str(path),) if isinstance(path, str | Path) else tuple(path))
 
+    def reopen(self) -> None:
+        """Read the open file again, and show the same record, or the first one."""
+        if self.browser is not None:
+            self._start_open(self.browser.file.sources, self.browser.number)
+
     def close(self) -> None:
         """End the threads that still read."""
         if self.browser is not None:

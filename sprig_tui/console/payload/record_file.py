@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 from sprig_tui.console.payload.indexed_file import IndexedFile
+from sprig_tui.errors import InputError
 from sprig_tui.sprig.reader import find_files
 from sprig_tui.sprig.records import Record
 
@@ -17,6 +18,10 @@ _STOP_CHECK_EVERY_RECORDS = 256
 
 StopCheck = Callable[[], bool]
 """Returns True once the read should stop."""
+
+
+RecordCheck = Callable[[int, Record], bool]
+"""Whether the record of this number is wanted."""
 
 
 class StoppedError(Exception):
@@ -93,6 +98,20 @@ class RecordFile:
                 base += file.count
             return None
 
+    def read_many(self, numbers: Sequence[int], max_bytes: int) -> list[Record] | None:
+        """These records, in ascending order; None where they have more bytes together. Raises InputError."""
+        records: list[Record] = []
+        size = 0
+        for number in numbers:
+            record = self.read(number)
+            if record is None:
+                raise InputError(f"{self.name} no longer has record {number + 1:,}", hint="read it again")
+            records.append(record)
+            size += len(record.raw)
+            if size > max_bytes:
+                return None
+        return records
+
     def count_on(self, stop: StopCheck = never_stop) -> None:
         """Read to the end, which completes `count` and the index. Raises as `read` does."""
         for file in self._files:
@@ -103,17 +122,42 @@ class RecordFile:
 
     def each(self, stop: StopCheck = never_stop) -> Iterator[tuple[int, Record]]:
         """Every (number, record), read separately. Raises as `read` does."""
+        return self.from_number(0, stop)
+
+    def from_number(self, number: int, stop: StopCheck = never_stop) -> Iterator[tuple[int, Record]]:
+        """Every (number, record) from `number` on, read separately. Raises as `read` does."""
         base = 0
         for file in self._files:
-            for number, record in file.records():
-                if number % _STOP_CHECK_EVERY_RECORDS == 0 and stop():
-                    raise StoppedError
-                yield base + number, record
+            if not (file.complete and number >= base + file.count):
+                for position, record in file.records(max(0, number - base)):
+                    if position % _STOP_CHECK_EVERY_RECORDS == 0 and stop():
+                        raise StoppedError
+                    if base + position >= number:
+                        yield base + position, record
             base += file.count
+
+    def find_before(self, number: int, matches: RecordCheck, stop: StopCheck = never_stop) -> int | None:
+        """The last record before `number` that matches, None for none; of those counted. Raises as `read` does.
+
+        The file is read backwards from one index entry to the one before.
+        """
+        bases = [0]
+        for file in self._files:
+            bases.append(bases[-1] + file.count)
+        for base, file in zip(reversed(bases[:-1]), reversed(self._files), strict=True):
+            end = min(number - base, file.count)
+            while end > 0:
+                start = file.nearest(end - 1)
+                found = _last_match(file, base, end, matches, stop)
+                if found is not None:
+                    return found
+                end = start
+        return None
 
     def _read_in(self, index: int, base: int, number: int, stop: StopCheck) -> Record | None:
         """Record `number` of one file; continues the current reader where it is nearer than the index entry."""
         file = self._files[index]
+        file.require_unchanged()
         ahead = self._reader_file == index and file.nearest(number) <= self._reader_at <= number
         if self._reader is None or not ahead:
             self._reader = file.records(number)
@@ -137,3 +181,16 @@ class RecordFile:
         ):
             _, dropped = self._cached.popitem(last=False)
             self._cached_bytes -= len(dropped.raw)
+
+
+def _last_match(file: IndexedFile, base: int, end: int, matches: RecordCheck, stop: StopCheck) -> int | None:
+    """The last match among the records from the index entry before `end` up to it."""
+    found = None
+    for position, record in file.records(end - 1):
+        if position >= end:
+            break
+        if position % _STOP_CHECK_EVERY_RECORDS == 0 and stop():
+            raise StoppedError
+        if matches(base + position, record):
+            found = base + position
+    return found

@@ -27,6 +27,8 @@ _STYLES = {
     "muted": MUTED,
 }
 _RULE = " ── "
+LIST_NAME = "List"
+"""Name of the list of records among the views."""
 _MIN_NAME_CELLS = 12
 _DOT = Span(" · ", "muted")
 _REASON_TEXTS = {
@@ -133,6 +135,8 @@ def verdict_content(spans: Sequence[Span], reason: str) -> Content:
 
 
 def _tabs(view: str) -> Content:
+    if view == LIST_NAME:
+        return Content.from_markup('[@click="list_records"]$text[/]', text=f"[{LIST_NAME}]")
     names = [f"[{name}]" if name == view else f" {name} " for name in VIEW_NAMES]
     # markup carries the click; it is safe because the names are constants
     markup = [f"[@click=\"view('{name}')\"]" for name in VIEW_NAMES]

@@ -38,7 +38,7 @@ async def test_an_edited_record_is_mapped_again_and_marked(bench, inspector, lin
         assert "answers.jsonl  1 of 2 " in screen_text(app)
         await press(pilot, "s")
         (sent,) = heard(pilot.seen, PayloadInspector.SendRequested)
-        assert (sent.edited, sent.records[0].user_id) == (True, "acct_corrected")
+        assert (sent.edits, sent.records[0].user_id) == ((inspector.place,), "acct_corrected")
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
         assert list(inspector.state_dir.iterdir()) == [], "nothing of it is left"
         await press(pilot, "n")

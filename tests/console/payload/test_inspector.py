@@ -117,9 +117,9 @@ async def test_send_keys_post_send_requests(bench, inspector, lines_file, heard)
     async with bench(file=path) as (_app, pilot):
         await press(pilot, "n", "s", "S")
         (one,) = heard(pilot.seen, PayloadInspector.SendRequested)
-        assert ([record.user_id for record in one.records], one.edited, one.environment) == (
+        assert ([record.user_id for record in one.records], one.edits, one.environment) == (
             ["acct_1"],
-            False,
+            (None,),
             "development",
         )
         (every,) = heard(pilot.seen, PayloadInspector.SendAllRequested)

@@ -54,6 +54,24 @@ async def test_record_is_sent_once(console, sink, answers, screen_text):
         assert len(await rows(pilot)) == 1
 
 
+async def test_marked_records_of_the_list_are_confirmed_and_sent(console, sink, answers, screen_text):
+    console.keys(development=KEY, endpoint=sink.url)
+    file = answers(answer(1), answer(2, userId=None), answer(3))
+    async with console.running(files=(file,)) as pilot:
+        await console.press("1", "j", "2")
+        await console.until(lambda: "1 of 3" in screen_text(pilot.app))
+        await console.press("f")
+        await console.until(lambda: "[List]" in screen_text(pilot.app))
+        await console.press("space", "space", "s")
+        await console.until(lambda: "Send 2 records?" in screen_text(pilot.app))
+        assert "1 to development" in screen_text(pilot.app)
+        await console.press("y")
+        await console.until(lambda: any("1 of 2 records queued" in said for said in console.notices()))
+        await console.until(lambda: sink.stats.accepted == 1)
+        assert {row.user_id for row in await rows(pilot)} == {"acct_1", ""}
+        assert pilot.app.main.payload.records.marked == []
+
+
 async def test_file_is_counted_confirmed_and_sent(console, sink, answers, screen_text):
     console.keys(development=KEY, endpoint=sink.url)
     file = answers(*(answer(number) for number in range(40)), answer(99, userId=None))

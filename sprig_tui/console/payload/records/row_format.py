@@ -1,0 +1,174 @@
+"""Row format of the list of records: columns, cells, and the line about the filter and the marks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from sprig_tui.console.environments.status import environment_title
+from sprig_tui.console.payload.records.listed_record import ListedRecord
+from sprig_tui.console.widgets.line import TextSpan, fit_span
+from sprig_tui.journal.records import answer_text
+from sprig_tui.text import one_line
+
+MARK = "●"
+NO_VALUE = "—"
+MARK_CELLS = 2
+GAP_CELLS = 1
+MAX_FILTER_CHARS = 60
+FATE_STYLES = {"sent": "good", "withheld": "warning", "unreadable": "bad"}
+
+Cell = tuple[str, str]
+"""Text and style."""
+
+
+class RecordColumn(NamedTuple):
+    """A column of the list."""
+
+    name: str
+    title: str
+    min_cells: int
+    share: int
+    """Share of the spare room; 0 for a column that stays at `min_cells`."""
+    max_cells: int
+    rank: int
+    """Columns of the highest rank are left out first."""
+
+
+COLUMNS = (
+    RecordColumn("number", "record", 7, 1, 9, 0),
+    RecordColumn("place", "place", 14, 2, 30, 8),
+    RecordColumn("user", "user", 9, 3, 24, 3),
+    RecordColumn("survey", "survey", 9, 3, 32, 5),
+    RecordColumn("type", "type", 6, 1, 14, 7),
+    RecordColumn("answer", "answer", 7, 4, 36, 6),
+    RecordColumn("fate", "would be", 10, 0, 10, 1),
+    RecordColumn("why", "why", 16, 9, 0, 2),
+)
+"""In the order of the list; `place` is file and line."""
+
+
+class PlacedRecordColumn(NamedTuple):
+    """A column with its width."""
+
+    name: str
+    title: str
+    width: int
+    gap: int
+
+
+@lru_cache(maxsize=64)
+def place_record_columns(width: int) -> tuple[PlacedRecordColumn, ...]:
+    """The columns of a list of this width."""
+    room = width - MARK_CELLS
+    kept: list[RecordColumn] = []
+    for column in sorted(COLUMNS, key=lambda column: column.rank):
+        needed = column.min_cells + (GAP_CELLS if kept else 0)
+        if needed > room and kept:
+            break
+        kept.append(column)
+        room -= needed
+    widths = {column.name: column.min_cells for column in kept}
+    while room > 0:
+        growing = [
+            column
+            for column in kept
+            if column.share and (not column.max_cells or widths[column.name] < column.max_cells)
+        ]
+        if not growing:
+            break
+        chosen = min(growing, key=lambda column: (widths[column.name] - column.min_cells) / column.share)
+        widths[chosen.name] += 1
+        room -= 1
+    ordered = [column for column in COLUMNS if column.name in widths]
+    return tuple(
+        PlacedRecordColumn(
+            column.name, column.title, widths[column.name], GAP_CELLS if column is not ordered[-1] else 0
+        )
+        for column in ordered
+    )
+
+
+def record_row(row: ListedRecord, columns: Sequence[PlacedRecordColumn], *, marked: bool) -> list[TextSpan]:
+    """The spans of one record."""
+    parts = [TextSpan(MARK if marked else "", "accent", MARK_CELLS)]
+    for name, _, width, gap in columns:
+        text, style = _CELLS[name](row, width)
+        cell = fit_span(text if name == "number" else one_line(text, limit=4 * width + 16), width)
+        parts.append(TextSpan(cell + " " * gap, style, width + gap))
+    return parts
+
+
+def header_text(columns: Sequence[PlacedRecordColumn]) -> str:
+    """The titles of the columns."""
+    return " " * MARK_CELLS + "".join(fit_span(column.title, column.width) + " " * column.gap for column in columns)
+
+
+def place_text(row: ListedRecord, width: int) -> str:
+    """File and line in `width` cells; a long path keeps its end."""
+    delivery = row.delivery
+    text = f"{delivery.source.rpartition('/')[2]}{f':{delivery.line}' if delivery.line else ''}"
+    return text if len(text) <= width else f"…{text[-(width - 1) :]}"
+
+
+def _number_cell(row: ListedRecord, width: int) -> Cell:
+    text = f"{row.number + 1:,}"
+    return (text if len(text) <= width else str(row.number + 1)).rjust(width), "muted"
+
+
+def _text_or_dash(text: str, style: str = "") -> Cell:
+    return (text, style) if text else (NO_VALUE, "muted")
+
+
+def _fate_cell(row: ListedRecord, _width: int) -> Cell:
+    if row.fate == "sent":
+        return ("edited" if row.delivery.edited else "sent"), "accent" if row.delivery.edited else "good"
+    return row.fate, FATE_STYLES[row.fate]
+
+
+def _why_cell(row: ListedRecord, _width: int) -> Cell:
+    if row.why:
+        return row.why, "warning" if row.fate == "sent" else FATE_STYLES[row.fate]
+    return f"to {environment_title(row.delivery.environment)}", "muted"
+
+
+_CELLS: dict[str, Callable[[ListedRecord, int], Cell]] = {
+    "number": _number_cell,
+    "place": lambda row, width: (place_text(row, width), "muted"),
+    "user": lambda row, _width: _text_or_dash(row.delivery.user_id),
+    "survey": lambda row, _width: _text_or_dash(row.delivery.survey_name or row.delivery.survey_id),
+    "type": lambda row, _width: _text_or_dash(row.delivery.question_type, "muted"),
+    "answer": lambda row, _width: _text_or_dash(answer_text(row.delivery) if row.delivery.answer else ""),
+    "fate": _fate_cell,
+    "why": _why_cell,
+}
+
+
+class ListState(NamedTuple):
+    """Facts about the list for its line below the rows."""
+
+    filter: str = ""
+    shown: int = 0
+    total: int = 0
+    searched: float = 1.0
+    """Searched share of the file, 0 to 1."""
+    marked: int = 0
+    looking: str = ""
+    """What is looked for in the file at the moment; empty for nothing."""
+
+
+def state_text(state: ListState) -> str:
+    """Such as `/reason:anonymous: 12 of 10,000 · 3 marked`; empty where there is nothing to say."""
+    parts = []
+    if state.filter:
+        text = one_line(state.filter, limit=MAX_FILTER_CHARS)
+        if state.searched < 1:
+            parts.append(f"{text}: {state.shown:,} so far, {int(state.searched * 100)} % searched")
+        else:
+            parts.append(f"{text}: {state.shown:,} of {state.total:,}")
+    if state.marked:
+        parts.append(f"{state.marked:,} marked")
+    if state.looking:
+        parts.append(state.looking)
+    return " · ".join(parts)
