@@ -253,7 +253,8 @@ _ALONE_HINT = "it must give the secret and nothing else"
 
 
 def _check_text(reference: SecretReference, text: str) -> str:
-    secret = text.removesuffix("\n").removesuffix("\r")
+    # programs of Windows put a byte order mark before what they write
+    secret = text.removeprefix("\ufeff").removesuffix("\n").removesuffix("\r")
     if not secret.strip():
         raise SecretReadError(f"{reference.label} gives nothing", hint=_ALONE_HINT)
     if "\0" in secret:

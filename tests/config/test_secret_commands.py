@@ -35,8 +35,15 @@ def script(tmp_path: Path) -> Callable[[str], SecretReference]:
 
 @pytest.mark.parametrize(
     "printed",
-    [f"echo {KEY}", f"printf {KEY}", f"printf '{KEY}\\r\\n'", f"echo {KEY}; echo a word >&2", "cat; echo " + KEY],
-    ids=["newline", "no newline", "crlf", "stderr", "stdin is closed"],
+    [
+        f"echo {KEY}",
+        f"printf {KEY}",
+        f"printf '{KEY}\\r\\n'",
+        f"printf '\\357\\273\\277{KEY}\\r\\n'",
+        f"echo {KEY}; echo a word >&2",
+        f"cat; echo {KEY}",
+    ],
+    ids=["newline", "no newline", "crlf", "byte order mark", "stderr", "stdin is closed"],
 )
 def test_what_a_command_prints_is_the_secret(script: Callable[[str], SecretReference], printed: str) -> None:
     assert read_reference(script(printed), os.environ) == KEY

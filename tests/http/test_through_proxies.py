@@ -143,8 +143,10 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 @asynccontextmanager
 async def serving(proxy: Proxy, serve: Callable[..., Any]) -> AsyncIterator[Proxy]:
     tasks: list[asyncio.Task[Any]] = []
+    writers: list[asyncio.StreamWriter] = []
 
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         tasks.append(asyncio.create_task(serve(reader, writer)))
 
     async with await asyncio.start_server(begin, "127.0.0.1") as server:
@@ -153,6 +155,9 @@ async def serving(proxy: Proxy, serve: Callable[..., Any]) -> AsyncIterator[Prox
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            # from Python 3.12 on the server waits for connections that are open
+            writer.close()
 
 
 def port_of(sink: Sink) -> int:

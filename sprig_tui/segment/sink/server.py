@@ -210,9 +210,10 @@ class Sink:
         for task in self._connection_tasks:
             task.cancel()
         await asyncio.gather(*self._connection_tasks, return_exceptions=True)
-        await server.wait_closed()
         while self._open:
             await next(iter(self._open)).abort_and_wait()
+        # from Python 3.12 on it waits for connections that are open
+        await server.wait_closed()
 
     async def __aenter__(self) -> Self:
         await self.start()
