@@ -17,3 +17,27 @@ PAGES = {
 def blocks(page: str, language: str) -> list[str]:
     """The fenced code of one language on a page."""
     return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.DOTALL | re.MULTILINE)
+
+
+def commands(page: str) -> list[str]:
+    """The shell commands of a page in their order: fenced as `sh`, in README indented; each with all of its lines."""
+    if page == "README":
+        text = "\n".join(line[4:] for line in PAGES[page].splitlines() if line.startswith("    "))
+    else:
+        text = "\n".join(blocks(page, "sh"))
+    found: list[str] = []
+    ending = ""
+    for line in text.splitlines():
+        if found and (ending or found[-1].endswith("\\")):
+            found[-1] += f"\n{line}"
+            ending = "" if line == ending else ending
+        elif line.strip():
+            found.append(line)
+            heredoc = re.search(r"<<'?(\w+)'?", line)
+            ending = heredoc[1] if heredoc else ""
+    return found
+
+
+def without_comment(command: str) -> str:
+    """The command without what is said behind it."""
+    return re.sub(r"\s+#.*$", "", command) if "\n" not in command else command

@@ -1,0 +1,145 @@
+"""Every command that README and topics show is run as it stands, against fakes of Segment and Sprig.
+
+Ports are replaced by free ones, and addresses of services by those of the fakes. A command that does not end by itself
+is started, waited for, and stopped at the end of its page.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from support import fake_sprig_api
+from support.documented_shell import CommandServer, Shell
+from support.fake_sprig_api import FakeSprigApi
+from support.pages_of_documentation import PAGES, ROOT, commands, without_comment
+from support.workspace_lookalike import DEVELOPMENT_KEY, PRODUCTION_KEY, TOKEN, WorkspaceLookalike
+
+WEBHOOK_TOKEN = "webhook-token-of-the-docs-0123456789"
+PORTS = ("8080", "8722", "8443", "8123", "9100", "9200")
+READY = {
+    r"sprig-tui sink\b": r"listening on ",
+    r"sprig-tui listen\b(?!.*--print-unit)": r"listening on ",
+    r"sprig-tui run\b(?!.*--print-unit)": r"delivering for",
+    r"sprig-tui send --watch\b": r"watching",
+    r"sprig-tui pull\b.*--every\b": r"\bnew\b",
+    r"sprig-tui log\b.*(--follow|-f)\b": r"\S",
+    r"sprig-tui (status|reconcile)\b.*--watch\b": r"\S",
+    r"python tests/support/fake_sprig_api.py\b": r"http://",
+}
+"""Commands that go on, and what they write when they are ready."""
+TYPED = {
+    r"sprig-tui keys set development": f"{DEVELOPMENT_KEY}\n",
+    r"sprig-tui keys set production": f"{PRODUCTION_KEY}\n",
+    r"sprig-tui keys sprig \w+": f"{fake_sprig_api.KEY}\n",
+    r"sprig-tui keys workspace\b.*": f"{TOKEN}\n",
+    r"sprig-tui keys rotate .*--paste.*": f"{PRODUCTION_KEY[:-1]}Z\n",
+    r"sprig-tui keys (remove|rotate) .*": "y\n",
+    r"sprig-tui (replay|withdraw|forget|reconcile --replay-short|reconcile .*--replay-short|journal prune)\b.*": "y\n",
+}
+"""What a person types at the question of a command."""
+CODES = {
+    r"sprig-tui preview sample_payloads.*": 1,
+    r"sprig-tui (preview|send) sample_payloads/trouble.*": 1,
+    r"sprig-tui setup --check.*": 1,
+    r"sprig-tui setup --json.*": 1,
+}
+"""Exit codes other than 0."""
+
+
+class World(NamedTuple):
+    """What commands find: fakes of the services, and a folder with a config and a journal to begin with."""
+
+    server: CommandServer
+    segment: WorkspaceLookalike
+    sprig: FakeSprigApi
+    template: Path
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("docs")
+    with CommandServer(folder) as server, WorkspaceLookalike(delay_s=0) as segment, FakeSprigApi() as sprig:
+        template = folder / "home"
+        template.mkdir()
+        config = template / "config.toml"
+        config.write_text(
+            f'[environments.production]\nwrite_key = "{PRODUCTION_KEY}"\nendpoint = "{segment.url}"\n'
+            f'webhook_token = "{WEBHOOK_TOKEN}"\nsprig_api_key = "{fake_sprig_api.KEY}"\n'
+            f'sprig_environment_id = "QmK7x2dTfa"\n[environments.development]\nwrite_key = "{DEVELOPMENT_KEY}"\n'
+            f'endpoint = "{segment.url}"\n[segment]\nregion = "{segment.url}"\n'
+            f'[sprig]\napi_url = "{sprig.url}"\n',
+            encoding="utf-8",
+        )
+        config.chmod(0o600)
+        yield World(server, segment, sprig, template)
+
+
+@pytest.fixture
+def shell(world: World, tmp_path: Path) -> Iterator[Shell]:
+    shutil.copytree(world.template, tmp_path / "home")
+    for name in ("sample_payloads", "tests"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "inbox").mkdir()
+    shutil.copy(ROOT / "sample_payloads" / "export.csv", tmp_path / "responses.csv")
+    shutil.copy(ROOT / "sample_payloads" / "flat.jsonl", tmp_path / "responses.jsonl")
+    environ = {
+        "PATH": f"{world.server.programs}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "SPRIG_TUI_HOME": str(tmp_path / "home"),
+        "NO_COLOR": "1",
+        "LANG": "C.UTF-8",
+    }
+    with Shell(tmp_path, environ) as shell:
+        yield shell
+
+
+def _free_ports() -> dict[str, str]:
+    with_ports = [socket.socket() for _ in PORTS]
+    for one in with_ports:
+        one.bind(("127.0.0.1", 0))
+    found = {port: str(one.getsockname()[1]) for port, one in zip(PORTS, with_ports, strict=True)}
+    for one in with_ports:
+        one.close()
+    return found
+
+
+def _adapted(command: str, ports: dict[str, str], folder: Path) -> str:
+    """The command with ports that are free, and folders of the test's own."""
+    for port, free in ports.items():
+        command = re.sub(rf"\b{port}\b", free, command)
+    command = command.replace("/tmp/try", str(folder / "try"))
+    if re.match(r"sprig-tui listen\b(?!.*--(port|print-unit))", command):
+        command = command.replace("sprig-tui listen", f"sprig-tui listen --port {ports['8722']}")
+    return re.sub(r"^python3 -m venv .*&& \.venv/bin/sprig-tui", "sprig-tui", command)
+
+
+def _first(rules: dict[str, str], command: str) -> str:
+    return next((value for pattern, value in rules.items() if re.match(pattern, command)), "")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
+def test_commands_of_a_page_run_as_they_stand(page: str, shell: Shell, tmp_path: Path) -> None:
+    ports, has_workspace = _free_ports(), False
+    for shown in commands(page):
+        command = without_comment(_adapted(shown, ports, tmp_path))
+        if "pytest" in command or command == ". .venv/bin/activate":
+            continue  # .ci/run runs the one, and there is no other Python here
+        if ready := _first(READY, command):
+            shell.start(command, ready=ready)
+            continue
+        typed = _first(TYPED, command)
+        if has_workspace and re.match("sprig-tui keys set", command):
+            typed = f"\n{typed}"  # no source from the list, but a pasted key
+        has_workspace = has_workspace or command.startswith("sprig-tui keys workspace")
+        done = shell.run(command, typed=typed)
+        wanted = next((code for pattern, code in CODES.items() if re.match(pattern, command)), 0)
+        assert done.code == wanted, f"{shown}\n{done.out[-2000:]}\n{done.err[-2000:]}"
+    for command, ended in shell.stop_all().items():
+        assert ended.code in (0, 128 + 15), f"{command}\n{ended.err[-2000:]}"

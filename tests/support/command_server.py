@@ -1,0 +1,173 @@
+"""Runs `sprig-tui` command lines as processes that are forked from one with everything imported, which is cheap.
+
+    python tests/support/command_server.py SOCKET      # until its standard input ends
+
+A client sends one JSON object (argv, environ, folder) with its three standard streams, and gets the exit code; when the
+client goes away the command is ended. `write_client` writes such a client, to be put on PATH as `sprig-tui`.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import importlib
+import io
+import json
+import os
+import pkgutil
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+
+CLIENT = """#!{python} -IS
+import array, json, os, signal, socket, sys
+# a stream that was closed is /dev/null
+for number in (0, 1, 2):
+    try:
+        os.fstat(number)
+    except OSError:
+        os.open(os.devnull, os.O_RDWR)
+link = socket.socket(socket.AF_UNIX)
+link.connect({path!r})
+asked = json.dumps({{"argv": sys.argv[1:], "environ": dict(os.environ), "folder": os.getcwd()}}).encode()
+link.sendmsg([len(asked).to_bytes(4, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
+link.sendall(asked)
+child = int.from_bytes(link.recv(4), "big")
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, lambda number, _: os.kill(child, number))
+code = link.recv(1)
+sys.exit(code[0] if code else 70)
+"""
+
+
+def write_client(file: Path, path: str) -> None:
+    """Write the client of the server at this socket."""
+    file.write_text(CLIENT.format(python=sys.executable, path=path), encoding="utf-8")
+    file.chmod(0o755)
+
+
+def serve(path: str) -> None:
+    """Serve until standard input ends, then end what still runs."""
+    _import_everything()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen(64)
+        print("ready", flush=True)
+        children: dict[int, socket.socket] = {}
+        waking, woken = os.pipe()
+        os.set_blocking(woken, False)
+        signal.set_wakeup_fd(woken)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        try:
+            while True:
+                ready, _, _ = select.select([server, sys.stdin, waking, *children.values()], [], [])
+                if sys.stdin in ready:
+                    break
+                if waking in ready:
+                    os.read(waking, 4096)
+                    _reap(children)
+                for child, link in list(children.items()):
+                    if link in ready:  # its client is gone
+                        os.kill(child, signal.SIGKILL)
+                        link.close()
+                        del children[child]
+                if server in ready:
+                    link, _ = server.accept()
+                    child = _start(link, (server, *children.values()))
+                    children[child] = link
+        finally:
+            for child in children:
+                os.kill(child, signal.SIGKILL)
+
+
+def _import_everything() -> None:
+    import sprig_tui
+
+    for module in pkgutil.walk_packages(sprig_tui.__path__, "sprig_tui."):
+        if not module.name.startswith(("sprig_tui.console", "sprig_tui.__main__")):
+            importlib.import_module(module.name)
+    for name in ("uvloop", "anyio._backends._asyncio", "httpcore", "encodings.idna", "starlette.routing", "asyncpg"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    import gc
+
+    gc.collect()
+    gc.freeze()
+
+
+def _reap(children: dict[int, socket.socket]) -> None:
+    while True:
+        try:
+            child, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not child:
+            return
+        if link := children.pop(child, None):
+            with contextlib.suppress(OSError):
+                link.send(bytes([abs(os.waitstatus_to_exitcode(status)) & 0xFF]))
+            link.close()
+
+
+def _start(link: socket.socket, inherited: tuple[socket.socket, ...]) -> int:
+    head, ancillary, _, _ = link.recvmsg(4, socket.CMSG_SPACE(12))
+    streams = array.array("i")
+    for _, _, numbers in ancillary:
+        streams.frombytes(numbers[:12])
+    size = int.from_bytes(head, "big")
+    text = b""
+    while len(text) < size:
+        text += link.recv(size - len(text))
+    asked = json.loads(text)
+    child = os.fork()
+    if child == 0:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for other in (link, *inherited):
+            other.close()
+        _run(asked, streams)
+    for stream in streams:
+        os.close(stream)
+    link.sendall(child.to_bytes(4, "big"))
+    return child
+
+
+def _run(asked: dict[str, object], streams: array.array[int]) -> None:
+    """Become the command; never returns."""
+    code = 70
+    try:
+        os.setsid()
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
+        sys.stdout, sys.stderr = (
+            io.TextIOWrapper(
+                io.BufferedWriter(io.FileIO(number, "w", closefd=False)),
+                encoding="utf-8",
+                errors="strict" if number == 1 else "backslashreplace",
+                line_buffering=number == 2 or os.isatty(number),
+            )
+            for number in (1, 2)
+        )
+        sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+        os.environ.clear()
+        os.environ.update(asked["environ"])  # type: ignore[call-overload]
+        os.chdir(str(asked["folder"]))
+        sys.argv = ["sprig-tui", *asked["argv"]]  # type: ignore[misc]
+        from sprig_tui.cli.program import main
+
+        main()
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 1
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -1,0 +1,183 @@
+"""A shell that runs commands of the documentation as they stand, one after the other, each with its output."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NamedTuple, Self
+
+from support.command_server import write_client
+
+DEADLINE_S = 30.0
+
+
+class Done(NamedTuple):
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class CommandServer:
+    """The server of `command_server`, as a process; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.programs = folder / "programs"
+        self._path = str(folder / "socket")
+
+    def __enter__(self) -> Self:
+        self.programs.mkdir()
+        write_client(self.programs / "sprig-tui", self._path)
+        (self.programs / "python").symlink_to(sys.executable)
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("command_server.py")), self._path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"ready\n"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._process.communicate()
+
+
+class Shell:
+    """One bash, whose variables stay from command to command; a context manager."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environ = environ
+        self._count = 0
+        self._terminals: list[int] = []
+
+    def __enter__(self) -> Self:
+        self._files = self._folder / ".shell"
+        self._files.mkdir()
+        reading, writing = os.pipe()
+        self._codes = os.fdopen(reading)
+        self._process = subprocess.Popen(
+            ["bash", "--norc", "--noprofile"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[writing],
+            cwd=self._folder,
+            env={**self._environ},
+            process_group=0,
+            text=True,
+            bufsize=1,
+        )
+        os.close(writing)
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"trap '' TERM; exec 9>&{writing} {writing}>&-\n")
+        self._running: dict[int, str] = {}
+        self._ended: dict[int, int] = {}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.communicate()
+        self._codes.close()
+        for terminal in self._terminals:
+            os.close(terminal)
+
+    def run(self, command: str, *, stdin: str = "", typed: str = "") -> Done:
+        """Run a command to its end; `typed` is what a person answers at a terminal."""
+        number = self._begin(command, stdin=stdin, typed=typed, ending="")
+        while number not in self._ended:
+            self._read_code()
+        return self._done(number)
+
+    def start(self, command: str, *, ready: str, stdin: str = "") -> str:
+        """Start a command that goes on; returns what it has written once `ready` (a pattern) is in it."""
+        number = self._begin(command, stdin=stdin, typed="", ending=" &")
+        self._running[number] = command
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            written = "".join(self._done(number, code=0)[1:])
+            if re.search(ready, written):
+                return written
+            assert time.monotonic() < deadline, f"{command}: not ready, wrote {written!r}"
+            time.sleep(0.01)
+
+    def stop_all(self) -> dict[str, Done]:
+        """Send SIGTERM to what goes on; how each ended."""
+        if not self._running:
+            return {}
+        os.killpg(self._process.pid, signal.SIGTERM)
+        while set(self._running) - set(self._ended):
+            self._read_code()
+        ended = {command: self._done(number) for number, command in self._running.items()}
+        self._running.clear()
+        return ended
+
+    def _begin(self, command: str, *, stdin: str, typed: str, ending: str) -> int:
+        self._count += 1
+        number = self._count
+        file = self._files / str(number)
+        file.with_suffix(".sh").write_text(f"{command}\n", encoding="utf-8")
+        places = {name: shlex.quote(str(file.with_suffix(f".{name}"))) for name in ("sh", "in", "out", "err")}
+        file.with_suffix(".in").write_text(stdin, encoding="utf-8")
+        streams = "<{in} >{out} 2>{err}".format(**places)
+        if typed:
+            streams = f"<>{self._terminal(file.with_suffix('.err'), typed)} >{places['out']} 2>&0"
+        line = f"{{ . {places['sh']}; }} {streams}; echo {number} $? >&9"
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"({line}) &\n" if ending else f"{line}\n")
+        return number
+
+    def _terminal(self, file: Path, typed: str) -> str:
+        """The name of a terminal at which this is typed; what it shows goes to a file."""
+        inner, outer = pty.openpty()
+        self._terminals.append(outer)
+        os.write(inner, typed.encode())
+
+        def copy(into: IO[bytes]) -> None:
+            with into:
+                while True:
+                    try:
+                        text = os.read(inner, 4096)
+                    except OSError:
+                        break
+                    into.write(text)
+                    into.flush()
+            os.close(inner)
+
+        threading.Thread(target=copy, args=(file.open("wb"),), daemon=True).start()
+        return os.ttyname(outer)
+
+    def _read_code(self) -> None:
+        ready, _, _ = select.select([self._codes], [], [], DEADLINE_S)
+        words = self._codes.readline().split() if ready else []
+        assert words, f"no command ended within {DEADLINE_S:.0f} s, or the shell did: {self._written()}"
+        self._ended[int(words[0])] = int(words[1])
+
+    def _written(self) -> str:
+        """What the command that was begun last has written."""
+        return "".join(self._done(self._count, code=0)[1:])[-2000:]
+
+    def _done(self, number: int, *, code: int | None = None) -> Done:
+        file = self._files / str(number)
+        texts = []
+        for suffix in (".out", ".err"):
+            place = file.with_suffix(suffix)
+            texts.append(place.read_text(encoding="utf-8", errors="replace") if place.exists() else "")
+        return Done(self._ended[number] if code is None else code, *texts)
