@@ -16,19 +16,20 @@ from typing import NamedTuple
 
 import pytest
 from support import fake_sprig_api
+from support.certificates import self_signed
 from support.documented_shell import CommandServer, Shell
 from support.fake_sprig_api import FakeSprigApi
 from support.pages_of_documentation import PAGES, ROOT, commands, without_comment
+from support.postgres_databases import create_database, database_name, drop_database, execute
 from support.workspace_lookalike import DEVELOPMENT_KEY, PRODUCTION_KEY, TOKEN, WorkspaceLookalike
 
-WEBHOOK_TOKEN = "webhook-token-of-the-docs-0123456789"
 PORTS = ("8080", "8722", "8443", "8123", "9100", "9200")
 READY = {
     r"sprig-tui sink\b": r"listening on ",
     r"sprig-tui listen\b(?!.*--print-unit)": r"listening on ",
     r"sprig-tui run\b(?!.*--print-unit)": r"delivering for",
     r"sprig-tui send --watch\b": r"watching",
-    r"sprig-tui pull\b.*--every\b": r"\bnew\b",
+    r"sprig-tui pull\b.*--every\b": r"next pull",
     r"sprig-tui log\b.*(--follow|-f)\b": r"\S",
     r"sprig-tui (status|reconcile)\b.*--watch\b": r"\S",
     r"python tests/support/fake_sprig_api.py\b": r"http://",
@@ -39,18 +40,22 @@ TYPED = {
     r"sprig-tui keys set production": f"{PRODUCTION_KEY}\n",
     r"sprig-tui keys sprig \w+": f"{fake_sprig_api.KEY}\n",
     r"sprig-tui keys workspace\b.*": f"{TOKEN}\n",
-    r"sprig-tui keys rotate .*--paste.*": f"{PRODUCTION_KEY[:-1]}Z\n",
-    r"sprig-tui keys (remove|rotate) .*": "y\n",
+    r"sprig-tui keys rotate .*--paste.*": f"{PRODUCTION_KEY[:-1]}Z\nproduction\n",
     r"sprig-tui (replay|withdraw|forget|reconcile --replay-short|reconcile .*--replay-short|journal prune)\b.*": "y\n",
 }
 """What a person types at the question of a command."""
 CODES = {
-    r"sprig-tui preview sample_payloads.*": 1,
-    r"sprig-tui (preview|send) sample_payloads/trouble.*": 1,
-    r"sprig-tui setup --check.*": 1,
-    r"sprig-tui setup --json.*": 1,
+    r"sprig-tui setup .*--(check|json|accept|reopen)": 1,
+    r"sprig-tui reconcile -e development --hold-back 0s *#.*short": 1,
+    r"SPRIG_TUI_SPRIG_API_KEY_DEVELOPMENT=": 1,
 }
 """Exit codes other than 0."""
+SAYS = {
+    r"sprig-tui reconcile -e development --hold-back 0s *#.*short": "short by 3",
+    r"sprig-tui reconcile -e development --hold-back 0s *#.*agrees": "agrees",
+    r"sprig-tui demo --plain": "delivered",
+}
+"""What the output has to contain."""
 
 
 class World(NamedTuple):
@@ -71,14 +76,27 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         config = template / "config.toml"
         config.write_text(
             f'[environments.production]\nwrite_key = "{PRODUCTION_KEY}"\nendpoint = "{segment.url}"\n'
-            f'webhook_token = "{WEBHOOK_TOKEN}"\nsprig_api_key = "{fake_sprig_api.KEY}"\n'
             f'sprig_environment_id = "QmK7x2dTfa"\n[environments.development]\nwrite_key = "{DEVELOPMENT_KEY}"\n'
             f'endpoint = "{segment.url}"\n[segment]\nregion = "{segment.url}"\n'
             f'[sprig]\napi_url = "{sprig.url}"\n',
             encoding="utf-8",
         )
         config.chmod(0o600)
+        (folder / "prepared").mkdir()
+        with Shell(folder / "prepared", _environ(server, template)) as shell:
+            done = shell.run(f"sprig-tui send {ROOT}/sample_payloads/export.csv -e production")
+            assert done.code == 0, done.err
         yield World(server, segment, sprig, template)
+
+
+def _environ(server: CommandServer, home: Path) -> dict[str, str]:
+    return {
+        "PATH": f"{server.programs}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "SPRIG_TUI_HOME": str(home),
+        "NO_COLOR": "1",
+        "LANG": "C.UTF-8",
+    }
 
 
 @pytest.fixture
@@ -89,14 +107,7 @@ def shell(world: World, tmp_path: Path) -> Iterator[Shell]:
     (tmp_path / "inbox").mkdir()
     shutil.copy(ROOT / "sample_payloads" / "export.csv", tmp_path / "responses.csv")
     shutil.copy(ROOT / "sample_payloads" / "flat.jsonl", tmp_path / "responses.jsonl")
-    environ = {
-        "PATH": f"{world.server.programs}:{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "SPRIG_TUI_HOME": str(tmp_path / "home"),
-        "NO_COLOR": "1",
-        "LANG": "C.UTF-8",
-    }
-    with Shell(tmp_path, environ) as shell:
+    with Shell(tmp_path, _environ(world.server, tmp_path / "home")) as shell:
         yield shell
 
 
@@ -114,9 +125,10 @@ def _adapted(command: str, ports: dict[str, str], folder: Path) -> str:
     """The command with ports that are free, and folders of the test's own."""
     for port, free in ports.items():
         command = re.sub(rf"\b{port}\b", free, command)
-    command = command.replace("/tmp/try", str(folder / "try"))
-    if re.match(r"sprig-tui listen\b(?!.*--(port|print-unit))", command):
-        command = command.replace("sprig-tui listen", f"sprig-tui listen --port {ports['8722']}")
+    command = command.replace("/tmp/try", str(folder / "try")).replace("--region us", "")
+    for name, port in (("listen", "8722"), ("sink", "8080")):
+        if re.match(rf"sprig-tui {name}\b(?!.*--(port|print-unit))", command):
+            command = command.replace(f"sprig-tui {name}", f"sprig-tui {name} --port {ports[port]}")
     return re.sub(r"^python3 -m venv .*&& \.venv/bin/sprig-tui", "sprig-tui", command)
 
 
@@ -124,11 +136,35 @@ def _first(rules: dict[str, str], command: str) -> str:
     return next((value for pattern, value in rules.items() if re.match(pattern, command)), "")
 
 
+@pytest.fixture
+def database(postgres_server_url: str) -> Iterator[tuple[str, str]]:
+    """Addresses of a database for its owner and for a role of workers."""
+    url = create_database(postgres_server_url)
+    roles = [f"sprig_docs_{os.getpid()}_{kind}" for kind in ("owner", "worker")]
+    for role in roles:
+        execute(url, f"CREATE ROLE {role} LOGIN PASSWORD 'docs'")
+    execute(url, f'ALTER DATABASE "{database_name(url)}" OWNER TO {roles[0]}')
+    server = url.rpartition("@")[2]
+    yield f"postgresql://{roles[0]}:docs@{server}", f"postgresql://{roles[1]}:docs@{server}"
+    drop_database(postgres_server_url, url)
+    for role in roles:
+        execute(postgres_server_url, f"DROP ROLE {role}")
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
-def test_commands_of_a_page_run_as_they_stand(page: str, shell: Shell, tmp_path: Path) -> None:
+def test_commands_of_a_page_run_as_they_stand(
+    page: str, shell: Shell, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if "--certfile cert.pem" in PAGES[page]:
+        for file, name in zip(self_signed(tmp_path), ("cert.pem", "key.pem"), strict=True):
+            file.rename(tmp_path / name)
+    databases = request.getfixturevalue("database") if "migrate postgresql" in PAGES[page] else ()
     ports, has_workspace = _free_ports(), False
     for shown in commands(page):
         command = without_comment(_adapted(shown, ports, tmp_path))
+        for role, url in zip(("owner", "worker"), databases, strict=False):
+            command = command.replace(f"postgresql://sprig_{role}@db.example/sprig", url)
+            command = command.replace(f"--grant sprig_{role}", f"--grant {url.split('/')[2].partition(':')[0]}")
         if "pytest" in command or command == ". .venv/bin/activate":
             continue  # .ci/run runs the one, and there is no other Python here
         if ready := _first(READY, command):
@@ -139,7 +175,8 @@ def test_commands_of_a_page_run_as_they_stand(page: str, shell: Shell, tmp_path:
             typed = f"\n{typed}"  # no source from the list, but a pasted key
         has_workspace = has_workspace or command.startswith("sprig-tui keys workspace")
         done = shell.run(command, typed=typed)
-        wanted = next((code for pattern, code in CODES.items() if re.match(pattern, command)), 0)
+        wanted = next((code for pattern, code in CODES.items() if re.match(pattern, shown)), 0)
+        assert _first(SAYS, shown) in done.out + done.err
         assert done.code == wanted, f"{shown}\n{done.out[-2000:]}\n{done.err[-2000:]}"
     for command, ended in shell.stop_all().items():
         assert ended.code in (0, 128 + 15), f"{command}\n{ended.err[-2000:]}"

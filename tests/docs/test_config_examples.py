@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from support.pages_of_documentation import PAGES, blocks
+from support.rsa_keys import private_pem
 
 from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.config.schema import (
@@ -17,6 +18,8 @@ from sprig_tui.config.schema import (
     JournalTable,
     MappingTable,
     ReconcileTable,
+    SegmentTable,
+    SprigTable,
     SurveyTable,
 )
 from sprig_tui.config.settings import make_settings
@@ -29,6 +32,8 @@ TABLES = {
     "[delivery]": DeliveryTable,
     "[reconcile]": ReconcileTable,
     "[journal]": JournalTable,
+    "[segment]": SegmentTable,
+    "[sprig]": SprigTable,
 }
 
 CONFIGS = [(page, number, text) for page in PAGES for number, text in enumerate(blocks(page, "toml"))]
@@ -61,6 +66,9 @@ def test_topics_list_every_setting_of_a_table_and_no_other(table: str) -> None:
 
 @pytest.mark.parametrize(("page", "number", "text"), CONFIGS, ids=[f"{page}-{number}" for page, number, _ in CONFIGS])
 def test_example_is_a_valid_config(page: str, number: int, text: str, tmp_path: Path) -> None:
+    if "private.pem" in text:
+        (tmp_path / "private.pem").write_bytes(private_pem())
+        (tmp_path / "private.pem").chmod(0o600)
     paths = paths_in_folder(str(tmp_path))
     settings = make_settings(ConfigFile(paths.config_file, text.encode(), tomllib.loads(text), 0o600), paths, ENVIRON)
     assert not settings.warnings

@@ -20,6 +20,8 @@ from typing import IO, NamedTuple, Self
 from support.command_server import write_client
 
 DEADLINE_S = 30.0
+PROMPT_END = re.compile(rb"[:?\]] ?\Z")
+"""The end of what a command shows when it waits for a line."""
 
 
 class Done(NamedTuple):
@@ -40,7 +42,9 @@ class CommandServer:
     def __enter__(self) -> Self:
         self.programs.mkdir()
         write_client(self.programs / "sprig-tui", self._path)
-        (self.programs / "python").symlink_to(sys.executable)
+        python = self.programs / "python"
+        python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', encoding="utf-8")
+        python.chmod(0o755)
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("command_server.py")), self._path],
             stdin=subprocess.PIPE,
@@ -70,7 +74,7 @@ class Shell:
         self._files = self._folder / ".shell"
         self._files.mkdir()
         reading, writing = os.pipe()
-        self._codes = os.fdopen(reading)
+        self._codes = reading
         self._process = subprocess.Popen(
             ["bash", "--norc", "--noprofile"],
             stdin=subprocess.PIPE,
@@ -95,7 +99,7 @@ class Shell:
     ) -> None:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
-        self._codes.close()
+        os.close(self._codes)
         for terminal in self._terminals:
             os.close(terminal)
 
@@ -141,16 +145,17 @@ class Shell:
             streams = f"<>{self._terminal(file.with_suffix('.err'), typed)} >{places['out']} 2>&0"
         line = f"{{ . {places['sh']}; }} {streams}; echo {number} $? >&9"
         assert self._process.stdin is not None
-        self._process.stdin.write(f"({line}) &\n" if ending else f"{line}\n")
+        self._process.stdin.write(f"(trap : TERM; {line}) &\n" if ending else f"{line}\n")
         return number
 
     def _terminal(self, file: Path, typed: str) -> str:
-        """The name of a terminal at which this is typed; what it shows goes to a file."""
+        """The name of a terminal at which a line is typed at each prompt; what it shows goes to a file."""
         inner, outer = pty.openpty()
         self._terminals.append(outer)
-        os.write(inner, typed.encode())
+        answers = typed.splitlines(keepends=True)
 
         def copy(into: IO[bytes]) -> None:
+            shown = b""
             with into:
                 while True:
                     try:
@@ -159,16 +164,23 @@ class Shell:
                         break
                     into.write(text)
                     into.flush()
+                    shown += text
+                    if answers and PROMPT_END.search(shown):
+                        os.write(inner, answers.pop(0).encode())
+                        shown = b""
             os.close(inner)
 
         threading.Thread(target=copy, args=(file.open("wb"),), daemon=True).start()
         return os.ttyname(outer)
 
     def _read_code(self) -> None:
+        """Read at least one end of a command; lines of this length are written whole."""
         ready, _, _ = select.select([self._codes], [], [], DEADLINE_S)
-        words = self._codes.readline().split() if ready else []
-        assert words, f"no command ended within {DEADLINE_S:.0f} s, or the shell did: {self._written()}"
-        self._ended[int(words[0])] = int(words[1])
+        lines = os.read(self._codes, 4096).decode().splitlines() if ready else []
+        assert lines, f"no command ended within {DEADLINE_S:.0f} s, or the shell did: {self._written()}"
+        for line in lines:
+            number, code = line.split()
+            self._ended[int(number)] = int(code)
 
     def _written(self) -> str:
         """What the command that was begun last has written."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from markdown_it import MarkdownIt
+
 ROOT = Path(__file__).parents[2]
 TOPIC_FOLDER = ROOT / "sprig_tui" / "docs"
 PAGES = {
@@ -20,11 +22,11 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def commands(page: str) -> list[str]:
-    """The shell commands of a page in their order: fenced as `sh`, in README indented; each with all of its lines."""
-    if page == "README":
-        text = "\n".join(line[4:] for line in PAGES[page].splitlines() if line.startswith("    "))
-    else:
-        text = "\n".join(blocks(page, "sh"))
+    """The shell commands of a page in their order, each with all of its lines: fenced as `sh`, or indented."""
+    tokens = MarkdownIt("commonmark").parse(PAGES[page])
+    text = "\n".join(
+        token.content for token in tokens if token.type == "code_block" or (token.type, token.info) == ("fence", "sh")
+    )
     found: list[str] = []
     ending = ""
     for line in text.splitlines():

@@ -55,6 +55,11 @@ def empty_journal(url: str) -> None:
     run_apart(_execute(url, _EMPTY))
 
 
+def execute(url: str, statement: str) -> None:
+    """Run one statement in this database."""
+    run_apart(_execute(url, statement))
+
+
 def database_name(url: str) -> str:
     """The name in a database's address."""
     return urlsplit(url).path.removeprefix("/")
