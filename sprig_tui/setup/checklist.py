@@ -315,10 +315,15 @@ def _first_answer(facts: Facts) -> Iterator[Finding]:
         evidence = "no answer was read yet"
         yield Finding(code=FindingCode.ANSWER, state=_TODO, evidence=evidence, source=JOURNAL, actions=look)
         return
+    if not journal.anonymous:
+        if journal.seen:
+            evidence = f"no answer of the last {journal.seen:,} lacks a User ID"
+            yield Finding(code=FindingCode.USER_IDS, state=_DONE, evidence=evidence, source=JOURNAL)
+        return
     share = journal.anonymous / max(1, journal.seen)
     evidence = f"{journal.anonymous:,} of the last {journal.seen:,} lack a User ID ({share:.0%}) and are withheld"
     state = _DOUBTFUL if share >= MAX_ANONYMOUS_SHARE else _DONE
-    identify = (ActionKind.IDENTIFY_USERS,) if journal.anonymous else ()
+    identify = (ActionKind.IDENTIFY_USERS,)
     yield Finding(code=FindingCode.USER_IDS, state=state, evidence=evidence, source=JOURNAL, actions=identify)
 
 

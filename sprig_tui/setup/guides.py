@@ -124,7 +124,7 @@ GUIDES: Mapping[ActionKind, Guide] = {
     ActionKind.PRINT_UNIT: Guide(
         "install listen as a service",
         "sprig-tui listen --print-unit",
-        ("It prints a systemd unit; what it says is seen here once it runs.",),
+        ("It prints a systemd unit. Once that runs, it is seen here.",),
     ),
     ActionKind.WATCH_METRICS: Guide(
         "let a monitor read /metrics",

@@ -19,7 +19,8 @@ from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.open import open_journal
 from sprig_tui.reasons import Reason
-from sprig_tui.reconcile.model import Obstacle
+from sprig_tui.reconcile.last_report import save
+from sprig_tui.reconcile.model import EnvironmentReport, Obstacle, Report, Verdict
 from sprig_tui.segment.public_api import PublicApiClient
 from sprig_tui.segment.sink.workspace.counts import RECEIVED
 from sprig_tui.setup.checklist import checklist
@@ -198,3 +199,16 @@ async def test_rules_of_the_config_that_exclude_destinations_are_facts(
     more = "[mapping.integrations]\nAll = false\nAmplitude = true\nMixpanel = false\n"
     facts = await gather_facts(configure(more=more), None, "production", api=None, clock=clock)
     assert (facts.excluded, facts.excludes_all, facts.admitted) == (("Mixpanel",), True, ("Amplitude",))
+
+
+async def test_the_last_comparison_and_the_retention_of_the_config_are_facts(
+    configure: Callable[..., Settings], clock: ManualClock, tmp_path: Path
+) -> None:
+    settings, paths = configure(more='[journal]\nkeep = "90d"\n'), paths_in_folder(str(tmp_path / "home"))
+    found = EnvironmentReport(environment="production", source_id="s1", verdict=Verdict.SHORT, short=3)
+    save(paths, Report(asked_at=NOW_MS - 1, since=0, until=NOW_MS, event="e", environments=(found,)))
+    facts = await gather_facts(settings, None, "production", api=None, clock=clock, paths=paths)
+    assert facts.comparison is not None
+    assert (facts.comparison.verdict, facts.comparison.short, facts.comparison.source_id) == (Verdict.SHORT, 3, "s1")
+    assert facts.retention.startswith("delivered 90 d")
+    assert (await gather_facts(settings, None, "development", api=None, clock=clock, paths=paths)).comparison is None
