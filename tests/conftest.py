@@ -25,6 +25,31 @@ settings.load_profile("sprig-tui")
 gc.set_threshold(100_000, 20, 50)
 
 
+SLOW_PARTS = ("cli", "faults", "terminal")
+"""Folders whose tests wait for processes, timers and screens more than they compute."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the modules that mostly wait evenly among the others, so that each worker has both kinds all the time.
+
+    Left in the order of the folders they come together, and the processors idle at the end of the run. The last tenth is
+    left to quick ones, which workers that are done early take over from each other.
+    """
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.path, []).append(item)
+    root = Path(__file__).parent
+    slow = [path for path in modules if path.relative_to(root).parts[0] in SLOW_PARTS]
+    quick = [path for path in modules if path not in set(slow)]
+    step = 0.9 / max(1, len(slow))
+    places = {path: (number + 0.5) * step for number, path in enumerate(slow)}
+    done, total = 0, sum(len(modules[path]) for path in quick)
+    for path in quick:
+        places[path] = done / total
+        done += len(modules[path])
+    items[:] = [item for path in sorted(modules, key=places.__getitem__) for item in modules[path]]
+
+
 @pytest.fixture
 def sprig_api() -> Iterator[FakeSprigApi]:
     """A fake of Sprig's REST API on a real socket."""
