@@ -1,4 +1,4 @@
-"""Trials of a Public API token and of a Sprig API key, for the keys commands and both faces of the set-up."""
+"""Trials of a Public API token, a Sprig API key and an OAuth client, for the keys commands and the set-up."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sprig_tui.setup.secret_trial import SecretTrial
 if TYPE_CHECKING:
     from sprig_tui.config.environment import SprigApiKey
     from sprig_tui.config.secrets import Workspace
+    from sprig_tui.segment.oauth.credentials import OAuthCredentials
 
 TRIAL_TIMEOUT_S = 10.0
 """Seconds for each phase of a request that tries a secret."""
@@ -67,6 +68,27 @@ async def try_sprig_key(url: str, key: SprigApiKey) -> SecretTrial:
     if response.kind in ("ok", "none"):
         return SecretTrial("accepted", f"{url} accepts it")
     return SecretTrial("untried", f"it could not be tried at {url}: {response.error}")
+
+
+async def try_oauth(credentials: OAuthCredentials, *, timeout_s: float = TRIAL_TIMEOUT_S) -> SecretTrial:
+    """Ask for a token with a client whose key can sign."""
+    from sprig_tui.clock import SystemClock
+    from sprig_tui.segment.oauth.token_response import AccessToken, TokenFailureKind
+    from sprig_tui.segment.oauth.token_source import TokenSource
+
+    url = credentials.token_url
+    try:
+        token = await TokenSource(credentials, clock=SystemClock(), timeout=timeout_s).get()
+    except ConfigError as error:
+        return SecretTrial("rejected", error.message, error.hint)
+    if isinstance(token, AccessToken):
+        return SecretTrial("accepted", f"{url} gives a token")
+    status = f" ({token.status})" if token.status else ""
+    if token.kind is TokenFailureKind.REJECTED:
+        text = f"{url} rejects the OAuth client {credentials.client_id}{status}: {token.error}"
+        return SecretTrial("rejected", text, "correct the app's ids or its key file, or the app in Segment")
+    text = f"no token from {url}{status}: {token.error}"
+    return SecretTrial("untried", text, "check the network and token_url; what is queued waits")
 
 
 def report_trial(trial: SecretTrial) -> list[str]:

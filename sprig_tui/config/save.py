@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from sprig_tui.config.last_config import LastConfigStore
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.settings import check_environment_name, make_settings
-from sprig_tui.config.toml_edit import TomlValue, edit_environment, edit_table, remove_environment
+from sprig_tui.config.toml_edit import TomlValue, edit_environment, edit_oauth, edit_table, remove_environment
 from sprig_tui.config.toml_file import ConfigFile, content_digest, parse_toml, read_config_file
 from sprig_tui.errors import ConfigError
 from sprig_tui.files import file_lock, make_folder, write_atomically
@@ -25,6 +25,14 @@ def save_environment(
     """
     check_environment_name(name)
     return _edit_config(paths, lambda text: edit_environment(text, name, changes), digest)
+
+
+def save_oauth(
+    paths: Paths, name: str, values: Mapping[str, TomlValue | None] | None, *, digest: str | None = None
+) -> str:
+    """Set keys of `oauth` of an environment (None removes one), or remove it all; raises as `save_environment`."""
+    check_environment_name(name)
+    return _edit_config(paths, lambda text: edit_oauth(text, name, values), digest)
 
 
 def save_workspace(paths: Paths, changes: Mapping[str, TomlValue | None], *, digest: str | None = None) -> str:

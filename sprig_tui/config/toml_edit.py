@@ -148,20 +148,35 @@ def edit_table(text: str, path: tuple[str, ...], changes: Mapping[str, TomlValue
     return _verify_result(_apply_changes(text, path, changes), wanted, path, changes)
 
 
+def edit_oauth(text: str, name: str, values: Mapping[str, TomlValue | None] | None) -> str:
+    """The text with these keys in `oauth` of an environment (None removes one); None for all removes the table.
+
+    An inline table becomes one with a header. Raises ConfigError as `edit_table`.
+    """
+    path = ("environments", name, "oauth")
+    has_header = _find_table(parse_statements(text), path) is not None
+    if values is None:
+        return _remove_table(text, path) if has_header else edit_environment(text, name, {"oauth": None})
+    return edit_table(text if has_header else edit_environment(text, name, {"oauth": None}), path, values)
+
+
 def remove_environment(text: str, name: str) -> str:
     """The text without the environment's table and the tables in it; unchanged if there is none.
 
     Comments above their headers stay.
     """
+    return _remove_table(text, ("environments", name))
+
+
+def _remove_table(text: str, path: tuple[str, ...]) -> str:
     wanted = tomllib.loads(text)
-    table = wanted.get("environments")
-    if not isinstance(table, dict) or name not in table:
+    parent = _table_at(wanted, path[:-1])
+    if parent is None or path[-1] not in parent:
         return text
-    del table[name]
-    statements, path = parse_statements(text), ("environments", name)
+    del parent[path[-1]]
     cuts: list[list[int]] = []
     is_inside = False
-    for item in statements:
+    for item in parse_statements(text):
         if item.kind in ("table", "array"):
             if is_inside := item.key[: len(path)] == path:
                 cuts.append([item.start, item.end])
@@ -172,9 +187,20 @@ def remove_environment(text: str, name: str) -> str:
     result = text
     for start, end in reversed(cuts):
         result = result[:start] + result[end:]
-    if not table and "environments" not in tomllib.loads(result):
-        del wanted["environments"]
+    left = tomllib.loads(result)
+    for end in range(len(path) - 1, 0, -1):
+        # a table without a header of its own goes with the last one in it
+        above = _table_at(wanted, path[: end - 1])
+        if above is not None and not above[path[end - 1]] and _table_at(left, path[:end]) is None:
+            del above[path[end - 1]]
     return _verify_result(result, wanted, path, None)
+
+
+def _table_at(tables: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any] | None:
+    table: Any = tables
+    for key in path:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table if isinstance(table, dict) else None
 
 
 def _apply_changes(text: str, path: tuple[str, ...], changes: Mapping[str, TomlValue | None]) -> str:

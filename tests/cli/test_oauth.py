@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.live_sink import LiveSink
-from support.rsa_keys import public_pem, rsa_key, write_private_key
+from support.rsa_keys import private_pem, public_pem, rsa_key, write_private_key
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.paths import find_paths
@@ -122,6 +123,31 @@ def test_keys_check_and_doctor_name_a_key_file_that_is_missing(cli: Run, configu
     assert problem in checked.out
     found = [one for one in cli("doctor", "--offline", "--json").json["checks"] if one["name"] == "oauth"]
     assert [(one["level"], one["message"]) for one in found] == [("fault", f"development: {problem}")]
+
+
+def test_client_is_tried_stored_changed_and_removed(cli: Run, configured: Path, sink: LiveSink) -> None:
+    config = configured / "config.toml"
+    first = config.read_text().partition("oauth")[0]
+    config.write_text(first)
+    key, other = write_private_key(configured), configured / "other.pem"
+    other.write_bytes(private_pem(rsa_key(2)))
+    other.chmod(0o600)
+    argv = ("keys", "oauth", "development", "--client-id", "2Xapp", "--key-id", "2Xkey", "--private-key")
+    assert "--client-id and --key-id and --private-key" in cli("keys", "oauth", "development").err
+    for file, said in ((configured / "none.pem", "is not there"), (other, "rejects the OAuth client 2Xapp (401)")):
+        done = cli(*argv, file)
+        assert (done.code, said in " ".join(done.err.split())) == (2, True), done.err
+    assert config.read_text() == first
+    done = cli(*argv, key)
+    assert done.code == 0, done.err
+    assert f"{sink.url}/token gives a token" in done.err
+    assert cli("keys", "oauth", "development", "--key-id", "2Xnext").code == 0
+    table = tomllib.loads(config.read_text())["environments"]["development"]
+    assert table["oauth"] == {"client_id": "2Xapp", "key_id": "2Xnext", "private_key_file": str(key)}
+    assert table["write_key"] == KEY
+    assert "add --yes" in cli("keys", "oauth", "development", "--remove").err
+    assert cli("keys", "oauth", "development", "--remove", "--yes").code == 0
+    assert tomllib.loads(config.read_text()) == tomllib.loads(first)
 
 
 @pytest.mark.parametrize(

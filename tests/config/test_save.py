@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sprig_tui.config.paths import Paths, paths_in_folder
 from sprig_tui.config.save import delete_environment, save_environment
 from sprig_tui.config.settings import load_settings
-from sprig_tui.config.toml_edit import edit_environment, parse_statements, remove_environment
+from sprig_tui.config.toml_edit import edit_environment, edit_oauth, parse_statements, remove_environment
 from sprig_tui.config.toml_file import read_config_file
 from sprig_tui.errors import ConfigError
 from sprig_tui.files import file_lock, write_atomically
@@ -90,6 +90,27 @@ def test_environment_is_removed_with_its_oauth_table(text: str) -> None:
     assert remove_environment(rest + text, "a") == rest
     apart = f"{text}{rest}[environments.a.further]\nvalue = 1\n"
     assert remove_environment(apart, "a") == rest
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[environments.a]\nwrite_key = 'x'\n[environments.a.oauth]\nkey_id = 'k'\n# about b\n[environments.b]\n",
+        "[environments.a]\noauth = { key_id = 'k' }\nwrite_key = 'x'\n# about b\n[environments.b]\n",
+        "[environments.a]\nwrite_key = 'x'\n# about b\n[environments.b]\n",
+        "[environments.a.oauth]\nkey_id = 'k'\n# about b\n",
+        "# about b\n",
+    ],
+)
+def test_oauth_table_is_set_and_removed_whatever_its_form(text: str) -> None:
+    changed = edit_oauth(text, "a", {"client_id": "c", "key_id": "l"})
+    before, after = tomllib.loads(text), tomllib.loads(changed)
+    assert after["environments"]["a"].pop("oauth") == {"client_id": "c", "key_id": "l"}
+    before.setdefault("environments", {}).setdefault("a", {}).pop("oauth", None)
+    assert after == before
+    assert "# about b\n" in changed
+    assert "oauth" not in edit_oauth(changed, "a", None)
+    assert "oauth" not in edit_oauth(text, "a", None)
 
 
 @pytest.mark.parametrize("header", ["", "[environments.a]\nendpoint = 'eu'\n"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import httpx
 
 from sprig_tui.cli.commands.doctor.local import CheckResult
 from sprig_tui.cli.commands.keys.profile import ask_profile
+from sprig_tui.cli.secret_trials import try_oauth
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.oauth import signing_problem
 from sprig_tui.errors import ConfigError, SegmentApiError, SegmentApiUnreachableError
@@ -19,14 +20,11 @@ from sprig_tui.formatting import format_duration
 from sprig_tui.http.client import ca_locations, make_client
 from sprig_tui.http.errors import describe_error
 from sprig_tui.http.proxies import ProxyRoute, find_route
-from sprig_tui.segment.oauth.token_response import AccessToken, TokenFailureKind
-from sprig_tui.segment.oauth.token_source import TokenSource
 from sprig_tui.sprig.api import SURVEYS_PATH, SprigClient
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import SprigApiKey
     from sprig_tui.config.settings import Settings
-    from sprig_tui.segment.oauth.credentials import OAuthCredentials
 
 
 MAX_CLOCK_SKEW_S = 30.0
@@ -100,30 +98,18 @@ def _skew_checks(date: str, now: float, host: str) -> list[CheckResult]:
     ]
 
 
+_LEVELS: dict[str, Literal["ok", "warning", "fault"]] = {"accepted": "ok", "untried": "warning", "rejected": "fault"}
+
+
 async def oauth_checks(settings: Settings, timeout_s: float) -> list[CheckResult]:
     """Ask for a token with each environment's OAuth client whose key can sign. It is not shown, and sends nothing."""
     checks: list[CheckResult] = []
     for name, found in settings.environments.items():
         credentials = found.oauth_credentials
         if credentials is not None and signing_problem(credentials.key) == ("", ""):
-            checks.append(await _try_oauth(name, credentials, timeout_s))
+            trial = await try_oauth(credentials, timeout_s=timeout_s)
+            checks.append(CheckResult("oauth", _LEVELS[trial.verdict], f"{name}: {trial.text}", trial.hint))
     return checks
-
-
-async def _try_oauth(name: str, credentials: OAuthCredentials, timeout_s: float) -> CheckResult:
-    try:
-        token = await TokenSource(credentials, clock=SystemClock(), timeout=timeout_s).get()
-    except ConfigError as error:
-        return CheckResult("oauth", "fault", f"{name}: {error.message}", error.hint)
-    if isinstance(token, AccessToken):
-        return CheckResult("oauth", "ok", f"{name}: {credentials.token_url} gives a token")
-    status = f" ({token.status})" if token.status else ""
-    if token.kind is TokenFailureKind.REJECTED:
-        message = f"{name}: {credentials.token_url} rejects the OAuth client {credentials.client_id}{status}"
-        hint = f"correct oauth in [environments.{name}], its key file, or the app in Segment"
-        return CheckResult("oauth", "fault", f"{message}: {token.error}", hint)
-    message = f"{name}: no token from {credentials.token_url}{status}: {token.error}"
-    return CheckResult("oauth", "warning", message, "check the network and token_url; what is queued waits")
 
 
 async def profile_checks(settings: Settings, timeout_s: float) -> list[CheckResult]:

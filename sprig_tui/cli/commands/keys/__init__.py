@@ -10,6 +10,7 @@ from sprig_tui.cli import diagnostics, output, prompts
 from sprig_tui.cli.commands.keys.check import check
 from sprig_tui.cli.commands.keys.command_option import command_option, read_command
 from sprig_tui.cli.commands.keys.new_environment import new_option, report_unprotected, resolve_name
+from sprig_tui.cli.commands.keys.oauth import oauth
 from sprig_tui.cli.commands.keys.profile import profile
 from sprig_tui.cli.commands.keys.rotate import rotate
 from sprig_tui.cli.commands.keys.secrets import (
@@ -61,6 +62,7 @@ keys.add_command(token)
 keys.add_command(sprig)
 keys.add_command(workspace)
 keys.add_command(profile)
+keys.add_command(oauth)
 
 
 @keys.command("list", cls=CliCommand, short_help="Each environment: its key, masked, and where it comes from.")
