@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sprig_tui.cli import output
 from sprig_tui.formatting import iso_time
-from sprig_tui.journal.content import record_absence
+from sprig_tui.journal.content import CONTENT_DROPPED_LABEL, CONTENT_DROPPED_TEXT, record_absence
 from sprig_tui.journal.records import State, answer_text, bare_url
 from sprig_tui.segment.outcome import plain_error
 from sprig_tui.text import one_line
@@ -62,9 +62,9 @@ class DeliveryLineFormatter:
         cells = {
             "environment": delivery.environment or "-",
             "survey": delivery.survey_name or delivery.survey_id or "-",
-            "user": delivery.user_id or "-",
+            "user": delivery.shown_user or "-",
             "type": delivery.question_type or "-",
-            "answer": answer_text(delivery) or "-",
+            "answer": answer_text(delivery) or (CONTENT_DROPPED_LABEL if delivery.content_dropped else "-"),
         }
         fitted = [fit_text(one_line(cells[name]), width) for name, width in self._widths.items()]
         number = f"{delivery.id:>{ID_WIDTH}}"
@@ -210,7 +210,7 @@ def detail_lines(detail: DeliveryDetail) -> Iterator[str]:
         yield "     none"
     yield ""
     yield output.paint("track call", "strong")
-    yield from pretty_lines(detail.body)
+    yield from (f"({CONTENT_DROPPED_TEXT})",) if delivery.content_dropped else pretty_lines(detail.body)
     yield ""
     yield output.paint("as it came in", "strong")
     yield from pretty_lines(detail.raw) if detail.raw else (f"({record_absence(detail)})",)

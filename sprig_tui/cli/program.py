@@ -33,6 +33,7 @@ COMMANDS = {
     "explain": "Why one answer is, or is not, where it should be.",
     "reconcile": "Compare what was delivered with what Segment counted.",
     "run": "Deliver what is queued until stopped.",
+    "forget": "Remove a person's data everywhere; take in no more of it.",
     "suppressed": "Users whom Segment suppresses: the age of the list, and reading it.",
     "status": "Lanes, counts, and the live workers of every machine.",
     "pull": "Read new answers from Sprig's REST API, and deliver them.",

@@ -43,7 +43,7 @@ async def try_token(workspace: Workspace, *, tries_eu: bool = True) -> SecretTri
 async def _ask_workspace(workspace: Workspace) -> SecretTrial:
     from sprig_tui.cli.workspace import public_api
 
-    async with public_api(workspace, timeout_s=TRIAL_TIMEOUT_S, on_wait=lambda _: None) as api:
+    async with public_api(workspace, timeout_s=TRIAL_TIMEOUT_S, on_wait=lambda _: None, is_trial=True) as api:
         name, sources = await api.workspace(), await api.sources()
     plural = "" if len(sources) == 1 else "s"
     text = f"it is a token of the workspace {name}, which has {len(sources):,} source{plural}"

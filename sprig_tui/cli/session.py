@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sprig_tui.cli import diagnostics
 from sprig_tui.cli.context import awaited_journal, journal_session
 from sprig_tui.cli.progress import engine_log
 from sprig_tui.cli.reload import ignore_message, reload_on_change
@@ -14,6 +16,7 @@ from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownS
 from sprig_tui.config.paths import find_paths
 from sprig_tui.delivery.context import ResultListener, ignore_result
 from sprig_tui.delivery.engine import Engine
+from sprig_tui.delivery.retention import RetentionWorker
 from sprig_tui.delivery.suppression_watch import SuppressionWatch
 from sprig_tui.delivery.wait import WaitResult, wait_until_settled
 from sprig_tui.errors import ExitCode
@@ -121,15 +124,26 @@ class DeliverySession:
     async def reload_on_change(
         self, on_reload: Callable[[Settings], None], on_config_problem: Callable[[str], None] = ignore_message
     ) -> None:
-        """Apply the config whenever it changes, and at SIGHUP, until cancelled."""
-        await reload_on_change(
-            self.engine,
-            self.settings,
-            self.options,
-            on_reload,
-            reload_requested=self._reload_requested,
-            on_config_problem=on_config_problem,
-        )
+        """Apply the config whenever it changes, and at SIGHUP, until cancelled; and its retention meanwhile."""
+        retention = RetentionWorker(self.journal, self.settings.retention, on_report=diagnostics.info)
+
+        def use(settings: Settings) -> None:
+            on_reload(settings)
+            retention.use(settings.retention)
+
+        applying = asyncio.create_task(retention.run())
+        try:
+            await reload_on_change(
+                self.engine,
+                self.settings,
+                self.options,
+                use,
+                reload_requested=self._reload_requested,
+                on_config_problem=on_config_problem,
+            )
+        finally:
+            applying.cancel()
+            await asyncio.wait((applying,))
 
     async def drain(self) -> None:
         """Let requests in flight finish; a second signal aborts them."""

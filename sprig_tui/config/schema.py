@@ -18,6 +18,9 @@ WORKSPACE_SECRET_KEYS = frozenset({"public_api_token", "profile_token"})
 MAPPING_SECRET_KEYS = frozenset({"hmac_key"})
 """Keys of `[mapping]` whose values are never shown."""
 
+KEEP_KEYS = ("keep", "keep_failed", "keep_withheld", "keep_content")
+"""Keys of `[journal]` that say how long something is kept."""
+
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 Duration = str | float
 
@@ -141,6 +144,10 @@ class JournalTable(Struct, frozen=True, forbid_unknown_fields=True):
     path: str | None = None
     url: str | None = None
     store_raw: Literal["full", "mapped", "none"] = "full"
+    keep: str | None = None
+    keep_failed: str | None = None
+    keep_withheld: str | None = None
+    keep_content: str | None = None
 
 
 KNOWN_TABLES = (
@@ -197,6 +204,7 @@ def _plain_type_names(what: str) -> str:
 _CHOICES = {
     "mapping.created_at": "one of survey, response",
     "journal.store_raw": 'one of full, mapped, none, such as store_raw = "mapped"',
+    **{f"journal.{key}": f'write it with its unit: {key} = "90d"' for key in KEEP_KEYS},
     "mapping.hash": 'name the fields: hash = ["properties.email"], or hmac = ["properties.email"] for one with a key',
 }
 """Hints for values that are none of the choices, or of the wrong type."""

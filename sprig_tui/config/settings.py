@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct
 from sprig_tui.config.environment import DeliverySettings, Environment, HmacKey, nearest_environment
 from sprig_tui.config.oauth import key_file_warnings, key_files_digest, make_oauth
 from sprig_tui.config.paths import Paths
+from sprig_tui.config.retention import make_retention
 from sprig_tui.config.saved_filters import check_saved_filters
 from sprig_tui.config.schema import (
     KNOWN_TABLES,
@@ -44,6 +45,7 @@ from sprig_tui.config.urls import parse_api_url, parse_endpoint
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.errors import ConfigError
 from sprig_tui.formatting import parse_duration
+from sprig_tui.journal.retention import RetentionPolicy
 from sprig_tui.journal.url import is_server_url, password_problem, redact_url
 from sprig_tui.mapping.records import HashKey, Rules, StoreRaw, Survey
 
@@ -85,6 +87,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Seconds between two comparisons with Segment's counts in the background; 0 for none."""
     reconcile_hold_back_s: float = DEFAULT_HOLD_BACK_S
     """Seconds that Segment's counts get to be complete; 0 only where they do not lag, as those of the fake Segment."""
+    retention: RetentionPolicy = RetentionPolicy()
+    """How long the journal keeps deliveries and their content."""
     journal: str
     """File of the journal, or URL of a shared one."""
     console: dict[str, Any]
@@ -184,6 +188,7 @@ def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]
         delivery=_delivery_settings(file, tables),
         reconcile_every_s=_reconcile_interval_s(file, tables),
         reconcile_hold_back_s=_reconcile_hold_back_s(file, tables),
+        retention=_retention(file, tables, warnings),
         journal=_journal_location(file, tables, folder, paths, environ),
         console=_get_table(file, tables, "console"),
         keys=_keymap_table(file, tables),
@@ -362,6 +367,13 @@ def _reconcile_interval_s(file: str, tables: dict[str, Any]) -> float:
             hint='Segment counts by the minute, and limits requests; "15m" is often enough',
         )
     return seconds
+
+
+def _retention(file: str, tables: dict[str, Any], warnings: list[ConfigWarning]) -> RetentionPolicy:
+    table = convert_table(file, ("journal",), tables.get("journal", {}), JournalTable)
+    policy, notes = make_retention(table, f"{file}: journal")
+    warnings.extend(notes)
+    return policy
 
 
 def _journal_location(file: str, tables: dict[str, Any], folder: Path, paths: Paths, environ: Mapping[str, str]) -> str:

@@ -22,6 +22,8 @@ class WarningCode(StrEnum):
     PRIVATE_KEY_READABLE = "private_key_readable"
     """By group or others."""
     CATALOGUE_UNUSABLE = "catalogue_unusable"
+    KEEP_SHORT = "keep_short"
+    """The journal keeps something for less than Segment's de-duplication window."""
 
 
 class ConfigWarning(Struct, frozen=True):

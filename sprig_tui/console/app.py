@@ -156,13 +156,17 @@ class SprigTui(QueuedInput, TextualApp):
         # keys typed ahead may need the journal; if it takes longer to open, their commands report that
         with suppress(TimeoutError):
             await asyncio.wait_for(self._journal_tried.wait(), JOURNAL_OPEN_TIMEOUT_S)
-        if self._guides_first_start:
+        if self._guides_first_start and self._journal_tried.is_set():
             await self._guide_first_start()
+        elif self._guides_first_start:
+            # keys do not wait any longer; the set-up comes when the journal does
+            self.run_worker(self._guide_first_start(), exit_on_error=False)
 
     async def _guide_first_start(self) -> None:
         """Open the set-up screen, unless something else came in front meanwhile."""
         from sprig_tui.console.setup.first_start import is_wanted
 
+        await self._journal_tried.wait()
         if await is_wanted(self.session) and self.shows_panes:
             self.main.action_set_up()
 

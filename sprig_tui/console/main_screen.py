@@ -30,6 +30,7 @@ from sprig_tui.console.status_line import StatusLine, badge
 from sprig_tui.console.widgets.key_bar import KeyBar
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.filter import NO_FILTERS
+from sprig_tui.webhooks.capture_folders import capture_folders
 
 if TYPE_CHECKING:
     from sprig_tui.config.paths import Paths
@@ -161,6 +162,7 @@ class MainScreen(Screen[None]):
         core = self._session
         self.payload = PayloadInspector(state_dir=core.dependencies.paths.state_dir, clock=core.clock, id="payload")
         self.deliveries = DeliveryLog(clock=core.clock, id="deliveries")
+        self.deliveries.forgets.capture_folders = lambda: capture_folders(core.dependencies.paths.state_dir)
         self.payload.is_stale = self._is_payload_stale
         self.payload.add_class("pane")
         self.deliveries.add_class("pane")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.setup.services import SetupServices
     from sprig_tui.delivery.engine import Engine
+    from sprig_tui.delivery.retention import RetentionWorker
     from sprig_tui.explain.model import Line
     from sprig_tui.journal.base import Journal
     from sprig_tui.journal.records import DeliveryDetail
@@ -109,6 +110,7 @@ class Session:
         self._closing = False
         self._missing_place = ""
         """The journal's file, once it was moved or deleted."""
+        self._retention: RetentionWorker | None = None
         self._known_file: tuple[Path, tuple[int, int]] | None = None
 
     @property
@@ -139,6 +141,7 @@ class Session:
         async with self.dependencies.open_journal(place) as journal:
             self._known_file = _file_identity(place)
             self.journal = journal
+            retention = asyncio.create_task(self._retain(journal))
             try:
                 if self.delivers:
                     async with self.dependencies.make_engine(journal, self.settings) as engine:
@@ -152,8 +155,21 @@ class Session:
                     await self._wait_until_lost(place)
                     await self._count_queued(journal)
             finally:
+                retention.cancel()
+                await asyncio.wait((retention,))
+                self._retention = None
                 self.journal = self.engine = None
                 self._known_file = None
+
+    async def _retain(self, journal: Journal) -> None:
+        """Remove what the config keeps no longer; a console that only reads removes nothing."""
+        if self.permissions.read_only or not self.permissions.config:
+            return
+        # imported late: the first paint does not need it
+        from sprig_tui.delivery.retention import RetentionWorker
+
+        self._retention = RetentionWorker(journal, self.settings.retention)
+        await self._retention.run()
 
     async def _count_queued(self, journal: Journal) -> None:
         with suppress(JournalError):
@@ -211,6 +227,8 @@ class Session:
         """Apply changed settings; raises JournalError when a lane could not be resumed."""
         self.settings = settings
         self._wakeup.set()
+        if self._retention is not None:
+            self._retention.use(settings.retention)
         if self.engine is not None:
             await self.engine.reload(settings.environments, settings.delivery)
             if self.engine.suppression is not None:

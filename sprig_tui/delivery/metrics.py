@@ -12,6 +12,7 @@ from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import Lane, LaneState, State, WorkerInfo
+from sprig_tui.journal.retention import RetentionState
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import SendResult
@@ -47,6 +48,12 @@ class DeliveryMetrics:
             "Queued deliveries that only a run with --endpoint sends, to that address.",
             "environment",
         )
+        self._forgotten = self._gauge(
+            "deliveries_forgotten",
+            "Deliveries of forgotten persons, which have no content any more; included in the deliveries.",
+            "environment",
+            "state",
+        )
         self._queue_age = self._gauge(
             "queue_age_seconds", "How long the delivery at the head of the queue has been there.", "environment"
         )
@@ -59,6 +66,24 @@ class DeliveryMetrics:
         self._rate = Gauge(
             "sprig_tui_workers_deliveries_per_second",
             "Deliveries per second of all live workers together.",
+            registry=self.registry,
+        )
+        self._retention_removed = self._gauge(
+            "retention_removed", "Deliveries that retention removed so far, by state.", "state"
+        )
+        self._retention_content = Gauge(
+            "sprig_tui_retention_content_dropped",
+            "Deliveries whose content retention removed so far.",
+            registry=self.registry,
+        )
+        self._retention_passed = Gauge(
+            "sprig_tui_retention_last_pass_timestamp_seconds",
+            "When retention was applied last; 0 for never.",
+            registry=self.registry,
+        )
+        self._retention_step = Gauge(
+            "sprig_tui_retention_longest_step_seconds",
+            "The longest time that a step of the last pass held others up.",
             registry=self.registry,
         )
         self._attempts = Counter(
@@ -103,12 +128,15 @@ class DeliveryMetrics:
         lanes = await self._journal.lanes()
         oldest = await self._journal.oldest_queued()
         self._set_worker_gauges(await self._journal.workers())
+        self._set_retention_gauges(await self._journal.retention.state())
         names = {*counts.by_environment, *lanes}
         for name in names:
             label = name or UNKNOWN_ENVIRONMENT
             states = counts.by_environment.get(name, {})
             for state in State:
                 self._deliveries.labels(label, state.value).set(states.get(state, 0))
+            for state, number in counts.forgotten.get(name, {}).items():
+                self._forgotten.labels(label, state.value).set(number)
             if name:
                 self._queued_elsewhere.labels(label).set(counts.queued_elsewhere.get(name, 0))
                 self._in_flight.labels(label).set(counts.leased.get(name, 0))
@@ -128,6 +156,13 @@ class DeliveryMetrics:
         for worker in workers:
             self._workers.labels(worker.role).inc()
         self._rate.set(sum(worker.rate for worker in workers))
+
+    def _set_retention_gauges(self, state: RetentionState) -> None:
+        for name, number in state.removed.items():
+            self._retention_removed.labels(name).set(number)
+        self._retention_content.set(state.content_dropped)
+        self._retention_passed.set(state.finished_at / 1000)
+        self._retention_step.set(state.longest_step_ms / 1000)
 
     async def render(self) -> bytes:
         """The registry in Prometheus's text format; gauges keep their values while the journal is unreadable."""

@@ -6,6 +6,7 @@ from sprig_tui.config.environment import Environment
 from sprig_tui.explain.answers import unknown
 from sprig_tui.explain.call import Call, excluded_names
 from sprig_tui.explain.model import Answer, Check, Line, Obstacle, Origin
+from sprig_tui.journal.content import CONTENT_DROPPED_TEXT
 from sprig_tui.journal.records import Delivery, DeliveryDetail, State
 from sprig_tui.segment.limits import ENDPOINT_URLS
 
@@ -39,6 +40,10 @@ def _is_elsewhere(delivery: Delivery, environment: Environment | None) -> bool:
 def _not_delivered_line(delivery: Delivery) -> Line:
     last = ": ".join(part for part in (str(delivery.status or ""), delivery.error) if part)
     tries = f"after {delivery.attempts:,} attempt{'' if delivery.attempts == 1 else 's'}"
+    if delivery.is_forgotten and delivery.detail:
+        # a worker had it when its person was forgotten
+        at = delivery.settled_at or delivery.added_at
+        return unknown(Check.TAKEN, Obstacle.UNCLEAR, f"forgotten: {delivery.detail}", source=Origin.JOURNAL, at=at)
     if delivery.state is State.WITHHELD:
         evidence = f"withheld, {delivery.reason}" + (f": {delivery.detail}" if delivery.detail else "")
         why = "it was never sent"
@@ -47,6 +52,8 @@ def _not_delivered_line(delivery: Delivery) -> Line:
     elif delivery.state is State.FAILED:
         evidence = f"failed {tries}" + (f", {last}" if last else "")
         why = f"sprig-tui replay --id {delivery.id} sends it again"
+        if delivery.content_dropped:
+            why = CONTENT_DROPPED_TEXT
     else:
         evidence = f"queued {tries}" + (f", {last}" if last else "")
         why = "sprig-tui status says what its lane waits for; sprig-tui run delivers"
@@ -58,7 +65,10 @@ def integrations_line(call: Call | None, detail: DeliveryDetail) -> Line:
     """Whether the call itself excludes destinations."""
     at = detail.delivery.added_at
     if call is None:
-        why = "nothing could be mapped, so there is no call"
+        dropped = detail.delivery.content_dropped
+        why = CONTENT_DROPPED_TEXT if dropped else "nothing could be mapped, so there is no call"
+        if detail.delivery.is_forgotten:
+            why = "its person was forgotten, and its call removed"
         return unknown(Check.INTEGRATIONS, Obstacle.DEPENDS, why, source=Origin.JOURNAL, at=at)
     if call.integrations is None:
         return Line(check=Check.INTEGRATIONS, answer=Answer.YES, evidence="it has no integrations object", at=at)

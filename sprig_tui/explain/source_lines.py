@@ -23,7 +23,7 @@ from sprig_tui.segment.tracking_plan import PlanChecker, PlanVerdict, TrackingPl
 OnPlan = Callable[[TrackingPlan | None, str], None]
 """Gets the tracking plan of the source (None: none is connected) and the source's id, to be stored."""
 
-NO_CALL_WHY = "there is no call: nothing could be mapped"
+NO_CALL_WHY = "there is no call: nothing could be mapped, or its content was removed"
 _SHOWN_VIOLATIONS = 3
 _VOID_STATUSES = ("INVALID", "NOT_SUPPORTED")
 _LIFTS = "UNSUPPRESS"

@@ -12,7 +12,7 @@ from msgspec import Struct
 from sprig_tui.clock import Clock
 from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.journal.forgetting import EraseResult, ForgetReceipt, ForgottenIdentifier, PersonScan
-from sprig_tui.journal.persons import Identifier
+from sprig_tui.journal.persons import Identifier, PersonMatcher
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory
 from sprig_tui.journal.records import (
@@ -40,6 +40,7 @@ from sprig_tui.journal.records import (
     WorkerInfo,
     WorkerLeases,
 )
+from sprig_tui.journal.retention import RetentionStore
 from sprig_tui.journal.verify import VerifyReport
 from sprig_tui.segment.limits import MAX_RETRY_AFTER_MS
 
@@ -139,6 +140,8 @@ class Journal(Protocol):
     """The clock of its times; for a store shared by many machines, the same on all of them."""
     writes: WriteHistory
     """Outcome of the last adds."""
+    retention: RetentionStore
+    """Removal of what is kept no longer, step by step."""
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -428,6 +431,10 @@ class Journal(Protocol):
 
         Also finds payloads that pruned deliveries left.
         """
+        ...
+
+    async def forgotten_matcher(self) -> PersonMatcher:
+        """Recognises the persons on the list, by their hashes. Raises ForgetKeyError."""
         ...
 
     async def erase(self, ids: Sequence[int]) -> EraseResult:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from sprig_tui.journal.dedup import StoredIdentity
-from sprig_tui.journal.payload_codec import DamagedPayloadError, owner_tag, pack, unpack_every
+from sprig_tui.journal.payload_codec import DamagedPayloadError, unpack_every
 from sprig_tui.journal.persons import IdentifierKind, NameSearch, PersonMatcher, identifier_hash
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import NewDelivery, State
@@ -32,6 +32,8 @@ ERASE_CHUNK_ROWS = 500
 """Deliveries erased in one transaction."""
 FORGOTTEN_FILTER = "a forgotten person"
 """Filter of a replay job whose own filter named a person."""
+UNSETTLED_DETAIL = "it may have reached Segment: no outcome of its last request was recorded"
+"""Detail of a queued delivery that a worker may have sent."""
 REMOVED_TEXT = "(removed, because it may quote a forgotten person)"
 """In place of a response of Segment."""
 _HARMLESS_RESPONSES = frozenset({"", "ok", "true", "{}", '{"success":true}'})
@@ -83,6 +85,11 @@ COUNTED: Mapping[str, str] = {
     "damaged": "damaged payloads that cannot be separated",
 }
 """What a receipt counts, in words."""
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Such as `2 identifiers, 12 delivered, 1 failed`."""
+    return ", ".join(f"{counts[name]:,} {text}" for name, text in COUNTED.items() if counts.get(name)) or "nothing"
 
 
 class FoundDelivery(Struct, frozen=True, gc=False):
@@ -165,32 +172,6 @@ def forgotten_message_id(key: bytes, environment: str, message_id: str) -> str:
     return FORGOTTEN_ID_PREFIX + hashlib.blake2b(text, key=key, digest_size=16, person=b"identity").hexdigest()
 
 
-def without_items(
-    raws: bytes, bodies: bytes, first: int, gone: AbstractSet[int], owners: Mapping[int, tuple[str, str]]
-) -> tuple[bytes, bytes]:
-    """The blobs of a pack with empty payloads for these deliveries, and for all that have no row any more.
-
-    `owners` are environment and message id of those that have one; the others' payloads stay the same bytes. Raises
-    DamagedPayloadError.
-    """
-    kept_raws, _ = unpack_every(raws, first)
-    kept_bodies, tags = unpack_every(bodies, first)
-
-    def is_kept(position: int) -> bool:
-        return first + position in owners and first + position not in gone
-
-    return (
-        pack([item if is_kept(at) else b"" for at, item in enumerate(kept_raws)]),
-        pack(
-            [item if is_kept(at) else b"" for at, item in enumerate(kept_bodies)],
-            [
-                tags[at] if tags is not None and is_kept(at) else owner_tag(*owners.get(first + at, ("", "")))
-                for at in range(len(kept_bodies))
-            ],
-        ),
-    )
-
-
 StoredRow = tuple[int, str, str]
 """State code, user id and environment of a delivery."""
 StoredPack = tuple[int, bytes, bytes]
@@ -259,6 +240,8 @@ class Removal:
         self.old_identities: list[tuple[int, str, str]] = []
         """(delivery, environment, message id)."""
         self.new_identities: list[StoredIdentity] = []
+        self.unsettled: set[int] = set()
+        """Those that get UNSETTLED_DETAIL."""
 
     def add(self, row: Sequence[Any]) -> None:
         """One more, by its REMOVAL_COLUMNS."""
@@ -269,7 +252,9 @@ class Removal:
             return
         self.counts[STATES_BY_CODE[state].value] += 1
         unsettled = is_queued and bool(unanswered or delivery_id in self._orphaned)
-        self.counts["unsettled"] += unsettled
+        if unsettled:
+            self.counts["unsettled"] += 1
+            self.unsettled.add(delivery_id)
         end = _WITHHELD if is_queued else state
         if is_queued:
             self.states[environment, _QUEUED] -= 1

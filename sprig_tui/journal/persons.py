@@ -44,6 +44,8 @@ _SPELLINGS: tuple[tuple[IdentifierKind, tuple[bytes, ...]], ...] = (
 """Ends of the names of members with ids. Each is searched for: one pattern for all takes ten times as long."""
 _ID_VALUE = re.compile(rb'\s*:\s*(?:"([^"]*)"|(\d+))')
 _ID_NAME = re.compile(r"(user|visitor|anonymous)[ _-]?(?:uu)?id$", re.IGNORECASE)
+_ADDRESS_NAMES = frozenset({"email", "emailaddress", "email address", "e-mail"})
+"""Names of members with the address of the person who answered."""
 _SEPARATORS = re.compile(r"""[\s"',;:{}\[\]()<>|=]+""")
 _KIND_BY_MEMBER: dict[str, IdentifierKind] = {"user": "user", "visitor": "visitor", "anonymous": "visitor"}
 
@@ -86,6 +88,34 @@ def identifiers_in(content: bytes) -> Iterator[Identifier]:
         yield from _addresses_in(content)
     if content[:1] not in (b"{", b""):
         yield from _identifiers_of_text(content.decode("utf-8", "replace"))
+
+
+def identifiers_of_person(user_id: str, content: bytes) -> tuple[Identifier, ...]:
+    """The identifiers of the person whose record this is, without addresses of other people that it may hold."""
+    found: dict[Identifier, None] = {}
+    if user_id.strip():
+        found[Identifier("user", user_id.strip())] = None
+    try:
+        record = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        record = None
+    for name, inner in _members("", record):
+        for one in _identifiers_of_value(name, inner):
+            if one.kind != "email" or name.lower().strip("! ") in _ADDRESS_NAMES:
+                found[one] = None
+    return tuple(found)
+
+
+def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Names and values of all members that are no objects or lists themselves."""
+    if isinstance(value, dict):
+        for member, inner in value.items():
+            yield from _members(member, inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _members(name, inner)
+    else:
+        yield name, value
 
 
 def _ids_in(content: bytes) -> Iterator[Identifier]:
@@ -165,6 +195,13 @@ class PersonMatcher:
                 self._known.clear()
             known = self._known[identifier] = self._contains(identifier)
         return known
+
+
+def is_in_name(matcher: PersonMatcher, name: str) -> bool:
+    """Whether the name of a file, or of a folder above it, is or contains an identifier as a word."""
+    parts = [part for part in re.split(r"[/\\]", name) if part]
+    stems = [part[:at] for part in parts for at, sign in enumerate(part) if sign == "." and at]
+    return any(matcher.is_quoted_in(part) for part in (*parts, *stems))
 
 
 def identifier_hash(key: bytes, identifier: Identifier) -> bytes:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sprig_tui.journal.pause_reasons import NO_DETAIL, PauseDetail, PauseReason, pause_text
+from sprig_tui.reasons import Reason
 
 
 class State(StrEnum):
@@ -126,6 +127,18 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     """URL of the run with `--endpoint` that delivers it; empty for the environment's own endpoint."""
     replayed: bool = False
     """Whether it was queued again under its message id; replays of versions before this field are not known."""
+    content_dropped: bool = False
+    """Whether retention removed its record, its call and its answer: it cannot be replayed or edited."""
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether it is of a forgotten person: it has no content any more."""
+        return self.reason == Reason.FORGOTTEN
+
+    @property
+    def shown_user(self) -> str:
+        """The user id for lists. Not sanitized for a terminal."""
+        return "(forgotten)" if self.is_forgotten else self.user_id
 
 
 def bare_url(url: str) -> str:

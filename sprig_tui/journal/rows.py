@@ -19,11 +19,17 @@ the mark ignore it."""
 IS_REPLAYED = f"EXISTS (SELECT 1 FROM history h WHERE h.delivery = d.id AND h.attempt = {REPLAY_MARK})"
 """Condition on a delivery `d`."""
 
+CONTENT_DROPPED = -1
+"""The `first_try` of an ended delivery whose content was dropped: its retry window is over, so the column is free.
+
+Its `size` is 0, so that no version sends it again.
+"""
+
 SELECT_DELIVERY = f"""
 SELECT d.id, e.name, d.message_id, d.state, d.reason, d.detail, d.survey_id, d.survey_name, d.user_id,
   d.question_type, d.answer, d.answered_at, d.added_at, d.due_at, d.attempts, coalesce(a.status, 0), d.error,
   coalesce(a.latency_ms, 0.0), a.started_at, d.source, d.line, d.lease, d.size, d.edited, d.origin,
-  coalesce(a.endpoint, ''), e.endpoint, {IS_REPLAYED}
+  coalesce(a.endpoint, ''), e.endpoint, {IS_REPLAYED}, d.first_try
 FROM deliveries d JOIN environments e ON e.id = d.environment LEFT JOIN attempts a ON a.id = d.attempt
 """
 ATTEMPT_COLUMNS = "started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt, endpoint"
@@ -65,6 +71,7 @@ def delivery_from_row(row: Sequence[Any]) -> Delivery:
         endpoint=row[25],
         bound_for=row[26],
         replayed=bool(row[27]),
+        content_dropped=row[28] == CONTENT_DROPPED,
     )
 
 

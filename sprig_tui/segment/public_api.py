@@ -1,6 +1,6 @@
 """Client of Segment's Public API: sources, destinations, counts, filters, tracking plans and suppressed users.
 
-It also makes sources, and Write Keys for them; it removes nothing.
+It also makes sources and Write Keys for them, and asks to suppress or delete users; it removes nothing itself.
 
     async with PublicApiClient("https://api.segmentapis.com", token, clock=SystemClock()) as api:
         sources = await api.sources()
@@ -73,7 +73,14 @@ from sprig_tui.segment.source_writes import (
     parse_source_kinds,
     rename_source_body,
 )
-from sprig_tui.segment.suppressions import Regulation, Suppression, parse_regulations, parse_suppressions
+from sprig_tui.segment.suppressions import (
+    Regulation,
+    Suppression,
+    parse_regulation_id,
+    parse_regulations,
+    parse_suppressions,
+    regulation_body,
+)
 from sprig_tui.segment.timestamps import format_iso
 
 PAGE_SIZE = 1000
@@ -258,6 +265,15 @@ class PublicApiClient(ApiClient):
     async def regulations(self, *, kinds: Sequence[str] = ()) -> tuple[Regulation, ...]:
         """The workspace's requests to suppress or delete people, of the last 90 days; all kinds if none are named."""
         return await self._list("/regulations", "/regulations", parse_regulations, _numbered("regulationTypes", kinds))
+
+    async def create_regulation(self, kind: str, user_ids: Sequence[str]) -> str:
+        """Ask the workspace to suppress or delete these users, at most MAX_SUBJECTS; returns the regulation's id.
+
+        It is sent once: without a response SegmentWriteUnknownError is raised, and the request may have been made.
+        """
+        body = regulation_body(kind, user_ids)
+        request = Request("POST /regulations", "/regulations", accept=_Version.V1, body=body, repeatable=False)
+        return await self._write(request, parse_regulation_id)
 
     async def source_kinds(self) -> tuple[SourceKind, ...]:
         """The kinds of source that the catalog offers."""

@@ -4,14 +4,16 @@
 |--------------------|---------------------------------------------------------------------------------------------|
 | `GET /suppressions`| `data.suppressed[]`: `{subjectType, subjectIds[]}`                                          |
 | `GET /regulations` | `data.regulations[]`: `{id, subjectType, subjects[], status, createdAt, regulationType}`    |
+| `POST /regulations`| `{regulationType, subjectType, subjectIds[]}`, answered with `data.regulateId`              |
 
 Facts: Segment's SDK (DeletionAndSuppressionApi), and its page on user deletion and suppression.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from sprig_tui.segment.public_api_json import (
@@ -52,6 +54,28 @@ class Regulation(Struct, frozen=True, kw_only=True):
     created: int = 0
     """Milliseconds since 1970 UTC; 0 if the answer does not say."""
     finished: int = 0
+
+
+class _Regulated(Struct, rename="camel"):
+    regulate_id: str
+
+
+class _RegulatedResponse(Struct):
+    data: _Regulated
+
+
+MAX_SUBJECTS = 5_000
+"""Subjects of one regulation."""
+
+
+def regulation_body(kind: str, user_ids: Sequence[str]) -> bytes:
+    """The body of POST /regulations."""
+    return msgspec.json.encode({"regulationType": kind, "subjectType": USER_ID, "subjectIds": list(user_ids)})
+
+
+def parse_regulation_id(body: bytes) -> str:
+    """The id in the answer of POST /regulations; raises SegmentApiError."""
+    return decode(body, _RegulatedResponse).data.regulate_id
 
 
 class _Suppression(Struct, rename="camel"):

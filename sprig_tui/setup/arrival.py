@@ -137,13 +137,14 @@ def _compare_counts(counts: CountedSpan, journal: JournalFacts, now: int) -> Fin
     number = f"{delivered:,}" if counts.is_exact else f"at least {delivered:,}"
     span = f"since {time_text(counts.since, now)}"
     if counted >= delivered:
-        if counts.is_exact and counted > max(counts.sends, delivered):
+        if counts.is_exact and counts.answers > max(counts.sends, delivered):
             evidence = (
                 f"Segment counted {counted:,} {span}, more than the {number} that we delivered: another program sends"
                 " the same event to this source, so the counts do not show that ours arrived"
             )
             return Finding(code=code, state=_UNKNOWN, evidence=evidence, source=API, actions=_COMPARE)
-        evidence = f"counted by Segment: {counted:,}, and {number} delivered {span}"
+        of = "of" if counted == delivered else "with"
+        evidence = f"counted by Segment: {counted:,} {of} {number} delivered {span}"
         return Finding(code=code, state=_DONE, evidence=evidence, source=API, actions=_COMPARE)
     if counted >= due:
         so_far = f"{counted:,} of {number} counted by Segment {span}" if counted else "not counted by Segment yet"

@@ -206,7 +206,8 @@ def _sprig(facts: Facts) -> Iterator[Finding]:
         waits = "listen runs and waits for the first webhook" if listens else "no listen runs on this journal"
         if journal.may_have(WEBHOOK):
             waits = f"no webhook is {_NOT_SEARCHED}"
-        actions = (ActionKind.START_LISTENING, *(one for one in ways if one is not ActionKind.START_LISTENING))
+        first = ActionKind.TEST_WEBHOOK if listens else ActionKind.START_LISTENING
+        actions = (first, *(one for one in ways if one is not ActionKind.START_LISTENING))
         yield Finding(
             code=FindingCode.WEBHOOK_TOKEN,
             state=_UNKNOWN if came else _TODO,
@@ -285,7 +286,7 @@ def _first_answer(facts: Facts) -> Iterator[Finding]:
         every = f"each of the last {journal.seen:,} answers" if journal.more else "every answer so far"
         evidence = f"{every} lacks a User ID, and is withheld: Segment needs one"
         yield Finding(
-            code=FindingCode.USER_IDS,
+            code=FindingCode.ANSWER,
             state=_TODO,
             evidence=evidence,
             source=JOURNAL,

@@ -57,6 +57,8 @@ class CountedSpan(Struct, frozen=True, kw_only=True):
     """Counted under the name of the answers' event; others may send it, too."""
     test_events: int = 0
     """Counted under the name of our test event, which nothing else sends."""
+    own_tests: int | None = None
+    """Test events that it took of this journal; None where there may be more than were looked at."""
     delivered: int = 0
     """Deliveries that it took, answers and test events."""
     due: int = 0
@@ -68,15 +70,9 @@ class CountedSpan(Struct, frozen=True, kw_only=True):
 
     @property
     def counted(self) -> int:
-        """Counted under both names."""
-        return self.answers + self.test_events
-
-
-class Retention(Struct, frozen=True):
-    """How long the journal keeps deliveries and their contents, as in the config; empty for ever."""
-
-    keep: str = ""
-    keep_content: str = ""
+        """Counted under both names, but for test events that another journal, or `keys check`, sent."""
+        tests = self.test_events if self.own_tests is None else min(self.test_events, self.own_tests)
+        return self.answers + tests
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -136,7 +132,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     oauth_problem: str = ""
     """Why the private key of its OAuth credentials cannot sign; empty where it can, and without OAuth."""
     sprig_api_url: str = ""
-    retention: Retention = Retention()
+    retention: str = ""
+    """How long the journal keeps what, as the config says; empty for everything for ever."""
     journal_is_shared: bool = False
     """Whether the journal is on PostgreSQL."""
     comparison: Comparison | None = None
@@ -182,7 +179,7 @@ async def gather_facts(
         admitted=tuple(name for name, admits in rules.items() if admits and name.casefold() != ALL_DESTINATIONS),
         oauth_problem="; ".join(filter(None, signing_problem(one.oauth.key))) if one.oauth is not None else "",
         sprig_api_url=settings.sprig_api_url,
-        retention=retention_of(settings),
+        retention=settings.retention.text(),
         journal_is_shared=is_server_url(settings.journal),
         comparison=_last_comparison(paths, environment) if paths is not None else None,
         journal=await gather_journal(journal, environment, wanted=_wanted(one), before=earlier) if journal else None,
@@ -192,16 +189,6 @@ async def gather_facts(
         return facts
     workspace = await _gather_workspace(settings, journal, facts, api, clock.now(), on_progress)
     return replace(facts, workspace=workspace)
-
-
-def retention_of(settings: Settings) -> Retention:
-    """How long the journal keeps deliveries, as the config says."""
-    table = settings.document.tables.get("journal")
-    values = table if isinstance(table, dict) else {}
-    keep, content = (values.get(name) for name in ("keep", "keep_content"))
-    return Retention(
-        *(str(value) if isinstance(value, str | int | float) and value else "" for value in (keep, content))
-    )
 
 
 def _wanted(environment: Environment) -> tuple[str, ...]:
@@ -294,6 +281,8 @@ async def _with_delivered(counts: CountedSpan, journal: Journal | None, facts: F
     if journal is None or seen is None:
         return replace(counts, is_exact=False)
     due_until = now - COUNTS_LAG_MS
+    own_tests = sum(at >= counts.since for at in seen.tests_taken)
+    counts = replace(counts, own_tests=None if seen.more else own_tests)
     if sum(seen.states.values()) > MAX_EXACT_DELIVERIES:
         taken = [at for at in seen.taken if at >= counts.since + CLOCK_SKEW_MS]
         due = sum(at <= due_until for at in taken)

@@ -101,10 +101,8 @@ def _alerts(journal: JournalFacts, now: int) -> Finding:
 
 def _retention(facts: Facts) -> Finding:
     code, keep = FindingCode.RETENTION, (ActionKind.SET_RETENTION,)
-    found = facts.retention
-    if not found.keep and not found.keep_content:
+    if not facts.retention:
         evidence = "old deliveries stay for ever: the config does not say how long they are kept"
         return Finding(code=code, state=_TODO, evidence=evidence, source=CONFIG, actions=keep)
-    parts = [f"deliveries {name_text(found.keep)}"] if found.keep else []
-    parts += [f"their content {name_text(found.keep_content)}"] if found.keep_content else []
-    return Finding(code=code, state=_DONE, evidence=f"kept: {', '.join(parts)}", source=CONFIG, actions=keep)
+    evidence = f"kept: {facts.retention}"
+    return Finding(code=code, state=_DONE, evidence=evidence, source=CONFIG, actions=keep)

@@ -46,9 +46,9 @@ GUIDES: Mapping[ActionKind, Guide] = {
         "store another token, one that may do this",
         "sprig-tui keys workspace",
         (
-            "Only a Workspace Owner makes tokens, in Segment: Settings > Workspace settings >",
-            "Access Management > Tokens > Create Token, a Public API token.",
-            "Workspace Owner sees everything; Source Admin is enough for sources and their keys.",
+            "Only a Workspace Owner makes tokens. In Segment: Settings >",
+            "Workspace settings > Access Management > Tokens > Create Token.",
+            "As Workspace Owner it sees everything; as Source Admin sources and keys.",
             "Without such a token the key is pasted.",
         ),
     ),
@@ -83,6 +83,16 @@ GUIDES: Mapping[ActionKind, Guide] = {
             "Sprig reaches it through a proxy or a tunnel of yours that ends at its port.",
         ),
     ),
+    ActionKind.TEST_WEBHOOK: Guide(
+        "press Test Webhook in Sprig",
+        "",
+        (
+            "In Sprig: Integrations > Webhooks, in the environment that this one is for:",
+            "the address https://YOUR.HOST/webhooks/{environment}, your token as API secret,",
+            "the event Answer submitted, then Test Webhook, and Save.",
+            "YOUR.HOST is your proxy or tunnel, which leads to the port of listen.",
+        ),
+    ),
     ActionKind.STORE_SPRIG_KEY: Guide("store a key of Sprig's API", "sprig-tui keys sprig {environment}"),
     ActionKind.PULL: Guide("pull answers from Sprig's API", "sprig-tui pull -e {environment}"),
     ActionKind.SAVE_ENVIRONMENT_ID: Guide("save the environment id that the webhook carried", _ASKED_AT_A_TERMINAL),
@@ -99,7 +109,7 @@ GUIDES: Mapping[ActionKind, Guide] = {
     ),
     ActionKind.SEND_TEST_EVENT: Guide("send a test event", "sprig-tui keys check {environment} --send-test-event"),
     ActionKind.SEND_ANSWER: Guide("send a first answer", "sprig-tui send FILE -e {environment}"),
-    ActionKind.EXPLAIN: Guide("explain where it is, and why", "sprig-tui explain {delivery}"),
+    ActionKind.EXPLAIN: Guide("explain where an answer is, and why", "sprig-tui explain {delivery}"),
     ActionKind.COMPARE: Guide("compare with Segment's counts", "sprig-tui reconcile -e {environment}"),
     ActionKind.CONNECT_DESTINATION: Guide(
         "connect a destination in Segment",
@@ -112,9 +122,15 @@ GUIDES: Mapping[ActionKind, Guide] = {
     ),
     ActionKind.PROTECT: Guide("protect the environment", _ASKED_AT_A_TERMINAL),
     ActionKind.SET_RETENTION: Guide(
-        "let old deliveries be removed",
-        "sprig-tui journal prune --older-than 90d --yes",
-        ("What Segment took stays known without its content, so that it is never sent twice.",),
+        "say in the config how long deliveries are kept",
+        "sprig-tui journal info",
+        (
+            "In the config:",
+            "[journal]",
+            'keep = "90d"              # a delivery goes 90 days after it ended',
+            'keep_content = "14d"      # its record and its answer go earlier',
+            "What Segment took stays known without its content: it is never sent twice.",
+        ),
     ),
     ActionKind.BACK_UP: Guide(
         "back up the journal, by a timer",

@@ -55,6 +55,8 @@ class JournalFacts(Struct, frozen=True, kw_only=True):
     """Of these, answers without a User ID."""
     taken: tuple[int, ...] = ()
     """When Segment took each delivered one among the newest deliveries."""
+    tests_taken: tuple[int, ...] = ()
+    """Of these, the times of test events."""
     webhook: Delivery | None = None
     """The newest that a webhook brought."""
     pulled: Delivery | None = None
@@ -185,12 +187,14 @@ def _with_newest(facts: JournalFacts, newest: Sequence[Delivery]) -> JournalFact
     def first(holds: Callable[[Delivery], object]) -> Delivery | None:
         return next((one for one in newest if holds(one)), None)
 
+    taken = [one for one in newest if one.state is State.DELIVERED and not one.bound_for]
     return replace(
         facts,
         newest_id=newest[0].id if newest else 0,
         seen=len(answers),
         anonymous=sum(one.reason == Reason.ANONYMOUS for one in answers),
-        taken=tuple(one.settled_at for one in newest if one.state is State.DELIVERED and not one.bound_for),
+        taken=tuple(one.settled_at for one in taken),
+        tests_taken=tuple(one.settled_at for one in taken if one.source == TEST_EVENT_SOURCE),
         webhook=first(lambda one: one.source == WEBHOOK_SOURCE),
         answer_webhook=first(lambda one: one.source == WEBHOOK_SOURCE and one.reason != Reason.TEST_WEBHOOK),
         pulled=first(lambda one: one.source == API_SOURCE),

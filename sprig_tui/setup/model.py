@@ -41,6 +41,7 @@ class ActionKind(StrEnum):
     SET_OAUTH = "set-oauth"
     MAKE_WEBHOOK_TOKEN = "make-webhook-token"  # noqa: S105 - an action
     START_LISTENING = "start-listening"
+    TEST_WEBHOOK = "test-webhook"
     STORE_SPRIG_KEY = "store-sprig-key"
     PULL = "pull"
     SAVE_ENVIRONMENT_ID = "save-environment-id"
@@ -76,7 +77,6 @@ class FindingCode(StrEnum):
     ANSWER = "answer"
     USER_IDS = "user-ids"
     SENT = "sent"
-    LANE = "lane"
     COUNTED = "counted"
     COMPARED = "compared"
     DESTINATIONS = "destinations"
@@ -97,9 +97,12 @@ OPTIONAL_CODES = frozenset(
         FindingCode.ALERTS,
         FindingCode.DESTINATIONS,
         FindingCode.EXCLUDED,
+        FindingCode.SOURCE_KIND,
+        FindingCode.USER_IDS,
     }
 )
-"""Findings that a user may not want, whatever their state; others can be accepted only where they cannot be known."""
+"""Findings that a user may know better about, or not want, whatever their state; others can be accepted only where they
+cannot be known."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -150,9 +153,13 @@ class Step(Struct, frozen=True, kw_only=True):
 
     @property
     def actions(self) -> tuple[ActionKind, ...]:
-        """Everything that can be done, first for the deciding finding, then for the others in their order."""
+        """Everything that can be done, first for the deciding finding, then for the others in their order.
+
+        Accepting something as it is comes last.
+        """
         ordered = sorted(self.findings, key=lambda finding: finding is not self.deciding)
-        return tuple(dict.fromkeys(action for finding in ordered for action in finding.actions))
+        every = dict.fromkeys(action for finding in ordered for action in finding.actions)
+        return tuple(sorted(every, key=lambda action: action in (ActionKind.ACCEPT, ActionKind.REOPEN)))
 
     @property
     def action(self) -> ActionKind | None:

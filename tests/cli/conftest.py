@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -71,6 +72,16 @@ def cli(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome
         return Outcome(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Pipes a secret into the next command."""
+
+    def pipe(text: str) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    return pipe
 
 
 @pytest.fixture

@@ -15,6 +15,9 @@ import pytest
 from support.live_sink import LiveSink
 from support.pages import damage, pages_of
 
+from sprig_tui.journal.open import open_journal
+from sprig_tui.journal.retention import Cutoffs
+
 Run = Callable[..., Any]
 
 
@@ -110,3 +113,49 @@ def test_damaged_payload_on_a_server_is_reported_and_not_sent(
     rows = cli("log", "--status", "failed", "--json").rows
     assert {(one["state"], one["error"][:7]) for one in rows} == {("failed", "damaged")}
     assert len(rows) == 2
+
+
+def test_retention_in_info_and_compact(configured: Path, cli: Run, write: Run, answer: Run) -> None:
+    config = configured / "config.toml"
+    config.write_text(config.read_text() + '\n[journal]\nkeep = "90d"\nkeep_content = "2w"\n')
+    assert cli("journal", "compact").code == 2, "there is none"
+    assert cli("send", write(answer(1), answer(2)), "-e", "development", "--no-wait").code == 0
+    assert "kept: delivered 90 d, failed 90 d, withheld 90 d, content 14 d" in cli("journal", "info").out
+    found = cli("journal", "info", "--json").json
+    day = 86_400
+    kept = {"delivered": 90 * day, "failed": 90 * day, "withheld": 90 * day, "content": 14 * day}
+    assert found["retention"] == {
+        "kept_seconds": kept,
+        "removed": {},
+        "content_dropped": 0,
+        "last_pass": None,
+        "longest_step_ms": 0,
+    }
+    assert found["shrinks"]
+    path = configured / "journal.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA auto_vacuum = NONE")
+        connection.execute("VACUUM")
+    assert "sprig-tui journal compact" in cli("journal", "info").out
+    assert cli("journal", "compact", "--json").json["bytes"] > 0
+    assert cli("journal", "info", "--json").json["shrinks"]
+
+
+def test_what_has_no_content_any_more_says_so(configured: Path, cli: Run, write: Run, answer: Run) -> None:
+    assert cli("send", write(answer(1), answer(2)), "-e", "development").code == 0
+    asyncio.run(_drop_content(str(configured / "journal.db")))
+    assert cli("log").out.count("content removed") == 2
+    assert [row["content_dropped"] for row in cli("log", "--json").rows] == [True, True]
+    assert "its content was removed (journal.keep_content)" in cli("log", "--detail", "1").out
+    told = cli("replay", "--all", "--dry-run", "--json")
+    assert told.json["content_dropped"] == 2
+    assert "2 have no content any more (journal.keep_content), and cannot be sent again" in told.err
+
+
+async def _drop_content(place: str) -> None:
+    async with open_journal(place) as journal:
+        assert await journal.retention.take_turn("here") is not None
+        cutoffs = Cutoffs(content=journal.clock.now() + 1000)
+        for first in (await journal.retention.due_packs(cutoffs, 0)).ids:
+            await journal.retention.clean_pack("here", cutoffs, first)
+        await journal.retention.end_turn("here", None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import signal
 import sys
 import tomllib
@@ -57,16 +56,6 @@ class Vault:
 def vault(tmp_path: Path, home: Path) -> Vault:
     home.mkdir()
     return Vault(tmp_path)
-
-
-@pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Pipes a secret into the next command."""
-
-    def pipe(text: str) -> None:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-
-    return pipe
 
 
 def _configure(home: Path, vault: Vault, sink: LiveSink) -> None:

@@ -316,5 +316,5 @@ def test_a_file_that_is_none_of_answers(configured, cli, process, tmp_path):
 
 def test_the_help_of_preview_shows_a_record_that_preview_takes(configured, cli, write):
     text = cli("preview", "--help").out
-    file = write(json.dumps(json.loads(text[text.index("{") :])))
+    file = write(json.dumps(json.loads(text[text.index("{") : text.rindex("}") + 1])))
     assert cli("preview", file, "-e", "development").code == 0

@@ -245,3 +245,14 @@ def test_another_environment_is_offered_the_region_of_the_workspace(
     assert any(f"or enter for {workspace.url}:" in question for question in person.asked)
     assert stored(home)["endpoint"] == workspace.url
     assert "stored: development sends to" in done.err
+
+
+def test_what_is_not_wanted_before_going_live_is_accepted_at_a_question(
+    cli: Run, person: Person, workspace: WorkspaceLookalike, home: Path
+) -> None:
+    person.says(("number, name", "Acme dev"), ("accept backup as it is?", "y"))
+    done = cli("setup", "-e", "development")
+    assert not person.answers, person.asked
+    assert stored(home)["setup_accepted"] == ["backup"]
+    assert "accepted in the config: the journal was never backed up" in done.out
+    assert 'keep = "90d"' in done.err

@@ -227,6 +227,8 @@ def settings(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, worded: str) -> con
         public_api_token = "two words"
         [sprig]
         api_url = "http://127.0.0.1:8080/v1/"
+        [journal]
+        keep = "12h"
         """
     )
     write_private_key(tmp_path, "shared.pem").chmod(0o644)
@@ -245,6 +247,7 @@ def test_warnings_keep_their_code_environment_and_hint(settings: config_settings
         ("secret_unusable", "segment", False),
         ("secret_unusable", "", False),
         ("api_url_changed", "", False),
+        ("keep_short", "", False),
         ("catalogue_unusable", "", False),
     ]
     messages = {one.message for one in settings.warnings}
@@ -262,6 +265,6 @@ def test_warnings_keep_their_code_environment_and_hint(settings: config_settings
 def test_every_warning_code_has_a_scenario() -> None:
     assert {one.value for one in WarningCode} - {"secret_trimmed", "secret_unreadable"} == {
         *("endpoint_changed", "variable_not_set", "secret_unusable", "api_url_changed", "catalogue_unusable"),
-        *("private_key_unusable", "private_key_readable"),
+        *("private_key_unusable", "private_key_readable", "keep_short"),
     }
     assert set(records.NOTE_TEXTS) == set(Note) == {note for found in _NOTED.values() for note in found}

@@ -12,8 +12,10 @@ from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.persons import make_identifier
+from sprig_tui.journal.postgres import payloads as postgres_payloads
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Attempt, Settlement, State
+from sprig_tui.journal.sqlite import maintenance as sqlite_maintenance
 
 JANE = (
     make_identifier("user", "jane"),
@@ -173,6 +175,7 @@ async def test_delivery_of_a_killed_worker_may_have_arrived(journal, answer, cla
     clock.advance(61_000)
     erased = await journal.erase((1,))
     assert erased.counts == {"queued": 1, "unsettled": 1}
+    assert (await journal.get(1)).delivery.detail.startswith("it may have reached Segment")
     # it may have arrived: taken in again, it is not sent twice
     await journal.undo_forget(JANE, "ann")
     assert (await journal.tombstones()).by_environment == {"production": 1}
@@ -220,7 +223,14 @@ async def test_forgotten_twice_and_pruned(journal, answer, deliver, forget, cloc
     assert (await journal.verify()).problems == ()
 
 
-async def test_payload_that_a_pruned_delivery_left_is_removed(journal, answer, deliver, forget, clock):
+async def test_payload_that_a_delivery_pruned_by_an_older_version_left_is_removed(
+    journal, answer, deliver, forget, clock, monkeypatch
+):
+    async def leave(*_: object) -> None:
+        """Older versions left the payloads of removed deliveries in packs that others need."""
+
+    monkeypatch.setattr(sqlite_maintenance, "blank_removed", lambda *_: None)
+    monkeypatch.setattr(postgres_payloads, "blank", leave)
     await journal.add([answer(), answer("kim")])
     await journal.withdraw([2])
     await deliver()

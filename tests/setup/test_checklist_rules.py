@@ -23,7 +23,7 @@ from sprig_tui.segment.oauth.private_key import read_private_key
 from sprig_tui.segment.public_api_models import Destination, Source
 from sprig_tui.setup import journal_facts
 from sprig_tui.setup.checklist import checklist
-from sprig_tui.setup.facts import Comparison, CountedSpan, Facts, Retention, WorkspaceFacts
+from sprig_tui.setup.facts import Comparison, CountedSpan, Facts, WorkspaceFacts
 from sprig_tui.setup.guides import GUIDES, command_line, guide_lines
 from sprig_tui.setup.journal_facts import JournalFacts
 from sprig_tui.setup.model import OPTIONAL_CODES, ActionKind, FindingCode, Step, StepKind, StepState
@@ -92,7 +92,7 @@ COMPLETE = Facts(
         destinations=(AMPLITUDE,),
         counts=CountedSpan(since=NOW_MS - 3 * HOUR, answers=9, delivered=9, due=9, sends=9),
     ),
-    retention=Retention("90d"),
+    retention="delivered 90 d",
     comparison=Comparison(verdict=Verdict.AGREES, asked_at=NOW_MS - HOUR, source_id="s1"),
     at=NOW_MS,
 )
@@ -163,7 +163,7 @@ PROBLEMS: dict[str, Callable[[Facts], Facts]] = {
     "an old backup": lambda facts: of_notes(facts, backup=BackupNote(at=NOW_MS - 30 * DAY, file="j")),
     "nothing that reads the metrics": lambda facts: of_notes(facts, metrics=None),
     "metrics that are read no more": lambda facts: of_notes(facts, metrics=MetricsNote(at=NOW_MS - DAY)),
-    "no retention": lambda facts: replace(facts, retention=Retention()),
+    "no retention": lambda facts: replace(facts, retention=""),
     "a destination switched off by the config": lambda facts: replace(facts, excluded=("Amplitude",)),
     "all destinations switched off by the config": lambda facts: replace(facts, excludes_all=True),
     "a disabled destination": lambda facts: of_workspace(facts, destinations=(replace(AMPLITUDE, enabled=False),)),
@@ -321,13 +321,19 @@ def test_only_an_environment_of_production_has_to_be_protected(name: str, state:
 @pytest.mark.parametrize(
     ("counts", "state", "text"),
     [
-        ({"answers": 9}, StepState.DONE, "counted by Segment: 9, and 9 delivered since"),
-        ({"answers": 8, "test_events": 1}, StepState.DONE, "counted by Segment: 9, and 9 delivered since"),
+        ({"answers": 9}, StepState.DONE, "counted by Segment: 9 of 9 delivered since"),
+        ({"answers": 8, "test_events": 1}, StepState.DONE, "counted by Segment: 9 of 9 delivered since"),
         ({"answers": 8}, StepState.DOUBTFUL, "Segment counted 8 of the 9 that we delivered"),
         ({"answers": 8, "due": 8}, StepState.DONE, "8 of 9 counted by Segment"),
-        ({"answers": 10, "sends": 10}, StepState.DONE, "counted by Segment: 10"),
+        ({"answers": 10, "sends": 10}, StepState.DONE, "counted by Segment: 10 with 9 delivered"),
         ({"answers": 1_200}, StepState.UNKNOWN, "another program sends the same event"),
-        ({"answers": 1_200, "is_exact": False}, StepState.DONE, "and at least 9 delivered"),
+        (
+            {"answers": 9, "test_events": 3, "own_tests": 0},
+            StepState.DONE,
+            "counted by Segment: 9 of 9 delivered since",
+        ),
+        ({"answers": 6, "test_events": 3, "own_tests": 0}, StepState.DOUBTFUL, "Segment counted 6 of the 9"),
+        ({"answers": 1_200, "is_exact": False}, StepState.DONE, "with at least 9 delivered"),
     ],
 )
 def test_counted_says_what_was_delivered_in_the_same_span(counts: dict[str, Any], state: StepState, text: str) -> None:
@@ -402,3 +408,9 @@ def test_every_action_has_words_that_name_the_environment() -> None:
         text = " ".join((command_line(action, "dev-eu", 7), *guide_lines(action, "dev-eu")))
         assert "{" not in text.replace("oauth = { client_id", "").replace("[environments.dev-eu]", "")
     assert "name it such as Sprig (Dev eu)" in " ".join(guide_lines(ActionKind.PASTE_KEY, "dev-eu"))
+
+
+def test_a_listen_that_waits_asks_for_a_test_webhook_and_not_for_another_listen() -> None:
+    waiting = of_journal(COMPLETE, webhook=None, answer_webhook=None)
+    assert step(waiting, StepKind.SPRIG).action is ActionKind.TEST_WEBHOOK
+    assert step(of_journal(waiting, workers=()), StepKind.SPRIG).action is ActionKind.START_LISTENING

@@ -69,7 +69,6 @@ def test_without_a_token_a_pasted_key_leads_there_too(home, terminal, newcomer):
     one.paste(PRODUCTION_KEY)
     one.press(ENTER)
     one.shows("Write Key     done", gone="Write key of production")
-    one.press(DOWN)
     one.shows("⏎  open a file of answers")
     send_the_first_record(one)
     one.shows("Set-up ── production ──", "Arrival       cannot be known", "First answer  done")

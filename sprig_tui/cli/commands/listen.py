@@ -197,14 +197,18 @@ class _ListenRun:
         from sprig_tui.cli.background_comparison import background_comparison
         from sprig_tui.cli.commands.run import lost_journal_code
         from sprig_tui.cli.session import service_session
+        from sprig_tui.config.paths import find_paths
         from sprig_tui.delivery.metrics import DeliveryMetrics
         from sprig_tui.server.server import is_bound_to_loopback, running_server
         from sprig_tui.webhooks.app import WebhookReceiver
         from sprig_tui.webhooks.capture import RequestCapture
+        from sprig_tui.webhooks.capture_folders import remember_capture_folder
 
         level = logging.INFO if verbose else logging.WARNING
         async with service_session(self._settings, self._options, log_level=level) as session:
             journal, stack = session.journal, session.stack
+            if self._capture:
+                remember_capture_folder(find_paths().state_dir, self._capture)
             capture = (
                 stack.enter_context(RequestCapture(self._capture, self._settings.rules.store_raw))
                 if self._capture

@@ -34,6 +34,7 @@ async def replay_shortfalls(
 ) -> int | None:
     """Ask, queue and deliver; returns the exit code, or None if nothing was replayed and that of the report holds."""
     from sprig_tui.cli.commands.replay_run import run_replay, select_listed
+    from sprig_tui.journal.content import dropped_text
     from sprig_tui.journal.query import Query
 
     found = await _short_times(journal, settings, report)
@@ -46,6 +47,8 @@ async def replay_shortfalls(
         return None
     diagnostics.info("Segment counts and does not list: all go again, and it drops those that it has")
     selection = await select_listed(journal, ids, options.environments(settings))
+    if dropped := dropped_text(selection.dropped):
+        diagnostics.info(dropped)
     if not as_json:
         await _list_deliveries(journal, selection)
     oldest = min(short.shortfall.start for short in found if short.ids)

@@ -47,6 +47,8 @@ class ReplaySelection(Struct, kw_only=True):
     by_id: bool
     tally: StateCounts
     environments: Counter[str]
+    dropped: int = 0
+    """Deliveries without content, which cannot be sent again."""
     recent: int = 0
     """Deliveries so recent that Segment ignores the repeat."""
     ignored_until: int = 0
@@ -66,8 +68,13 @@ class ReplaySelection(Struct, kw_only=True):
         redirected = [
             {"went_to": went, "goes_to": goes, "deliveries": number} for (went, goes), number in self.redirected.items()
         ]
-        numbers = {"environments": self.environments, "ignored_by_segment": self.recent, "redirected": redirected}
-        return {**counts_json(self.tally), **numbers}
+        return {
+            **counts_json(self.tally),
+            "environments": self.environments,
+            "ignored_by_segment": self.recent,
+            "content_dropped": self.dropped,
+            "redirected": redirected,
+        }
 
 
 async def select_deliveries(
@@ -122,6 +129,7 @@ def _add_to_selection(
     selection: ReplaySelection, delivery: Delivery, environments: Mapping[str, Environment], now: int
 ) -> None:
     selection.ids.append(delivery.id)
+    selection.dropped += delivery.content_dropped
     found = environments.get(delivery.environment)
     if not needs_copy(delivery.bound_for, found.override_url if found else ""):
         selection.in_place.append(delivery.id)
@@ -134,7 +142,7 @@ def _add_to_selection(
     selection.tally[delivery.state, delivery.reason] += 1
     selection.environments[delivery.environment] += 1
     # another endpoint never saw its id
-    same = found is None or delivery.endpoint in ("", found.base_url)
+    same = not delivery.content_dropped and (found is None or delivery.endpoint in ("", found.base_url))
     if delivery.state is State.DELIVERED and same and delivery.settled_at + DEDUP_WINDOW_MS > now:
         selection.recent += 1
         selection.ignored_until = max(selection.ignored_until, delivery.settled_at + DEDUP_WINDOW_MS)
@@ -289,7 +297,7 @@ def _report_result(
             }
         )
     skipped = (
-        f", {run.skipped:,} left as they are (withheld for good, queued already, or sent as another)"
+        f", {run.skipped:,} left as they are (withheld for good, queued already, without content, or sent as another)"
         if run.skipped
         else ""
     )

@@ -13,11 +13,11 @@ from sprig_tui.cli.options import DURATION_TYPE, command, json_option
 from sprig_tui.errors import ExitCode, JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.base import Journal
-    from sprig_tui.journal.records import Counts, Lane, WorkerInfo, WorkerLeases
+    from sprig_tui.journal.records import Counts, Lane, State, WorkerInfo, WorkerLeases
     from sprig_tui.reconcile.model import EnvironmentReport
 
 DEFAULT_INTERVAL_S = 2.0
@@ -219,12 +219,20 @@ def _snapshot_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
     for name, number in sorted(snapshot.counts.queued_elsewhere.items()):
         yield f"{one_line(name, limit=24)}: {number:,} of the queued go only to the address of a run with --endpoint"
         yield "  sprig-tui run with that --endpoint delivers them, sprig-tui withdraw takes them back"
+    for name, forgotten in sorted(snapshot.counts.forgotten.items()):
+        shown = one_line(name, limit=24) or "(unknown)"
+        yield f"{shown}: of these, {_state_counts(forgotten)} are of forgotten persons"
     yield from _comparison_lines(snapshot)
     yield summarize_workers(snapshot.workers)
     if snapshot.workers:
         yield from format_workers(snapshot.workers, snapshot.now)
     elif any(states.get(State.QUEUED) for states in snapshot.counts.by_environment.values()):
         yield "  sprig-tui run delivers what is queued"
+
+
+def _state_counts(numbers: Mapping[State, int]) -> str:
+    """Such as `3 delivered, 1 withheld`."""
+    return ", ".join(f"{number:,} {state.value}" for state, number in numbers.items() if number)
 
 
 def _comparison_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
@@ -258,6 +266,7 @@ def _snapshot_json(snapshot: _StatusSnapshot) -> dict[str, Any]:
             "last_at": iso_time(lane.last_at),
             **{state.value: states.get(state, 0) for state in State},
             "queued_elsewhere": snapshot.counts.queued_elsewhere.get(name, 0),
+            "forgotten": snapshot.counts.forgotten.get(name, {}),
             "leased": snapshot.counts.leased.get(name, 0),
             "oldest_queued_seconds": waited,
             "compared": _comparison_json(snapshot, name),

@@ -126,6 +126,22 @@ class WithdrawMatching(Command):
     in_bar = False
 
 
+class Forget(Command):
+    """Forget the persons of the marked deliveries, or of the selected one: all that is stored of them is removed.
+
+    Counts what holds them first, and always asks. Later answers of theirs are withheld as forgotten; what is removed
+    cannot be brought back. sprig-tui forget does the same by User ID, e-mail address or visitor id.
+    """
+
+    id = "forget"
+    key = "D"
+    label = "forget person"
+    title = "Forget the person of the selected or marked deliveries"
+    scope = "deliveries"
+    needs = "sending"
+    in_bar = False
+
+
 class PauseReplay(Command):
     """Pause the replay of a filter, or resume it; what it queued already stays queued."""
 
@@ -230,6 +246,7 @@ COMMANDS = (
     SendMatchingAsNew,
     Withdraw,
     WithdrawMatching,
+    Forget,
     PauseReplay,
     Cancel,
     CopyDelivery,
@@ -269,6 +286,18 @@ class SendThisAsNew(Command):
     title = "Send this delivery as new"
     scope = "detail"
     needs = "sending"
+
+
+class ForgetThis(Command):
+    """Forget the person of this delivery: all that is stored of them is removed; counted and asked first."""
+
+    id = "forget-this"
+    key = "D"
+    label = "forget person"
+    title = "Forget the person of this delivery"
+    scope = "detail"
+    needs = "sending"
+    in_bar = False
 
 
 class ExplainThis(Command):
@@ -338,6 +367,7 @@ DETAIL_COMMANDS = (
     CloseDetail,
     ReplayThis,
     SendThisAsNew,
+    ForgetThis,
     ExplainThis,
     GoToOrigin,
     GoToDerived,

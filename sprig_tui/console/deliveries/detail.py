@@ -18,6 +18,7 @@ from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.deliveries import DETAIL_COMMANDS
 from sprig_tui.console.deliveries.detail_view import DetailContent, delivery_heading
+from sprig_tui.console.deliveries.forget import ForgetActions
 from sprig_tui.console.deliveries.replay import ReplayActions
 from sprig_tui.console.deliveries.search import MatchIndex
 from sprig_tui.console.keyboard.queue import LOADING_GROUP_PREFIX, track_flow
@@ -64,13 +65,20 @@ class DetailScreen(HasCommands, Screen[int]):
     AUTO_FOCUS = "PayloadLines"
 
     def __init__(
-        self, journal: Journal, matches: MatchIndex, delivery_id: int, replays: ReplayActions, clock: Clock
+        self,
+        journal: Journal,
+        matches: MatchIndex,
+        delivery_id: int,
+        replays: ReplayActions,
+        clock: Clock,
+        forgets: ForgetActions,
     ) -> None:
         """`matches`: the deliveries that `[` and `]` step through."""
         super().__init__()
         self._journal = journal
         self._matches = matches
         self._replays = replays
+        self._forgets = forgets
         self._clock = clock
         self.delivery_id = delivery_id
         self.detail: DeliveryDetail | None = None
@@ -147,6 +155,9 @@ class DetailScreen(HasCommands, Screen[int]):
 
     def action_send_this_as_new(self) -> None:
         self._run_flow(self._replay(as_new=True))
+
+    def action_forget_this(self) -> None:
+        self._run_flow(self._forgets.forget(self._journal, [self.delivery_id]))
 
     def action_explain_this(self) -> None:
         if self.detail is None:

@@ -16,7 +16,7 @@ from sprig_tui.console.payload.views.base import CopiedText, RecordView, Span, S
 from sprig_tui.console.payload.views.json import JsonView, is_json
 from sprig_tui.console.payload.views.text import NoteView, RawView
 from sprig_tui.formatting import local_time
-from sprig_tui.journal.content import record_absence
+from sprig_tui.journal.content import CONTENT_DROPPED_TEXT, record_absence
 from sprig_tui.journal.records import Attempt, Delivery, DeliveryDetail, State
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
@@ -63,7 +63,7 @@ class DetailContent(RecordView):
             self._parts.append(("the call, as it is sent but for sentAt", _payload_view(detail.body)))
         if detail.raw:
             self._parts.append(("as it came in", _payload_view(detail.raw)))
-        else:
+        elif not detail.delivery.content_dropped:
             self._parts.append(("as it came in", NoteView(record_absence(detail))))
         self._lay_out()
 
@@ -191,13 +191,15 @@ def _facts(delivery: Delivery, now: int, width: int) -> Iterator[Fact]:
     yield from _fact(
         "survey", delivery.survey_name + (f"  ({delivery.survey_id})" if delivery.survey_id else ""), "", width
     )
-    yield from _fact("user", delivery.user_id, "", width)
+    yield from _fact("user", delivery.shown_user, "", width)
     yield from _fact(
         "answer",
         f"{delivery.answer}  ({delivery.question_type})" if delivery.question_type else delivery.answer,
         "",
         width,
     )
+    if delivery.content_dropped:
+        yield from _fact("content", CONTENT_DROPPED_TEXT, "warning", width)
     yield from _fact("answered", full_time(delivery.answered_at), "", width)
     yield from _fact("arrived", full_time(delivery.added_at), "", width)
     if delivery.settled_at:
@@ -274,5 +276,5 @@ def _attempt(number: int, attempt: Attempt, width: int) -> Iterator[SpanLine]:
 def delivery_heading(delivery: Delivery) -> str:
     """The title of the screen."""
     survey = one_line(delivery.survey_name or delivery.survey_id, limit=60)
-    user = one_line(delivery.user_id, limit=40)
+    user = one_line(delivery.shown_user, limit=40)
     return "  ".join(part for part in (f"delivery {delivery.id}", survey, user, state_word(delivery)) if part)

@@ -20,6 +20,7 @@ from sprig_tui.console.commands.deliveries import COMMANDS
 from sprig_tui.console.deliveries.detail import DetailScreen
 from sprig_tui.console.deliveries.export import ExportAction, JobStatus
 from sprig_tui.console.deliveries.filter_bar import FilterBar
+from sprig_tui.console.deliveries.forget import ForgetActions
 from sprig_tui.console.deliveries.log_lines import LogLines
 from sprig_tui.console.deliveries.log_updater import LogUpdater
 from sprig_tui.console.deliveries.replay import ReplayActions
@@ -94,6 +95,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
             self, self.clock, on_progress=self.job_line.show_progress, on_queued=self.queue_changed
         )
         self._withdrawals = WithdrawActions(self, on_progress=self.job_line.show_progress)
+        self.forgets = ForgetActions(self, on_progress=self.job_line.show_progress)
         self._export = ExportAction(self, self.clock, on_progress=self.job_line.show_progress)
         # kept as attributes: the updater still runs for a moment while the console closes and unmounts children
         self._header = Caption(classes="log-header")
@@ -317,7 +319,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         if search is None or not self.lines.selected or self.journal is None:
             notify_warning(self.app, NO_JOURNAL if self.journal is None else "no delivery is selected")
             return
-        screen = DetailScreen(self.journal, search.matches, self.lines.selected, self.replays, self.clock)
+        screen = DetailScreen(self.journal, search.matches, self.lines.selected, self.replays, self.clock, self.forgets)
         self.app.push_screen(screen, self._focus_lines)
 
     def _focus_lines(self, delivery_id: int | None) -> None:
@@ -354,6 +356,13 @@ class DeliveryLog(HasCommands, Panel, Vertical):
     def action_withdraw_filter(self) -> None:
         if self.journal is not None:
             self._run_flow(self._withdrawals.withdraw_matching(self.journal, self.filter))
+
+    def action_forget(self) -> None:
+        ids = self._selected_ids()
+        if not ids:
+            notify_warning(self.app, "no delivery is selected")
+        elif self.journal is not None:
+            self._run_flow(self._unmark_after(self.forgets.forget(self.journal, ids)))
 
     def _selected_ids(self) -> list[int]:
         """The marked deliveries, else the one under the cursor."""

@@ -115,22 +115,19 @@ class ReplayActions:
             number = await journal.count(query.narrowed(Term("env", name)))
             if number:
                 by_environment[name] = number
+        newest = (await journal.page(query, limit=MAX_SCAN_ROWS, budget_ms=SCAN_BUDGET_MS)).deliveries
         return ReplayRequest(
             by_environment=by_environment,
             as_new=as_new,
             filter=query.text or ALL_DELIVERIES_TEXT,
-            redirected=await self._redirected(journal, query, by_environment),
+            redirected=redirected([row for row in newest if row.environment in by_environment], self.endpoints),
+            dropped=sum(row.content_dropped for row in newest),
         )
 
     async def _why_none_sendable(self, journal: Journal, query: Query) -> str:
         """Why none of the matches can be queued again; empty when some can, or not all were read."""
         page = await journal.page(query, limit=MAX_SCAN_ROWS, budget_ms=SCAN_BUDGET_MS)
         return "" if page.more or page.reached else unsendable_text(page.deliveries)
-
-    async def _redirected(self, journal: Journal, query: Query, names: Collection[str]) -> dict[tuple[str, str], int]:
-        """Number of the newest matches whose URL has changed, by (old URL, new URL)."""
-        page = await journal.page(query, limit=MAX_SCAN_ROWS, budget_ms=SCAN_BUDGET_MS)
-        return redirected([row for row in page.deliveries if row.environment in names], self.endpoints)
 
     async def _confirmed(self, request: ReplayRequest) -> bool:
         """Ask once, or for the name of each protected environment that the replay is about."""

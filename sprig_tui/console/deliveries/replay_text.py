@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from sprig_tui.console.deliveries.row_format import ignored_until
 from sprig_tui.journal.base import NO_OVERRIDES
+from sprig_tui.journal.content import dropped_text
 from sprig_tui.journal.records import AddResult, Delivery, ReplayJob, State
 from sprig_tui.journal.resend import is_resendable
 from sprig_tui.text import one_line
@@ -35,6 +36,8 @@ class ReplayRequest(Struct, frozen=True, kw_only=True):
     """Number of selected deliveries that were delivered before."""
     redirected: Mapping[tuple[str, str], int] = {}
     """Number of deliveries by (URL before, URL now), where these differ; of a bulk replay only the newest."""
+    dropped: int = 0
+    """Number of deliveries without content; of a bulk replay only among the newest."""
     about: str = ""
     """Why these deliveries, in lines; empty where the user chose them one by one."""
 
@@ -81,6 +84,7 @@ def replay_request(
         ignored_until=ignored_until(rows[0], now) if not bulk and not moves else "",
         delivered=sum(row.state is State.DELIVERED for row in rows),
         redirected=moves,
+        dropped=sum(row.content_dropped for row in rows),
         about=about,
     )
 
@@ -106,6 +110,8 @@ def replay_explanation(request: ReplayRequest) -> str:
             for name, number in request.by_environment.items()
         )
         lines.append(" · ".join(counts))
+    if dropped := dropped_text(request.dropped):
+        lines.append(dropped)
     for (went, goes), number in request.redirected.items():
         which = f"{number:,} went" if request.bulk else "it went"
         lines.append(f"{which} to {one_line(went, limit=80)}; a replay goes to {one_line(goes, limit=80)}")
@@ -151,6 +157,9 @@ def unsendable_text(rows: Sequence[Delivery]) -> str:
 def _not_queued_text(added: Sequence[AddResult] | Sequence[Delivery]) -> str:
     """Why none was queued again, by their state if all have the same."""
     they_are = "it is" if len(added) == 1 else "they are"
+    dropped = sum(isinstance(result, Delivery) and result.content_dropped for result in added)
+    if dropped:
+        return dropped_text(dropped) if dropped == len(added) else f"{dropped_text(dropped)}; others are queued already"
     states = {result.state for result in added}
     if states == {State.QUEUED}:
         return f"{they_are} queued already"

@@ -13,6 +13,7 @@ from textual.content import Content
 from sprig_tui.console.environments.status import environment_title
 from sprig_tui.console.widgets.line import TextSpan, fit_span
 from sprig_tui.formatting import MONTHS, local_time, relative_time
+from sprig_tui.journal.content import CONTENT_DROPPED_LABEL
 from sprig_tui.journal.records import Delivery, State, answer_text, bare_url
 from sprig_tui.segment.limits import DEDUP_WINDOW_MS
 from sprig_tui.text import one_line
@@ -187,6 +188,8 @@ def result_text(delivery: Delivery, now: int) -> str:
 
 
 def _answer_cell(delivery: Delivery, _now: int, _width: int) -> Cell:
+    if delivery.content_dropped:
+        return CONTENT_DROPPED_LABEL, "muted"
     if not delivery.answer:
         return NO_VALUE, "muted"
     return answer_text(delivery), ""
@@ -206,7 +209,7 @@ _CELLS: dict[ColumnName, Callable[[Delivery, int, int], Cell]] = {
     "time": lambda row, now, width: (short_time(row.added_at, now, width), "muted"),
     "environment": lambda row, _now, _width: _text_or_dash(environment_title(row.environment)),
     "survey": lambda row, _now, _width: _text_or_dash(row.survey_name or row.survey_id),
-    "user": lambda row, _now, _width: _text_or_dash(row.user_id),
+    "user": lambda row, _now, _width: _text_or_dash(row.shown_user),
     "type": lambda row, _now, _width: _text_or_dash(row.question_type, "muted"),
     "answer": _answer_cell,
     "state": lambda row, _now, _width: (state_word(row), STATE_STYLES[row.state]),

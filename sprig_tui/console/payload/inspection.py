@@ -123,7 +123,9 @@ def inspect_delivery(
             now, delivery=delivery, remapped=True, edited=delivery.edited, place=_source(delivery)
         )
     fields = (
-        _as_sent(detail.body, mapping) if detail.body else _withheld_fields(delivery.reason, delivery.detail, delivery)
+        _as_sent(detail.body, mapping)
+        if detail.body
+        else _withheld_fields(delivery.reason, delivery.detail or record_absence(detail), delivery)
     )
     return Inspection(
         raw=detail.raw,

@@ -216,9 +216,8 @@ class SetupActions:
         if used is not None and used.read_from != "config":
             notify_warning(self._app, f"saved, but {used.read_from} is set and takes precedence over the config")
             return
-        address = f"{self._services.listen_url}/webhooks/{name}"
         steps = guide_lines(ActionKind.MAKE_WEBHOOK_TOKEN, name)
-        await self._app.push_screen_wait(WebhookForm(name, address, token, steps))
+        await self._app.push_screen_wait(WebhookForm(name, self._services.listen_url, token, steps))
 
     # -- Segment -------------------------------------------------------------------------------------------------------
 

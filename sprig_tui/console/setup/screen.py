@@ -75,6 +75,8 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         self._checklist: Checklist | None = None
         self._followed: StepKind | None = None
         """The step that the cursor was put on as the next one."""
+        self._acted_on: StepKind | None = None
+        """The step of the action that just ended, if it was not done before."""
         self._asking: Worker[None] | None = None
         self._answered = asyncio.Event()
         """Set once Segment was asked about this environment, whatever it said."""
@@ -122,7 +124,7 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
 
     def _show(self) -> None:
         """Show the checklist; the cursor follows the next step until the user moves it."""
-        follows = self._checklist is None or self.steps.selected_kind is self._followed
+        follows = self._checklist is None or self.steps.selected_kind is self._followed or self._has_done_step()
         self._checklist = self._observation.checklist
         self.steps.show(self._checklist)
         if self._checklist is not None and follows:
@@ -131,6 +133,13 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         self._show_texts()
         if self._waits_for_counts and not self.is_asking:
             self._ask()
+
+    def _has_done_step(self) -> bool:
+        """Whether the chosen step is done by the action that just ended; what is done later moves no cursor."""
+        kind, self._acted_on = self._acted_on, None
+        found = self._observation.checklist
+        step = next((one for one in found.steps if one.kind is kind), None) if found is not None else None
+        return step is not None and step.state is StepState.DONE and self.steps.selected_kind is kind
 
     def _show_texts(self) -> None:
         titles = ["Set-up", one_line(self.environment, limit=40)]
@@ -191,7 +200,8 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
                 changed, self._unread = False, f"{error.message}; {error.hint}".rstrip("; ")
             if changed:
                 self._show()
-            elif before != self._unread:
+            self._acted_on = None
+            if not changed and before != self._unread:
                 self._show_texts()
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
@@ -331,6 +341,7 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         if result is not None:
             self.dismiss(result)
             return
+        self._acted_on = step.kind if step.state is not StepState.DONE else None
         self._look_again()
 
     def action_next_setup_environment(self) -> None:

@@ -16,6 +16,10 @@ TOKEN_BYTES = 32
 """Bytes of randomness in a generated token."""
 
 
+HOST_PLACEHOLDER = "YOUR.HOST"
+"""In the address: which name leads to this machine from outside cannot be known here."""
+
+
 class WebhookForm(Dialog[None]):
     """Shows an address and a token, which nothing shows again; closing it forgets the token."""
 
@@ -26,10 +30,11 @@ class WebhookForm(Dialog[None]):
         Binding("down,j", "scroll(1)", show=False),
     ]
 
-    def __init__(self, environment: str, address: str, token: str, steps: tuple[str, ...]) -> None:
-        """`steps` are the clicks in Sprig."""
+    def __init__(self, environment: str, listen_url: str, token: str, steps: tuple[str, ...]) -> None:
+        """`listen_url` is where `listen` listens without options; `steps` are the clicks in Sprig."""
         super().__init__(f"Webhook of {environment}")
-        self._address = address
+        self._address = f"https://{HOST_PLACEHOLDER}/webhooks/{environment}"
+        self._listen_url = listen_url
         self._token = token
         self._steps = steps
 
@@ -37,8 +42,10 @@ class WebhookForm(Dialog[None]):
         """Address and token before the clicks: on a small screen the rest scrolls."""
         with VerticalScroll(classes="dialog-box", can_focus=False):
             yield from self.head()
-            yield Static("address, once the internet can reach sprig-tui listen", classes="dialog-hint")
+            yield Static("address, in Sprig the URL", classes="dialog-hint")
             yield Static(plain_content(self._address), id="webhook-address")
+            host = f"{HOST_PLACEHOLDER}: your proxy or tunnel, which leads to {self._listen_url}, where listen is"
+            yield Static(plain_content(host), classes="dialog-hint")
             yield Static("token, in Sprig the API secret; it is not shown again", classes="dialog-hint")
             yield Static(plain_content(self._token), id="webhook-token")
             yield Static(plain_content("\n".join(self._steps)), classes="dialog-text", id="webhook-steps")

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import asyncpg
 
+from sprig_tui.journal.content import without_items
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.forgetting import (
     REMOVAL_COLUMNS,
     REMOVED_TEXT,
     SCAN_PACKS,
+    UNSETTLED_DETAIL,
     EraseResult,
     KeyedPersons,
     PersonScan,
@@ -18,10 +20,9 @@ from sprig_tui.journal.forgetting import (
     cleaned_attempt,
     find_in_packs,
     merged_counts,
-    without_items,
 )
 from sprig_tui.journal.payload_codec import DamagedPayloadError
-from sprig_tui.journal.persons import NameSearch, PersonMatcher
+from sprig_tui.journal.persons import NameSearch, PersonMatcher, is_in_name
 from sprig_tui.journal.postgres.tombstones import store_tombstones
 from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import STATE_CODES
@@ -129,11 +130,13 @@ async def _strip(connection: asyncpg.Connection, removal: Removal) -> None:
     await connection.execute(
         "UPDATE deliveries d SET message_id = u.message_id, reason = 'forgotten', lease = NULL,"
         f" state = CASE WHEN state = {_QUEUED} THEN {_WITHHELD} ELSE state END, priority = 0, due_at = 0, tries = 0,"
-        " first_try = 0, answered_at = 0, updated_at = 0, size = 0, line = 0, digest = '', detail = '', error = '',"
-        " survey_id = '', survey_name = '', user_id = '', question_type = '', question_id = '', answer = '',"
-        " source = '', edited = false FROM unnest($1::bigint[], $2::text[]) AS u(id, message_id) WHERE d.id = u.id",
+        " first_try = 0, answered_at = 0, updated_at = 0, size = 0, line = 0, digest = '', detail = u.detail,"
+        " error = '', survey_id = '', survey_name = '', user_id = '', question_type = '', question_id = '',"
+        " answer = '', source = '', edited = false"
+        " FROM unnest($1::bigint[], $2::text[], $3::text[]) AS u(id, message_id, detail) WHERE d.id = u.id",
         [one.id for one in removal.new_identities],
         [one.message_id for one in removal.new_identities],
+        [UNSETTLED_DETAIL if one.id in removal.unsettled else "" for one in removal.new_identities],
     )
     new = sorted((identity_key(one.environment, one.message_id), one.id) for one in removal.new_identities)
     await connection.execute(
@@ -196,18 +199,23 @@ async def _blank_payloads(connection: asyncpg.Connection, ids: Sequence[int], wi
 
 
 async def quoting_texts(connection: asyncpg.Connection, persons: KeyedPersons) -> list[str]:
-    """Errors and responses that quote somebody on the list; reads every row."""
+    """Errors, responses and names of files that quote somebody on the list; reads every row."""
     rows = await connection.fetch(
         "SELECT error FROM deliveries WHERE error <> '' UNION SELECT error FROM attempts"
         " UNION SELECT excerpt FROM attempts"
     )
-    return [row[0] for row in rows if persons.matcher.is_quoted_in(row[0])]
+    found = [row[0] for row in rows if persons.matcher.is_quoted_in(row[0])]
+    names = await connection.fetch("SELECT DISTINCT source FROM deliveries")
+    return found + [row[0] for row in names if is_in_name(persons.matcher, row[0])]
 
 
 async def remove_quotes(connection: asyncpg.Connection, texts: Sequence[str]) -> int:
-    """Remove these errors and responses wherever they are; in the caller's transaction."""
+    """Remove these texts wherever they are; returns in how many responses. In the caller's transaction."""
     await connection.execute(
         "UPDATE deliveries SET error = $1 WHERE error <> '' AND error = ANY ($2::text[])", REMOVED_TEXT, list(texts)
+    )
+    await connection.execute(
+        "UPDATE deliveries SET source = $1 WHERE source <> '' AND source = ANY ($2::text[])", REMOVED_TEXT, list(texts)
     )
     await connection.execute("UPDATE attempts SET error = $1 WHERE error = ANY ($2::text[])", REMOVED_TEXT, list(texts))
     status = await connection.execute(

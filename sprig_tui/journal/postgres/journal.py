@@ -27,6 +27,7 @@ from sprig_tui.journal.postgres.connection import ServerPool
 from sprig_tui.journal.postgres.forgotten_persons import ForgottenList
 from sprig_tui.journal.postgres.notify import NotificationCallback, NotificationListener
 from sprig_tui.journal.postgres.pruning import PruneRun
+from sprig_tui.journal.postgres.retention import PostgresRetention
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory, with_deadline
 from sprig_tui.journal.records import (
@@ -79,6 +80,7 @@ class PostgresJournal(Journal):
         self._environment_numbers: dict[tuple[str, str], int] = {}
         self._server = ServerPool(url, on_connect=self._environment_numbers.clear)
         self._listener = NotificationListener(url)
+        self.retention = PostgresRetention(self, self._server)
         self.clock: Clock = clock or self._server.clock
         self.writes = WriteHistory()
         self._tombstone_filter = TombstoneFilter()
@@ -412,6 +414,10 @@ class PostgresJournal(Journal):
         run = PruneRun(self._server, before, forget=forget)
         return await (run.count() if dry_run else run.delete())
 
+    async def tidy_tombstones(self) -> None:
+        """Join the log of the tombstone filter into its bitmap, if it is due."""
+        await PruneRun(self._server, 0, forget=False).tidy()
+
     async def tombstones(self) -> TombstoneCounts:
         return await self._server.execute(tombstones.count_tombstones)
 
@@ -442,6 +448,10 @@ class PostgresJournal(Journal):
             return await forgetting.scan(connection, matcher, NameSearch(identifiers), after)
 
         return await self._server.execute(work)
+
+    async def forgotten_matcher(self) -> PersonMatcher:
+        persons = await self._server.execute(self._forgotten.refresh)
+        return persons.matcher if persons is not None else PersonMatcher.of(())
 
     async def erase(self, ids: Sequence[int]) -> EraseResult:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +21,8 @@ from sprig_tui.journal.maintenance import (
     prune_result,
     worker_from_row,
 )
-from sprig_tui.journal.payload_codec import DAMAGED_ERROR
+from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError
+from sprig_tui.journal.postgres import payloads
 from sprig_tui.journal.postgres.connection import sanitize_text
 from sprig_tui.journal.postgres.schema import LOCK_NAMESPACE
 from sprig_tui.journal.postgres.tombstones import store_tombstones
@@ -102,8 +104,7 @@ async def prune_chunk(
     newest = await connection.fetchval("SELECT coalesce(max(id), 0) FROM deliveries")
     end = after_id + PRUNE_SCAN_ROWS
     rows = await connection.fetch(
-        f"SELECT d.id, d.state, d.size, d.environment, {_ENDED_AT}, {TOMBSTONE_CONDITION}, {PRUNED_COLUMNS}"
-        f" {_FROM_ENDED} AND d.id > $2 AND d.id <= $3"
+        f"SELECT {REMOVED_COLUMNS} {_FROM_ENDED} AND d.id > $2 AND d.id <= $3"
         " ORDER BY d.id LIMIT $4 FOR UPDATE OF d SKIP LOCKED",
         float(before),
         after_id,
@@ -112,8 +113,21 @@ async def prune_chunk(
     )
     reached = rows[-1][0] if len(rows) == PRUNE_CHUNK_ROWS else end
     reached = reached if reached < newest else 0
-    if not rows:
-        return PruneResult({}, 0), reached
+    if rows:
+        await remove_rows(connection, rows, forget=forget)
+        # what is damaged cannot be read anyway
+        for pack_first in await payloads.pack_firsts(connection, rows[0][0], rows[-1][0]):
+            with contextlib.suppress(DamagedPayloadError):
+                await payloads.blank(connection, pack_first, frozenset())
+    return chunk_result(rows), reached
+
+
+REMOVED_COLUMNS = f"d.id, d.state, d.size, d.environment, {_ENDED_AT}, {TOMBSTONE_CONDITION}, {PRUNED_COLUMNS}"
+"""Columns of a delivery that `remove_rows` needs, from `deliveries d LEFT JOIN attempts a`."""
+
+
+async def remove_rows(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record], *, forget: bool = False) -> None:
+    """Remove these locked deliveries, rows of REMOVED_COLUMNS by their ids, and packs that are empty then."""
     places = {row[0]: (row[1], row[2]) for row in await connection.fetch("SELECT id, name, endpoint FROM environments")}
     ids = [row[0] for row in rows]
     await connection.execute(
@@ -142,7 +156,6 @@ async def prune_chunk(
         [state for _, state in gone],
         [-number for number in gone.values()],
     )
-    return chunk_result(rows), reached
 
 
 async def _delete_empty_packs(connection: asyncpg.Connection, first: int, last: int) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
 import asyncpg
 
+from sprig_tui.journal.content import without_items
 from sprig_tui.journal.payload_codec import DamagedPayloadError, message_id_tags, unpack_items, unpack_tagged_items
 
 # The pack in which each run of ids begins, and those that begin within it: a claim is mostly one run, and looking up
@@ -85,6 +87,45 @@ async def read_payloads(connection: asyncpg.Connection, ids: Sequence[int]) -> d
     raws = _unpack_all([(row[0], row[1]) for row in packs], ids, None)
     calls = _unpack_all([(row[0], row[2]) for row in packs], ids, owners)
     return {delivery_id: (raws[delivery_id], calls[delivery_id]) for delivery_id in ids}
+
+
+async def pack_firsts(connection: asyncpg.Connection, first: int, last: int) -> list[int]:
+    """First ids of the packs from the one of delivery `first` to the one of `last`."""
+    rows = await connection.fetch(
+        "SELECT first FROM packs WHERE first >= (SELECT coalesce(max(first), 0) FROM packs WHERE first <= $1)"
+        " AND first <= $2 ORDER BY first",
+        first,
+        last,
+    )
+    return [row[0] for row in rows]
+
+
+async def pack_end(connection: asyncpg.Connection, first: int) -> int:
+    """The id after the last delivery of a pack."""
+    end: int = await connection.fetchval(
+        "SELECT coalesce((SELECT min(first) FROM packs WHERE first > $1), (SELECT max(id) + 1 FROM deliveries), $1)",
+        first,
+    )
+    return end
+
+
+async def blank(connection: asyncpg.Connection, first: int, gone: AbstractSet[int]) -> None:
+    """Replace a pack by one without the payloads of these deliveries, and of those that have no row any more.
+
+    Raises DamagedPayloadError.
+    """
+    stored = await connection.fetchrow("SELECT raws, bodies FROM packs WHERE first = $1 FOR UPDATE", first)
+    if stored is None:
+        return
+    rows = await connection.fetch(
+        "SELECT d.id, e.name, d.message_id FROM deliveries d JOIN environments e ON e.id = d.environment"
+        " WHERE d.id >= $1 AND d.id < $2",
+        first,
+        await pack_end(connection, first),
+    )
+    owners = {row[0]: (row[1], row[2]) for row in rows}
+    raws, bodies = without_items(stored[0], stored[1], first, gone, owners)
+    await connection.execute("UPDATE packs SET raws = $2, bodies = $3 WHERE first = $1", first, raws, bodies)
 
 
 async def _read_owners(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:

@@ -6,21 +6,22 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from sprig_tui.journal.dedup import identity_key
+from sprig_tui.journal.content import without_items
+from sprig_tui.journal.dedup import StoredIdentity, identity_key
 from sprig_tui.journal.forgetting import (
     REMOVAL_COLUMNS,
     REMOVED_TEXT,
     SCAN_PACKS,
+    UNSETTLED_DETAIL,
     EraseResult,
     PersonScan,
     Removal,
     cleaned_attempt,
     find_in_packs,
     merged_counts,
-    without_items,
 )
 from sprig_tui.journal.payload_codec import DamagedPayloadError
-from sprig_tui.journal.persons import NameSearch, PersonMatcher
+from sprig_tui.journal.persons import NameSearch, PersonMatcher, is_in_name
 from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import STATE_CODES
 from sprig_tui.journal.sqlite.claim import release_expired
@@ -95,7 +96,7 @@ def erase(connection: sqlite3.Connection, ids: Sequence[int], now: int, *, lease
         _drop_identity(connection, name, message_id, delivery_id)
     identities = IdentityIndex(connection, [])
     for identity in removal.new_identities:
-        _strip(connection, identity.id, identity.message_id)
+        _strip(connection, identity, UNSETTLED_DETAIL if identity.id in removal.unsettled else "")
         identities.put(identity)
     identities.save()
     store_tombstones(connection, removal.tombstones)
@@ -123,14 +124,14 @@ def _release_dead(connection: sqlite3.Connection, wanted: str, now: int) -> set[
     return {row[0] for row in before} - after
 
 
-def _strip(connection: sqlite3.Connection, delivery_id: int, message_id: str) -> None:
+def _strip(connection: sqlite3.Connection, identity: StoredIdentity, detail: str) -> None:
     connection.execute(
         "UPDATE deliveries SET message_id = ?, reason = 'forgotten', lease = NULL,"
         f" state = CASE WHEN state = {_QUEUED} THEN {_WITHHELD} ELSE state END, priority = 0, due_at = 0, tries = 0,"
-        " first_try = 0, answered_at = 0, updated_at = 0, size = 0, line = 0, digest = x'', detail = '', error = '',"
+        " first_try = 0, answered_at = 0, updated_at = 0, size = 0, line = 0, digest = x'', detail = ?, error = '',"
         " survey_id = '', survey_name = '', user_id = '', question_type = '', question_id = '', answer = '',"
         " source = '', edited = 0 WHERE id = ?",
-        (message_id, delivery_id),
+        (identity.message_id, detail, identity.id),
     )
 
 
@@ -198,7 +199,10 @@ def _shrink_lease(connection: sqlite3.Connection, lease: int, gone: set[int]) ->
 
 
 def quoting_texts(connection: sqlite3.Connection) -> list[str]:
-    """Errors and responses that quote somebody on the list; to be called on a reader, because it reads every row."""
+    """Errors, responses and names of files that quote somebody on the list.
+
+    To be called on a reader, because it reads every row.
+    """
     persons = forgotten_persons(connection)
     if persons is None:
         return []
@@ -206,14 +210,19 @@ def quoting_texts(connection: sqlite3.Connection) -> list[str]:
         "SELECT error FROM deliveries NOT INDEXED WHERE error <> '' UNION SELECT error FROM attempts"
         " UNION SELECT excerpt FROM attempts"
     )
-    return [text for (text,) in texts if persons.matcher.is_quoted_in(text)]
+    found = [text for (text,) in texts if persons.matcher.is_quoted_in(text)]
+    names = connection.execute("SELECT DISTINCT source FROM deliveries NOT INDEXED")
+    return found + [name for (name,) in names if is_in_name(persons.matcher, name)]
 
 
 def remove_quotes(connection: sqlite3.Connection, texts: Sequence[str]) -> int:
-    """Remove these errors and responses wherever they are."""
+    """Remove these texts wherever they are; returns in how many responses."""
     connection.execute("PRAGMA secure_delete = ON")
     encoded = json.dumps(list(texts))
     connection.execute(f"UPDATE deliveries SET error = ? WHERE error <> '' AND error {_AMONG}", (REMOVED_TEXT, encoded))
+    connection.execute(
+        f"UPDATE deliveries SET source = ? WHERE source <> '' AND source {_AMONG}", (REMOVED_TEXT, encoded)
+    )
     connection.execute(f"UPDATE attempts SET error = ? WHERE error {_AMONG}", (REMOVED_TEXT, encoded))
     changed = connection.execute(f"UPDATE attempts SET excerpt = ? WHERE excerpt {_AMONG}", (REMOVED_TEXT, encoded))
     _add_to_open_receipt(connection, {"responses": changed.rowcount})

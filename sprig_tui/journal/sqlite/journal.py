@@ -59,6 +59,7 @@ from sprig_tui.journal.sqlite.connection import ReaderPool, connect_writer, make
 from sprig_tui.journal.sqlite.errors import journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
 from sprig_tui.journal.sqlite.repair import RepairLimiter
+from sprig_tui.journal.sqlite.retention import SQLiteRetention
 from sprig_tui.journal.sqlite.tables import with_damage_flag
 from sprig_tui.journal.sqlite.verify import back_up
 from sprig_tui.journal.sqlite.writer import Writer
@@ -91,6 +92,7 @@ class SQLiteJournal(Journal):
         self._file_check = FileCheck(self.path)
         self._writer = Writer(self._connect, self.path, self._file_check.check)
         self._readers = ReaderPool(self.path, busy_timeout, self._file_check)
+        self.retention = SQLiteRetention(self, self.clock)
         self._repairs = RepairLimiter(self.path, busy_timeout, self.clock, self._readers.run)
 
     async def open(self) -> None:
@@ -420,6 +422,18 @@ class SQLiteJournal(Journal):
             _log.warning("what was pruned is gone, but the file stays as large as it is: %s", error.message)
         return pruned
 
+    async def tidy_tombstones(self) -> None:
+        """Join the log of the tombstone filter into its bitmap, if it is due."""
+        await pruning.PruneRun(self._read, self._write, 0, forget=False).tidy()
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of `work` in one read transaction, for the modules beside this one."""
+        return await self._read(work)
+
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+        """The result of `work` in a transaction of the writer, for the modules beside this one."""
+        return await self._write(work, durable=durable)
+
     async def tombstones(self) -> TombstoneCounts:
         return await self._read(tombstones.count_tombstones)
 
@@ -439,6 +453,10 @@ class SQLiteJournal(Journal):
     ) -> PersonScan:
         matcher = None if forgotten else PersonMatcher.of(identifiers)
         return await self._read(lambda c: forgetting.scan(c, matcher, NameSearch(identifiers), after))
+
+    async def forgotten_matcher(self) -> PersonMatcher:
+        persons = await self._read(forgotten_persons.forgotten_persons)
+        return persons.matcher if persons is not None else PersonMatcher.of(())
 
     async def erase(self, ids: Sequence[int]) -> EraseResult:
         return await self._write(lambda c: forgetting.erase(c, ids, self.clock.now()))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from sprig_tui.journal.base import WORKER_TTL_MS
 from sprig_tui.journal.dedup import identity_key
@@ -18,8 +20,10 @@ from sprig_tui.journal.maintenance import (
     prune_result,
     worker_from_row,
 )
+from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.readiness import PROBE_WRITE_BYTES
 from sprig_tui.journal.records import PruneResult, WorkerInfo, WorkerLeases
+from sprig_tui.journal.sqlite import payloads
 from sprig_tui.journal.sqlite.tables import encode_ids, update_counts
 from sprig_tui.journal.sqlite.tombstones import store_tombstones
 from sprig_tui.journal.tombstones import PRUNED_COLUMNS, TOMBSTONE_CONDITION, removed_identity
@@ -69,14 +73,22 @@ def prune_chunk(
     newest = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
     end = after_id + PRUNE_SCAN_ROWS
     rows = connection.execute(
-        f"SELECT d.id, d.state, d.size, d.environment, {_ENDED_AT}, {TOMBSTONE_CONDITION}, {PRUNED_COLUMNS}"
-        f" {_FROM_ENDED} AND d.id > ? AND d.id <= ?"
-        " ORDER BY d.id LIMIT ?",
+        f"SELECT {REMOVED_COLUMNS} {_FROM_ENDED} AND d.id > ? AND d.id <= ? ORDER BY d.id LIMIT ?",
         (before, after_id, end, PRUNE_CHUNK_ROWS),
     ).fetchall()
     reached = rows[-1][0] if len(rows) == PRUNE_CHUNK_ROWS else end
-    if not rows:
-        return PruneResult({}, 0), reached if reached < newest else 0
+    if rows:
+        remove_rows(connection, rows, forget=forget)
+        blank_removed(connection, rows[0][0], rows[-1][0])
+    return chunk_result(rows), reached if reached < newest else 0
+
+
+REMOVED_COLUMNS = f"d.id, d.state, d.size, d.environment, {_ENDED_AT}, {TOMBSTONE_CONDITION}, {PRUNED_COLUMNS}"
+"""Columns of a delivery that `remove_rows` needs, from `deliveries d LEFT JOIN attempts a`."""
+
+
+def remove_rows(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]], *, forget: bool = False) -> None:
+    """Remove these deliveries, rows of REMOVED_COLUMNS in the order of their ids, and packs that are empty then."""
     places = {
         number: (name, endpoint)
         for number, name, endpoint in connection.execute("SELECT id, name, endpoint FROM environments").fetchall()
@@ -103,19 +115,19 @@ def prune_chunk(
     connection.execute(f"DELETE FROM deliveries WHERE id {among}", (ids,))
     update_counts(connection, gone)
     _delete_empty_packs(connection, rows[0][0], rows[-1][0])
-    return chunk_result(rows), reached if reached < newest else 0
+
+
+def blank_removed(connection: sqlite3.Connection, first: int, last: int) -> None:
+    """Drop the payloads of removed deliveries in the packs that others share with them, from `first` to `last`."""
+    for pack_first in payloads.pack_firsts(connection, first, last):
+        # what is damaged cannot be read anyway
+        with contextlib.suppress(DamagedPayloadError):
+            payloads.blank(connection, pack_first, frozenset())
 
 
 def _delete_empty_packs(connection: sqlite3.Connection, first: int, last: int) -> None:
     """Delete packs without remaining deliveries, from the one of delivery `first` to the one of `last`."""
-    firsts = [
-        row[0]
-        for row in connection.execute(
-            "SELECT first FROM packs WHERE first >= (SELECT coalesce(max(first), 0) FROM packs WHERE first <= ?)"
-            " AND first <= ? ORDER BY first",
-            (first, last),
-        ).fetchall()
-    ]
+    firsts = payloads.pack_firsts(connection, first, last)
     for position, start in enumerate(firsts):
         after = firsts[position + 1] if position + 1 < len(firsts) else None
         if after is None:
@@ -151,12 +163,12 @@ VACUUM_PAGES = 500
 """Pages released in one transaction, some 2 MB: it holds the lock meanwhile."""
 
 
-def vacuum_step(connection: sqlite3.Connection) -> bool:
+def vacuum_step(connection: sqlite3.Connection, pages: int = VACUUM_PAGES) -> bool:
     """Release some unused pages to the file system; returns whether there are more. Older files cannot shrink."""
     if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != 2:
         return False
     before = connection.execute("PRAGMA freelist_count").fetchone()[0]
-    connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+    connection.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
     after = connection.execute("PRAGMA freelist_count").fetchone()[0]
     return bool(0 < after < before)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
+from sprig_tui.journal.content import without_items
 from sprig_tui.journal.payload_codec import (
     MAX_PACK_ITEMS,
     DamagedPayloadError,
@@ -87,6 +89,44 @@ def read_payloads(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[in
             delivery_id: (raw, bodies[delivery_id]) for delivery_id, raw in unpack_items(raws, pack_ids, first).items()
         }
     return payloads
+
+
+def pack_firsts(connection: sqlite3.Connection, first: int, last: int) -> list[int]:
+    """First ids of the packs from the one of delivery `first` to the one of `last`."""
+    rows = connection.execute(
+        "SELECT first FROM packs WHERE first >= (SELECT coalesce(max(first), 0) FROM packs WHERE first <= ?)"
+        " AND first <= ? ORDER BY first",
+        (first, last),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def pack_end(connection: sqlite3.Connection, first: int) -> int:
+    """The id after the last delivery of a pack."""
+    row = connection.execute(
+        "SELECT coalesce(min(first), (SELECT next_id FROM sequence)) FROM packs WHERE first > ?", (first,)
+    ).fetchone()
+    return int(row[0])
+
+
+def blank(connection: sqlite3.Connection, first: int, gone: AbstractSet[int]) -> None:
+    """Replace a pack by one without the payloads of these deliveries, and of those that have no row any more.
+
+    Raises DamagedPayloadError.
+    """
+    stored = connection.execute("SELECT raws, bodies FROM packs WHERE first = ?", (first,)).fetchone()
+    if stored is None:
+        return
+    owners = {
+        row[0]: (row[1], row[2])
+        for row in connection.execute(
+            "SELECT d.id, e.name, d.message_id FROM deliveries d JOIN environments e ON e.id = d.environment"
+            " WHERE d.id >= ? AND d.id < ?",
+            (first, pack_end(connection, first)),
+        ).fetchall()
+    }
+    raws, bodies = without_items(stored[0], stored[1], first, gone, owners)
+    connection.execute("UPDATE packs SET raws = ?, bodies = ? WHERE first = ?", (raws, bodies, first))
 
 
 def read_payload(connection: sqlite3.Connection, delivery_id: int) -> tuple[bytes, bytes]:

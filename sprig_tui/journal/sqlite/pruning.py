@@ -58,13 +58,17 @@ class PruneRun:
 
     async def _prune_chunk(self, after: int) -> tuple[PruneResult, int]:
         chunk = await self._write(lambda c: maintenance.prune_chunk(c, self._before, after, forget=self._forget))
+        await self.tidy()
+        return chunk
+
+    async def tidy(self) -> None:
+        """Join the log of the tombstone filter into its bitmap, if it is due."""
         state = await self._read(tombstone_filter.read_state)
         if state is not None and state.is_due:
             if state.is_too_small:
                 await self._build_bitmap()
             else:
                 await self._write(tombstone_filter.join_log)
-        return chunk
 
     async def _build_bitmap(self) -> None:
         """Build the bitmap of the tombstone filter from all tombstones, a part at a time."""

@@ -5,6 +5,7 @@ import json
 import pytest
 from textual.widgets import Input
 
+from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.deliveries.log import DeliveryLog
 from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Prompt
 from sprig_tui.journal.filter import parse_filter
@@ -239,3 +240,33 @@ async def test_withdrawal_of_a_filter_counts_first(opened, log, mixed, journal, 
         await until(pilot, lambda: any("3 withdrawn" in one.message for one in pilot.app._notifications))
     counts = (await journal.counts()).by_environment["production"]
     assert (counts[State.QUEUED], counts[State.WITHHELD]) == (1, 4)
+
+
+async def test_person_of_a_delivery_is_forgotten_after_confirmation(opened, log, mixed, journal, screen_text, until):
+    user = (await journal.get(mixed["delivered"])).delivery.user_id
+    async with opened() as pilot:
+        await until(pilot, lambda: log.lines.selected == mixed["queued"])
+        await pilot.press("g", "D")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        assert "Forget the person of this delivery?" in screen_text(pilot.app)
+        assert f"user    {user}" in screen_text(pilot.app)
+        await pilot.press("enter")
+        assert (await journal.get(mixed["delivered"])).delivery.user_id == user
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: any("forgotten: 1 identifiers" in one.message for one in pilot.app._notifications))
+        shown = (await journal.get(mixed["delivered"])).delivery
+        assert (shown.state, shown.reason, shown.user_id) == (State.DELIVERED, "forgotten", "")
+        await pilot.press("D")
+        await until(pilot, lambda: any("name nobody any more" in one.message for one in pilot.app._notifications))
+
+
+async def test_nobody_is_forgotten_in_a_console_that_only_reads(opened, log, mixed, journal, until):
+    async with opened() as pilot:
+        pilot.app.permissions = Permissions(read_only=True)
+        await pilot.press("g", "D")
+        await until(pilot, lambda: log.refusal("forget"))
+        assert "read-only" in log.refusal("forget")
+        assert not isinstance(pilot.app.screen, Confirm)
+    assert await journal.forgotten() == ()

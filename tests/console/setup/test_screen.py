@@ -11,6 +11,7 @@ from support.workspace_lookalike import DEVELOPMENT_KEY, MEMBER_TOKEN, TOKEN, Wo
 from textual.widgets import Input
 
 from sprig_tui.cli.setup_services import setup_services
+from sprig_tui.console import app as console_app
 from sprig_tui.console.environments.key_form import KeyForm
 from sprig_tui.console.environments.send_test_event import SendTestEventScreen
 from sprig_tui.console.reconcile.screen import ReconcileScreen
@@ -23,6 +24,7 @@ from sprig_tui.console.widgets.dialogs import Confirm, Prompt
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.ingest.test_event import make_test_event
 from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.setup.model import ActionKind
 from sprig_tui.sprig.formats.detect import parse_document
 from sprig_tui.sprig.records import Origin
 
@@ -179,10 +181,33 @@ async def test_without_a_token_a_key_is_pasted(guided):
         await opens(guided, pilot, KeyForm)
         pilot.app.screen.query_one(Input).value = KEY
         await guided.press("enter")
-        await sees(guided, "Zq8T…E1Rk, in the config")
+        # the next step is chosen once this one is done
+        await sees(guided, "⏎  open a file of answers")
+        assert "Zq8T…E1Rk, in the config" in guided.text()
         assert "cannot be known without a token" in guided.text()
-        await guided.press("down", "y")
+        await guided.press("y")
         await guided.until(lambda: any("the command" in notice for notice in guided.notices()))
+
+
+async def test_key_of_sprigs_api_is_tried_before_it_is_saved(guided, sprig_api, sprig_api_key):
+    text = guided.paths.config_file.read_text(encoding="utf-8")
+    guided.write(f'[sprig]\napi_url = "{sprig_api.url}"\n{text}')
+    async with guided.running(guided=True, size=(80, 24)) as pilot:
+        await shown(guided, pilot)
+        pilot.app.screen.steps.cursor = 2
+        await guided.press("o")
+        await opens(guided, pilot, ActionPicker)
+        kinds = list(pilot.app.screen.actions)
+        await guided.press(*["down"] * kinds.index(ActionKind.STORE_SPRIG_KEY), "enter")
+        await opens(guided, pilot, SecretForm)
+        field = pilot.app.screen.query_one(Input)
+        field.value = "spk_that_sprig_does_not_know"
+        await guided.press("enter")
+        await sees(guided, "rejects this key (403)")
+        field.value = sprig_api_key
+        await guided.press("enter")
+        await guided.until(lambda: any(f"{sprig_api.url} accepts it" in notice for notice in guided.notices()))
+    assert guided.config()["environments"]["production"]["sprig_api_key"] == sprig_api_key
 
 
 async def test_webhook_token_is_shown_once_and_the_first_webhook_is_seen_as_it_comes(guided, clock):
@@ -195,7 +220,8 @@ async def test_webhook_token_is_shown_once_and_the_first_webhook_is_seen_as_it_c
         await opens(guided, pilot, WebhookForm)
         token = guided.config()["environments"]["production"]["webhook_token"]
         assert token in guided.text()
-        assert "http://127.0.0.1:8722/webhooks/production" in guided.text()
+        assert "https://YOUR.HOST/webhooks/production" in guided.text()
+        assert "http://127.0.0.1:8722" in guided.text()
         await guided.press("t")
         await guided.until(lambda: any("the token" in notice for notice in guided.notices()))
         copies = guided.paths.state_dir.glob("clipboard*")
@@ -218,7 +244,7 @@ async def test_webhook_token_is_shown_once_and_the_first_webhook_is_seen_as_it_c
         await opens(guided, pilot, Confirm)
         assert "QmK7x2dTfa" in guided.text()
         await guided.press("y")
-        await sees(guided, "environment id QmK7x2dTfa")
+        await sees(guided, "Sprig         done")
         assert guided.config()["environments"]["production"]["sprig_environment_id"] == "QmK7x2dTfa"
 
 
@@ -319,3 +345,21 @@ async def test_what_did_not_arrive_is_explained(guided):
         await opens(guided, pilot, ExplainScreen)
         await guided.press("escape")
         assert isinstance(pilot.app.screen, SetupScreen)
+
+
+async def test_a_first_start_whose_journal_opens_late_shows_it_then(guided, monkeypatch):
+    monkeypatch.setattr(console_app, "JOURNAL_OPEN_TIMEOUT_S", 0.01)
+    opens_now = asyncio.Event()
+
+    class LateJournal(SQLiteJournal):
+        async def open(self) -> None:
+            await opens_now.wait()
+            await super().open()
+
+    guided.journal_class = LateJournal
+    async with guided.running(guided=True, ready=False, size=(80, 24)) as pilot:
+        await guided.until(lambda: "payload" in pilot.app.main.panes)
+        await guided.press("question_mark", "escape")
+        assert pilot.app.screen is pilot.app.main
+        opens_now.set()
+        await shown(guided, pilot)

@@ -82,9 +82,8 @@ async def test_no_byte_is_left_in_the_files(path, tmp_path, clock):
         await other.add([answer(2_000, "jane-doe-77"), answer(2_001, "kim")])
         assert traces_in(tmp_path) != []
         before = {one: (await journal.get(one)).raw for one in (2, 9)}
-        receipt = await forget(journal)
+        await forget(journal)
         assert traces_in(tmp_path) == []
-        assert receipt.counts["leftovers"] > 0
         assert {one: (await journal.get(one)).raw for one in before} == before
         assert (await other.add([answer(2_002, "kim")]))[0].state is State.QUEUED
         assert (await journal.verify()).problems == ()

@@ -7,9 +7,13 @@ import os
 import sqlite3
 
 import pytest
+from support.clocks import InstantTiming
 
+from sprig_tui.delivery.retention import RetentionWorker
 from sprig_tui.journal.records import State
+from sprig_tui.journal.retention import RetentionPolicy
 from sprig_tui.journal.sqlite import SQLiteJournal, schema
+from sprig_tui.journal.sqlite.compact import compact_file, file_space
 
 
 @pytest.mark.parametrize("older", [False, True])
@@ -29,3 +33,30 @@ async def test_prune_shrinks_the_file(tmp_path, entry, clock, monkeypatch, older
     assert (path.stat().st_size < before / 10) is not older
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("older", [False, True])
+async def test_retention_shrinks_the_file_and_an_older_one_once_it_is_compacted(
+    tmp_path, entry, clock, monkeypatch, older
+):
+    if older:
+        monkeypatch.setattr(schema, "enable_vacuum", lambda _: None)
+    path = tmp_path / "j.db"
+    async with SQLiteJournal(path, clock=clock) as journal:
+        for _ in range(4):
+            await journal.add([entry(reason="anonymous", raw=os.urandom(100_000)) for _ in range(5)])
+    before = file_space(str(path))
+    assert before.shrinks is not older
+    async with SQLiteJournal(path, clock=clock) as journal:
+        clock.advance(86_400)
+        policy = RetentionPolicy(withheld_ms=3_600_000)
+        assert await RetentionWorker(journal, policy, timing=InstantTiming()).apply_if_due()
+    space = file_space(str(path))
+    assert (space.bytes < before.bytes / 10) is not older
+    assert (space.free_bytes == 0) is not older
+    compact_file(str(path))
+    compacted = file_space(str(path))
+    assert compacted.shrinks
+    assert compacted.bytes < before.bytes / 10
+    async with SQLiteJournal(path, clock=clock) as journal:
+        assert (await journal.verify()).problems == ()

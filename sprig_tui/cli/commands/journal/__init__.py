@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import click
 
 from sprig_tui.cli import diagnostics, output, prompts
 from sprig_tui.cli.commands.journal.maintenance import backup, print_damage, salvage, verify
 from sprig_tui.cli.commands.journal.move import copy, migrate
+from sprig_tui.cli.commands.journal.retention import compact, retention_json, retention_lines, space_lines
 from sprig_tui.cli.context import existing_journal_session, journal_exists, journal_session, open_settings
 from sprig_tui.cli.options import DURATION_TYPE, ENVIRONMENT_TYPE, CliCommand, CliGroup, json_option, yes_option
 from sprig_tui.errors import ExitCode
@@ -31,6 +31,7 @@ journal.add_command(copy)
 journal.add_command(verify)
 journal.add_command(backup)
 journal.add_command(salvage)
+journal.add_command(compact)
 
 
 @journal.command("info", cls=CliCommand, short_help="Where it is, its size, and the deliveries by state.")
@@ -46,6 +47,8 @@ def info(as_json: bool) -> int:
 
 
 async def _info(*, as_json: bool) -> int:
+    from sprig_tui.journal.sqlite.compact import file_space
+
     settings = open_settings(quiet=True)
     async with existing_journal_session(settings) as opened:
         if opened is None:
@@ -54,13 +57,11 @@ async def _info(*, as_json: bool) -> int:
         lanes = await opened.lanes()
         identity = await opened.identity()
         removed = await opened.tombstones()
+        retention = await opened.retention.state()
         look = await opened.verify(DAMAGE_SCAN_TIMEOUT_S)
+    space = None if is_server_url(settings.journal) else file_space(settings.journal)
     code = ExitCode.REJECTED if look.problems else ExitCode.OK
-    size = (
-        None
-        if is_server_url(settings.journal)
-        else sum(_file_bytes(settings.journal + ending) for ending in ("", "-wal"))
-    )
+    size = None if space is None else space.bytes
     if as_json:
         output.write_json(
             {
@@ -69,7 +70,11 @@ async def _info(*, as_json: bool) -> int:
                 "bytes": size,
                 "problems": list(look.problems),
                 "environments": counts.by_environment,
+                "forgotten": counts.forgotten,
                 "removed": {"environments": removed.by_environment, "bytes": removed.bytes},
+                "retention": retention_json(settings.retention, retention),
+                "free_bytes": None if space is None else space.free_bytes,
+                "shrinks": None if space is None else space.shrinks,
                 "lanes": {
                     name: {
                         "state": lane.state,
@@ -85,13 +90,21 @@ async def _info(*, as_json: bool) -> int:
         return code
     output.write_line(printable(settings.journal_name) + ("" if size is None else f"  {size_text(size)}"))
     for name, states in sorted(counts.by_environment.items()):
-        numbers = "  ".join(f"{state.value} {number:,}" for state, number in states.items() if number)
+        forgotten = counts.forgotten.get(name, {})
+        numbers = "  ".join(
+            f"{state.value} {number:,}" + (f", of which {forgotten[state]:,} forgotten" if forgotten.get(state) else "")
+            for state, number in states.items()
+            if number
+        )
         lane = lanes.get(name)
         standing = f"  {lane.state}: {lane.cause}" if lane and lane.state != "open" else ""
         output.write_line(printable(f"{name or '(no environment)':<18}{numbers}{standing}"))
     if total := sum(removed.by_environment.values()):
         by_name = ", ".join(f"{name or '(no environment)'} {n:,}" for name, n in sorted(removed.by_environment.items()))
         output.write_line(printable(f"removed, and known: {total:,} ({by_name}), about {size_text(removed.bytes)}"))
+    lines = (*retention_lines(settings.retention, retention), *(space_lines(space) if space is not None else ()))
+    for line in lines:
+        output.write_line(printable(line))
     if look.problems:
         print_damage(settings.journal, look.problems)
     return code
@@ -105,7 +118,11 @@ def _report_no_journal(place: str, *, as_json: bool) -> int:
             "bytes": 0,
             "problems": [],
             "environments": {},
+            "forgotten": {},
             "removed": {"environments": {}, "bytes": 0},
+            "retention": None,
+            "free_bytes": 0,
+            "shrinks": None,
             "lanes": {},
         }
         output.write_json({"journal": place, **nothing})
@@ -208,8 +225,3 @@ async def _resume(environment: str) -> int:
     diagnostics.success(f"{environment} is resumed; it was paused: {lane.cause}")
     diagnostics.info("sprig-tui run delivers what is queued")
     return ExitCode.OK
-
-
-def _file_bytes(name: str) -> int:
-    path = Path(name)
-    return path.stat().st_size if path.is_file() else 0

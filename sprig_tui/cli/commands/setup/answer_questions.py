@@ -223,7 +223,7 @@ def _send_alone(seen: Observation) -> str | None:
 
     _, code = asyncio.run(send_event(seen.settings, seen.environment))
     if code == ExitCode.OK:
-        diagnostics.info("it went past the journal, so the checklist does not know of it")
+        diagnostics.info("it went past the journal: the checklist knows of it once Segment counted it")
     return TEST_USER_ID if code == ExitCode.OK else None
 
 

@@ -46,7 +46,7 @@ def checklist_lines(found: Checklist) -> Iterator[str]:
         yield f"{mark} {number} {output.paint(TITLES[step.kind], 'strong')}  {state}"
         for finding in step.findings:
             yield from _finding_lines(finding, room)
-        if step.action not in (None, ActionKind.ACCEPT, ActionKind.REOPEN) and step.state is not StepState.DONE:
+        if step.action is not None and _is_offered(step):
             command = command_line(step.action, found.environment, step.delivery)
             text = f"next: {action_text(step.action)}" + (f": {command}" if command else "")
             yield from _indented(text, "    ", room)
@@ -57,6 +57,12 @@ def checklist_lines(found: Checklist) -> Iterator[str]:
             "",
             room,
         )
+
+
+def _is_offered(step: Step) -> bool:
+    """Whether the next action is to be shown: not where there is nothing but to wait, or to accept."""
+    waits = step.deciding is not None and step.deciding.is_temporary
+    return step.state is not StepState.DONE and not waits and step.action is not ActionKind.ACCEPT
 
 
 def _summary(found: Checklist) -> str:

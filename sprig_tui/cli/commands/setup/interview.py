@@ -108,7 +108,7 @@ def _ask_steps(name: str) -> Observation:
     live_questions.show_destinations(seen)
     dialogue.heading("7 of 7: going live")
     live_questions.ask_protection(seen)
-    live_questions.show_commands(seen)
+    live_questions.ask_going_live(observe(name))
     return observe(name)
 
 

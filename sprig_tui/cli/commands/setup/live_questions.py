@@ -1,4 +1,4 @@
-"""Questions before going live: destinations, protection, the service, retention, backup and alerts."""
+"""Questions before going live: destinations, protection, and what is done elsewhere or not wanted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.cli import diagnostics, prompts
 from sprig_tui.cli.commands.setup import dialogue
-from sprig_tui.setup.guides import guide_lines
+from sprig_tui.setup.guides import action_text, command_line, guide_lines
 from sprig_tui.setup.model import ActionKind, StepKind, StepState
 from sprig_tui.text import one_line
 
@@ -44,17 +44,27 @@ def ask_protection(seen: Observation) -> None:
         diagnostics.success(f"stored: {name} is protected, in {find_paths().config_file}")
 
 
-def show_commands(seen: Observation) -> None:
-    """What keeps it running, each with its command; nothing is done."""
-    rows = (
-        ("answers keep coming while this runs; the unit keeps it running", "sprig-tui listen --print-unit"),
-        ("deletes what is older than 90 days from the journal", "sprig-tui journal prune --older-than 90d"),
-        ("copies the journal while it is used", "sprig-tui journal backup FILE"),
-        ("shows how Segment's counts compare with ours", f"sprig-tui reconcile -e {seen.name}"),
-        ("looks for problems; exit code 0 is none, for a timer", "sprig-tui doctor"),
-    )
-    diagnostics.info("To be run by you, or by a timer:")
-    for text, command in rows:
-        diagnostics.info(f"  {command}")
-        diagnostics.info(f"      {text}")
-    diagnostics.info("  http://127.0.0.1:8722/metrics of listen, and run --metrics, are for alerts (Prometheus)")
+def ask_going_live(seen: Observation) -> None:
+    """What runs, is kept, backed up and watched, with the command for what is open; what is not wanted is accepted."""
+    from sprig_tui.cli.commands.setup.observation import observe_settings, save_accepted
+
+    name = seen.name
+    for finding in seen.step(StepKind.GOING_LIVE).findings:
+        text = one_line(finding.evidence)
+        if finding.state is StepState.DONE:
+            diagnostics.success(text)
+            continue
+        diagnostics.info(f"- {text}")
+        for action in finding.actions:
+            if action is ActionKind.ACCEPT:
+                continue
+            command = command_line(action, name)
+            diagnostics.info(f"    {action_text(action)}{f': {command}' if command else ''}")
+            for line in guide_lines(action, name):
+                diagnostics.info(f"      {line}")
+        if finding.is_acceptable and prompts.confirm(f"done elsewhere, or not wanted: accept {finding.code} as it is?"):
+            save_accepted(observe_settings(), name, [finding.code], [])
+            diagnostics.success(
+                f"stored: {finding.code} counts as done for {name}; --reopen {finding.code} takes it back"
+            )
+    diagnostics.info("sprig-tui doctor looks for problems; exit code 0 is none, for a timer")

@@ -24,6 +24,8 @@ def make_view(name: str, inspection: Inspection, environments: Mapping[str, Envi
     if name == "Raw":
         return RawView(inspection.raw) if inspection.raw else NoteView(_no_record_text(inspection))
     if not is_json(inspection.body):
+        if inspection.delivery is not None and inspection.delivery.content_dropped:
+            return NoteView(inspection.no_record)
         return NoteView(_NO_CALL_TEXT.format("would be withheld" if inspection.withheld else "cannot be mapped"))
     return JsonView(inspection.body) if name == "JSON" else CurlView(curl_text(inspection, environments))
 

@@ -1,0 +1,255 @@
+"""Retention worker: removes what the journal keeps no longer, in short steps, while other work goes on.
+
+Every process that runs for long has one; the journal gives the turn to one of them at a time. A policy that removes
+more than the one in use counts only after GRACE_S, so that a slip in the config can be taken back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+
+from sprig_tui.clock import Clock, MonotonicClock, SystemMonotonicClock
+from sprig_tui.errors import JournalError
+from sprig_tui.formatting import format_duration
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.records import State
+from sprig_tui.journal.retention import FULL_PASS_MS, Cutoffs, RetentionPolicy, RetentionState, Step, widened
+
+START_DELAY_S = 20.0
+"""Seconds before the first pass of a process: its start comes first."""
+CHECK_INTERVAL_S = 60.0
+"""Seconds between two looks whether a pass is due."""
+PASS_INTERVAL_MS = 600_000
+"""Between the end of a pass and the next one, of all processes together."""
+GRACE_S = 300.0
+"""Seconds until a policy that removes more counts."""
+
+TARGET_STEP_MS, MAX_STEP_MS = 12.0, 25.0
+"""A step that holds others up for less removes more the next time, one for longer less."""
+MIN_STEP_ROWS, MAX_STEP_ROWS = 10, 500
+PAUSE_FACTOR = 4.0
+"""Pause after a step, as a multiple of the time that it took."""
+MIN_PAUSE_S = 0.01
+ATTEMPTS_STEP_ROWS = 500
+
+OnReport = Callable[[str], None]
+_log = logging.getLogger(__name__)
+
+
+class _TurnLostError(Exception):
+    """Another worker has the turn: this one was suspended for too long."""
+
+
+class RetentionWorker:
+    """Applies a policy to a journal until `run` is cancelled. `on_report` gets a sentence on each pass that removed."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        policy: RetentionPolicy,
+        *,
+        clock: Clock | None = None,
+        timing: MonotonicClock | None = None,
+        on_report: OnReport = _log.info,
+        start_delay_s: float = START_DELAY_S,
+    ) -> None:
+        self._journal = journal
+        self._policy = policy
+        self._pending: tuple[RetentionPolicy, float] | None = None
+        """A policy that removes more, and the monotonic time from which it counts."""
+        self._clock = clock or journal.clock
+        self._timing = timing or SystemMonotonicClock()
+        self._on_report = on_report
+        self._start_delay_s = start_delay_s
+        self._owner = uuid.uuid4().hex
+        self._step_rows = 100
+        self._last_error = ""
+        self._changed = asyncio.Event()
+
+    @property
+    def policy(self) -> RetentionPolicy:
+        """The policy that counts now."""
+        if self._pending is not None and self._timing.monotonic() >= self._pending[1]:
+            self._policy, self._pending = self._pending[0], None
+        return self._policy
+
+    def use(self, policy: RetentionPolicy) -> None:
+        """Use this policy: at once where it removes no more than the one in use, else after GRACE_S."""
+        current = self.policy
+        if self._pending is not None and policy == self._pending[0]:
+            return
+        self._pending = None
+        if policy == current:
+            return
+        if policy.removes_more_than(current):
+            self._pending = policy, self._timing.monotonic() + GRACE_S
+            self._on_report(
+                f"retention: the config keeps less now ({policy.text()}); in {format_duration(GRACE_S)} what is older"
+                " is removed, unless the config is changed back"
+            )
+        else:
+            self._policy = policy
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Apply the policy whenever it is due, until cancelled. Errors of the journal are reported and waited out."""
+        await self._timing.wait(asyncio.Event(), self._start_delay_s)
+        while True:
+            self._changed.clear()
+            try:
+                if self.policy.is_active:
+                    await self.apply_if_due()
+                self._last_error = ""
+            except JournalError as error:
+                if error.message != self._last_error:
+                    _log.warning("retention stopped: %s", error.message)
+                self._last_error = error.message
+            wait_s = CHECK_INTERVAL_S
+            if self._pending is not None:
+                wait_s = min(wait_s, max(0.0, self._pending[1] - self._timing.monotonic()))
+            await self._timing.wait(self._changed, wait_s)
+
+    async def apply_if_due(self) -> bool:
+        """Make one pass, if one is due and no other worker has the turn; returns whether it did."""
+        state, now, policy = await self._journal.retention.state(), self._clock.now(), self.policy
+        fresh = 0 <= now - state.finished_at < PASS_INTERVAL_MS
+        if state.is_held(self._owner, now) or (fresh and state.policy == policy.text()):
+            return False
+        taken = await self._journal.retention.take_turn(self._owner)
+        if taken is None:
+            return False
+        await self._apply(policy, taken)
+        return True
+
+    async def _apply(self, policy: RetentionPolicy, state: RetentionState) -> None:
+        started = self._timing.monotonic()
+        now = self._clock.now()
+        full = state.policy != policy.text() or not 0 <= now - state.full_at < FULL_PASS_MS
+        if full:
+            state.policy, state.full_at, state.rows_after, state.content_after = policy.text(), now, 0, 0
+        one_pass = _Pass(self._journal, self._owner, policy.cutoffs(now), state, self._timing, self._step_rows)
+        try:
+            await one_pass.run(full=full)
+        except _TurnLostError:
+            return
+        except asyncio.CancelledError:
+            # another process goes on at once
+            with suppress(JournalError):
+                await asyncio.shield(self._journal.retention.end_turn(self._owner, None))
+            raise
+        finally:
+            self._step_rows = one_pass.step_rows
+        state.finished_at, state.longest_step_ms = self._clock.now(), one_pass.longest_step_ms
+        await self._journal.retention.end_turn(self._owner, state)
+        if text := one_pass.text():
+            took = format_duration(self._timing.monotonic() - started)
+            self._on_report(
+                f"retention: {text}, in {took}; no step held others up for longer than"
+                f" {one_pass.longest_step_ms:.0f} ms"
+            )
+
+
+class _Pass:
+    """One pass over what is due."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        owner: str,
+        cutoffs: Cutoffs,
+        state: RetentionState,
+        timing: MonotonicClock,
+        step_rows: int,
+    ) -> None:
+        self._store = journal.retention
+        self._owner = owner
+        self._cutoffs = cutoffs
+        self._state = state
+        self._timing = timing
+        self.step_rows = step_rows
+        self.longest_step_ms = 0.0
+        self._removed: Counter[State] = Counter()
+        self._dropped = 0
+        self._damaged = 0
+
+    def text(self) -> str:
+        """What it did; empty for nothing."""
+        parts = []
+        if self._removed:
+            states = ", ".join(f"{self._removed[state]:,} {state.value}" for state in State if self._removed[state])
+            parts.append(f"removed {sum(self._removed.values()):,} deliveries ({states})")
+        if self._dropped:
+            parts.append(f"dropped the content of {self._dropped:,}")
+        if self._damaged:
+            parts.append(f"could not read {self._damaged:,} damaged packs")
+        return ", ".join(parts)
+
+    async def run(self, *, full: bool) -> None:
+        """Remove rows, then payloads that they left, then content, then what nothing refers to; give back the room."""
+        await self._remove_rows()
+        await self._clean_orphaned()
+        await self._drop_content()
+        if full:
+            unused = await self._store.unused_attempts(max(self._cutoffs.rows, self._cutoffs.content))
+            for start in range(0, len(unused), ATTEMPTS_STEP_ROWS):
+                await self._settle(
+                    await self._store.delete_attempts(self._owner, unused[start : start + ATTEMPTS_STEP_ROWS])
+                )
+        while (step := await self._store.give_back_space(self._owner)) is not None:
+            await self._settle(step)
+
+    async def _remove_rows(self) -> None:
+        after, done, past = self._state.rows_after, False, True
+        while not done:
+            due = await self._store.due_rows(self._cutoffs, after)
+            left = list(due.ids)
+            while left:
+                part, left = left[: self.step_rows], left[self.step_rows :]
+                step = await self._store.remove(self._owner, self._cutoffs, part)
+                self._removed.update(step.by_state)
+                self._adapt(step.took_ms)
+                await self._settle(step)
+                await self._store.tidy_tombstones()
+                self._state.dirty = widened(self._state.dirty, part[0], part[-1])
+            after, done, past = due.reached, due.done, past and due.past
+            if past:
+                self._state.rows_after = after
+
+    async def _clean_orphaned(self) -> None:
+        if self._state.dirty is None:
+            return
+        nothing = Cutoffs()
+        for first in await self._store.orphaned_packs(*self._state.dirty):
+            await self._settle(await self._store.clean_pack(self._owner, nothing, first))
+        self._state.dirty = None
+
+    async def _drop_content(self) -> None:
+        after, done, past = self._state.content_after, False, True
+        while not done:
+            due = await self._store.due_packs(self._cutoffs, after)
+            for first in due.ids:
+                step = await self._store.clean_pack(self._owner, self._cutoffs, first)
+                self._dropped += sum(step.by_state.values())
+                self._damaged += step.damaged
+                await self._settle(step)
+            after, done, past = due.reached, due.done, past and due.past
+            if past:
+                self._state.content_after = after
+
+    async def _settle(self, step: Step) -> None:
+        """Let others write after a step."""
+        if step.lost:
+            raise _TurnLostError
+        self.longest_step_ms = max(self.longest_step_ms, step.took_ms)
+        await self._timing.wait(asyncio.Event(), max(MIN_PAUSE_S, step.took_ms * PAUSE_FACTOR / 1000))
+
+    def _adapt(self, took_ms: float) -> None:
+        if took_ms > MAX_STEP_MS:
+            self.step_rows = max(MIN_STEP_ROWS, self.step_rows // 2)
+        elif took_ms < TARGET_STEP_MS:
+            self.step_rows = min(MAX_STEP_ROWS, self.step_rows * 5 // 4 + 1)

@@ -1,0 +1,102 @@
+"""Retention worker: when it applies a policy, and which one."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from support.clocks import InstantTiming, ManualClock
+from support.records import make_entry
+
+from sprig_tui.delivery.retention import CHECK_INTERVAL_S, GRACE_S, RetentionWorker
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.open import open_journal
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.retention import RetentionPolicy
+
+DAY = 24 * 3_600_000
+SHORT, LONG = RetentionPolicy(withheld_ms=DAY), RetentionPolicy(withheld_ms=9 * DAY)
+
+
+@pytest.fixture
+async def journal(tmp_path):
+    async with open_journal(str(tmp_path / "journal.db"), clock=ManualClock()) as opened:
+        await opened.add([make_entry(number, reason="anonymous") for number in range(1, 4)])
+        opened.clock.advance(2 * 86_400)
+        yield opened
+
+
+def make_worker(journal, policy, said):
+    return RetentionWorker(journal, policy, timing=InstantTiming(), on_report=said.append)
+
+
+async def test_a_policy_that_removes_more_waits_and_can_be_taken_back(journal):
+    said = []
+    worker = make_worker(journal, LONG, said)
+    worker.use(SHORT)
+    assert worker.policy == LONG
+    assert said == [
+        (
+            "retention: the config keeps less now (withheld 1 d); in 5 m what is older is removed, unless the config is"
+            " changed back"
+        )
+    ]
+    worker.use(SHORT)  # another change of the config, which leaves it as it is
+    assert len(said) == 1
+    worker.use(LONG)
+    worker._timing.now_s += GRACE_S
+    assert worker.policy == LONG
+    worker.use(SHORT)
+    worker._timing.now_s += GRACE_S
+    assert worker.policy == SHORT
+
+
+async def test_a_policy_that_keeps_more_counts_at_once(journal):
+    worker = make_worker(journal, SHORT, [])
+    worker.use(LONG)
+    assert worker.policy == LONG
+    worker.use(RetentionPolicy())
+    assert worker.policy == RetentionPolicy()
+
+
+async def test_it_runs_until_cancelled_and_gives_its_turn_back(journal):
+    said = []
+    worker = make_worker(journal, SHORT, said)
+    running = asyncio.create_task(worker.run())
+    while await journal.count(Query()):  # noqa: ASYNC110 - no event reports it
+        await asyncio.sleep(0.001)
+    running.cancel()
+    await asyncio.wait((running,))
+    assert (await journal.retention.state()).owner == ""
+    assert worker._timing.now_s >= CHECK_INTERVAL_S // 10
+
+
+async def test_an_error_of_the_journal_is_logged_once_and_waited_out(journal, caplog, monkeypatch):
+    worker = make_worker(journal, SHORT, [])
+    looks = 0
+    seen = asyncio.Event()
+
+    async def state():
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            seen.set()
+        raise JournalError("the disk is gone")
+
+    monkeypatch.setattr(journal.retention, "state", state)
+    running = asyncio.create_task(worker.run())
+    await seen.wait()
+    running.cancel()
+    await asyncio.wait((running,))
+    assert caplog.text.count("retention stopped: the disk is gone") == 1
+
+
+async def test_without_a_policy_nothing_is_asked_of_the_journal(journal, monkeypatch):
+    monkeypatch.setattr(journal, "retention", None)
+    worker = make_worker(journal, RetentionPolicy(), [])
+    running = asyncio.create_task(worker.run())
+    while worker._timing.now_s < 10 * CHECK_INTERVAL_S:  # noqa: ASYNC110 - no event reports it
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait((running,))
+    assert await journal.count(Query()) == 3
