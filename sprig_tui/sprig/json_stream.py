@@ -17,10 +17,14 @@ DEFAULT_MAX_RECORD_BYTES = 10_000_000
 _PAGE_HEAD_BYTES = 4_096
 _TAIL_BYTES = 256
 
-_match_outside_string = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"[^"{}\[\]]*+)*+').match
-_match_inside_string = re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+').match
+# No possessive repeats of groups: before 3.11.5, Python's end in the middle of the iteration that did not match. The
+# repeats are limited, since Python remembers each iteration of those that are not possessive.
+_match_outside_string = re.compile(
+    rb'[^"{}\[\]]*+(?:"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+){0,50}"[^"{}\[\]]*+){0,50}'
+).match
+_match_inside_string = re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+){0,200}').match
 _OPENER = {ord("}"): ord("{"), ord("]"): ord("[")}
-_QUOTE, _NEWLINE = ord('"'), ord("\n")
+_QUOTE, _BACKSLASH, _NEWLINE = ord('"'), ord("\\"), ord("\n")
 _MAX_TRACKED_LEVELS = 1_000
 """Levels whose kind of bracket is checked; deeper ones, which no decoder accepts, are only counted."""
 
@@ -67,9 +71,12 @@ class BracketScanner:
             byte = data[position]
             if byte == _QUOTE:
                 self.in_string = not self.in_string
-            elif self.in_string:  # a line end, or a backslash whose escape is not here or is a line end
-                cut = byte != _NEWLINE and position + 1 == size
-                return (ScanState.MORE if cut else ScanState.BROKEN), position
+            elif self.in_string:  # a line end or a backslash
+                if byte == _BACKSLASH and position + 1 == size:
+                    return ScanState.MORE, position
+                if byte == _NEWLINE or data[position + 1] == _NEWLINE:
+                    return ScanState.BROKEN, position
+                continue  # more escapes than the pattern matches at once
             elif byte in _OPENER:
                 if self._untracked_levels:
                     self._untracked_levels -= 1
