@@ -32,8 +32,8 @@ SLOW_PARTS = ("cli", "faults", "terminal")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread the modules that mostly wait evenly among the others, so that each worker has both kinds all the time.
 
-    Left in the order of the folders they come together, and the processors idle at the end of the run. The last tenth is
-    left to quick ones, which workers that are done early take over from each other.
+    Left in the order of the folders they come together, and the processors idle at the end of the run. The last tenth
+    is left to quick ones, which workers that are done early take over from each other.
     """
     modules: dict[Path, list[pytest.Item]] = {}
     for item in items:

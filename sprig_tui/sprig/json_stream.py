@@ -19,12 +19,10 @@ _TAIL_BYTES = 256
 
 # No possessive repeats of groups: before 3.11.5, Python's end in the middle of the iteration that did not match. The
 # repeats are limited, since Python remembers each iteration of those that are not possessive.
-_match_outside_string = re.compile(
-    rb'[^"{}\[\]]*+(?:"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+){0,50}"[^"{}\[\]]*+){0,50}'
-).match
+_match_outside_string = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+){0,50}"[^"{}\[\]]*+){0,50}').match
 _match_inside_string = re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+){0,200}').match
 _OPENER = {ord("}"): ord("{"), ord("]"): ord("[")}
-_QUOTE, _BACKSLASH, _NEWLINE = ord('"'), ord("\\"), ord("\n")
+_QUOTE, _NEWLINE = ord('"'), ord("\n")
 _MAX_TRACKED_LEVELS = 1_000
 """Levels whose kind of bracket is checked; deeper ones, which no decoder accepts, are only counted."""
 
@@ -72,15 +70,11 @@ class BracketScanner:
             if byte == _QUOTE:
                 self.in_string = not self.in_string
             elif self.in_string:  # a line end or a backslash
-                if byte == _BACKSLASH and position + 1 == size:
-                    return ScanState.MORE, position
-                if byte == _NEWLINE or data[position + 1] == _NEWLINE:
-                    return ScanState.BROKEN, position
+                if (state := _state_in_string(data, position)) is not None:
+                    return state, position
                 continue  # more escapes than the pattern matches at once
             elif byte in _OPENER:
-                if self._untracked_levels:
-                    self._untracked_levels -= 1
-                elif not self.opened or self.opened.pop() != _OPENER[byte]:
+                if not self._close(byte):
                     return ScanState.BROKEN, position
                 if not self.opened:
                     return ScanState.END, position + 1
@@ -90,6 +84,22 @@ class BracketScanner:
                 self._untracked_levels += 1
             position += 1
         return ScanState.MORE, position
+
+    def _close(self, byte: int) -> bool:
+        """Close the innermost bracket; False where this one does not fit it."""
+        if self._untracked_levels:
+            self._untracked_levels -= 1
+            return True
+        return bool(self.opened) and self.opened.pop() == _OPENER[byte]
+
+
+def _state_in_string(data: bytes, position: int) -> ScanState | None:
+    """The result at a line end or a backslash in a string; None for an escape that is here as a whole."""
+    if data[position] == _NEWLINE:
+        return ScanState.BROKEN
+    if position + 1 == len(data):
+        return ScanState.MORE
+    return ScanState.BROKEN if data[position + 1] == _NEWLINE else None
 
 
 class RawRecord(NamedTuple):
@@ -115,6 +125,17 @@ def split_documents(buffer: StreamBuffer, max_record_bytes: int) -> Iterator[Raw
         yield from _split_value(buffer, "", max_record_bytes)
     if buffer.failure and not buffer.failure_reported:
         yield RawRecord(b"", buffer.line, "", buffer.failure)
+
+
+def split_from_element(buffer: StreamBuffer, path: str, index: int, max_record_bytes: int) -> Iterator[RawRecord]:
+    """The records of a document from an element of its list on, and of the documents after it.
+
+    `path` is that of the list: empty for a list of records, `data` for a page.
+    """
+    yield from _split_elements(buffer, path, max_record_bytes, index)
+    if path:
+        yield from _skip_rest_of_page(buffer, "", max_record_bytes)
+    yield from split_documents(buffer, max_record_bytes)
 
 
 def _split_value(buffer: StreamBuffer, path: str, limit: int) -> Iterator[RawRecord]:
@@ -148,9 +169,11 @@ def _page_head(buffer: StreamBuffer) -> re.Match[bytes] | None:
     return _page_start(buffer.data, buffer.position)
 
 
-def _split_elements(buffer: StreamBuffer, path: str, limit: int) -> Iterator[RawRecord]:
-    """The elements of the list whose opening bracket is behind `position`; advances past the closing one."""
-    index = 0
+def _split_elements(buffer: StreamBuffer, path: str, limit: int, index: int = 0) -> Iterator[RawRecord]:
+    """The elements of the list whose opening bracket is behind `position`; advances past the closing one.
+
+    `index` is that of the first element read.
+    """
     while _skip(buffer, _separators):
         first = buffer.data[buffer.position]
         if first == ord("]"):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import codecs
 import io
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import chain
-from typing import BinaryIO
+from threading import Lock
+from typing import BinaryIO, NamedTuple
 
 CHUNK_BYTES = 262_144
 _BULK_READ_THRESHOLD_BYTES = 262_144
@@ -15,6 +17,9 @@ _BULK_READ_THRESHOLD_BYTES = 262_144
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_STEP_BYTES = 16_384
 """Compressed bytes per call of zlib, which copies the bytes after the end of a member each time."""
+GZIP_CHECKPOINT_BYTES = 2_000_000
+"""Content between two checkpoints of a gzip file, at first."""
+MAX_GZIP_CHECKPOINTS = 200
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, ""),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -194,15 +199,82 @@ def _split_head(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     return head, chunks
 
 
-def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:  # noqa: C901 - one loop over one state
-    """The content of a gzip file, all members in a row; never more than two chunks are in memory."""
-    inflate: zlib._Decompress | None = zlib.decompressobj(wbits=31)
-    between = b""
+class GzipCheckpoint(NamedTuple):
+    """The state in the middle of a gzip file, from which reading can start again."""
+
+    compressed: int
+    """Offset in the file."""
+    content: int
+    """Offset in its content."""
+    inflate: zlib._Decompress | None = None
+    """None between two members."""
+    between: bytes = b""
+
+
+class GzipIndex:
+    """Checkpoints of a gzip file, some 40 KB each; there are few however large the file is. For any threads."""
+
+    def __init__(self) -> None:
+        self._points = [GzipCheckpoint(0, 0, zlib.decompressobj(wbits=31))]
+        self._spacing = GZIP_CHECKPOINT_BYTES
+        self._lock = Lock()
+
+    def nearest(self, offset: int) -> GzipCheckpoint:
+        """The last checkpoint at or before an offset of the content; its decompressor may be used."""
+        with self._lock:
+            point = self._points[bisect_right(self._points, offset, key=lambda point: point.content) - 1]
+        return point._replace(inflate=point.inflate.copy() if point.inflate is not None else None)
+
+    def wants(self, content: int) -> bool:
+        """Whether a checkpoint at this offset of the content is far enough from the last one."""
+        return content >= self._points[-1].content + self._spacing
+
+    def add(self, point: GzipCheckpoint) -> None:
+        """Add a checkpoint; where there are too many, every second one is dropped."""
+        with self._lock:
+            if self.wants(point.content):
+                self._points.append(point)
+            if len(self._points) > MAX_GZIP_CHECKPOINTS:
+                del self._points[1::2]
+                self._spacing *= 2
+
+
+def gunzip_from(stream: BinaryIO, offset: int, index: GzipIndex) -> Iterator[bytes]:
+    """The content of a gzip file from an offset on, in chunks; adds to the index. Raises BrokenStreamError."""
+    start = index.nearest(offset)
+    try:
+        stream.seek(start.compressed)
+    except OSError as error:
+        raise BrokenStreamError(f"reading failed: {error.strerror or error}") from error
+    skip = offset - start.content
+    for chunk in _gunzip(b"", _read_chunks(stream, ReadProgress()), start, index):
+        if skip < len(chunk):
+            yield chunk[skip:] if skip else chunk
+        skip = max(0, skip - len(chunk))
+
+
+def is_gzip(head: bytes) -> bool:
+    """Whether a file that begins so is a gzip file."""
+    return head.startswith(_GZIP_MAGIC)
+
+
+def _gunzip(  # noqa: C901 - one loop over one state
+    head: bytes, rest: Iterator[bytes], start: GzipCheckpoint | None = None, index: GzipIndex | None = None
+) -> Iterator[bytes]:
+    """The content of a gzip file, all members in a row; never more than two chunks are in memory.
+
+    `start` is where `head` is in the file; it is the beginning where that is None.
+    """
+    compressed, produced, inflate, between = start or GzipCheckpoint(0, 0, zlib.decompressobj(wbits=31))
     ready: list[bytes] = []
     size = 0
     for chunk in chain((head,), rest):
-        for start in range(0, len(chunk), _GZIP_STEP_BYTES):
-            data = chunk[start : start + _GZIP_STEP_BYTES]
+        for at in range(0, len(chunk), _GZIP_STEP_BYTES):
+            data = chunk[at : at + _GZIP_STEP_BYTES]
+            if index is not None and index.wants(produced):
+                copied = inflate.copy() if inflate is not None else None
+                index.add(GzipCheckpoint(compressed, produced, copied, between))
+            compressed += len(data)
             full = False
             while data or full:
                 if inflate is None:
@@ -223,6 +295,7 @@ def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:  # noqa: C90
                     raise BrokenStreamError("the gzip data is damaged here") from error
                 ready.append(content)
                 size += len(content)
+                produced += len(content)
                 if size >= CHUNK_BYTES:
                     yield b"".join(ready)
                     ready.clear()

@@ -1,13 +1,16 @@
 """One file of records that can be entered in the middle: marks where reading may start again, found as it is read.
 
-Plain JSON Lines and plain CSV exports have such places, a quarter of a megabyte apart. Everything else (gzip, other
-encodings than UTF-8, lists and pages of JSON) is read from its beginning each time.
+JSON Lines, CSV exports, lists and pages of JSON, and documents in a row have such places, a quarter of a megabyte
+apart; in a gzip file they are offsets of its content. Text in other encodings than UTF-8, and lists of pages, are read
+from their beginning each time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +19,31 @@ from typing import BinaryIO, Literal, NamedTuple
 from sprig_tui.errors import InputError
 from sprig_tui.sprig.csv_rows import CsvRow, detect_delimiter, read_rows
 from sprig_tui.sprig.formats.csv_export import read_export
-from sprig_tui.sprig.json_stream import DEFAULT_MAX_RECORD_BYTES, is_json_lines
+from sprig_tui.sprig.formats.detect import parse_raw_record
+from sprig_tui.sprig.json_stream import (
+    DEFAULT_MAX_RECORD_BYTES,
+    is_json_lines,
+    split_documents,
+    split_from_element,
+)
 from sprig_tui.sprig.reader import read_lines, read_responses, require_answers
 from sprig_tui.sprig.records import Record
-from sprig_tui.sprig.stream import CHUNK_BYTES, BrokenStreamError, ReadProgress, StreamBuffer, utf8_chunks
+from sprig_tui.sprig.stream import (
+    CHUNK_BYTES,
+    BrokenStreamError,
+    GzipIndex,
+    ReadProgress,
+    StreamBuffer,
+    gunzip_from,
+    is_gzip,
+    utf8_chunks,
+)
 
 ROWS_PER_INDEX_ENTRY = 500
+MAX_INDENT_BYTES = 256
+"""Text before a record that is searched for its indent."""
+_ELEMENT = re.compile(r"(?P<path>(?:data)?)(?:\[(?P<element>\d+)\])?")
+"""Paths of records that reading can start at: in a list, in a page, or a document of its own."""
 _MAX_RECORD_BYTES = DEFAULT_MAX_RECORD_BYTES
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -32,6 +54,10 @@ class IndexEntry(NamedTuple):
     number: int
     offset: int
     line: int
+    path: str = ""
+    """Path of the list that the record is an element of, such as `data`."""
+    element: int = -1
+    """Its index in that list; -1 for a record that is in none."""
 
 
 class IndexedFile:
@@ -64,13 +90,17 @@ class IndexedFile:
         require_answers(path)
         self.size = self._identity[1]
         """Size in bytes."""
-        self._start = _text_offset(head)
-        self._layout: Literal["lines", "csv", ""] = ""
+        self._gzip = GzipIndex() if is_gzip(head) else None
+        """Checkpoints of a compressed file."""
+        self._start: int | None = 0
+        self._layout: Literal["lines", "csv", "documents", ""] = ""
         self._delimiter = ""
-        if self._start is not None:
-            window = StreamBuffer(iter((head[self._start :],)))
-            _skip_space(window)
-            self._index_first_record(window, cut=len(head) < self.size)
+        with contextlib.suppress(OSError), Path(path).open("rb", buffering=0) as stream:
+            if self._gzip is not None:
+                head = _first(self._chunks(stream, 0))
+            self._start = _text_offset(head)
+            if self._start is not None:
+                self._recognise(StreamBuffer(self._chunks(stream, self._start)))
 
     @property
     def seekable(self) -> bool:
@@ -99,6 +129,8 @@ class IndexedFile:
                 records = self._lines(stream, mark)
             elif self._layout == "csv":
                 records = self._rows(stream, mark)
+            elif self._layout == "documents":
+                records = self._documents(stream, mark)
             else:
                 records = read_responses([self.path], force=True)  # checked when it was opened
             position = mark.number if mark else 0
@@ -120,14 +152,13 @@ class IndexedFile:
         if _identity(status) != self._identity:
             raise InputError(f"{self.path} has changed since it was opened", hint="open it again")
 
-    def _index_first_record(self, window: StreamBuffer, *, cut: bool) -> None:
+    def _recognise(self, window: StreamBuffer) -> None:
+        """Recognise the layout from the beginning, as the reader does."""
+        _skip_space(window)
         if window.data[window.position : window.position + 1] in (b"{", b"["):
-            if is_json_lines(window, _MAX_RECORD_BYTES):
-                self._layout = "lines"
+            self._layout = "lines" if is_json_lines(window, _MAX_RECORD_BYTES) else "documents"
             return
         end = window.line_end(_MAX_RECORD_BYTES)
-        if end < 0 and cut:
-            return
         self._delimiter = detect_delimiter(window.data[window.position : end if end >= 0 else None])
         if self._delimiter:
             self._layout = "csv"
@@ -135,6 +166,10 @@ class IndexedFile:
     def _add_entry(self, entry: IndexEntry) -> None:
         if not self._index or entry.number > self._index[-1].number:
             self._index.append(entry)
+
+    def _chunks(self, stream: BinaryIO, offset: int) -> Iterator[bytes]:
+        """The text from an offset on."""
+        return _chunks(stream, offset) if self._gzip is None else gunzip_from(stream, offset, self._gzip)
 
     # -- JSON Lines ------------------------------------------------------------------------------------------------
 
@@ -145,7 +180,7 @@ class IndexedFile:
 
         def chunks() -> Iterator[bytes]:
             nonlocal fed
-            for chunk in _chunks(stream, start.offset):
+            for chunk in self._chunks(stream, start.offset):
                 # the next chunk is asked for once all whole lines were read, so the rest starts a line,
                 # unless the buffer is inside a line that is too long to keep
                 if window.position and window.data[window.position - 1 : window.position] == b"\n":
@@ -158,6 +193,34 @@ class IndexedFile:
         for record in read_lines(window, self.path, _MAX_RECORD_BYTES):
             number += 1
             yield record
+
+    # -- documents ---------------------------------------------------------------------------------------------------
+
+    def _documents(self, stream: BinaryIO, entry: IndexEntry | None) -> Iterator[Record]:
+        """Read lists, pages or documents in a row; from an index entry with its indent, which is before it."""
+        start = entry or IndexEntry(0, self._start or 0, 1)
+        before = min(start.offset - (self._start or 0), MAX_INDENT_BYTES)
+        base = start.offset - before
+        window = StreamBuffer(self._chunks(stream, base))
+        while window.pending < before and window.fill():
+            pass
+        window.position = before
+        window.line = start.line
+        number, indexed_to = start.number, start.offset
+        if start.element >= 0:
+            raw_records = split_from_element(window, start.path, start.element, _MAX_RECORD_BYTES)
+        else:
+            raw_records = split_documents(window, _MAX_RECORD_BYTES)
+        for raw in raw_records:
+            yield parse_raw_record(raw, self.path, raw.line)
+            number += 1
+            place = _ELEMENT.fullmatch(raw.path)
+            offset = base + window.base + window.position
+            if place is None or offset < indexed_to + CHUNK_BYTES:
+                continue
+            indexed_to = offset
+            element = int(place["element"]) + 1 if place["element"] else -1
+            self._add_entry(IndexEntry(number, offset, window.line, place["path"], element))
 
     # -- CSV -------------------------------------------------------------------------------------------------------
 
@@ -174,7 +237,7 @@ class IndexedFile:
             if header:
                 fed += len(header)
                 yield header
-            for chunk in _chunks(stream, base + len(header)):
+            for chunk in self._chunks(stream, base + len(header)):
                 fed += len(chunk)
                 yield chunk
 
@@ -206,6 +269,13 @@ class IndexedFile:
             if not had_records:
                 self._header.append(row.raw)
             self._labels_known = True
+
+
+def _first(chunks: Iterator[bytes]) -> bytes:
+    """The first chunk; empty where there is none or it cannot be read."""
+    with contextlib.suppress(BrokenStreamError):
+        return next(chunks, b"")
+    return b""
 
 
 def _next_offset(window: StreamBuffer, row: CsvRow) -> bool:

@@ -116,15 +116,75 @@ def test_any_export_backwards(tmp_path_factory, answers, labels, mark):
     same_as_read(path, backwards)
 
 
-def test_file_without_index_is_read_from_its_start(tmp_path, record):
-    listed = tmp_path / "list.json"
-    listed.write_text(json.dumps([record(number) for number in range(50)], indent=1))
-    zipped = tmp_path / "lines.jsonl.gz"
-    zipped.write_bytes(gzip.compress("\n".join(json.dumps(record(number)) for number in range(50)).encode()))
-    wide = tmp_path / "wide.jsonl"
-    wide.write_bytes("\n".join(json.dumps(record(number)) for number in range(50)).encode("utf-16"))
-    for path in (listed, zipped, wide):
-        assert not RecordFile([str(path)])._files[0].seekable
+def json_texts(record):
+    """Lists, pages and documents in a row, whole and damaged, by name."""
+    records = [record(number, response="é" * (number % 50)) for number in range(40)]
+    compact = json.dumps(records)
+    page = {"cursor": "next", "data": records, "more": True}
+    return {
+        "list": json.dumps(records, indent=1),
+        "compact list": compact,
+        "list with faults": compact.replace('"group-7"', "nonsense").replace('"group-9",', '"group-9"', 1)
+        + "\nstray text\n"
+        + json.dumps(records[:9]),
+        "indented list with an open quote": json.dumps(records, indent=2).replace('"acct_11"', '"acct_11', 1),
+        "list that does not end": compact[:-200],
+        "scalars in a list": json.dumps([*records[:20], 1, "two", None, *records[20:]]),
+        "page": json.dumps(page, indent=2),
+        "pages in a row": "\n".join(json.dumps(page, indent=1) for _ in range(3)),
+        "page that does not end": json.dumps(page)[:-9],
+        "list of pages": json.dumps([page, *records, page]),
+        "documents in a row": "\n".join(json.dumps(one, indent=1) for one in records),
+    }
+
+
+def test_lists_pages_and_documents_backwards(tmp_path, small_chunks, record):
+    for name, text in json_texts(record).items():
+        path = tmp_path / f"{name}.json"
+        path.write_text(text)
+        same_as_read(path, backwards)
+        file = RecordFile([str(path)])
+        file.count_on()
+        assert file.seekable
+        assert len(file._files[0]._index) > 5 or name == "list of pages", name
+
+
+def test_gzip_files_backwards(tmp_path, small_chunks, monkeypatch, record):
+    monkeypatch.setattr(stream, "_GZIP_STEP_BYTES", 100)
+    monkeypatch.setattr(stream, "GZIP_CHECKPOINT_BYTES", 2_000)
+    monkeypatch.setattr(stream, "MAX_GZIP_CHECKPOINTS", 8)
+    lines = [json.dumps(record(number, response="x" * (number * 37 % 90))) + "\n" for number in range(150)]
+    whole = gzip.compress("".join(lines).encode())
+    members = b"".join(gzip.compress("".join(lines[at : at + 40]).encode()) + b"\0" * at for at in range(0, 150, 40))
+    contents = {
+        "lines.jsonl.gz": whole,
+        "members.jsonl.gz": members,
+        "cut.jsonl.gz": whole[:-300],
+        "damaged.jsonl.gz": whole[:1_200] + b"\0" * 40 + whole[1_240:],
+        "trailing.jsonl.gz": whole + b"something else",
+        "export.csv.gz": gzip.compress(csv_text(["fine", "two\nlines"] * 60).encode()),
+        "list.json.gz": gzip.compress(json.dumps([json.loads(line) for line in lines], indent=1).encode()),
+        "marked.jsonl.gz": gzip.compress(b"\xef\xbb\xbf" + "".join(lines).encode()),
+    }
+    for name, content in contents.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        same_as_read(path, backwards)
+        file = RecordFile([str(path)])
+        file.count_on()
+        assert file.seekable
+        assert 1 < len(file._files[0]._gzip._points) <= 8, name
+
+
+def test_other_encodings_are_read_from_the_start(tmp_path, record):
+    text = "\n".join(json.dumps(record(number)) for number in range(50))
+    for name, content in (
+        ("wide.jsonl", text.encode("utf-16")),
+        ("wide.jsonl.gz", gzip.compress(text.encode("utf-16"))),
+    ):
+        path = tmp_path / name
+        path.write_bytes(content)
+        assert not RecordFile([str(path)]).seekable
         same_as_read(path, backwards)
 
 
