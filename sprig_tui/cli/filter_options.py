@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _NEGATION_PLACEHOLDER = "\ue000"
 """Replaces the dash of `-word` while click looks for options."""
+_SAVED = re.compile(r"-?\(*@[a-z0-9][a-z0-9_-]*\s", re.IGNORECASE)
 _WITH_FIELD = re.compile(r"(-?[A-Za-z][A-Za-z-]*:)(.*)", re.DOTALL)
 
 FILTER_OPTIONS = ("status", "env", "survey", "user", "since", "until")
@@ -87,11 +88,26 @@ def _quote_word(word: str) -> str:
 
 
 def _is_filter(word: str) -> bool:
-    """Whether one argument holds a whole filter, as in `log "status:failed env:production"`."""
-    from sprig_tui.journal.filter_fields import field_name
+    """Whether one argument holds a whole filter, as in `log "status:failed env:production"`.
 
-    later = [part.lstrip("-(").partition(":") for part in word.split()[1:]]
-    return any(colon and field_name(name) for name, colon, _ in later)
+    It does where a later word has a field, or where it cannot be one value: parentheses with a field, or an OR behind a
+    value without spaces or a saved filter. Other arguments with spaces are one text, as they always were.
+    """
+    from sprig_tui.journal.filter_fields import FIELDS, field_name
+
+    names = [field_name(name) if colon else "" for name, colon, _ in map(_split_field, word.split())]
+    if any(names[1:]):
+        return True
+    if not names or " OR " not in word:
+        return bool(names) and bool(names[0]) and word.startswith(("(", "-("))
+    first = names[0]
+    if not first:
+        return _SAVED.match(word) is not None
+    return word.startswith(("(", "-(")) or first == "env" or FIELDS[first].kind not in ("text", "endpoint")
+
+
+def _split_field(word: str) -> tuple[str, str, str]:
+    return word.lstrip("-(").partition(":")
 
 
 def is_selective(query: Query) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sprig_tui.cli.commands.reconcile_filter import comparison_filter
+from sprig_tui.cli.filter_options import filter_text
 from sprig_tui.errors import FilterError
 
 
@@ -53,6 +54,26 @@ def test_where_it_went(sent, cli, sink):
     first, _, third = cli("log").out.splitlines()
     assert third.endswith(f"to {elsewhere.removeprefix('http://')}")
     assert " to " not in first
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["status:failed OR slow"], "status:failed OR slow"),
+        (["env:a OR slow", "user:x"], "env:a OR slow user:x"),
+        (["-(user:x OR slow)"], "-(user:x OR slow)"),
+        (["(user:x slow)"], "(user:x slow)"),
+        (["@bad OR slow"], "@bad OR slow"),
+        (["survey:Checkout OR slow"], 'survey:"Checkout OR slow"'),
+        (["survey:Checkout effort"], 'survey:"Checkout effort"'),
+        (["slow OR fast"], '"slow OR fast"'),
+        (["(slow OR fast)"], '"(slow OR fast)"'),
+        (["since:last monday"], 'since:"last monday"'),
+        (["(sic) x", " "], '"(sic) x" " "'),
+    ],
+)
+def test_an_argument_with_spaces_is_one_text_unless_it_cannot_be(words, text):
+    assert filter_text(words) == text
 
 
 def test_one_argument_without_a_field_is_a_text(sent, cli):

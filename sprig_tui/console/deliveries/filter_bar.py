@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
 from sprig_tui.errors import FilterError
-from sprig_tui.journal.filter import parse_filter
+from sprig_tui.journal.filter import MAX_FILTER_DEPTH, parse_filter
 from sprig_tui.journal.filter_completion import complete_word
 from sprig_tui.journal.filter_fields import FIELDS
 from sprig_tui.journal.query import Query
@@ -41,8 +42,14 @@ def typed_filters(text: str) -> Iterator[str]:
     head, _, word = text.rpartition(" ")
     bare = word.lstrip("-(").lower()
     if not bare or not any(field.startswith(bare) for field in FIELDS):
-        yield text
-    yield head
+        yield from (text, _closed(text))
+    yield from (head, _closed(head))
+
+
+def _closed(text: str) -> str:
+    """The text with its open parentheses closed."""
+    unquoted = re.sub(r'"[^"]*"', "", text)
+    return text + ")" * min(max(0, unquoted.count("(") - unquoted.count(")")), MAX_FILTER_DEPTH)
 
 
 def caret_lines(error: FilterError, text: str, *, shift: int, width: int) -> tuple[str, str]:
@@ -91,7 +98,7 @@ class FilterInput(Input):
 
     def __init__(self, environments: Callable[[], tuple[str, ...]], saved: Callable[[], Mapping[str, str]]) -> None:
         super().__init__(
-            placeholder='status:failed survey:"Checkout effort" since:yesterday -user:acct_1 slow OR is:retrying',
+            placeholder='status:failed survey:"Checkout effort" since:yesterday OR is:retrying',
             suggester=_FilterSuggester(environments, saved),
             compact=True,
             max_length=MAX_FILTER_CHARS,
