@@ -29,7 +29,7 @@ ID_WIDTH, STATE_WIDTH, GAP_WIDTH, TIME_WIDTH, SHORT_TIME_WIDTH = 6, 9, 2, 14, 12
 """Columns of the fixed parts and of the gap; an id may be longer."""
 OUTCOME_WIDTH, SHORT_OUTCOME_WIDTH = 24, 10
 """Columns reserved for the outcome."""
-LABELS = {"endpoint": "was sent to", "bound_for": "would go to"}
+LABELS = {"endpoint": "was sent to", "bound_for": "would go to", "content_dropped": "content gone"}
 """Labels of fields whose names are unclear."""
 TIME_FIELDS = ("answered_at", "added_at", "due_at", "settled_at")
 

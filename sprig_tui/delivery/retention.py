@@ -182,7 +182,8 @@ class _Pass:
         parts = []
         if self._removed:
             states = ", ".join(f"{self._removed[state]:,} {state.value}" for state in State if self._removed[state])
-            parts.append(f"removed {sum(self._removed.values()):,} deliveries ({states})")
+            total = sum(self._removed.values())
+            parts.append(f"removed {total:,} {'delivery' if total == 1 else 'deliveries'} ({states})")
         if self._dropped:
             parts.append(f"dropped the content of {self._dropped:,}")
         if self._damaged:

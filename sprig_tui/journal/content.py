@@ -11,7 +11,7 @@ from sprig_tui.journal.records import DeliveryDetail
 CONTENT_DROPPED_TEXT = "its content was removed (journal.keep_content): only this row is left"
 """Why it has no record, no call and no answer."""
 FORGOTTEN_TEXT = "its person was forgotten: only this row is left"
-CONTENT_DROPPED_LABEL = "content removed"
+CONTENT_DROPPED_LABEL = "removed"
 """The same in a list, in place of the answer."""
 
 

@@ -144,7 +144,7 @@ def test_retention_in_info_and_compact(configured: Path, cli: Run, write: Run, a
 def test_what_has_no_content_any_more_says_so(configured: Path, cli: Run, write: Run, answer: Run) -> None:
     assert cli("send", write(answer(1), answer(2)), "-e", "development").code == 0
     asyncio.run(_drop_content(str(configured / "journal.db")))
-    assert cli("log").out.count("content removed") == 2
+    assert cli("log").out.count("  removed  ") == 2
     assert [row["content_dropped"] for row in cli("log", "--json").rows] == [True, True]
     assert "its content was removed (journal.keep_content)" in cli("log", "--detail", "1").out
     told = cli("replay", "--all", "--dry-run", "--json")

@@ -55,7 +55,7 @@ async def test_each_state_is_kept_as_long_as_its_setting_says(journal, clock, en
     assert await states(journal) == [(1, "delivered"), (2, "withheld"), (4, "queued"), (5, "delivered")]
     said = await apply(RetentionPolicy(delivered_ms=DAY, failed_ms=3 * DAY, withheld_ms=3 * DAY))
     assert await states(journal) == [(2, "withheld"), (4, "queued"), (5, "delivered")]
-    assert said[0].startswith("retention: removed 1 deliveries (1 delivered), in ")
+    assert said[0].startswith("retention: removed 1 delivery (1 delivered), in ")
     counts = (await journal.counts()).by_environment
     assert {name: sum(found.values()) for name, found in counts.items()} == {"production": 2, "development": 1}
     assert (await journal.retention.state()).removed == {"failed": 1, "delivered": 1}

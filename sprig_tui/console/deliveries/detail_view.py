@@ -192,13 +192,14 @@ def _facts(delivery: Delivery, now: int, width: int) -> Iterator[Fact]:
         "survey", delivery.survey_name + (f"  ({delivery.survey_id})" if delivery.survey_id else ""), "", width
     )
     yield from _fact("user", delivery.shown_user, "", width)
-    yield from _fact(
-        "answer",
-        f"{delivery.answer}  ({delivery.question_type})" if delivery.question_type else delivery.answer,
-        "",
-        width,
-    )
-    if delivery.content_dropped:
+    if not delivery.content_dropped:
+        yield from _fact(
+            "answer",
+            f"{delivery.answer}  ({delivery.question_type})" if delivery.question_type else delivery.answer,
+            "",
+            width,
+        )
+    else:
         yield from _fact("content", CONTENT_DROPPED_TEXT, "warning", width)
     yield from _fact("answered", full_time(delivery.answered_at), "", width)
     yield from _fact("arrived", full_time(delivery.added_at), "", width)

@@ -160,7 +160,7 @@ def _count_spans(inspection: Inspection) -> Iterator[Span]:
 
 def _size_span(inspection: Inspection) -> Span:
     if not inspection.body:
-        return Span(f"{len(inspection.raw):,} bytes as read", "muted")
+        return Span("no record" if inspection.no_record else f"{len(inspection.raw):,} bytes as read", "muted")
     size = len(inspection.body)
     return Span(f"{size:,} bytes of {MAX_EVENT_BYTES // 1024} KB", "bad" if size > MAX_EVENT_BYTES else "")
 
