@@ -31,7 +31,7 @@ GRACE_S = 300.0
 
 TARGET_STEP_MS, MAX_STEP_MS = 12.0, 25.0
 """A step that holds others up for less removes more the next time, one for longer less."""
-MIN_STEP_ROWS, MAX_STEP_ROWS = 10, 500
+MIN_STEP_ROWS, MAX_STEP_ROWS = 10, 300
 PAUSE_FACTOR = 4.0
 """Pause after a step, as a multiple of the time that it took."""
 MIN_PAUSE_S = 0.01
@@ -253,4 +253,4 @@ class _Pass:
         if took_ms > MAX_STEP_MS:
             self.step_rows = max(MIN_STEP_ROWS, self.step_rows // 2)
         elif took_ms < TARGET_STEP_MS:
-            self.step_rows = min(MAX_STEP_ROWS, self.step_rows * 5 // 4 + 1)
+            self.step_rows = min(MAX_STEP_ROWS, self.step_rows * 11 // 10 + 1)

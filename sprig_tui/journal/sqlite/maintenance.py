@@ -168,7 +168,9 @@ def vacuum_step(connection: sqlite3.Connection, pages: int = VACUUM_PAGES) -> bo
     if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != 2:
         return False
     before = connection.execute("PRAGMA freelist_count").fetchone()[0]
-    connection.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
+    for _ in range(min(pages, before)):
+        # Python steps a statement without columns once, and each step of this one releases one page
+        connection.execute("PRAGMA incremental_vacuum(1)")
     after = connection.execute("PRAGMA freelist_count").fetchone()[0]
     return bool(0 < after < before)
 

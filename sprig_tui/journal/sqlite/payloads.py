@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sprig_tui.journal.content import without_items
 from sprig_tui.journal.payload_codec import (
@@ -109,24 +111,50 @@ def pack_end(connection: sqlite3.Connection, first: int) -> int:
     return int(row[0])
 
 
-def blank(connection: sqlite3.Connection, first: int, gone: AbstractSet[int]) -> None:
-    """Replace a pack by one without the payloads of these deliveries, and of those that have no row any more.
+class BlankedPack(Struct, frozen=True):
+    """A pack without some payloads, and what it was made of."""
 
-    Raises DamagedPayloadError.
+    before: tuple[bytes, bytes] | None
+    """Records and calls as they are stored; None where there is no pack."""
+    with_rows: frozenset[int]
+    """Deliveries of the pack that have a row."""
+    gone: frozenset[int]
+    after: tuple[bytes, bytes] = (b"", b"")
+
+
+def blank_pack(
+    connection: sqlite3.Connection, first: int, gone: AbstractSet[int], prepared: BlankedPack | None = None
+) -> BlankedPack:
+    """A pack without the payloads of these deliveries, and of those that have no row any more.
+
+    `prepared` is returned if it is still right, which costs a reader's time and none under the lock. Raises
+    DamagedPayloadError.
     """
     stored = connection.execute("SELECT raws, bodies FROM packs WHERE first = ?", (first,)).fetchone()
-    if stored is None:
-        return
+    end = pack_end(connection, first)
+    ids = connection.execute("SELECT id FROM deliveries WHERE id >= ? AND id < ?", (first, end)).fetchall()
+    with_rows = frozenset(row[0] for row in ids)
+    made_of = BlankedPack(stored, with_rows, frozenset(gone))
+    if stored is None or (prepared is not None and replace(prepared, after=(b"", b"")) == made_of):
+        return prepared or made_of
     owners = {
         row[0]: (row[1], row[2])
         for row in connection.execute(
             "SELECT d.id, e.name, d.message_id FROM deliveries d JOIN environments e ON e.id = d.environment"
             " WHERE d.id >= ? AND d.id < ?",
-            (first, pack_end(connection, first)),
+            (first, end),
         ).fetchall()
     }
-    raws, bodies = without_items(stored[0], stored[1], first, gone, owners)
-    connection.execute("UPDATE packs SET raws = ?, bodies = ? WHERE first = ?", (raws, bodies, first))
+    return replace(made_of, after=without_items(stored[0], stored[1], first, gone, owners))
+
+
+def blank(
+    connection: sqlite3.Connection, first: int, gone: AbstractSet[int], prepared: BlankedPack | None = None
+) -> None:
+    """Store the pack that `blank_pack` returns. Raises DamagedPayloadError."""
+    pack = blank_pack(connection, first, gone, prepared)
+    if pack.before is not None and pack.after != pack.before:
+        connection.execute("UPDATE packs SET raws = ?, bodies = ? WHERE first = ?", (*pack.after, first))
 
 
 def read_payload(connection: sqlite3.Connection, delivery_id: int) -> tuple[bytes, bytes]:

@@ -12,6 +12,7 @@ import msgspec
 from sprig_tui.clock import Clock
 from sprig_tui.journal.maintenance import chunk_result
 from sprig_tui.journal.payload_codec import DamagedPayloadError
+from sprig_tui.journal.records import State
 from sprig_tui.journal.retention import (
     SCAN_ROWS,
     STATE_KEY,
@@ -67,7 +68,8 @@ class SQLiteRetention(RetentionStore):
         return await self._step(owner, lambda c, state: _remove(c, state, cutoffs, ids))
 
     async def clean_pack(self, owner: str, cutoffs: Cutoffs, first: int) -> Step:
-        return await self._step(owner, lambda c, state: _clean_pack(c, state, cutoffs, first))
+        prepared = await self._journal.read(lambda c: _prepare_pack(c, cutoffs, first))
+        return await self._step(owner, lambda c, state: _clean_pack(c, state, cutoffs, first, prepared))
 
     async def tidy_tombstones(self) -> None:
         await self._journal.tidy_tombstones()
@@ -182,15 +184,34 @@ def _remove(connection: sqlite3.Connection, state: RetentionState, cutoffs: Cuto
     return Step(by_state=by_state)
 
 
-def _clean_pack(connection: sqlite3.Connection, state: RetentionState, cutoffs: Cutoffs, first: int) -> Step:
+def _due_in_pack(connection: sqlite3.Connection, cutoffs: Cutoffs, first: int) -> dict[int, State]:
+    """Deliveries of a pack whose content is kept no longer, and their states."""
     rows = connection.execute(
         f"SELECT d.id, d.state {_FROM} WHERE d.id >= ? AND d.id < ? AND {cutoffs.content_sql()}",
         (first, payloads.pack_end(connection, first)),
     ).fetchall()
-    due = {row[0]: STATES_BY_CODE[row[1]] for row in rows}
+    return {row[0]: STATES_BY_CODE[row[1]] for row in rows}
+
+
+def _prepare_pack(connection: sqlite3.Connection, cutoffs: Cutoffs, first: int) -> payloads.BlankedPack | None:
+    """The pack as it is going to be, made before the lock is taken: packing takes most of the time."""
+    try:
+        return payloads.blank_pack(connection, first, _due_in_pack(connection, cutoffs, first).keys())
+    except DamagedPayloadError:
+        return None
+
+
+def _clean_pack(
+    connection: sqlite3.Connection,
+    state: RetentionState,
+    cutoffs: Cutoffs,
+    first: int,
+    prepared: payloads.BlankedPack | None,
+) -> Step:
+    due = _due_in_pack(connection, cutoffs, first)
     damaged = 0
     try:
-        payloads.blank(connection, first, due.keys())
+        payloads.blank(connection, first, due.keys(), prepared)
     except DamagedPayloadError:
         # the rows are marked all the same: nothing can be read of it
         damaged = 1

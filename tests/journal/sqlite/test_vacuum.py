@@ -12,7 +12,7 @@ from support.clocks import InstantTiming
 from sprig_tui.delivery.retention import RetentionWorker
 from sprig_tui.journal.records import State
 from sprig_tui.journal.retention import RetentionPolicy
-from sprig_tui.journal.sqlite import SQLiteJournal, schema
+from sprig_tui.journal.sqlite import SQLiteJournal, maintenance, schema
 from sprig_tui.journal.sqlite.compact import compact_file, file_space
 
 
@@ -60,3 +60,16 @@ async def test_retention_shrinks_the_file_and_an_older_one_once_it_is_compacted(
     assert compacted.bytes < before.bytes / 10
     async with SQLiteJournal(path, clock=clock) as journal:
         assert (await journal.verify()).problems == ()
+
+
+def test_a_step_releases_as_many_pages_as_it_says(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "v.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("CREATE TABLE filler AS SELECT zeroblob(400000) AS content")
+        connection.execute("DROP TABLE filler")
+        free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        connection.execute("BEGIN IMMEDIATE")
+        assert maintenance.vacuum_step(connection, 30)
+        assert connection.execute("PRAGMA freelist_count").fetchone()[0] == free - 30
+        assert not maintenance.vacuum_step(connection, free)
+        connection.execute("COMMIT")
