@@ -120,10 +120,16 @@ class RetentionWorker:
         fresh = 0 <= now - state.finished_at < PASS_INTERVAL_MS
         if state.is_held(self._owner, now) or (fresh and state.policy == policy.text()):
             return False
-        taken = await self._journal.retention.take_turn(self._owner)
-        if taken is None:
-            return False
-        await self._apply(policy, taken)
+        try:
+            taken = await self._journal.retention.take_turn(self._owner)
+            if taken is None:
+                return False
+            await self._apply(policy, taken)
+        except asyncio.CancelledError:
+            # another process goes on at once
+            with suppress(JournalError):
+                await asyncio.shield(self._journal.retention.end_turn(self._owner, None))
+            raise
         return True
 
     async def _apply(self, policy: RetentionPolicy, state: RetentionState) -> None:
@@ -137,11 +143,6 @@ class RetentionWorker:
             await one_pass.run(full=full)
         except _TurnLostError:
             return
-        except asyncio.CancelledError:
-            # another process goes on at once
-            with suppress(JournalError):
-                await asyncio.shield(self._journal.retention.end_turn(self._owner, None))
-            raise
         finally:
             self._step_rows = one_pass.step_rows
         state.finished_at, state.longest_step_ms = self._clock.now(), one_pass.longest_step_ms
