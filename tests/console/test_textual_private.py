@@ -18,6 +18,9 @@ from textual.widgets._toast import Toast, ToastRack
 
 from sprig_tui.console import textual_private
 
+AN_HOUR_S = 3600.0
+"""How long a notice lasts that must not end while the test looks at it, however busy the machine is."""
+
 
 @pytest.mark.parametrize(
     ("owner", "name"),
@@ -81,7 +84,7 @@ async def test_notice_that_ends_while_it_is_mounted_blocks_nothing():
         # as a new screen does that found the notice not ended yet, a moment before
         await app.screen.mount(Toast(ended))
         await wait_until(pilot, lambda: not toasts(app))
-        app.notify("said now")
+        app.notify("said now", timeout=AN_HOUR_S)
         await wait_until(pilot, lambda: toasts(app))
         assert isinstance(toasts(app)[0]._notification, textual_private.Notice)
 
@@ -94,14 +97,16 @@ async def test_holders_of_removed_toasts_take_no_room():
     app = Ready()
     async with app.run_test(notifications=True) as pilot:
         for number in range(5):
-            app.notify(f"notice {number}")
+            app.notify(f"notice {number}", timeout=AN_HOUR_S)
         await wait_until(pilot, lambda: len(toasts(app)) == 5)
-        for toast in toasts(app):
-            await toast.remove()
-        app.notify("the next")
-        await wait_until(pilot, lambda: toasts(app))
+        # as when the notifications end before the timers of their toasts do
+        for notification in list(app._notifications):
+            app._unnotify(notification, refresh=False)
+        app.notify("the next", timeout=AN_HOUR_S)
+        await wait_until(pilot, lambda: [toast._notification.message for toast in toasts(app)] == ["the next"])
+        app.notify("one more", timeout=AN_HOUR_S)
         (rack,) = [one for one in app.screen.children if isinstance(one, ToastRack)]
-        await wait_until(pilot, lambda: len(rack.children) == 1)
+        await wait_until(pilot, lambda: len(rack.children) == 2)
 
 
 def toasts(app):
@@ -145,10 +150,9 @@ async def test_vertical_scrollbar_is_ours_and_virtual_size_needs_no_layout():
     async with app.run_test(size=(20, 5)) as pilot:
         view = app.query_one(View)
         view.virtual_size = Size(20, 100)
-        await pilot.pause()
         assert isinstance(view.vertical_scrollbar, OwnBar)
-        assert view.vertical_scrollbar.is_running
-        assert view.show_vertical_scrollbar
+        await wait_until(pilot, lambda: view.vertical_scrollbar.is_running and view.show_vertical_scrollbar)
+        await pilot.pause()
         layouts = []
         app.screen._refresh_layout, refresh = (
             lambda *a, **k: layouts.append(a) or refresh(*a, **k),
