@@ -179,14 +179,18 @@ def resolve_hmac_key(
     """The key of `mapping.hmac`, and its warnings; None without fields to hash.
 
     Raises ConfigError, which names the key after `label`, where fields are named and no usable key is set: the values
-    must be sent neither as they are nor under another hash.
+    must be sent neither as they are nor under another hash. Where only its variable is not set, as in the shell of
+    somebody who looks at the log, the key is one that cannot be read: `Mapper` raises ConfigError.
     """
     if not table.hmac:
         return None, []
     reference = parse_reference(table.hmac_key_command, table.hmac_key_keyring, f"{label}.hmac_key")
     secret, notes = resolve_secret(HMAC_KEY, "", table.hmac_key, table.hmac_key_env, environ, reference)
+    unset = [note for note in notes if note.code is WarningCode.VARIABLE_NOT_SET]
+    if secret is None and unset == notes and notes:
+        return HmacKey(None), [structs.replace(note, table="mapping") for note in notes]
     if secret is None:
-        fault = notes[-1].text if notes else f"{label}.hmac names fields, and there is no {label}.hmac_key"
+        fault = notes[-1].text if notes else f"{label}.hmac names fields, and there is no hmac_key"
         raise ConfigError(
             f"{label}.hmac cannot be used: {fault}" if notes else fault,
             hint='make a key with openssl rand -hex 32, and name its variable: hmac_key_env = "SPRIG_HMAC_KEY"',

@@ -73,7 +73,7 @@ def keyed_hash(rules: Rules) -> Hash:
         if rules.hmac:
             raise ConfigError(
                 f"mapping.hmac names {min(rules.hmac)}, and its key could not be read: nothing can be mapped",
-                hint="mapping.hmac_key_command or hmac_key_keyring has to give it; or set SPRIG_TUI_HMAC_KEY",
+                hint="set its variable, or SPRIG_TUI_HMAC_KEY; or see to hmac_key_command or hmac_key_keyring",
             )
         return hash_value
     key = rules.hmac_key.text.encode("utf-8", "surrogatepass")

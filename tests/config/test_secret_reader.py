@@ -292,7 +292,6 @@ def test_without_its_key_no_hash_falls_back_to_another(process: Process) -> None
     ("lines", "said"),
     [
         ("", "mapping.hmac names fields, and there is no"),
-        ('hmac_key_env = "NOT_SET"\n', "hmac_key_env names 'NOT_SET', which is not set"),
         ('hmac_key = "short"\n', "5 characters are too few for a key"),
     ],
 )
@@ -302,6 +301,14 @@ def test_a_missing_key_of_hashes_is_an_error_of_the_config(process: Process, lin
         process.load()
     assert said in raised.value.message
     assert "hmac_key_env" in raised.value.hint
+
+
+def test_where_the_variable_of_the_key_is_not_set_all_but_mapping_works(process: Process) -> None:
+    process.configure(f'{HASHED}hmac_key_env = "NOT_SET"\n')
+    found = process.start()
+    assert [one.message for one in found.warnings] == ["mapping: hmac_key_env names 'NOT_SET', which is not set"]
+    with pytest.raises(ConfigError, match="its key could not be read"):
+        Mapper(found.rules)
 
 
 def test_hash_that_names_a_method_says_how_to_name_fields(process: Process) -> None:
