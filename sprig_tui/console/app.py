@@ -367,8 +367,18 @@ class SprigTui(QueuedInput, TextualApp):
     def action_help(self) -> None:
         from sprig_tui.console.screens.help import help_for
 
-        here = self.screen if isinstance(self.screen, HasCommands) else self.main.focused_place()
-        self.push_screen(help_for(here, self.preferences.keymap, self.get_key_display))
+        self.push_screen(help_for(self._place(), self.preferences.keymap, self.get_key_display))
+
+    def action_topics(self) -> None:
+        from sprig_tui.console.screens.topics import TopicsScreen, topic_of
+
+        if not isinstance(self.screen, TopicsScreen):
+            here = self._place()
+            self.push_screen(TopicsScreen(topic_of(here.COMMAND_CLASSES[0].scope) if here else ""))
+
+    def _place(self) -> HasCommands | None:
+        """The screen or pane that has the focus."""
+        return self.screen if isinstance(self.screen, HasCommands) else self.main.focused_place()
 
     async def action_quit(self) -> None:
         """Leave, for Textual's ctrl+q."""

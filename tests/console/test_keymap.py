@@ -18,7 +18,7 @@ SLOTS = (
     KeySlot("list-up", ("up", "k"), "list"),
     KeySlot("help", ("question_mark",), "console"),
 )
-CLOSING = {"close-detail", "close-reconcile", "close-explanation"}
+CLOSING = {"close-detail", "close-reconcile", "close-explanation", "close-topics"}
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,7 @@ def test_the_commands_as_they_come_do_not_clash():
             "close-reconcile",
             "close-explanation",
             "close-setup",
+            "close-topics",
         }:
             met -= {"q"}  # leaves the screen that it is pressed on
         assert not met, (one.id, other.id)

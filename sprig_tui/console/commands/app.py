@@ -72,8 +72,19 @@ class BeginJournal(Command):
     in_bar = False
 
 
+class Topics(Command):
+    """The topics of the documentation, with a search over all of them; the topic about where you are comes first."""
+
+    id = "topics"
+    key = "f3"
+    label = "topics"
+    title = "Read the help topics"
+    scope = "console"
+    in_bar = False
+
+
 class Help(Command):
-    """The keys of where you are, and what they do."""
+    """The keys of where you are, and what they do; t there opens the topic."""
 
     id = "help"
     key = "question_mark,f1"
@@ -132,6 +143,7 @@ COMMANDS = (
     Zoom,
     ShowWorkers,
     BeginJournal,
+    Topics,
     Help,
     Palette,
     Suspend,

@@ -26,7 +26,7 @@ from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 
 Scope = Literal[
-    "console", "environments", "payload", "records", "deliveries", "detail", "reconcile", "explain", "setup"
+    "console", "environments", "payload", "records", "deliveries", "detail", "reconcile", "explain", "setup", "topics"
 ]
 """Place of a command: the whole console, a pane, or a screen of its own."""
 SCOPE_TITLES: dict[str, str] = {
@@ -38,6 +38,7 @@ SCOPE_TITLES: dict[str, str] = {
     "reconcile": "Reconcile",
     "explain": "Explain",
     "setup": "Set-up",
+    "topics": "Topics",
     "console": "Console",
 }
 """Names of the places on the screen."""

@@ -20,6 +20,7 @@ from sprig_tui.console.commands.payload import COMMANDS as PAYLOAD
 from sprig_tui.console.commands.reconcile import COMMANDS as RECONCILE
 from sprig_tui.console.commands.records import COMMANDS as RECORDS
 from sprig_tui.console.commands.setup import COMMANDS as SETUP
+from sprig_tui.console.commands.topics import COMMANDS as TOPICS
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.text import one_line
 
@@ -34,6 +35,7 @@ COMMANDS: tuple[type[Command], ...] = (
     *RECONCILE,
     *EXPLAIN,
     *SETUP,
+    *TOPICS,
     *app_commands.COMMANDS,
 )
 

@@ -16,8 +16,10 @@ from textual.widgets import Static
 from sprig_tui.console.commands.app import COMMANDS as CONSOLE
 from sprig_tui.console.commands.base import SCOPE_TITLES, Command, HasCommands
 from sprig_tui.console.commands.registry import PANE_COMMANDS
+from sprig_tui.console.screens.topics import TopicsScreen, topic_of
 from sprig_tui.console.widgets.dialogs import ESCAPE_CLOSES, hint
 
+TOPICS_HINT = "t lists the topics"
 KEY_CELLS = 12
 """Cells of the column of keys."""
 HELP_CELLS = 52
@@ -83,26 +85,37 @@ def help_for(here: HasCommands | None, keymap: Mapping[str, str], display: Calla
         section_of("Everywhere", CONSOLE, key_of),
     )
     shown = [section for section in sections if section.rows]
-    return HelpScreen(f"Help: {place}", help_content(getattr(here, "HELP", ""), shown))
+    topic = topic_of(commands[0].scope) if here else ""
+    return HelpScreen(f"Help: {place}", help_content(getattr(here, "HELP", ""), shown), topic)
 
 
 class HelpScreen(ModalScreen[None]):
     """Shows the help of one place."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,f1", "leave", "close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q,f1", "leave", "close"),
+        Binding("t,f3", "topic", "topic"),
+    ]
 
-    def __init__(self, title: str, content: Content) -> None:
+    def __init__(self, title: str, content: Content, topic: str = "") -> None:
         super().__init__(classes="dialog")
         self._heading = title
         self._content = content
+        self._topic = topic
 
     def compose(self) -> ComposeResult:
         """The text, scrolling where it is longer than the screen."""
         with VerticalScroll(classes="dialog-box dialog-long") as box:
             box.border_title = Content(self._heading)
-            box.border_subtitle = hint(ESCAPE_CLOSES)
+            box.border_subtitle = hint(
+                (f"t opens the topic {self._topic}" if self._topic else TOPICS_HINT, "t"), ESCAPE_CLOSES
+            )
             yield Static(self._content)
 
     def action_leave(self) -> None:
         """Close."""
         self.dismiss(None)
+
+    def action_topic(self) -> None:
+        """Read the topic about the place; the list of topics where there is none."""
+        self.app.switch_screen(TopicsScreen(self._topic))
