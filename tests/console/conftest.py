@@ -244,6 +244,8 @@ def console(tmp_path, monkeypatch) -> Bench:
     for name in list(os.environ):
         if name.startswith("SPRIG_TUI_") and name != UPDATE:
             monkeypatch.delenv(name)
+    # for what asks Segment, and finds the folders by itself
+    monkeypatch.setenv("SPRIG_TUI_HOME", str(tmp_path / "home"))
     return Bench(tmp_path / "home")
 
 

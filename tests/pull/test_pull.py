@@ -374,7 +374,7 @@ async def test_404_in_the_middle_raises(trial: Trial, sprig_api: FakeSprigApi) -
         (b'{"cursor": null, "data": null}', "data: expected a list, got null"),
         (b'{"cursor": {}, "data": []}', "cursor: expected text or null, got an object"),
         (b'{"cursor": "' + b"x" * 5_000 + b'", "data": []}', "cursor: 5,000 characters"),
-        (b'{"data": [' + b"[" * 5_000 + b"]" * 5_000 + b"]}", "nested deeper"),
+        (b'{"data": [' + b"[" * 50_000 + b"]" * 50_000 + b"]}", "nested deeper"),
         (b"\xff\xfe{}", "not valid UTF-8"),
     ],
 )
