@@ -337,7 +337,10 @@ def _destinations(facts: Facts) -> Iterator[Finding]:
         yield Finding(code=code, state=_UNKNOWN, evidence=evidence, source=CONFIG, actions=connect)
     elif workspace is None or workspace.destinations is None:
         evidence = workspace_obstacle(workspace) if workspace else "Segment was not asked yet"
-        is_temporary = workspace is None or workspace.obstacle in PASSING_OBSTACLES
+        has_key = workspace is None or workspace.obstacle is not Obstacle.NO_KEY
+        if not has_key:
+            evidence = "which are connected is known once there is a Write Key"
+        is_temporary = workspace is None or not has_key or workspace.obstacle in PASSING_OBSTACLES
         yield Finding(
             code=code, state=_UNKNOWN, evidence=evidence, source=API, actions=connect, is_temporary=is_temporary
         )

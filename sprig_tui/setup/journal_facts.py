@@ -200,15 +200,20 @@ def _with_newest(facts: JournalFacts, newest: Sequence[Delivery]) -> JournalFact
         pulled=first(lambda one: one.source == API_SOURCE),
         file=first(lambda one: one.source not in (TEST_EVENT_SOURCE, WEBHOOK_SOURCE, API_SOURCE)),
         answer=first(_is_answer),
-        delivered=first(lambda one: _is_answer(one) and one.state is State.DELIVERED),
-        newest=first(_is_answer),
+        delivered=first(lambda one: _is_own_answer(one) and one.state is State.DELIVERED),
+        newest=first(_is_own_answer),
         withheld=next((one for one in answers if one.state is State.WITHHELD), None),
-        test_event=first(lambda one: one.source == TEST_EVENT_SOURCE),
+        test_event=first(lambda one: one.source == TEST_EVENT_SOURCE and not one.bound_for),
     )
 
 
 def _is_answer(one: Delivery) -> bool:
     return one.source != TEST_EVENT_SOURCE and bool(one.user_id) and one.state is not State.WITHHELD
+
+
+def _is_own_answer(one: Delivery) -> bool:
+    """Whether it goes to the environment's own endpoint: what a run with --endpoint sends elsewhere proves nothing."""
+    return _is_answer(one) and not one.bound_for
 
 
 async def _with_earlier(journal: Journal, facts: JournalFacts, before: JournalFacts) -> JournalFacts:
@@ -233,16 +238,20 @@ async def _with_older(
     """With an older delivery for what the newest ones are not; what is known to be absent is not searched for."""
     absent = set(known_absent)
     is_whole = True
-    for state in (State.DELIVERED, State.QUEUED, State.FAILED):
-        is_needed = facts.answer is None or (state is State.DELIVERED and facts.delivered is None)
-        if not is_needed or ANSWER in absent or not facts.states.get(state):
+    if facts.delivered is None and facts.states.get(State.DELIVERED) and ANSWER not in absent:
+        status = Term("status", State.DELIVERED.value)
+        found, is_whole = await search.newest(1, status, holds=_is_own_answer)
+        one = next(iter(found), None)
+        facts = replace(facts, delivered=one, answer=facts.answer or one, newest=facts.newest or one)
+    for state in (State.QUEUED, State.FAILED, State.DELIVERED):
+        if facts.answer is not None or ANSWER in absent or not facts.states.get(state):
             continue
         found, is_searched = await search.newest(1, Term("status", state.value), holds=_is_answer)
         is_whole = is_whole and is_searched
         one = next(iter(found), None)
-        facts = replace(facts, answer=facts.answer or one, newest=facts.newest or one)
-        if state is State.DELIVERED:
-            facts = replace(facts, delivered=one)
+        facts = replace(facts, answer=one)
+        if one is not None and _is_own_answer(one):
+            facts = replace(facts, newest=facts.newest or one)
     if facts.answer is None and is_whole:
         absent.add(ANSWER)
     for name in wanted:

@@ -9,10 +9,10 @@ from support.accepted_deliveries import deliver_at
 from support.clocks import NOW_MS, ManualClock
 from support.records import make_entry
 
-from sprig_tui.journal.base import Journal
+from sprig_tui.journal.base import ClaimRequest, Journal
 from sprig_tui.journal.notes import BackupNote, MetricsNote, Notes, load_notes, save_note
 from sprig_tui.journal.open import open_journal
-from sprig_tui.journal.records import State
+from sprig_tui.journal.records import Attempt, Settlement, State
 from sprig_tui.reasons import Reason
 from sprig_tui.setup import journal_facts
 from sprig_tui.setup.journal_facts import ANSWER, PULLED, WEBHOOK, JournalFacts, gather_journal
@@ -96,3 +96,20 @@ async def test_notes_are_kept_and_unreadable_ones_count_as_none(journal: Journal
     assert await load_notes(journal) == Notes(backup=backup, metrics=metrics)
     await journal.save_positions("note", {"backup": b"\xff", "metrics": b'{"at":"x"}'})
     assert await load_notes(journal) == Notes()
+
+
+async def test_what_a_run_with_another_endpoint_sent_is_an_answer_that_was_read_but_none_that_segment_took(
+    journal: Journal,
+) -> None:
+    elsewhere = "http://127.0.0.1:9"
+    await journal.add([make_entry(9_800, endpoint=elsewhere)])
+    request = ClaimRequest("production", events=9, payload_bytes=10_000, lease_ms=60_000, endpoint=elsewhere)
+    claim = await journal.claim(request)
+    attempt = Attempt(started_at=NOW_MS, status=200, outcome="delivered", events=1, endpoint=elsewhere)
+    await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt)])
+    for rows in (0, 5):
+        await journal.add([make_entry(9_900 + n, reason=Reason.ANONYMOUS, user_id="") for n in range(rows)])
+        found = await look(journal)
+        assert found.answer is not None
+        assert found.answer.state is State.DELIVERED
+        assert (found.delivered, found.newest, found.taken_at, found.taken) == (None, None, (), ())

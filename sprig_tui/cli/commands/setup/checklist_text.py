@@ -30,7 +30,7 @@ MARKS = {
     StepState.DOUBTFUL: ("!", "!", "warning"),
     StepState.UNKNOWN: ("?", "?", "dim"),
 }
-STATE_TEXTS = {StepState.UNKNOWN: "cannot be known"}
+STATE_TEXTS = {StepState.TODO: "to do", StepState.UNKNOWN: "cannot be known"}
 MAX_COLUMNS = 100
 
 
