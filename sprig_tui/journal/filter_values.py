@@ -75,13 +75,13 @@ def _check_choice(field: FilterField, value: str, more: str = "") -> None:
     if value not in field.choices:
         near = difflib.get_close_matches(value, field.choices, n=1)
         hint = f"did you mean {near[0]}?" if near else "one of: " + ", ".join(field.choices)
-        raise FilterError(f"cannot be {value!r}", position=0, hint=hint + more)
+        raise FilterError(f"cannot be {value[:80]!r}", position=0, hint=hint + more)
 
 
 def _parse_delivery(_field: FilterField, value: str, _now_ms: int) -> tuple[Term, ...]:
     if value.isascii() and value.isdigit() and len(value) < 19:
         return (Term("origin", str(int(value))),)
-    raise FilterError(f"cannot be {value!r}", position=0, hint="write the number of a delivery: origin:41")
+    raise FilterError(f"cannot be {value[:80]!r}", position=0, hint="write the number of a delivery: origin:41")
 
 
 def _parse_endpoint(_field: FilterField, value: str, _now_ms: int) -> tuple[Term, ...]:

@@ -105,7 +105,8 @@ def log(
     """The journal: every delivery, its state and its reason.
 
     FILTER is as in the console: words such as status:failed env:production survey:"Checkout effort" user:acct_1
-    since:2h, free text, and -word for 'not this'.
+    since:yesterday, free text, -word for 'not this', OR, parentheses, and @name for a saved filter: sprig-tui help
+    filters.
 
     With --json: one object per line. `sprig-tui log status:failed -n 0 --csv > failed.csv` is for a spreadsheet.
     """
