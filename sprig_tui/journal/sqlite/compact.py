@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from sprig_tui.errors import JournalLockedError
-from sprig_tui.journal.sqlite.connection import open_existing
+from sprig_tui.journal.sqlite.connection import connect_reader, open_existing
 from sprig_tui.journal.sqlite.errors import is_busy, journal_error
 
 _BUSY_TIMEOUT_S = 5.0
@@ -29,7 +29,7 @@ class FileSpace(Struct, frozen=True):
 def file_space(path: str) -> FileSpace:
     """The room of a file. Raises JournalError."""
     try:
-        with contextlib.closing(open_existing(path, "ro", _BUSY_TIMEOUT_S)) as connection:
+        with contextlib.closing(connect_reader(path, _BUSY_TIMEOUT_S)) as connection:
             free = connection.execute("PRAGMA freelist_count").fetchone()[0]
             page = connection.execute("PRAGMA page_size").fetchone()[0]
             shrinks = connection.execute("PRAGMA auto_vacuum").fetchone()[0] == 2
