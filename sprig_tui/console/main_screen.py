@@ -507,7 +507,13 @@ class MainScreen(Screen[None]):
 
     async def _send(self, event: PayloadInspector.SendRequested) -> None:
         edited = [place is not None for place in event.edits]
-        if await self._send_actions().send(event.records, self.environments.selected, edited=edited):
+        actions, environment = self._send_actions(), self.environments.selected
+        if event.origin is None:
+            is_sent = await actions.send(event.records, environment, edited=edited)
+        else:
+            (record,), (is_edited,) = event.records, edited
+            is_sent = await actions.send_changed(record, environment, edited=is_edited, origin=event.origin)
+        if is_sent:
             self.payload.forget_sent(event)
         self.deliveries.wake()
 

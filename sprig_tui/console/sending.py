@@ -12,12 +12,15 @@ import msgspec
 from msgspec import Struct
 
 from sprig_tui.console.notify import notify, notify_warning
+from sprig_tui.console.payload.call_diff import call_diff, diff_text
 from sprig_tui.console.screens.progress import ProgressScreen, TaskProgress
 from sprig_tui.console.widgets.dialogs import ask_confirmation
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.ingest.ingest import IngestResult, ingest_records
-from sprig_tui.journal.records import REMOVED_ID, AddResult, NewDelivery, State
+from sprig_tui.journal.dedup import as_changed
+from sprig_tui.journal.records import REMOVED_ID, AddResult, DeliveryDetail, NewDelivery, State
+from sprig_tui.journal.resend import is_resendable
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.reader import read_responses
 from sprig_tui.sprig.records import Record, Unsendable
@@ -174,6 +177,18 @@ def _are_text(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
+def changed_text(origin: DeliveryDetail, entry: NewDelivery, *, is_protected: bool) -> str:
+    """What differs from the call of a delivery, and what sending it again means."""
+    was = origin.delivery
+    parts = [diff_text(call_diff(origin.body, entry.body)) if origin.body else "No call was made of it before."]
+    if was.state is State.DELIVERED:
+        parts.append("Segment took the earlier call: this one counts beside it, and does not replace it.")
+    parts.append(f"It becomes a delivery of its own, linked to delivery {was.id}.")
+    if is_protected:
+        parts.append(f"{entry.environment} is protected: this reaches every destination connected to its source.")
+    return "\n\n".join(parts)
+
+
 CONFIRM_FROM_RECORDS = 2
 """Sends of this many records or more have to be confirmed."""
 COUNT_BUDGET_S = 0.3
@@ -209,6 +224,38 @@ class SendActions:
         added = await journal.add(
             [builder.entry(record, edited=changed) for record, changed in zip(records, edited, strict=True)]
         )
+        if self._session.engine is not None:
+            self._session.engine.wake()
+        self._report(added, journal_only=self._session.engine is None)
+        return True
+
+    async def send_changed(self, record: Record, environment: str, *, edited: bool, origin: DeliveryDetail) -> bool:
+        """Journal the record of a delivery that a person changed, or that is mapped by other rules than before.
+
+        Asks first, with the fields that differ. It becomes a delivery of its own, linked to `origin`; one that is
+        withheld because it is incomplete is completed. Returns whether it was journaled.
+        """
+        journal = self._journal()
+        own = origin.delivery.environment
+        chosen = own if own in self._session.settings.environments else environment
+        entry = self._entry_builder(chosen).entry(record, edited=edited)
+        stored = await journal.find(entry.environment, entry.message_id)
+        if stored is not None and stored.state is State.QUEUED:
+            notify_warning(
+                self._app,
+                f"nothing was sent: delivery {stored.id} of this answer is still queued; take it back in Deliveries",
+            )
+            return False
+        if stored is None:
+            entry = msgspec.structs.replace(entry, origin_id=origin.delivery.id)
+        elif stored.state is not State.WITHHELD or is_resendable(stored.state, stored.reason, stored.size):
+            entry = as_changed(entry, origin.delivery.id)
+        target = entry.environment
+        title = f"Send delivery {origin.delivery.id} as it is now to {target}?"
+        text = changed_text(origin, entry, is_protected=target in self._protected())
+        if not await ask_confirmation(self._app, title, text, yes="Send it"):
+            return False
+        added = await journal.add([entry])
         if self._session.engine is not None:
             self._session.engine.wake()
         self._report(added, journal_only=self._session.engine is None)

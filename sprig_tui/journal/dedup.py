@@ -146,6 +146,20 @@ def other_content_message_id(entry: NewDelivery) -> str:
     return derived_message_id(entry.message_id, "content", entry.digest.hex())
 
 
+def as_changed(entry: NewDelivery, origin_id: int) -> NewDelivery:
+    """The entry as a delivery of its own, made of the record of `origin_id` that a person changed or mapped again.
+
+    The same call has the same message id, so that adding it twice adds nothing.
+    """
+    changed = with_message_id(entry, changed_message_id(entry))
+    return replace(changed, origin_id=origin_id)
+
+
+def changed_message_id(entry: NewDelivery) -> str:
+    """The message id of another call for a stored answer."""
+    return derived_message_id(entry.message_id, "changed", hashlib.blake2b(entry.body, digest_size=16).hexdigest())
+
+
 def resend_message_id(message_id: str, number: int) -> str:
     """The message id of the `number`th replay as new (from 1)."""
     return derived_message_id(message_id, "resend", str(number))

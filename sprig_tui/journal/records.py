@@ -55,6 +55,8 @@ class NewDelivery(Struct, frozen=True, gc=False, array_like=True):
     """The mapped track call; empty where nothing could be mapped."""
     endpoint: str = ""
     """URL of the run with `--endpoint` that delivers it; empty for the environment's own endpoint."""
+    origin_id: int = 0
+    """The delivery whose record a person changed to make this one; 0 for none."""
 
 
 AddOutcome = Literal["new", "known", "revision", "duplicate"]

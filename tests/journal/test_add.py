@@ -6,6 +6,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from sprig_tui.journal.dedup import as_changed
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State
 from sprig_tui.reasons import Reason
@@ -196,3 +197,17 @@ async def test_known_result_has_the_stored_state(journal, entry, claim, attempt)
     await journal.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt())])
     (again,) = await journal.add([given])
     assert (again.outcome, again.state) == ("known", State.DELIVERED)
+
+
+async def test_a_changed_call_is_a_delivery_of_its_own_that_is_linked(journal, entry):
+    given = entry()
+    (first,) = await journal.add([given])
+    changed = as_changed(replace(given, body=given.body.replace(b"}", b',"more":1}', 1), edited=True), first.id)
+    (made,) = await journal.add([changed])
+    assert (made.outcome, made.state) == ("new", State.QUEUED)
+    delivery = (await journal.get(made.id)).delivery
+    assert (delivery.origin_id, delivery.edited) == (first.id, True)
+    assert delivery.message_id != given.message_id
+    (again, other) = await journal.add([changed, entry()])
+    assert (again.id, again.outcome) == (made.id, "known")
+    assert (await journal.get(other.id)).delivery.origin_id == 0

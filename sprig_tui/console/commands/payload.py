@@ -211,6 +211,20 @@ class MapAgain(Command):
     in_bar = False
 
 
+class Compare(Command):
+    """For a delivery of the log: the fields in which its call would differ now, by an edit or by today's rules.
+
+    s asks with the same list, and sends it as a delivery of its own that is linked to this one.
+    """
+
+    id = "compare"
+    key = "equals_sign"
+    label = "compare"
+    title = "Compare the delivery with what would be sent now"
+    scope = "payload"
+    in_bar = False
+
+
 class Explain(Command):
     """For a delivery of the log: why it is, or is not, where it should be, from here to each destination in Segment."""
 
@@ -272,6 +286,7 @@ COMMANDS = (
     EditRecord,
     UndoEdit,
     MapAgain,
+    Compare,
     Explain,
     CopyValue,
     CopyJson,

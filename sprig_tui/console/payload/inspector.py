@@ -22,6 +22,7 @@ from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.payload import COMMANDS
 from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_error, notify_warning
+from sprig_tui.console.payload.call_diff import call_diff, diff_content
 from sprig_tui.console.payload.external_editor import edited_record
 from sprig_tui.console.payload.file_picker import FilePicker, dropped_paths
 from sprig_tui.console.payload.inspection import Inspection, PlanCheck, inspect_delivery, inspect_record, no_plan
@@ -35,6 +36,7 @@ from sprig_tui.console.payload.views.base import CopiedText, RecordView
 from sprig_tui.console.payload.views.fields import FieldsView, field_header
 from sprig_tui.console.payload.views.json import JsonNode
 from sprig_tui.console.screens.explain import ExplainRequested
+from sprig_tui.console.screens.help import HelpScreen
 from sprig_tui.console.widgets.dialogs import Prompt
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.console.widgets.panel import Caption, Panel
@@ -100,9 +102,16 @@ class PayloadInspector(HasCommands, Panel):
         """These records are to be sent."""
 
         def __init__(
-            self, records: tuple[Record, ...], *, environment: str, edits: Sequence[RecordRef | None] = ()
+            self,
+            records: tuple[Record, ...],
+            *,
+            environment: str,
+            edits: Sequence[RecordRef | None] = (),
+            origin: DeliveryDetail | None = None,
         ) -> None:
             super().__init__()
+            self.origin = origin
+            """The delivery that a single record was changed of, or is mapped again of."""
             self.records = records
             self.edits = tuple(edits) or (None,) * len(records)
             """For each record that a person changed (`Entry.edited`), where the edit is kept until it is sent."""
@@ -238,8 +247,11 @@ class PayloadInspector(HasCommands, Panel):
         self._show_inspected(record, edited=edited)
 
     def _show_inspected(self, record: Record, *, edited: bool) -> None:
-        now = self._clock.now()
-        self._show(inspect_record(record, self.builder(), now, edited=edited, check_plan=self.check_plan))
+        now, origin = self._clock.now(), self._compared_detail
+        builder = self.builder()
+        if origin is not None and origin.delivery.environment in self.environments:
+            builder = self.make_builder(environment=origin.delivery.environment)
+        self._show(inspect_record(record, builder, now, edited=edited, check_plan=self.check_plan))
 
     def _show_delivery(self, detail: DeliveryDetail, *, remapped: bool) -> None:
         now = self._clock.now()
@@ -331,9 +343,10 @@ class PayloadInspector(HasCommands, Panel):
         builder = self.make_builder(msgspec.structs.replace(self.rules, store_raw="full"))
         return RecordAssessor(builder, self._clock.now(), self._check_plan, self._peek_edit)
 
-    def make_builder(self, rules: Rules | None = None) -> EntryBuilder:
-        """Another builder with the same settings, such as for a thread."""
-        selected = self.environment if self.environment in self.environments else None
+    def make_builder(self, rules: Rules | None = None, *, environment: str = "") -> EntryBuilder:
+        """Another builder with the same settings, such as for a thread; or for other rules or another environment."""
+        environment = environment or self.environment
+        selected = environment if environment in self.environments else None
         try:
             return EntryBuilder(rules or self.rules, self.environments, selected, clock=self._clock)
         except ConfigError as error:
@@ -427,6 +440,8 @@ class PayloadInspector(HasCommands, Panel):
             return "explain: this is no delivery of the log; select one there"
         if action in _NEEDS_FILE and self.navigator.browser is None:
             return "no file is open: o opens one"
+        if action == "compare" and self._compared_detail is None:
+            return "compare: this is no delivery of the log, and no edited one"
         if action == "undo_edit" and (self.inspection is None or self.place not in self._edits):
             return "this record was not edited here"
         if action in _NEEDS_RECORD_KEPT and self.inspection is not None and self.inspection.no_record:
@@ -691,7 +706,36 @@ class PayloadInspector(HasCommands, Panel):
             notify_warning(self.app, f"this would be withheld, not sent: {shown.detail or shown.withheld}")
         else:
             place = self.place if self.place in self._edits else None
-            self.post_message(self.SendRequested((shown.record,), environment=shown.environment, edits=[place]))
+            origin = self._compared_detail
+            self.post_message(
+                self.SendRequested((shown.record,), environment=shown.environment, edits=[place], origin=origin)
+            )
+
+    @property
+    def _compared_detail(self) -> DeliveryDetail | None:
+        """The delivery that what is shown was made of: mapped again, or with an edited record."""
+        if self.detail is not None:
+            return self.detail
+        edit = self._edits.get(self.place) if self.place is not None else None
+        return edit.detail if edit is not None else None
+
+    def action_compare(self) -> None:
+        """Show what differs from the call as it was sent."""
+        self._when_shown(self._compare)
+
+    def _compare(self) -> None:
+        shown, origin = self.inspection, self._compared_detail
+        if shown is None or origin is None:
+            return
+        after = shown.body
+        if self.detail is not None and not shown.remapped:
+            again = inspect_delivery(origin, self.builder(), self._clock.now(), remapped=True)
+            after = again.body if again.remapped else b""
+        if not after or not origin.body:
+            notify(self.app, "there is nothing to compare: no call is made of it now, or none was made before")
+            return
+        title = f"Delivery {origin.delivery.id}: - as it was, + as it would be sent now"
+        self.app.push_screen(HelpScreen(title, diff_content(call_diff(origin.body, after))))
 
     def action_send_file(self) -> None:
         """Ask to send every record of the open file."""

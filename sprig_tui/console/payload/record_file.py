@@ -9,6 +9,7 @@ from threading import Lock
 
 from sprig_tui.console.payload.indexed_file import IndexedFile
 from sprig_tui.errors import InputError
+from sprig_tui.ingest.prefetch import SHORT_SWITCH_INTERVAL
 from sprig_tui.sprig.reader import find_files
 from sprig_tui.sprig.records import Record
 
@@ -34,7 +35,7 @@ def never_stop() -> bool:
 
 
 class RecordFile:
-    """Records of some files, in order, by number from 0. `read` and `count_on` are for worker threads.
+    """Records of some files, in order, by number from 0. `read`, `count_on` and the searches are for worker threads.
 
     Memory holds the marks of each file (one in a quarter of a megabyte) and the last records read.
     """
@@ -114,11 +115,12 @@ class RecordFile:
 
     def count_on(self, stop: StopCheck = never_stop) -> None:
         """Read to the end, which completes `count` and the index. Raises as `read` does."""
-        for file in self._files:
-            if not file.complete:
-                for number, _ in file.records(file.nearest(file.count)):
-                    if number % _STOP_CHECK_EVERY_RECORDS == 0 and stop():
-                        raise StoppedError
+        with SHORT_SWITCH_INTERVAL:
+            for file in self._files:
+                if not file.complete:
+                    for number, _ in file.records(file.nearest(file.count)):
+                        if number % _STOP_CHECK_EVERY_RECORDS == 0 and stop():
+                            raise StoppedError
 
     def each(self, stop: StopCheck = never_stop) -> Iterator[tuple[int, Record]]:
         """Every (number, record), read separately. Raises as `read` does."""

@@ -114,7 +114,7 @@ class InsertPlan:
         """Decide about one entry. Raises UnknownKeys."""
         known = self.identities.find(entry.environment, entry.message_id, entry)
         if known is None:
-            self._store_entry(entry, "new", None)
+            self._store_entry(entry, "new", entry.origin_id)
             return
         relation = classify_duplicate(known, entry)
         if relation == "known":

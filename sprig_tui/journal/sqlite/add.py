@@ -70,6 +70,7 @@ class AddOperation:
         if identities.all_new:
             identities.add_all_new(self._first_id)
             self._entries = list(entries)
+            self._origins = {at: entry.origin_id for at, entry in enumerate(entries, self._first_id) if entry.origin_id}
             added = [
                 AddResult(delivery_id, "new", State.WITHHELD if entry.reason else State.QUEUED, entry.reason)
                 for delivery_id, entry in enumerate(entries, self._first_id)
@@ -99,7 +100,7 @@ class AddOperation:
     def _add_one(self, identities: IdentityIndex, entry: NewDelivery) -> AddResult:
         known = identities.find(entry.environment, entry.message_id, entry)
         if known is None:
-            return self._store_entry(identities, entry, "new", None)
+            return self._store_entry(identities, entry, "new", entry.origin_id)
         relation = classify_duplicate(known, entry)
         if relation == "known":
             return AddResult(known.id, "known", known.state, known.reason, known.endpoint != entry.endpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -70,6 +71,40 @@ async def test_marked_records_of_the_list_are_confirmed_and_sent(console, sink, 
         await console.until(lambda: sink.stats.accepted == 1)
         assert {row.user_id for row in await rows(pilot)} == {"acct_1", ""}
         assert pilot.app.main.payload.records.marked == []
+
+
+async def test_an_edited_delivery_is_compared_asked_about_and_linked(
+    console, sink, answers, screen_text, tmp_path, monkeypatch
+):
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsed -i s/acct_1/acct_repaired/ $1\n")
+    editor.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(editor))
+    monkeypatch.setattr("textual.app.App.suspend", lambda _app: contextlib.nullcontext())
+    console.keys(development=KEY, endpoint=sink.url)
+    async with console.running(files=(answers(answer(1), answer(2)),)) as pilot:
+        await console.press("1", "j", "2")
+        await console.until(lambda: "1 of 2" in screen_text(pilot.app))
+        await console.press("s", "n", "s")
+        await console.until(lambda: sink.stats.accepted == 2)
+        await console.press("3")
+        await console.until(lambda: pilot.app.main.deliveries.lines.selected == 2)
+        await console.press("k", "2")
+        await console.until(lambda: pilot.app.main.payload.detail is not None)
+        await console.press("e")
+        await console.until(lambda: "edited · " in screen_text(pilot.app))
+        await console.press("equals_sign")
+        await console.until(lambda: '+ "acct_repaired"' in screen_text(pilot.app))
+        await console.press("escape", "s")
+        await console.until(lambda: "Send delivery 1 as it is now to development?" in screen_text(pilot.app))
+        assert '- "acct_1"' in screen_text(pilot.app)
+        assert "counts beside it" in screen_text(pilot.app)
+        await console.press("y")
+        await console.until(lambda: sink.stats.accepted == 3)
+        old, _, new = sorted(await rows(pilot), key=lambda row: row.id)
+        assert (new.origin_id, new.edited, new.user_id) == (old.id, True, "acct_repaired")
+        assert new.message_id != old.message_id
+        assert pilot.app.main.payload.edited == 0
 
 
 async def test_file_is_counted_confirmed_and_sent(console, sink, answers, screen_text):
@@ -152,7 +187,9 @@ async def test_single_send_to_a_protected_environment_asks(console, sink, answer
         await console.until(lambda: sink.stats.accepted == 1)
 
 
-async def test_unconfirmed_protected_environment_is_asked_about(console, sink, answers, screen_text, monkeypatch):
+async def test_unconfirmed_protected_environment_is_asked_about(
+    console, sink, answers, screen_text, tmp_path, monkeypatch
+):
     console.keys(production=KEY, endpoint=sink.url)
     file = answers(*(answer(number) for number in range(20)))
     async with console.running(files=(file,)) as pilot:

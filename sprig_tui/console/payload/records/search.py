@@ -8,6 +8,7 @@ from threading import Event
 
 from sprig_tui.console.payload.record_file import RecordFile, StopCheck
 from sprig_tui.console.payload.records.listed_record import RecordAssessor
+from sprig_tui.ingest.prefetch import SHORT_SWITCH_INTERVAL
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.sprig.records import Record
 
@@ -58,10 +59,11 @@ class RecordSearch:
 
     def run(self, assessor: RecordAssessor) -> None:
         """Look at every record. Raises InputError where the file cannot be read, StoppedError when stopped."""
-        for number, record in self.file.from_number(0, self._stopped.is_set):
-            if self.wanted.matches(number, record, assessor):
-                self.numbers.append(number)
-            self.searched = number + 1
+        with SHORT_SWITCH_INTERVAL:
+            for number, record in self.file.from_number(0, self._stopped.is_set):
+                if self.wanted.matches(number, record, assessor):
+                    self.numbers.append(number)
+                self.searched = number + 1
         self.complete = True
 
     def has_passed(self, number: int) -> bool:
@@ -90,13 +92,14 @@ def find_next(
     def matches(number: int, record: Record) -> bool:
         return wanted.matches(number, record, assessor)
 
-    if step < 0:
-        found = file.find_before(start, matches, stop)
-        return found if found is not None else file.find_before(file.count, matches, stop)
-    for first, end in ((start + 1, None), (0, start + 1)):
-        for number, record in file.from_number(first, stop):
-            if end is not None and number >= end:
-                break
-            if matches(number, record):
-                return number
+    with SHORT_SWITCH_INTERVAL:
+        if step < 0:
+            found = file.find_before(start, matches, stop)
+            return found if found is not None else file.find_before(file.count, matches, stop)
+        for first, end in ((start + 1, None), (0, start + 1)):
+            for number, record in file.from_number(first, stop):
+                if end is not None and number >= end:
+                    break
+                if matches(number, record):
+                    return number
     return None
