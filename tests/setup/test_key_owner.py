@@ -14,6 +14,7 @@ from sprig_tui.setup.key_owner import OwnerKind, find_owner, key_to_take
 PROD = Source(id="1", name="Web prod", labels=("environment: prod",), enabled=True, write_keys=("prodkey1", "prodkey2"))
 DEV = Source(id="2", name="Web dev\x1b[2J", enabled=True, write_keys=("devkey",))
 TURNED = Source(id="1", name="Web", enabled=True, write_keys=("prodkey2", "prodkey1"))
+WEB = Source(id="4", name="Shop", kind="Javascript", enabled=True, write_keys=("webkey",))
 HIDDEN = Source(id="3", name="Secret")
 
 
@@ -36,6 +37,7 @@ def settings(tmp_path: Path) -> Settings:
             "its source: its label 'environment: prod' says 'prod'",
             "its source: the key of production belongs to it too",
         ]),
+        ("webkey", [WEB], "production", OwnerKind.SOURCE, "Shop (Javascript", ["its source: it is of the kind"]),
         ("other", [PROD, DEV], "production", OwnerKind.NO_SOURCE, "no source of the workspace", ["it belongs to no"]),
         ("other", [PROD, HIDDEN], "production", OwnerKind.NOT_SEEN, "no key of 1 of the 2 sources", []),
         ("other", [HIDDEN], "production", OwnerKind.NOT_SEEN, "the token sees no Write Keys", []),
