@@ -451,7 +451,9 @@ class MainScreen(Screen[None]):
     def on_delivery_log_delivery_selected(self, event: DeliveryLog.DeliverySelected) -> None:
         """Show the selected delivery; only a key or a click replaces a record of a file."""
         shown = self.payload.detail
-        if shown is not None and shown.delivery.id == event.delivery.id and not event.by_person:
+        same = shown is not None and shown.delivery.message_id == event.delivery.message_id
+        # a delivery whose person was forgotten has another message id, and its content must not stay on the screen
+        if same and shown is not None and shown.delivery.id == event.delivery.id and not event.by_person:
             self.payload.update_delivery(event.delivery)
         elif event.by_person or shown is not None or not (self.payload.inspection or self.console.files):
             # keys wait for a delivery chosen by a key, not for one that the log follows

@@ -85,11 +85,24 @@ COUNTED: Mapping[str, str] = {
     "damaged": "damaged payloads that cannot be separated",
 }
 """What a receipt counts, in words."""
+_SINGULAR = {
+    "identifiers": "identifier",
+    "leftovers": "record of a delivery that was pruned before",
+    "responses": "response of Segment that may quote them",
+    "replays": "replay job whose filter named them",
+    "files": "captured request",
+    "memories": "remembered file name",
+    "damaged": "damaged payload that cannot be separated",
+}
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
     """Such as `2 identifiers, 12 delivered, 1 failed`."""
-    return ", ".join(f"{counts[name]:,} {text}" for name, text in COUNTED.items() if counts.get(name)) or "nothing"
+    parts = []
+    for name, text in COUNTED.items():
+        if number := counts.get(name, 0):
+            parts.append(f"{number:,} {_SINGULAR.get(name, text) if number == 1 else text}")
+    return ", ".join(parts) or "nothing"
 
 
 class FoundDelivery(Struct, frozen=True, gc=False):

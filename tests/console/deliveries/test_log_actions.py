@@ -255,7 +255,7 @@ async def test_person_of_a_delivery_is_forgotten_after_confirmation(opened, log,
         await pilot.press("D")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
         await pilot.press("y")
-        await until(pilot, lambda: any("forgotten: 1 identifiers" in one.message for one in pilot.app._notifications))
+        await until(pilot, lambda: any("forgotten: 1 identifier, " in one.message for one in pilot.app._notifications))
         shown = (await journal.get(mixed["delivered"])).delivery
         assert (shown.state, shown.reason, shown.user_id) == (State.DELIVERED, "forgotten", "")
         await pilot.press("D")
