@@ -29,9 +29,9 @@ PASS_INTERVAL_MS = 600_000
 GRACE_S = 300.0
 """Seconds until a policy that removes more counts."""
 
-TARGET_STEP_MS, MAX_STEP_MS = 12.0, 25.0
+TARGET_STEP_MS, MAX_STEP_MS = 8.0, 15.0
 """A step that holds others up for less removes more the next time, one for longer less."""
-MIN_STEP_ROWS, MAX_STEP_ROWS = 10, 300
+MIN_STEP_ROWS, MAX_STEP_ROWS = 10, 150
 PAUSE_FACTOR = 4.0
 """Pause after a step, as a multiple of the time that it took."""
 MIN_PAUSE_S = 0.01
