@@ -103,10 +103,10 @@ class Term(Struct, frozen=True, gc=False, tag="term"):
             case "env":
                 return delivery.environment == value
             case "survey":
-                return delivery.survey_id == value or value.lower() in delivery.survey_name.lower()
+                return delivery.survey_id == value or contains(delivery.survey_name, value)
             case "user":
                 user = delivery.user_id
-                return user.lower().startswith(value[:-1].lower()) if value.endswith("*") else user == value
+                return has_prefix(user, value[:-1]) if value.endswith("*") else user == value
             case "id":
                 by_number = value.isascii() and value.isdigit() and len(value) <= MAX_ID_DIGITS
                 return delivery.id == int(value) if by_number else delivery.message_id.lower().startswith(value.lower())
@@ -131,7 +131,7 @@ class Term(Struct, frozen=True, gc=False, tag="term"):
             case "size":
                 return compares(value, delivery.size)
             case "text":
-                return any(value.lower() in getattr(delivery, field).lower() for field in SEARCHED_FIELDS)
+                return any(contains(getattr(delivery, field), value) for field in SEARCHED_FIELDS)
 
 
 class Group(Struct, frozen=True, gc=False, tag="group"):
@@ -177,6 +177,24 @@ def all_match(nodes: Collection[Node], delivery: Delivery) -> bool:
         elif matched == node.negated:
             return False
     return all(alternatives.values())
+
+
+def case_forms(value: str) -> tuple[str, ...]:
+    """The cases in which a text is searched: one database folds ASCII letters alone, and `ß` is `SS` in capitals."""
+    if value.isascii():
+        return (value,)
+    return tuple(sorted({value, value.lower(), value.upper(), value.upper().lower(), value.title()}))
+
+
+def contains(text: str, value: str) -> bool:
+    """Whether a text contains another in any case."""
+    lower = text.lower()
+    return any(form.lower() in lower for form in case_forms(value))
+
+
+def has_prefix(text: str, value: str) -> bool:
+    """Whether a text begins with another in any case."""
+    return text.lower().startswith(tuple(form.lower() for form in case_forms(value)))
 
 
 def split_comparison(value: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from sprig_tui.journal.query import MAX_ID_DIGITS, SEARCHED_FIELDS, Node, Query, Term, split_comparison
+from sprig_tui.journal.query import MAX_ID_DIGITS, SEARCHED_FIELDS, Node, Query, Term, case_forms, split_comparison
 from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import IS_REPLAYED, STATE_CODES
 
@@ -70,9 +70,7 @@ class _Compiler:
         return f"{column} {self._dialect.like.format(self._add(pattern))}"
 
     def _contains(self, column: str, value: str) -> str:
-        """LIKE may fold ASCII alone, so other alphabets are searched in each of their cases."""
-        forms = {value} if value.isascii() else {value, value.lower(), value.upper(), value.title()}
-        return " OR ".join(self._like(column, f"%{_escaped(form)}%") for form in sorted(forms))
+        return " OR ".join(self._like(column, f"%{_escaped(form)}%") for form in case_forms(value))
 
     def status(self, term: Term) -> str:
         value = term.value
@@ -98,7 +96,7 @@ class _Compiler:
 
     def user(self, term: Term) -> str:
         if term.value.endswith("*") and "\0" not in self._dialect.sanitize(term.value):
-            return self._like("d.user_id", _escaped(term.value[:-1]) + "%")
+            return " OR ".join(self._like("d.user_id", _escaped(form) + "%") for form in case_forms(term.value[:-1]))
         return f"d.user_id = {self._add(term.value)}"
 
     def id(self, term: Term) -> str:

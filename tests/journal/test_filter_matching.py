@@ -14,7 +14,7 @@ from sprig_tui.journal.records import Settlement, State
 from sprig_tui.journal.stored_query import decode_query, encode_query
 
 URLS = ("https://api.segment.io", "https://events.eu1.segmentapis.com")
-TEXTS = ("acct_1", "ACCT", "größe", "Größe 100%", "slow", "%", "_", "1")
+TEXTS = ("acct_1", "ACCT", "größe", "GRÖSSE", "Größe 100%", "slow", "%", "_", "1")
 
 
 async def fill(journal, entry, claim, attempt, clock) -> None:
@@ -24,10 +24,10 @@ async def fill(journal, entry, claim, attempt, clock) -> None:
         [
             entry(
                 draw.choice(("production", "development")),
-                user_id=draw.choice(("acct_1", "acct_12", "Acct_1", "")),
+                user_id=draw.choice(("acct_1", "acct_12", "Acct_1", "Änne_1", "")),
                 survey_name=draw.choice(("Checkout effort", "Größe 100%", "slow_1")),
                 survey_id=draw.choice(("1", "5120")),
-                answer=draw.choice(("slow", "GRÖSSE", "4")),
+                answer=draw.choice(("slow", "GRÖSSE", "grösse", "4")),
                 reason=draw.choice(("", "", "", "anonymous")),
                 edited=draw.random() < 0.3,
                 endpoint=draw.choice(("", "", "", URLS[1])),
@@ -60,7 +60,7 @@ FIELD_VALUES: dict[str, st.SearchStrategy[str]] = {
     "reason": st.sampled_from(("anonymous", "withdrawn")),
     "env": st.sampled_from(("production", "development", "other")),
     "survey": st.sampled_from(TEXTS),
-    "user": st.sampled_from(("acct_1", "acct_1*", "ACCT*", "*")),
+    "user": st.sampled_from(("acct_1", "acct_1*", "ACCT*", "ÄNNE*", "*")),
     "id": st.sampled_from(("1", "7", "sprig-")),
     "origin": st.sampled_from(("1", "2", "20")),
     "endpoint": st.sampled_from(("segment", "EU1", URLS[0])),
