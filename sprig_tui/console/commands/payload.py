@@ -189,6 +189,20 @@ class EditRecord(Command):
     scope = "payload"
 
 
+class EditField(Command):
+    """Change the value of the field under the cursor in a line of text, and map the record again.
+
+    The record is kept as edited, as e does it; e also edits what has several lines.
+    """
+
+    id = "edit-field"
+    key = "F"
+    label = "edit field"
+    title = "Edit the field under the cursor"
+    scope = "payload"
+    in_bar = False
+
+
 class UndoEdit(Command):
     """Show the record as it was before it was edited. An edit is kept, through any moving about, until it is sent."""
 
@@ -284,6 +298,7 @@ COMMANDS = (
     ShowRaw,
     ShowCurl,
     EditRecord,
+    EditField,
     UndoEdit,
     MapAgain,
     Compare,

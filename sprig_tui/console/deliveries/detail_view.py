@@ -143,7 +143,7 @@ def relation_text(delivery: Delivery, origin: Delivery | None = None) -> str:
         return "another answer under the id of"
     if origin is not None and _is_readdressed(origin, delivery):
         return "went to another address before, as"
-    return "sent again as new from"
+    return "made by an edit of" if delivery.edited and not (origin and origin.edited) else "sent again as new from"
 
 
 def derived_text(delivery: Delivery, origin: Delivery) -> str:
@@ -152,6 +152,8 @@ def derived_text(delivery: Delivery, origin: Delivery) -> str:
         return "a newer revision"
     if delivery.reason == Reason.POSSIBLE_DUPLICATE:
         return "another answer under its id"
+    if delivery.edited and not origin.edited:
+        return "made of it by an edit"
     return "the same for another address" if _is_readdressed(origin, delivery) else "sent again as new"
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import msgspec
 from msgspec import Raw
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
 
+from sprig_tui.console.widgets.dialogs import ESCAPE_CLOSES, hint
 from sprig_tui.text import excerpt, one_line
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
@@ -51,6 +57,26 @@ def diff_content(changes: Sequence[FieldChange]) -> Content:
     styles = {"- ": "$text-error", "+ ": "$text-success"}
     lines = [Content.styled(line, styles.get(line[:2], "")) for line in diff_text(changes).split("\n")]
     return Content("\n").join(lines)
+
+
+class CompareScreen(ModalScreen[None]):
+    """Shows the changes of a call."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,equals_sign,q", "leave", "close")]
+
+    def __init__(self, title: str, changes: Sequence[FieldChange]) -> None:
+        super().__init__(classes="dialog")
+        self._heading = title
+        self._changes = changes
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog-box dialog-long") as box:
+            box.border_title = Content(self._heading)
+            box.border_subtitle = hint(ESCAPE_CLOSES)
+            yield Static(diff_content(self._changes))
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
 
 
 def _leaves(body: bytes, path: str = "", level: int = 0) -> Iterator[tuple[str, bytes]]:

@@ -22,8 +22,9 @@ from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.payload import COMMANDS
 from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_error, notify_warning
-from sprig_tui.console.payload.call_diff import call_diff, diff_content
+from sprig_tui.console.payload.call_diff import CompareScreen, call_diff
 from sprig_tui.console.payload.external_editor import edited_record
+from sprig_tui.console.payload.field_edit import field_value, with_value
 from sprig_tui.console.payload.file_picker import FilePicker, dropped_paths
 from sprig_tui.console.payload.inspection import Inspection, PlanCheck, inspect_delivery, inspect_record, no_plan
 from sprig_tui.console.payload.navigation import RecordNavigator, RecordRef
@@ -36,7 +37,6 @@ from sprig_tui.console.payload.views.base import CopiedText, RecordView
 from sprig_tui.console.payload.views.fields import FieldsView, field_header
 from sprig_tui.console.payload.views.json import JsonNode
 from sprig_tui.console.screens.explain import ExplainRequested
-from sprig_tui.console.screens.help import HelpScreen
 from sprig_tui.console.widgets.dialogs import Prompt
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.console.widgets.panel import Caption, Panel
@@ -45,10 +45,14 @@ from sprig_tui.ingest import EntryBuilder
 from sprig_tui.journal.records import Delivery, DeliveryDetail
 from sprig_tui.mapping.records import Rules
 from sprig_tui.segment.lints import Lint
-from sprig_tui.sprig.records import Record
+from sprig_tui.sprig.records import Record, StudyResponse
 
-_NEEDS_RECORD = frozenset({"send_record", "edit_record", "copy_value", "copy_json", "copy_curl"})
-_NEEDS_RECORD_KEPT = {"edit_record": "it cannot be edited", "map_again": "it cannot be mapped again"}
+_NEEDS_RECORD = frozenset({"send_record", "edit_record", "edit_field", "copy_value", "copy_json", "copy_curl"})
+_NEEDS_RECORD_KEPT = {
+    "edit_record": "it cannot be edited",
+    "edit_field": "it cannot be edited",
+    "map_again": "it cannot be mapped again",
+}
 _NEEDS_FILE = frozenset(
     {"send_file", "next_record", "previous_record", "go_to_record", "only_troubled", "list_records"}
 )
@@ -735,7 +739,7 @@ class PayloadInspector(HasCommands, Panel):
             notify(self.app, "there is nothing to compare: no call is made of it now, or none was made before")
             return
         title = f"Delivery {origin.delivery.id}: - as it was, + as it would be sent now"
-        self.app.push_screen(HelpScreen(title, diff_content(call_diff(origin.body, after))))
+        self.app.push_screen(CompareScreen(title, call_diff(origin.body, after)))
 
     def action_send_file(self) -> None:
         """Ask to send every record of the open file."""
@@ -773,6 +777,32 @@ class PayloadInspector(HasCommands, Panel):
         else:
             self._keep_edit(record)
             notify(self.app, "the edit is kept until s sends it or U undoes it; the file stays as it is")
+
+    def action_edit_field(self) -> None:
+        """Ask for another value of the field under the cursor."""
+        self._run_flow(self._edit_field())
+
+    async def _edit_field(self) -> None:
+        if not await self._is_shown():
+            return
+        shown, view, at = self.inspection, self.view, self.lines.cursor
+        path = view.path_at(at) if view is not None and 0 <= at < len(view) else ""
+        if shown is None or not path:
+            notify_warning(self.app, "no field is under the cursor: choose one in the Fields view")
+            return
+        try:
+            before = field_value(shown.record, path)
+            prompt = Prompt(f"{path} of the record", "Empty leaves it out.", value=before)
+            typed = await self.app.push_screen_wait(prompt)
+            if typed is None or typed == before or not isinstance(shown.record, StudyResponse):
+                return
+            record = with_value(shown.record, path, typed)
+        except InputError as error:
+            notify_error(self.app, error)
+            return
+        if self.inspection is shown:
+            self._keep_edit(record)
+            self.lines.cursor = at
 
     def action_undo_edit(self) -> None:
         """Show the record as it was."""

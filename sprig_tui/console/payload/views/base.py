@@ -50,6 +50,11 @@ class RecordView:
         del index
         return False
 
+    def path_at(self, index: int) -> str:
+        """The path of the field in this line; empty where the line has none."""
+        del index
+        return ""
+
     def copy_line(self, index: int) -> CopiedText | None:
         """The text that a copy of this line yields; None for nothing."""
         raise NotImplementedError

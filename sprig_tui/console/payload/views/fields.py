@@ -208,6 +208,9 @@ class FieldsView(RecordView):
         text = field.value if isinstance(field.value, str) else JsonNode(value_text(field.value)).pretty()
         return CopiedText(text, field.path)
 
+    def path_at(self, index: int) -> str:
+        return self.fields[self._lines[index].number].path
+
     def place(self, path: str) -> int:
         """The line of the field with this path; 0 where there is none."""
         for index, line in enumerate(self._lines):
