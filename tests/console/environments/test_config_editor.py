@@ -81,16 +81,22 @@ async def test_entries_of_the_keyring_go_with_what_named_them(console, screen_te
         console.write(
             f'[environments.production]\nwrite_key_keyring = "{entry.entry}"\n'
             f'[environments.development]\nwebhook_token_keyring = "{token.entry}"\n'
+            f'write_key_command = ["echo", "{OTHER}"]\n'
         )
         console.load_settings = lambda paths: read_secrets(load_settings(paths))
         async with console.running() as pilot:
-            await console.press("1", "a")
+            await console.press("1", "k", "a")
             pilot.app.screen.query_one(Input).value = KEY
             await console.press("enter")
             await console.until(lambda: f"removed from the {entry.label}" in console.notices())
             assert console.config()["environments"]["production"] == {"write_key": KEY}
             assert list(keyring.entries) == [token.entry]
-            await console.press("j", "X", "y")
+            await console.press("j", "x")
+            assert "The config no longer names the command echo" in screen_text(pilot.app)
+            await console.press("y")
+            await console.until(lambda: "key of development removed" in console.notices())
+            assert console.config()["environments"]["development"] == {"webhook_token_keyring": token.entry}
+            await console.press("X", "y")
             await console.until(lambda: not keyring.entries)
             assert "development" not in console.config()["environments"]
 
