@@ -21,7 +21,7 @@ from sprig_tui.console.deliveries.detail import DetailScreen
 from sprig_tui.console.deliveries.export import ExportAction, JobStatus
 from sprig_tui.console.deliveries.filter_bar import FilterBar
 from sprig_tui.console.deliveries.forget import ForgetActions
-from sprig_tui.console.deliveries.log_lines import LogLines
+from sprig_tui.console.deliveries.log_lines import LogLines, LogPosition
 from sprig_tui.console.deliveries.log_updater import LogUpdater
 from sprig_tui.console.deliveries.replay import ReplayActions
 from sprig_tui.console.deliveries.row_format import TitleState, clickable_title, empty_log_hints
@@ -89,6 +89,9 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         self.bar = FilterBar(self.clock.now, lambda: self.environment_names, lambda: self.saved_filters)
         self._filter_before = MATCH_ALL
         """The filter before one was typed."""
+        self._position_before: LogPosition | None = None
+        self._returns_to: LogPosition | None = None
+        """Where to show the filter that is assigned."""
         self._is_typing = False
         self.job_line = JobStatus()
         self.replays = ReplayActions(
@@ -140,7 +143,9 @@ class DeliveryLog(HasCommands, Panel, Vertical):
 
     def watch_filter(self, query: Query) -> None:
         if self.journal is not None:
-            self.updater.set_filter(self.journal, query, by_person=not self._is_typing)
+            self.updater.set_filter(
+                self.journal, query, position=self._returns_to, by_person=not self._is_typing and not self._returns_to
+            )
         self.post_message(self.FilterChanged(query))
         self._refresh_texts()
 
@@ -228,7 +233,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
     # -- filter --------------------------------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
-        self._filter_before = self.filter
+        self._filter_before, self._position_before = self.filter, self.lines.position
         self.bar.ask(self.filter.text)
 
     def use_filter(self, text: str) -> None:
@@ -267,13 +272,19 @@ class DeliveryLog(HasCommands, Panel, Vertical):
     def _on_filter_rejected(self, event: FilterBar.Rejected) -> None:
         """Show what was shown before it was typed."""
         event.stop()
-        self.filter = self._filter_before
+        self._restore_filter()
 
     @on(FilterBar.Left)
     def _on_filter_left(self, event: FilterBar.Left) -> None:
         event.stop()
         self.lines.focus()
+        self._restore_filter()
+
+    def _restore_filter(self) -> None:
+        """Show what was shown before a filter was typed, at the same position."""
+        self._returns_to = self._position_before
         self.filter = self._filter_before
+        self._returns_to = None
 
     # -- cursor and marks ----------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Iterable, Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual import events
 from textual.binding import BindingType
@@ -18,6 +18,14 @@ from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.journal.records import Delivery
 
 REMOVED_TEXT = "removed from the journal"
+
+
+class LogPosition(NamedTuple):
+    """Where the user is in the log."""
+
+    following: bool
+    cursor_id: int
+    top_id: int
 
 
 class LogLines(LineList, inherit_bindings=False):
@@ -57,10 +65,18 @@ class LogLines(LineList, inherit_bindings=False):
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
-    def show_search(self, search: DeliverySearch, *, keep: bool) -> None:
-        """Show another search, from its newest delivery or, with `keep`, at the present position."""
+    @property
+    def position(self) -> LogPosition:
+        """Where the user is."""
+        return LogPosition(self.following, self._cursor_id, self._top_id)
+
+    def show_search(self, search: DeliverySearch, *, keep: bool, position: LogPosition | None = None) -> None:
+        """Show another search, from its newest delivery, at a position or, with `keep`, at the present one."""
         self.search = search
-        if not keep:
+        if position is not None:
+            self.following, self._cursor_id, self._top_id = position
+            self._to_oldest = False
+        elif not keep:
             self.following, self.new_rows, self._to_oldest = True, 0, False
         self.invalidate()
         self.restore_position()

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable
 from time import monotonic
 
-from sprig_tui.console.deliveries.log_lines import LogLines
+from sprig_tui.console.deliveries.log_lines import LogLines, LogPosition
 from sprig_tui.console.deliveries.search import DeliverySearch, PollResult
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import Journal
@@ -47,6 +47,7 @@ class LogUpdater:
         self._wakeup = asyncio.Event()
         self._requested: DeliverySearch | None = None
         self._keep_cursor = False
+        self._requested_position: LogPosition | None = None
         self._requested_by_person = False
         self._replacement: DeliverySearch | None = None
         """A full search that replaces the present one when it is complete."""
@@ -67,10 +68,20 @@ class LogUpdater:
         return self._lines.search
 
     def set_filter(
-        self, journal: Journal, query: Query = MATCH_ALL, *, keep: bool = False, by_person: bool = False
+        self,
+        journal: Journal,
+        query: Query = MATCH_ALL,
+        *,
+        keep: bool = False,
+        position: LogPosition | None = None,
+        by_person: bool = False,
     ) -> None:
-        """Show what matches; with `keep` the cursor stays on its delivery; `by_person`: the user asked for it."""
+        """Show what matches; with `keep` the cursor stays on its delivery; `by_person`: the user asked for it.
+
+        `position` is where to show it.
+        """
         self._requested, self._keep_cursor, self._replacement = DeliverySearch(journal, query), keep, None
+        self._requested_position = position
         self._requested_by_person = by_person
         self.wake()
 
@@ -120,7 +131,7 @@ class LogUpdater:
             await requested.start()
             if requested is self._requested:
                 self._requested = None
-                self._show_rows(requested, keep=self._keep_cursor)
+                self._show_rows(requested, keep=self._keep_cursor, position=self._requested_position)
             return False, False
         search = self.search
         if search is None:
@@ -188,9 +199,9 @@ class LogUpdater:
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 
-    def _show_rows(self, search: DeliverySearch, *, keep: bool) -> None:
+    def _show_rows(self, search: DeliverySearch, *, keep: bool, position: LogPosition | None = None) -> None:
         self._next_search_at = monotonic() + SEARCH_RETRY_S
-        self._lines.show_search(search, keep=keep)
+        self._lines.show_search(search, keep=keep, position=position)
         self._lines.rows_wanted.set()
         by_person, self._requested_by_person = self._requested_by_person, False
         if by_person and self._lines.selected:

@@ -85,6 +85,8 @@ async def test_filter_completion_and_history(opened, log, mixed, until):
 async def test_rows_follow_what_is_typed(opened, log, mixed, until):
     async with opened() as pilot:
         log.saved_filters = {"bad": "status:failed OR reason:anonymous"}
+        await pilot.press("g", "j")
+        log.mark_shown(log.lines.selected)
         await pilot.press("slash")
         log.bar.input.value = "status:failed O"
         log.bar.input.action_end()
@@ -97,6 +99,7 @@ async def test_rows_follow_what_is_typed(opened, log, mixed, until):
         await pilot.press("escape")
         await until(pilot, lambda: log.lines.count == 5)
         assert not log.filter.terms
+        assert (log.lines.cursor, log.following) == (1, False), "and the log is where it was"
         await pilot.press("slash", *"@bad", "enter")
         await until(pilot, lambda: log.lines.count == 2)
         await pilot.press("slash", "ctrl+u")
