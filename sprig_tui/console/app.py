@@ -120,7 +120,7 @@ class SprigTui(QueuedInput, TextualApp):
             on_warning=lambda text: notify_warning(self, text),
         )
         self._leaving = False
-        self._warned_of_edits = False
+        self._asks_about_edits = False
         self._last_notice = ("", 0.0)
         self._journal_tried = asyncio.Event()
         self._apply(settings)
@@ -433,12 +433,24 @@ class SprigTui(QueuedInput, TextualApp):
 
     def action_leave(self) -> None:
         edited = self.main.payload.edited if "payload" in self.main.panes else 0
-        if edited and not self._leaving and not self._warned_of_edits:
-            self._warned_of_edits = True
-            records = "1 record was" if edited == 1 else f"{edited:,} records were"
-            notify_warning(self, f"{records} edited and not sent; q again leaves, and the edit is gone")
+        if edited and not self._leaving and not self._asks_about_edits:
+            self.run_flow(self._ask_about_edits(edited))
             return
         self.leave()
+
+    async def _ask_about_edits(self, edited: int) -> None:
+        """Leave if the user agrees that edits which were not sent are lost; ctrl+q meanwhile leaves at once."""
+        from sprig_tui.console.widgets.dialogs import ask_confirmation
+
+        records = "1 record" if edited == 1 else f"{edited:,} records"
+        text = "It was edited and not sent, and the edit is kept nowhere else." if edited == 1 else ""
+        text = text or "They were edited and not sent, and the edits are kept nowhere else."
+        self._asks_about_edits = True
+        try:
+            if await ask_confirmation(self, f"Leave without sending {records}?", text, yes="Leave"):
+                self.leave()
+        finally:
+            self._asks_about_edits = False
 
     def leave(self) -> None:
         """Leave after the requests in flight, without a question; called twice, leave at once."""

@@ -243,7 +243,9 @@ class MainScreen(Screen[None]):
     def offered_commands(self) -> Sequence[type[Command]]:
         """Commands of the focused pane, then of the others, then of the console."""
         near = self.focused_scope()
-        ordered = sorted(PANE_COMMANDS, key=lambda command: command.scope != near)
+        listed = "payload" in self.panes and self.payload.listing
+        offered = [command for command in PANE_COMMANDS if listed or command.scope != "records"]
+        ordered = sorted(offered, key=lambda command: command.scope != near)
         return [*ordered, *app_commands.COMMANDS]
 
     def saved_filters(self) -> Mapping[str, str]:

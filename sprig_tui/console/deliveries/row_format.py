@@ -11,6 +11,7 @@ from msgspec import Struct
 from textual.content import Content
 
 from sprig_tui.console.environments.status import environment_title
+from sprig_tui.console.widgets.columns import columns_that_fit, share_room
 from sprig_tui.console.widgets.line import TextSpan, fit_span
 from sprig_tui.formatting import MONTHS, local_time, relative_time
 from sprig_tui.journal.content import CONTENT_DROPPED_LABEL
@@ -79,31 +80,13 @@ def place_columns(width: int) -> tuple[PlacedColumn, ...]:
     Columns of the highest rank are left out first; spare room is distributed by `share`.
     """
     gap = 2 if width >= WIDE_MIN_CELLS else 1
-    room = width - MARK_CELLS
-    kept: list[Column] = []
-    for column in sorted(COLUMNS, key=lambda column: column.rank):
-        if column.name == "id" and width < WIDE_MIN_CELLS:
-            continue
-        needed = column.min_cells + (gap if kept else 0)
-        if needed > room and kept:
-            break
-        kept.append(column)
-        room -= needed
-    widths = {column.name: column.min_cells for column in kept}
+    offered = [column for column in COLUMNS if column.name != "id" or width >= WIDE_MIN_CELLS]
+    kept, room = columns_that_fit(offered, width - MARK_CELLS, gap)
+    widths: dict[str, int] = {column.name: column.min_cells for column in kept}
     if width >= WIDE_MIN_CELLS and room >= TIME.max_cells - TIME.min_cells:
         room -= TIME.max_cells - TIME.min_cells
         widths["time"] = TIME.max_cells
-    while room > 0:
-        growing = [
-            column
-            for column in kept
-            if column.share and (not column.max_cells or widths[column.name] < column.max_cells)
-        ]
-        if not growing:
-            break
-        next_column = min(growing, key=lambda column: (widths[column.name] - column.min_cells) / column.share)
-        widths[next_column.name] += 1
-        room -= 1
+    share_room(kept, widths, room)
     ordered = [column for column in COLUMNS if column.name in widths]
     return tuple(
         PlacedColumn(column.name, column.title, widths[column.name], gap if column is not ordered[-1] else 0)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sprig_tui.console.environments.status import environment_title
 from sprig_tui.console.payload.records.listed_record import ListedRecord
+from sprig_tui.console.widgets.columns import columns_that_fit, share_room
 from sprig_tui.console.widgets.line import TextSpan, fit_span
 from sprig_tui.journal.records import answer_text
 from sprig_tui.text import one_line
@@ -61,26 +62,9 @@ class PlacedRecordColumn(NamedTuple):
 @lru_cache(maxsize=64)
 def place_record_columns(width: int) -> tuple[PlacedRecordColumn, ...]:
     """The columns of a list of this width."""
-    room = width - MARK_CELLS
-    kept: list[RecordColumn] = []
-    for column in sorted(COLUMNS, key=lambda column: column.rank):
-        needed = column.min_cells + (GAP_CELLS if kept else 0)
-        if needed > room and kept:
-            break
-        kept.append(column)
-        room -= needed
+    kept, room = columns_that_fit(COLUMNS, width - MARK_CELLS, GAP_CELLS)
     widths = {column.name: column.min_cells for column in kept}
-    while room > 0:
-        growing = [
-            column
-            for column in kept
-            if column.share and (not column.max_cells or widths[column.name] < column.max_cells)
-        ]
-        if not growing:
-            break
-        chosen = min(growing, key=lambda column: (widths[column.name] - column.min_cells) / column.share)
-        widths[chosen.name] += 1
-        room -= 1
+    share_room(kept, widths, room)
     ordered = [column for column in COLUMNS if column.name in widths]
     return tuple(
         PlacedRecordColumn(
