@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from support.workspace_lookalike import PRODUCTION_KEY, TOKEN, WorkspaceLookalike, answers
 
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.webhooks.capture_folders import capture_folders, remember_capture_folder
 
 Run = Callable[..., Any]
@@ -140,3 +142,33 @@ def test_without_a_journal_nobody_is_stored(cli: Run) -> None:
     nothing = cli("forget", "--user", "user-1", "--yes")
     assert (nothing.code, "there is no journal yet" in nothing.err) == (0, True)
     assert capture_folders(Path("nowhere")) == ()
+
+
+def test_interrupted_run_is_told_and_ended(
+    cli: Run, home: Path, delivered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its receipt stays open, with the counts of what it removed so far."""
+    with monkeypatch.context() as broken:
+        broken.setattr(SQLiteJournal, "erase_quotes", fails)
+        assert cli("forget", "--user", "user-1", "--yes").code == 2
+    assert "NOT FINISHED" in cli("forget", "--audit").out
+    doctor = cli("doctor", "--offline").out
+    assert "a forget was interrupted (receipt 1)" in doctor
+    ended = cli("forget", "--resume", "--json")
+    assert (ended.code, ended.json["receipt"]["counts"]) == (0, {"identifiers": 1, "delivered": 1})
+    assert "there is nothing to resume" in cli("forget", "--resume").err
+    assert traces(home, "user-1") == []
+
+
+async def fails(_: SQLiteJournal) -> int:
+    raise JournalError("the disk went away")
+
+
+def test_without_the_key_nothing_is_stored_and_doctor_says_so(cli: Run, home: Path, delivered: Path) -> None:
+    assert cli("forget", "--user", "user-1", "--yes").code == 0
+    (home / "journal.db-forget.key").unlink()
+    sent = cli("send", delivered, "-e", "production", "--yes")
+    assert (sent.code, "the key that recognises them is missing" in sent.err) == (2, True)
+    assert "--undo-all takes everybody" in cli("doctor", "--offline").out
+    assert cli("forget", "--undo-all", "--yes").code == 0
+    assert cli("send", delivered, "-e", "production", "--yes").code == 0

@@ -194,6 +194,7 @@ async def _content_checks(settings: Settings, found: list[CheckResult]) -> list[
             standing = await Readiness(journal).check()
             if not standing.ready:
                 found = [*found, CheckResult("journal", "fault", standing.message, standing.hint)]
+            found = [*found, *await _forget_checks(journal)]
             if is_server_url(settings.journal):
                 found = [*found, *await _server_checks(journal)]
     except SprigTuiError as error:
@@ -235,6 +236,28 @@ def _lane_check(name: str, lane: Lane) -> CheckResult | None:
 def _next_probe_text(lane: Lane) -> str:
     left = lane.until - SystemClock().now()
     return f" in {format_duration(left // 1000)}" if left >= 1000 else " soon"
+
+
+async def _forget_checks(journal: Journal) -> list[CheckResult]:
+    """Whether forgotten persons can be recognised, and whether all that was asked for was removed."""
+    found: list[CheckResult] = []
+    if await journal.forgotten():
+        try:
+            await journal.forgotten_matcher()
+        except JournalError as error:
+            # nothing can be added
+            found.append(CheckResult("journal", "fault", error.message, error.hint))
+    found += [
+        CheckResult(
+            "journal",
+            "warning",
+            f"a forget was interrupted (receipt {receipt.id}): content of theirs may be left",
+            "sprig-tui forget --resume removes it",
+        )
+        for receipt in await journal.forget_receipts()
+        if not receipt.ended_at
+    ]
+    return found
 
 
 async def _server_checks(journal: Journal) -> list[CheckResult]:
