@@ -31,7 +31,6 @@ GRACE_S = 300.0
 
 TARGET_STEP_MS, MAX_STEP_MS = 8.0, 15.0
 """A step that holds others up for less removes more the next time, one for longer less."""
-MIN_STEP_ROWS, MAX_STEP_ROWS = 10, 150
 PAUSE_FACTOR = 4.0
 """Pause after a step, as a multiple of the time that it took."""
 MIN_PAUSE_S = 0.01
@@ -68,6 +67,7 @@ class RetentionWorker:
         self._start_delay_s = start_delay_s
         self._owner = uuid.uuid4().hex
         self._step_rows = 100
+        """Deliveries of one step, at first; it follows the time that steps take."""
         self._last_error = ""
         self._changed = asyncio.Event()
 
@@ -172,7 +172,7 @@ class _Pass:
         self._cutoffs = cutoffs
         self._state = state
         self._timing = timing
-        self.step_rows = step_rows
+        self.step_rows = max(step_rows, self._store.step_rows[0])
         self.longest_step_ms = 0.0
         self._removed: Counter[State] = Counter()
         self._dropped = 0
@@ -251,7 +251,8 @@ class _Pass:
         await self._timing.wait(asyncio.Event(), max(MIN_PAUSE_S, step.took_ms * PAUSE_FACTOR / 1000))
 
     def _adapt(self, took_ms: float) -> None:
+        least, most = self._store.step_rows
         if took_ms > MAX_STEP_MS:
-            self.step_rows = max(MIN_STEP_ROWS, self.step_rows // 2)
+            self.step_rows = max(least, self.step_rows // 2)
         elif took_ms < TARGET_STEP_MS:
-            self.step_rows = min(MAX_STEP_ROWS, self.step_rows * 11 // 10 + 1)
+            self.step_rows = min(most, self.step_rows * 11 // 10 + 1)

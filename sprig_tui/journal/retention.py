@@ -165,6 +165,9 @@ class Due(Struct, frozen=True):
 class RetentionStore(Protocol):
     """Retention of one journal. Every method may raise JournalError; then it has changed nothing."""
 
+    step_rows: tuple[int, int]
+    """The least and the most deliveries to remove in one step."""
+
     async def state(self) -> RetentionState:
         """The state as it is stored."""
         ...

@@ -39,6 +39,9 @@ StepFunction = Callable[[asyncpg.Connection, RetentionState], Awaitable[Step]]
 class PostgresRetention(RetentionStore):
     """Retention of an open journal."""
 
+    # a step locks only what it removes, and most of its time is round trips
+    step_rows = (500, 1000)
+
     def __init__(self, journal: PostgresJournal, server: ServerPool) -> None:
         self._journal = journal
         self._server = server

@@ -42,6 +42,8 @@ _FROM = "FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt"
 class SQLiteRetention(RetentionStore):
     """Retention of an open journal."""
 
+    step_rows = (10, 150)
+
     def __init__(self, journal: SQLiteJournal, clock: Clock) -> None:
         self._journal = journal
         self._clock = clock
