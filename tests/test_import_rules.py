@@ -47,6 +47,11 @@ def test_help_loads_next_to_nothing(tmp_path: Path) -> None:
     }
 
 
+def test_a_topic_in_a_pipe_loads_neither_screen_nor_network_nor_markdown(tmp_path: Path) -> None:
+    loaded = loaded_by(command("help", "replay"), tmp_path)
+    assert not loaded & {"textual", "rich", "httpx", "markdown_it", "sqlite3", "asyncio"}
+
+
 @pytest.mark.parametrize("view", ["fields", "json", "curl"])
 def test_preview_loads_neither_screen_nor_network_nor_database(tmp_path: Path, view: str) -> None:
     sample = next(file for file in sorted(SAMPLES.iterdir()) if file.suffix == ".jsonl")
