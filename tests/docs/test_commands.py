@@ -83,7 +83,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         )
         config.chmod(0o600)
         (folder / "prepared").mkdir()
-        with Shell(folder / "prepared", _environ(server, template)) as shell:
+        with Shell(folder / "prepared", _environ(server, template), server) as shell:
             done = shell.run(f"sprig-tui send {ROOT}/sample_payloads/export.csv -e production")
             assert done.code == 0, done.err
         yield World(server, segment, sprig, template)
@@ -107,7 +107,7 @@ def shell(world: World, tmp_path: Path) -> Iterator[Shell]:
     (tmp_path / "inbox").mkdir()
     shutil.copy(ROOT / "sample_payloads" / "export.csv", tmp_path / "responses.csv")
     shutil.copy(ROOT / "sample_payloads" / "flat.jsonl", tmp_path / "responses.jsonl")
-    with Shell(tmp_path, _environ(world.server, tmp_path / "home")) as shell:
+    with Shell(tmp_path, _environ(world.server, tmp_path / "home"), world.server) as shell:
         yield shell
 
 
