@@ -43,6 +43,7 @@ _REASON_TEXTS = {
     Reason.TOO_LARGE: "too large",
     Reason.WITHDRAWN: "withdrawn; r queues it again",
     Reason.SUPPRESSED: "a user that Segment suppresses",
+    Reason.FORGOTTEN: "a person who was forgotten",
 }
 
 
