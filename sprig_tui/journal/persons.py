@@ -29,6 +29,8 @@ IDENTIFIER_KINDS: tuple[IdentifierKind, ...] = get_args(IdentifierKind)
 MAX_IDENTIFIER_CHARS = 4_096
 _HASH_BYTES = 16
 _MAX_ADDRESS_BYTES = 400
+_MAX_ID_BITS = 64
+"""Of an id that is a number; Python refuses to write numbers of many digits."""
 _MAX_REMEMBERED = 50_000
 """Results of look-ups that one matcher remembers: most people answer more than once."""
 _MIN_NAME_CHARS = 4
@@ -81,7 +83,8 @@ def identifiers_in(content: bytes) -> Iterator[Identifier]:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         else:
-            yield from _identifiers_of_value("", decoded)
+            for name, value in _members(decoded):
+                yield from _identifiers_of_value(name, value)
             return
     yield from _ids_in(content)
     if b"@" in content:
@@ -99,23 +102,27 @@ def identifiers_of_person(user_id: str, content: bytes) -> tuple[Identifier, ...
         record = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         record = None
-    for name, inner in _members("", record):
+    for name, inner in _members(record):
         for one in _identifiers_of_value(name, inner):
             if one.kind != "email" or name.lower().strip("! ") in _ADDRESS_NAMES:
                 found[one] = None
     return tuple(found)
 
 
-def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Names and values of all members that are no objects or lists themselves."""
-    if isinstance(value, dict):
-        for member, inner in value.items():
-            yield from _members(member, inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _members(name, inner)
-    else:
-        yield name, value
+def _members(decoded: Any) -> Iterator[tuple[str, Any]]:
+    """Names and values of all members, in their order, that are no objects or lists themselves.
+
+    Without recursion: a record may be nested as deep as its reader allows.
+    """
+    waiting: list[tuple[str, Any]] = [("", decoded)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += reversed(value.items())
+        elif isinstance(value, list):
+            waiting += ((name, inner) for inner in reversed(value))
+        else:
+            yield name, value
 
 
 def _ids_in(content: bytes) -> Iterator[Identifier]:
@@ -141,13 +148,10 @@ def _addresses_in(content: bytes) -> Iterator[Identifier]:
 
 
 def _identifiers_of_value(name: str, value: Any) -> Iterator[Identifier]:
-    if isinstance(value, dict):
-        for member, inner in value.items():
-            yield from _identifiers_of_value(member, inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _identifiers_of_value(name, inner)
-    elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+    """Those that a member of this name and value is."""
+    if isinstance(value, str) or (
+        isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= _MAX_ID_BITS
+    ):
         text = str(value)
         if "@" in text and (address := _normal("email", text)):
             yield Identifier("email", address)
