@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 @click.group("keys", cls=CliGroup)
 def keys() -> None:
-    """Write Keys, webhook tokens, and the keys of Sprig's REST API and Segment's Public API.
+    """Write Keys, OAuth clients, webhook tokens, and the keys of Sprig's REST API and Segment's Public and Profile API.
 
     A Write Key comes from SPRIG_TUI_WRITE_KEY_<ENV>, else from the variable that write_key_env names, else from the
     output of write_key_command, else from the entry of the system's keyring that write_key_keyring names, else from
