@@ -141,6 +141,9 @@ def connect_reader(path: str, busy_timeout: float, file_check: FileCheck | None 
         _check_no_log(path, error)
         logged = False
         connection = open_existing(path, "immutable", busy_timeout)
+    except BaseException:
+        connection.close()
+        raise
     try:
         connection.execute("PRAGMA query_only = 1")
         if file_check is not None:
@@ -242,5 +245,9 @@ def open_existing(
         check_same_thread=False,
         factory=JournalConnection,
     )
-    connection.execute("PRAGMA temp_store = MEMORY")
+    try:
+        connection.execute("PRAGMA temp_store = MEMORY")
+    except BaseException:
+        connection.close()
+        raise
     return connection
