@@ -26,6 +26,7 @@ from sprig_tui.config.secrets import WRITE_KEY_PREFIX, write_key_variable
 from sprig_tui.config.startup import removed_since_last_use
 from sprig_tui.config.token_rejection import REJECTED_HINT, TokenRejectionStore
 from sprig_tui.config.toml_file import dotted_key, nearest_key_hint
+from sprig_tui.config.warnings import WarningCode
 from sprig_tui.delivery.retry import OAUTH_PAUSES
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.formatting import format_duration
@@ -101,7 +102,9 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
             f"{document.file}: the {kind} {dotted_key(name)[:60]} is unknown, and is left alone",
             nearest_key_hint(name, KNOWN_TABLES),
         )
-    yield from (CheckResult("config", "warning", warning.message, warning.hint) for warning in settings.warnings)
+    # a private key that cannot be used has a check of its own
+    warnings = [one for one in settings.warnings if one.code is not WarningCode.PRIVATE_KEY_UNUSABLE]
+    yield from (CheckResult("config", "warning", warning.message, warning.hint) for warning in warnings)
     yield from _preference_checks(settings)
     yield from _saved_filter_checks(settings)
     findings = check_keys(settings)
