@@ -224,6 +224,7 @@ class RecordNavigator:
         browser = self.browser
         if browser is None or number < 0:
             return
+        browser.file.give_way()
         self._target = number
         cached = browser.file.cached(number)
         if cached is not None:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
+from time import monotonic, sleep
 
 from sprig_tui.console.payload.indexed_file import IndexedFile
 from sprig_tui.errors import InputError
@@ -15,7 +16,9 @@ from sprig_tui.sprig.records import Record
 
 MAX_CACHED_RECORDS = 1_024
 MAX_CACHED_BYTES = 16_000_000
-_STOP_CHECK_EVERY_RECORDS = 256
+_STOP_CHECK_EVERY_RECORDS = 64
+GIVE_WAY_S = 0.1
+"""Seconds that long reads wait after a key, so that the screen has the interpreter."""
 
 StopCheck = Callable[[], bool]
 """Returns True once the read should stop."""
@@ -47,6 +50,8 @@ class RecordFile:
         self._cached: OrderedDict[int, Record] = OrderedDict()
         self._cached_bytes = 0
         self._lock = Lock()
+        self._busy_until = 0.0
+        """Time of the monotonic clock up to which the screen needs the interpreter."""
         self._reader: Iterator[tuple[int, Record]] | None = None
         self._reader_file = 0
         self._reader_at = 0
@@ -119,8 +124,8 @@ class RecordFile:
             for file in self._files:
                 if not file.complete:
                     for number, _ in file.records(file.nearest(file.count)):
-                        if number % _STOP_CHECK_EVERY_RECORDS == 0 and stop():
-                            raise StoppedError
+                        if number % _STOP_CHECK_EVERY_RECORDS == 0:
+                            self._wait_for_keys(stop)
 
     def each(self, stop: StopCheck = never_stop) -> Iterator[tuple[int, Record]]:
         """Every (number, record), read separately. Raises as `read` does."""
@@ -132,8 +137,8 @@ class RecordFile:
         for file in self._files:
             if not (file.complete and number >= base + file.count):
                 for position, record in file.records(max(0, number - base)):
-                    if position % _STOP_CHECK_EVERY_RECORDS == 0 and stop():
-                        raise StoppedError
+                    if position % _STOP_CHECK_EVERY_RECORDS == 0:
+                        self._wait_for_keys(stop)
                     if base + position >= number:
                         yield base + position, record
             base += file.count
@@ -150,11 +155,36 @@ class RecordFile:
             end = min(number - base, file.count)
             while end > 0:
                 start = file.nearest(end - 1)
-                found = _last_match(file, base, end, matches, stop)
+                found = self._last_match(file, base, end, matches, stop)
                 if found is not None:
                     return found
                 end = start
         return None
+
+    def give_way(self) -> None:
+        """Let the threads that count and search wait for a moment: a key was pressed."""
+        self._busy_until = monotonic() + GIVE_WAY_S
+
+    def _wait_for_keys(self, stop: StopCheck) -> None:
+        """Wait while keys are pressed. Raises StoppedError when stopped."""
+        if stop():
+            raise StoppedError
+        while (seconds := self._busy_until - monotonic()) > 0:
+            sleep(min(seconds, GIVE_WAY_S))
+            if stop():
+                raise StoppedError
+
+    def _last_match(self, file: IndexedFile, base: int, end: int, matches: RecordCheck, stop: StopCheck) -> int | None:
+        """The last match among the records from the index entry before `end` up to it."""
+        found = None
+        for position, record in file.records(end - 1):
+            if position >= end:
+                break
+            if position % _STOP_CHECK_EVERY_RECORDS == 0:
+                self._wait_for_keys(stop)
+            if matches(base + position, record):
+                found = base + position
+        return found
 
     def _read_in(self, index: int, base: int, number: int, stop: StopCheck) -> Record | None:
         """Record `number` of one file; continues the current reader where it is nearer than the index entry."""
@@ -183,16 +213,3 @@ class RecordFile:
         ):
             _, dropped = self._cached.popitem(last=False)
             self._cached_bytes -= len(dropped.raw)
-
-
-def _last_match(file: IndexedFile, base: int, end: int, matches: RecordCheck, stop: StopCheck) -> int | None:
-    """The last match among the records from the index entry before `end` up to it."""
-    found = None
-    for position, record in file.records(end - 1):
-        if position >= end:
-            break
-        if position % _STOP_CHECK_EVERY_RECORDS == 0 and stop():
-            raise StoppedError
-        if matches(base + position, record):
-            found = base + position
-    return found

@@ -268,3 +268,18 @@ def test_indexed_file_reads_odd_content_like_the_reader(tmp_path, content):
 
 def test_the_chunk_size_is_that_of_the_reader():
     assert indexed_file.CHUNK_BYTES == stream.CHUNK_BYTES
+
+
+def test_long_reads_wait_while_keys_are_pressed(lines_file):
+    file = RecordFile([str(lines_file(200))])
+    asked = []
+
+    def stop():
+        # keys are pressed all the time; the file is closed meanwhile
+        file.give_way()
+        asked.append(file.count)
+        return len(asked) > 1
+
+    with pytest.raises(StoppedError):
+        file.count_on(stop)
+    assert asked == [1, 1], "the second question comes while it waits at the first record"

@@ -320,6 +320,8 @@ class RecordList(HasCommands, Vertical):
         if isinstance(event, LineList.Selected):
             self.action_open_record()
         else:
+            if self.file is not None:
+                self.file.give_way()
             self._post_moved()
             self._refresh_state()
 
