@@ -292,7 +292,8 @@ def _secret(slot: _Slot, known: _Known) -> tuple[Secret | None, list[ConfigWarni
     else:
         said = f"the {slot.kind.noun} cannot be read: {known.error.message if known.error else label}"
         hint = known.error.hint if known.error else ""
-        notes = [ConfigWarning(WarningCode.SECRET_UNREADABLE, f"{said}; {hint}" if hint else said, slot.environment)]
+        why = f"{said}; {hint}" if hint else said
+        notes = [ConfigWarning(WarningCode.SECRET_UNREADABLE, why, slot.environment, secret=slot.kind.key)]
         text = ""
     table = "mapping" if slot.kind is HMAC_KEY else "segment"
     notes = [note if slot.environment else structs.replace(note, table=table) for note in notes]

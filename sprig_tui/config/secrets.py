@@ -143,7 +143,7 @@ def resolve_secret(
             return _lint_secret(kind, environment, environ[variable], variable)
     if env_variable:
         text = f"{kind.key}_env names {env_variable[:80]!r}, which is not set"
-        notes.append(ConfigWarning(WarningCode.VARIABLE_NOT_SET, text, environment))
+        notes.append(ConfigWarning(WarningCode.VARIABLE_NOT_SET, text, environment, secret=kind.key))
     if reference is not None:
         return FoundSecret(None, reference.label, reference), notes
     if stored is not None and stored.strip():
@@ -168,8 +168,8 @@ def _lint_at(kind: SecretKind, environment: str, text: str, place: str) -> tuple
     lint = lint_secret(text, kind.rules)
     unusable = [f"the {kind.noun} {place} cannot be used: {fault.message}" for fault in lint.errors]
     trimmed = [f"the {kind.noun} {place}: {fault.message}" for fault in lint.faults if fault.level == "stripped"]
-    notes = [ConfigWarning(WarningCode.SECRET_UNUSABLE, text, environment) for text in unusable]
-    notes += [ConfigWarning(WarningCode.SECRET_TRIMMED, text, environment) for text in trimmed]
+    notes = [ConfigWarning(WarningCode.SECRET_UNUSABLE, text, environment, secret=kind.key) for text in unusable]
+    notes += [ConfigWarning(WarningCode.SECRET_TRIMMED, text, environment, secret=kind.key) for text in trimmed]
     return lint.secret, notes
 
 

@@ -32,6 +32,7 @@ from sprig_tui.config.schema import (
 )
 from sprig_tui.config.secret_references import SecretReference, parse_reference
 from sprig_tui.config.secrets import (
+    SecretKind,
     Workspace,
     make_workspace,
     resolve_api_key,
@@ -42,7 +43,7 @@ from sprig_tui.config.secrets import (
 from sprig_tui.config.surveys import load_survey_catalogue, merge_surveys
 from sprig_tui.config.toml_file import MAX_SHOWN_KEY_CHARS, ConfigFile, dotted_key, read_config_file
 from sprig_tui.config.urls import parse_api_url, parse_endpoint
-from sprig_tui.config.warnings import ConfigWarning, WarningCode
+from sprig_tui.config.warnings import UNUSABLE_CODES, ConfigWarning, WarningCode
 from sprig_tui.errors import ConfigError
 from sprig_tui.formatting import parse_duration
 from sprig_tui.journal.retention import RetentionPolicy
@@ -142,6 +143,17 @@ class Settings(Struct, frozen=True, kw_only=True):
                 hint=f"{self._suggestion(name)} (add one with sprig-tui keys set NAME)",
             )
         return environment
+
+    def secret_problem(self, kind: SecretKind, environment: str = "") -> ConfigWarning | None:
+        """Why a secret that the config names cannot be used; None where it can be, and where none is named.
+
+        `environment` is empty for a secret of the workspace.
+        """
+        for warning in self.warnings:
+            is_about = (warning.secret, warning.environment) == (kind.key, environment)
+            if is_about and warning.code in UNUSABLE_CODES:
+                return warning
+        return None
 
     def _suggestion(self, name: str) -> str:
         near = nearest_environment(name, self.environments)

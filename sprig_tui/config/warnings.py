@@ -36,6 +36,8 @@ class ConfigWarning(Struct, frozen=True):
     """Name; empty for all of them."""
     table: str = ""
     """Table of the config that is not an environment's; often empty."""
+    secret: str = ""
+    """Key of the config, such as `write_key`, of the secret that it is about; empty for others."""
 
     @property
     def message(self) -> str:
@@ -49,4 +51,6 @@ class ConfigWarning(Struct, frozen=True):
         return _HINTS.get(self.code, "")
 
 
+UNUSABLE_CODES = frozenset({WarningCode.VARIABLE_NOT_SET, WarningCode.SECRET_UNUSABLE, WarningCode.SECRET_UNREADABLE})
+"""Why a secret that the config names is missing."""
 _HINTS = {WarningCode.VARIABLE_NOT_SET: "set that variable where sprig-tui runs"}

@@ -15,6 +15,7 @@ from sprig_tui.setup.evidence import (
     JOURNAL_CLOSED,
     name_text,
     time_text,
+    without_token,
     workspace_obstacle,
 )
 from sprig_tui.setup.facts import COUNTS_LAG_MS, CountedSpan, Facts, WorkspaceFacts
@@ -110,7 +111,7 @@ def _sent_finding(one: Delivery, lane: Lane | None, now: int) -> Finding:
 def _counted(facts: Facts, workspace: WorkspaceFacts | None, journal: JournalFacts) -> Finding:
     code = FindingCode.COUNTED
     if not facts.has_token:
-        evidence = "whether it arrived cannot be known without a token: look for it in the source's Debugger in Segment"
+        evidence = f"look for it in the source's Debugger in Segment: it cannot be known {without_token(facts)}"
         return Finding(code=code, state=_UNKNOWN, evidence=evidence, source=CONFIG, actions=(ActionKind.STORE_TOKEN,))
     if workspace is None:
         evidence = "Segment was not asked for its counts yet"

@@ -12,6 +12,7 @@ from msgspec.structs import replace as changed
 
 from sprig_tui.config.oauth import describe_oauth
 from sprig_tui.config.secret_lint import WRITE_KEY_RULES, lint_secret
+from sprig_tui.config.warnings import WarningCode
 from sprig_tui.journal.pause_reasons import PauseReason
 from sprig_tui.reasons import Reason, reason_label
 from sprig_tui.reconcile.model import Obstacle
@@ -24,6 +25,7 @@ from sprig_tui.setup.evidence import (
     JOURNAL_CLOSED,
     name_text,
     time_text,
+    without_token,
     workspace_obstacle,
 )
 from sprig_tui.setup.facts import Facts
@@ -73,11 +75,14 @@ def _with_accepted(findings: Iterable[Finding], accepted: frozenset[str]) -> tup
 def _source(facts: Facts) -> Iterator[Finding]:
     key, workspace = facts.environment.write_key, facts.workspace
     code, choose = FindingCode.SOURCE, _ways_to_a_source(facts)
-    if key is None:
+    if key is None and facts.key_problem is not None:
+        evidence = "its source is known once its Write Key can be read"
+        yield Finding(code=code, state=_UNKNOWN, evidence=evidence, source=CONFIG, is_temporary=True)
+    elif key is None:
         evidence = f"no source is chosen: {_how_to_a_source(facts)}"
         yield Finding(code=code, state=_TODO, evidence=evidence, source=CONFIG, actions=choose)
     elif not facts.has_token:
-        evidence = "its source cannot be known without a token of Segment's Public API"
+        evidence = f"its source cannot be known {without_token(facts)}"
         yield Finding(code=code, state=_UNKNOWN, evidence=evidence, source=CONFIG, actions=choose)
     elif workspace is None:
         evidence = "Segment was not asked yet"
@@ -125,7 +130,8 @@ def _ways_to_a_source(facts: Facts) -> tuple[ActionKind, ...]:
 def _how_to_a_source(facts: Facts) -> str:
     workspace = facts.workspace
     if not facts.has_token:
-        return "make one in Segment and paste its key, or store a token and make it from here"
+        problem = f" ({one_line(facts.token_problem.text)})" if facts.token_problem is not None else ""
+        return f"make one in Segment and paste its key, or store a token and make it from here{problem}"
     if workspace is not None and workspace.hides_keys:
         return "the token sees no Write Keys, so paste one, or use another token"
     if workspace is not None and workspace.obstacle not in (Obstacle.NONE, Obstacle.NO_KEY):
@@ -136,10 +142,16 @@ def _how_to_a_source(facts: Facts) -> str:
 def _write_key(facts: Facts) -> Iterator[Finding]:
     key = facts.environment.write_key
     code = FindingCode.KEY
+    if key is None and facts.key_problem is not None:
+        evidence = one_line(facts.key_problem.text)
+        is_stored = facts.key_problem.code is WarningCode.SECRET_UNUSABLE
+        actions = (ActionKind.PASTE_KEY,) if is_stored else (ActionKind.READ_KEY, ActionKind.PASTE_KEY)
+        yield Finding(code=code, state=_TODO, evidence=evidence, source=CONFIG, actions=actions)
+        return
     if key is None:
         first = ActionKind.CHOOSE_SOURCE if facts.has_token else ActionKind.PASTE_KEY
-        actions = tuple(dict.fromkeys((first, ActionKind.PASTE_KEY)))
-        yield Finding(code=code, state=_TODO, evidence="there is no Write Key", source=CONFIG, actions=actions)
+        ways = tuple(dict.fromkeys((first, ActionKind.PASTE_KEY)))
+        yield Finding(code=code, state=_TODO, evidence="there is no Write Key", source=CONFIG, actions=ways)
         return
     where = "in the config" if key.read_from == "config" else f"from {name_text(key.read_from)}"
     replace = (ActionKind.REPLACE_KEY,)
@@ -333,16 +345,20 @@ def _destinations(facts: Facts) -> Iterator[Finding]:
     workspace = facts.workspace
     yield from _excluded(facts)
     if not facts.has_token:
-        evidence = "they cannot be known without a token of Segment's Public API"
-        yield Finding(code=code, state=_UNKNOWN, evidence=evidence, source=CONFIG, actions=connect)
+        evidence = f"they cannot be known {without_token(facts)}"
+        ways = (ActionKind.STORE_TOKEN, *connect)
+        yield Finding(code=code, state=_UNKNOWN, evidence=evidence, source=CONFIG, actions=ways)
     elif workspace is None or workspace.destinations is None:
         evidence = workspace_obstacle(workspace) if workspace else "Segment was not asked yet"
         has_key = workspace is None or workspace.obstacle is not Obstacle.NO_KEY
         if not has_key:
             evidence = "which are connected is known once there is a Write Key"
         is_temporary = workspace is None or not has_key or workspace.obstacle in PASSING_OBSTACLES
+        # what is missing comes first: nobody can tell yet whether a destination is
+        missing = _ways_to_a_source(facts)[:1] if workspace is not None and has_key and not is_temporary else ()
+        actions = (*missing, *connect)
         yield Finding(
-            code=code, state=_UNKNOWN, evidence=evidence, source=API, actions=connect, is_temporary=is_temporary
+            code=code, state=_UNKNOWN, evidence=evidence, source=API, actions=actions, is_temporary=is_temporary
         )
     elif not workspace.destinations:
         evidence = "no destination is connected: what arrives goes nowhere else"

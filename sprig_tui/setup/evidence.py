@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sprig_tui.formatting import local_time
 from sprig_tui.reconcile.model import obstacle_text
-from sprig_tui.setup.facts import WorkspaceFacts
+from sprig_tui.setup.facts import Facts, WorkspaceFacts
 from sprig_tui.text import one_line
 
 CONFIG, JOURNAL, API = "config", "journal", "Segment's Public API"
@@ -22,6 +22,13 @@ def time_text(ms: int, now: int) -> str:
     """A time today by its minute, another one with its date."""
     at = local_time(ms)
     return f"{at:%H:%M}" if at.date() == local_time(now).date() else f"{at:%Y-%m-%d %H:%M}"
+
+
+def without_token(facts: Facts) -> str:
+    """That there is no token of Segment's Public API; where the config names one, why it is not there."""
+    problem = facts.token_problem
+    text = "without a token of Segment's Public API"
+    return f"{text}: {one_line(problem.text)}" if problem is not None else text
 
 
 def workspace_obstacle(workspace: WorkspaceFacts) -> str:

@@ -16,8 +16,9 @@ from sprig_tui.clock import Clock
 from sprig_tui.config.checks import describe_reuse
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.oauth import signing_problem
-from sprig_tui.config.secrets import WRITE_KEY
+from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WRITE_KEY
 from sprig_tui.config.settings import Settings
+from sprig_tui.config.warnings import ConfigWarning
 from sprig_tui.errors import JournalError, SegmentApiError
 from sprig_tui.ingest.test_event import EVENT_NAME
 from sprig_tui.journal.url import is_server_url
@@ -121,6 +122,10 @@ class Facts(Struct, frozen=True, kw_only=True):
     environment: Environment
     has_token: bool
     """Whether there is a token of Segment's Public API."""
+    key_problem: ConfigWarning | None = None
+    """Why it has no Write Key although the config names one."""
+    token_problem: ConfigWarning | None = None
+    """Why there is no token although the config names one."""
     reuse: tuple[str, ...] = ()
     """Other uses of its Write Key, as sentences."""
     excluded: tuple[str, ...] = ()
@@ -173,6 +178,8 @@ async def gather_facts(
     facts = Facts(
         environment=one,
         has_token=settings.workspace.token is not None,
+        key_problem=settings.secret_problem(WRITE_KEY, environment) if key is None else None,
+        token_problem=settings.secret_problem(PUBLIC_API_TOKEN) if settings.workspace.token is None else None,
         reuse=describe_reuse(settings, key.reveal(), WRITE_KEY, environment) if key and key.is_read else (),
         excluded=tuple(name for name, admits in rules.items() if not admits and name.casefold() != ALL_DESTINATIONS),
         excludes_all=any(not admits for name, admits in rules.items() if name.casefold() == ALL_DESTINATIONS),

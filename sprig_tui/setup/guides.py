@@ -56,6 +56,15 @@ GUIDES: Mapping[ActionKind, Guide] = {
     ActionKind.CREATE_SOURCE: Guide("make a source in Segment; what is made is shown first", _ASKED_AT_A_TERMINAL),
     ActionKind.PASTE_KEY: Guide("paste the Write Key", "sprig-tui keys set {environment}", _SEGMENT_SOURCE_STEPS),
     ActionKind.REPLACE_KEY: Guide("replace the Write Key", "sprig-tui keys rotate {environment}"),
+    ActionKind.READ_KEY: Guide(
+        "let the place that the config names give the Write Key",
+        "sprig-tui keys check {environment}",
+        (
+            "The config names a variable, a command or an entry of the keyring for it; see that this gives the key:",
+            "set the variable, run the command by hand, or unlock the keyring.",
+            "A command or the keyring is asked again within minutes; a variable is read when the program starts.",
+        ),
+    ),
     ActionKind.SET_OAUTH: Guide(
         "give the environment the OAuth app that the source requires",
         "sprig-tui keys check {environment}",

@@ -46,7 +46,8 @@ def test_a_key_that_its_command_does_not_give_is_a_warning_beside_the_checklist(
     configure('write_key_command = ["false"]')
     told = cli("setup", "-e", "production")
     assert told.code == 1
-    assert "there is no Write Key" in told.out
+    assert "there is no Write Key" not in told.out
+    assert "· the write key cannot be read: command false ended with exit code 1" in told.out
     assert told.err.count("the write key cannot be read: command false") == 1
     assert "7 Going live" in told.out
 

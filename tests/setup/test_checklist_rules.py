@@ -14,6 +14,7 @@ from support.clocks import NOW_MS
 from support.workspace_lookalike import PRODUCTION_KEY
 
 from sprig_tui.config.environment import Environment, WebhookToken, WriteKey
+from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.journal.notes import BackupNote, MetricsNote, Notes
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.records import Delivery, Lane, State, WorkerInfo
@@ -392,6 +393,40 @@ def test_what_did_not_arrive_names_the_delivery_to_explain() -> None:
     lane = Lane(environment="production", state="paused", reason=PauseReason.MANUAL)
     queued = of_journal(COMPLETE, delivered=None, newest=make_delivery(State.QUEUED, id=7), lane=lane)
     assert "sending is paused: by hand" in step(queued, StepKind.ARRIVAL).findings[0].evidence
+
+
+@pytest.mark.parametrize("code", [WarningCode.SECRET_UNREADABLE, WarningCode.SECRET_UNUSABLE])
+def test_a_key_that_the_config_names_and_nobody_gives_is_not_said_to_be_missing(code: WarningCode) -> None:
+    problem = ConfigWarning(code, "the write key cannot be read: command op is not there", "production")
+    facts = of_environment(replace(COMPLETE, key_problem=problem), write_key=None)
+    found = step(facts, StepKind.WRITE_KEY)
+    assert (found.state, found.findings[0].evidence) == (StepState.TODO, problem.text)
+    is_unread = code is WarningCode.SECRET_UNREADABLE
+    assert found.action is (ActionKind.READ_KEY if is_unread else ActionKind.PASTE_KEY)
+    source = step(facts, StepKind.SOURCE)
+    assert (source.state, source.acceptable, source.actions) == (StepState.UNKNOWN, (), ())
+
+
+def test_a_token_that_the_config_names_and_nobody_gives_is_said_where_it_is_missed() -> None:
+    problem = ConfigWarning(WarningCode.SECRET_UNREADABLE, "the public api token cannot be read: command op")
+    facts = replace(COMPLETE, has_token=False, token_problem=problem, workspace=None)
+    for kind in (StepKind.SOURCE, StepKind.ARRIVAL, StepKind.DESTINATIONS):
+        assert problem.text in step(facts, kind).findings[0].evidence
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "action"),
+    [
+        (Obstacle.PERMISSION, ActionKind.REPLACE_TOKEN),
+        (Obstacle.NOT_IN_WORKSPACE, ActionKind.CREATE_SOURCE),
+        (Obstacle.UNREACHABLE, ActionKind.CONNECT_DESTINATION),
+    ],
+)
+def test_a_destination_is_not_asked_for_before_it_is_known_that_none_is_there(
+    obstacle: Obstacle, action: ActionKind
+) -> None:
+    workspace = WorkspaceFacts(asked_at=NOW_MS, obstacle=obstacle, sources=(SOURCE,))
+    assert step(replace(COMPLETE, workspace=workspace), StepKind.DESTINATIONS).action is action
 
 
 def test_oauth_is_done_where_its_key_can_sign_and_to_do_with_the_reason_where_not(tmp_path: Path) -> None:

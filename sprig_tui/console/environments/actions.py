@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sprig_tui.config.checks import describe_reuse
 from sprig_tui.config.environment import Environment, WriteKey
+from sprig_tui.config.secret_storage import stored_keys
 from sprig_tui.config.secrets import WRITE_KEY, write_key_variable
 from sprig_tui.config.settings import BUILT_IN_ENVIRONMENTS, check_environment_name
 from sprig_tui.console.environments.config_editor import ConfigEditor
@@ -41,8 +43,11 @@ class EnvironmentActions:
 
     # -- keys ----------------------------------------------------------------------------------------------------------
 
-    async def add_key(self, name: str, *, pasted: bool = False) -> None:
-        """Ask for a key, save it, and show the next step; with `pasted` no source is offered."""
+    async def add_key(self, name: str, *, pasted: bool = False, steps: Sequence[str] = ()) -> None:
+        """Ask for a key, save it, and show the next step; with `pasted` no source is offered.
+
+        `steps` say how to come by a key.
+        """
         environment = self._environment(name)
         sources = source_list(self._session)
         key = PASTE if pasted else await pick_key(self._app, sources, name)
@@ -54,13 +59,17 @@ class EnvironmentActions:
                     self._override_note(environment),
                     environments_with_key=lambda key: describe_reuse(self._session.settings, key, WRITE_KEY, name),
                     sources=sources,
+                    steps=steps,
                 )
             )
         if key is None:
             return
         await self._config_editor.save(environment, name, {"write_key": key})
         key_now = self._environment(name).write_key
-        if key_now is not None and key_now.read_from != "config":
+        problem = self._session.settings.secret_problem(WRITE_KEY, name) if key_now is None else None
+        if problem is not None:
+            notify_warning(self._app, f"saved, but {name} has no key: {problem.text}")
+        elif key_now is not None and key_now.read_from != "config":
             notify_warning(self._app, f"saved, but {_place(key_now)} takes precedence")
         else:
             # the key of the panes is no key of the set-up screen, which shows the next step itself
@@ -69,7 +78,12 @@ class EnvironmentActions:
 
     def _override_note(self, environment: Environment) -> str:
         key = environment.write_key
-        if key is None or key.read_from == "config":
+        if key is None:
+            stored = stored_keys(self._session.settings.document.tables, WRITE_KEY, environment.name)
+            command = f"{WRITE_KEY.key}_command"
+            gone = f"{command} of the config takes precedence over a key there: remove it to use the new key."
+            return gone if command in stored else ""
+        if key.read_from == "config":
             return ""
         if key.is_from_variable:
             where = f"{key.read_from} is set in this shell"

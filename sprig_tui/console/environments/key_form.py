@@ -73,11 +73,12 @@ class KeyForm(Dialog[str | None]):
         *,
         environments_with_key: Callable[[str], tuple[str, ...]] = lambda _: (),
         sources: SourceList | None = None,
+        steps: Sequence[str] = (),
     ) -> None:
         """`masked_now` is the key to be replaced, `note` a further line of text.
 
-        `environments_with_key` returns sentences on where a key is used already. Without `sources` nobody is asked
-        whose key it is.
+        `steps`, a line each, say where the key is found, in place of the short way there. `environments_with_key`
+        returns sentences on where a key is used already. Without `sources` nobody is asked whose key it is.
         """
         self._environments_with_key = environments_with_key
         self._environment = environment
@@ -87,7 +88,8 @@ class KeyForm(Dialog[str | None]):
         """Why the sources could not be listed."""
         about = f"replaces {masked_now}. " if masked_now else ""
         where = "Segment: Connections, Sources, your source, Settings, API Keys."
-        super().__init__(f"Write key of {environment}", f"{about}{where}{f'{chr(10)}{note}' if note else ''}")
+        lines = [about.strip(), *steps] if steps else [f"{about}{where}"]
+        super().__init__(f"Write key of {environment}", "\n".join(filter(None, (*lines, note))))
         self._warned: tuple[str, ...] = ()
         """The key that needs another enter, and the warnings that were shown with it."""
 

@@ -225,7 +225,10 @@ class SetupActions:
         await self._environments.add_key(observation.environment)
 
     async def _paste_key(self, observation: Observation) -> None:
-        await self._environments.add_key(observation.environment, pasted=True)
+        name = observation.environment
+        # whoever has no key yet may have no source either
+        steps = guide_lines(ActionKind.PASTE_KEY, name) if self._environment(observation).write_key is None else ()
+        await self._environments.add_key(name, pasted=True, steps=steps)
 
     async def _create_source(self, observation: Observation) -> None:
         environment = self._environment(observation)

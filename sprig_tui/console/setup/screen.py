@@ -107,6 +107,8 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
             open_counts=self._open_counts,
             has_record=self._has_record,
         )
+        # a scroll bar that comes or goes changes the room for the words
+        self.watch(self._scroll, "show_vertical_scrollbar", self._show_words, init=False)
         self._show_texts()
         self.run_worker(self._follow(), group="setup-follow", exclusive=True, exit_on_error=False)
         self._ask()

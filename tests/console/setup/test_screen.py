@@ -11,6 +11,8 @@ from support.workspace_lookalike import DEVELOPMENT_KEY, MEMBER_TOKEN, TOKEN, Wo
 from textual.widgets import Input
 
 from sprig_tui.cli.setup_services import setup_services
+from sprig_tui.config.secret_reader import SecretReader
+from sprig_tui.config.settings import load_settings
 from sprig_tui.console import app as console_app
 from sprig_tui.console.environments.key_form import KeyForm
 from sprig_tui.console.environments.send_test_event import SendTestEventScreen
@@ -24,7 +26,7 @@ from sprig_tui.console.widgets.dialogs import Confirm, Prompt
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.ingest.test_event import make_test_event
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.setup.model import ActionKind
+from sprig_tui.setup.model import ActionKind, StepKind
 from sprig_tui.sprig.formats.detect import parse_document
 from sprig_tui.sprig.records import Origin
 
@@ -179,14 +181,45 @@ async def test_without_a_token_a_key_is_pasted(guided):
         await shown(guided, pilot)
         await guided.press("down", "enter")
         await opens(guided, pilot, KeyForm)
+        # whoever has no source yet is told how to make one
+        assert "choose HTTP API, then Next," in guided.text()
         pilot.app.screen.query_one(Input).value = KEY
         await guided.press("enter")
         # the next step is chosen once this one is done
         await sees(guided, "⏎  open a file of answers")
         assert "Zq8T…E1Rk, in the config" in guided.text()
         assert "cannot be known without a token" in guided.text()
+        # a long step is wrapped beside its scroll bar, not behind it
+        pilot.app.screen.steps.choose(StepKind.GOING_LIVE)
+        await sees(guided, "backed up by journal backup")
+        await pilot.pause()
+        assert "whether a timer starts" in guided.text()
+        assert "\n│one " not in guided.text()
         await guided.press("y")
         await guided.until(lambda: any("the command" in notice for notice in guided.notices()))
+
+
+async def test_a_key_stored_beside_a_command_that_fails_is_not_said_to_be_in_use(guided):
+    text = guided.paths.config_file.read_text(encoding="utf-8")
+    guided.write(
+        text.replace("[environments.production]\n", '[environments.production]\nwrite_key_command = ["false"]\n')
+    )
+    reader = SecretReader()
+    reader.require()
+    reader.read(load_settings(guided.paths))
+    guided.load_settings = lambda paths: reader.reread(load_settings(paths))
+    async with guided.running(guided=True, size=(80, 24)) as pilot:
+        await shown(guided, pilot)
+        await sees(guided, "let the place that the config names give")
+        assert "cannot be read: command false" in guided.text()
+        await guided.press("o")
+        await opens(guided, pilot, ActionPicker)
+        await guided.press("down", "enter")
+        await opens(guided, pilot, KeyForm)
+        assert "write_key_command of the config takes precedence" in guided.text()
+        pilot.app.screen.query_one(Input).value = KEY
+        await guided.press("enter")
+        await guided.until(lambda: any("saved, but production has no key" in one for one in guided.notices()))
 
 
 async def test_key_of_sprigs_api_is_tried_before_it_is_saved(guided, sprig_api, sprig_api_key):

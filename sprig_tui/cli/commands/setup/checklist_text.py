@@ -90,7 +90,12 @@ def _finding_lines(finding: Finding, room: int) -> Iterator[str]:
 
 
 def _indented(text: str, indent: str, room: int) -> Iterator[str]:
-    yield from (f"{indent}{line}" for line in (wrap(text, room - len(indent)) if room else (text,)))
+    """The text after the indent; what does not fit goes on two columns farther in."""
+    if not room:
+        yield f"{indent}{text}"
+        return
+    for number, line in enumerate(wrap(text, room - len(indent) - 2)):
+        yield f"{indent}{'  ' if number else ''}{line}"
 
 
 def checklist_json(found: Checklist) -> dict[str, Any]:

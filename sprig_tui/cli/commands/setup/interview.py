@@ -122,7 +122,12 @@ def _source_and_key(name: str) -> None:
     if seen.settings.workspace.token is None:
         source_questions.ask_token(seen.settings, name)
         seen = observe(name)
-    if seen.environment.write_key is None:
+    if seen.facts.key_problem is not None:
+        diagnostics.warning(one_line(seen.facts.key_problem.text), seen.facts.key_problem.hint)
+        if prompts.confirm("store another key?"):
+            source_questions.ask_key(seen.settings, name)
+            seen = observe(name)
+    elif seen.environment.write_key is None:
         source_questions.ask_key(seen.settings, name)
         seen = observe(name)
     else:
