@@ -194,8 +194,9 @@ class PayloadInspector(HasCommands, Panel):
 
     @property
     def focused_lines(self) -> LineList:
-        """The lines that get the focus: those of the list, or of the record."""
-        return self.records.lines if self.listing else self.lines
+        """The lines that get the focus: those of the list, or of the record or delivery that is shown beside it."""
+        in_list = self.listing and (self.navigator.in_view or not self._is_beside)
+        return self.records.lines if in_list else self.lines
 
     def on_unmount(self) -> None:
         """End the threads that still read."""

@@ -137,6 +137,13 @@ async def test_the_list_by_mouse_and_beside_the_record(listing, inspector, lines
         await press("escape", "down")
         assert inspector.records.lines.has_focus
         assert selected(inspector) == 4
+        inspector.lines.focus()
+        inspector.navigator.in_view = False
+        assert inspector.focused_lines is inspector.lines, "a delivery is shown beside the list"
+        inspector.records.focus()
+        await until_quiet(pilot, inspector)
+        assert inspector.navigator.in_view
+        assert selected(inspector) == 4, "the record under the cursor is shown again"
         await pilot.resize_terminal(60, 12)
         await until_quiet(pilot, inspector)
         assert "[List]" in screen_text(pilot.app)

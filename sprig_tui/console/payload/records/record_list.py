@@ -124,6 +124,11 @@ class RecordList(HasCommands, Vertical):
         self.lines.focus(scroll_visible)
         return self
 
+    def on_descendant_focus(self) -> None:
+        """Let the pane show the record under the cursor: it may show a delivery of the log."""
+        if self.lines.has_focus:
+            self.post_moved_again()
+
     # -- what is listed ------------------------------------------------------------------------------------------------
 
     def show_file(self, file: RecordFile, number: int) -> None:
