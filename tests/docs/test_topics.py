@@ -31,6 +31,16 @@ def test_every_topic_has_a_file_and_every_file_is_a_topic() -> None:
         assert PAGES[name].startswith("# ")
 
 
+def test_topics_begin_with_a_text_and_say_what_can_go_wrong() -> None:
+    for name in TOPICS:
+        sections = re.split(r"^## ", PAGES[name], flags=re.MULTILINE)
+        assert re.fullmatch(r"# .+", sections[0].splitlines()[0]), name
+        assert sections[0].splitlines()[2][:1].isalpha() or sections[0].splitlines()[2].startswith("`"), name
+        titles = [section.splitlines()[0] for section in sections[1:]]
+        # a table of keys may follow
+        assert [title for title in titles if title != "Keys"][-1] == "What can go wrong", name
+
+
 def test_readme_lists_every_topic_and_fits_its_limit() -> None:
     assert set(re.findall(r"\(sprig_tui/docs/([a-z-]+)\.md\)", PAGES["README"])) == set(TOPICS)
     assert len(PAGES["README"].splitlines()) <= 120
