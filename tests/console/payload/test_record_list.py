@@ -114,7 +114,9 @@ async def test_a_mistyped_filter_leaves_the_list(listing, inspector, lines_file,
         await press("slash", "type zzz", "enter")
         assert "no record matches" in screen_text(pilot.app)
         await press("s", "enter", "right_square_bracket", "space", "n")
-        await press("escape", "exclamation_mark")
+        await press("escape")
+        assert selected(inspector) == 100, "the place before nothing matched"
+        await press("exclamation_mark")
         assert "with problems: 5 of 100" in screen_text(pilot.app)
         await press("exclamation_mark")
         assert inspector.records.lines.count == 100

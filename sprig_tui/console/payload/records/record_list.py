@@ -89,6 +89,8 @@ class RecordList(HasCommands, Vertical):
         """For the thread that reads the lines in view."""
         self._moved_to = -1
         """The record that `Moved` was posted for."""
+        self._last_number = 0
+        """The same, or before the list became empty."""
         self._awaited = -1
         """The record that the cursor goes to once the list reaches it; -1 for none."""
         self._looking = ""
@@ -316,7 +318,7 @@ class RecordList(HasCommands, Vertical):
         """Post `Moved` once for each record under the cursor that was read."""
         number = self.selected
         if number != self._moved_to and self.lines.row(number) is not None:
-            self._moved_to = number
+            self._moved_to = self._last_number = number
             self.post_message(self.Moved(number))
 
     @on(LineList.Highlighted)
@@ -351,7 +353,7 @@ class RecordList(HasCommands, Vertical):
             self.post_message(self.Opened(self.selected))
 
     def action_filter_records(self) -> None:
-        self._filter_before, self._number_before = self.filter, self.selected
+        self._filter_before, self._number_before = self.filter, self._place
         self.bar.ask(self.filter.query.text)
 
     @on(FilterBar.Typed)
@@ -386,11 +388,16 @@ class RecordList(HasCommands, Vertical):
         elif self.lines.marks:
             self.unmark()
         elif self.filter:
-            self._list(RecordFilter(), self.selected)
+            self._list(RecordFilter(), self._place)
 
     def action_list_troubled(self) -> None:
         wanted = RecordFilter(self.filter.query, only_problems=not self.filter.only_problems)
-        self._list(wanted, self.selected)
+        self._list(wanted, self._place)
+
+    @property
+    def _place(self) -> int:
+        """The record to stay at: the one under the cursor, or the last one where none is listed."""
+        return self.selected if self.selected >= 0 else self._last_number
 
     def action_read_again(self) -> None:
         self.post_message(self.ReadAgain())
