@@ -243,7 +243,7 @@ class MainScreen(Screen[None]):
     def offered_commands(self) -> Sequence[type[Command]]:
         """Commands of the focused pane, then of the others, then of the console."""
         near = self.focused_scope()
-        listed = "payload" in self.panes and self.payload.listing
+        listed = "payload" in self.panes and self.payload.listing.shown
         offered = [command for command in PANE_COMMANDS if listed or command.scope != "records"]
         ordered = sorted(offered, key=lambda command: command.scope != near)
         return [*ordered, *app_commands.COMMANDS]
@@ -279,7 +279,7 @@ class MainScreen(Screen[None]):
     def focused_place(self) -> Pane | RecordList | None:
         """The pane or the list that has the focus."""
         scope = self.focused_scope()
-        if scope == "payload" and self.payload.listing and self.payload.records.lines.has_focus:
+        if scope == "payload" and self.payload.listing.has_focus:
             return self.payload.records
         return self.panes.get(scope)
 
@@ -313,7 +313,7 @@ class MainScreen(Screen[None]):
         return super().check_action(action, parameters)
 
     def _is_escape_of_payload(self) -> bool:
-        return self.focused_scope() == "payload" and self.payload.goes_back_to_list
+        return self.focused_scope() == "payload" and self.payload.listing.goes_back
 
     def refusal(self, action: str) -> str:
         """Why a pane's command cannot be used now; empty when it can."""

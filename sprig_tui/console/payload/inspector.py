@@ -30,6 +30,7 @@ from sprig_tui.console.payload.inspection import Inspection, PlanCheck, inspect_
 from sprig_tui.console.payload.navigation import RecordNavigator, RecordRef
 from sprig_tui.console.payload.payload_lines import PayloadLines
 from sprig_tui.console.payload.records.listed_record import RecordAssessor
+from sprig_tui.console.payload.records.listing import RecordListing
 from sprig_tui.console.payload.records.record_list import RecordList
 from sprig_tui.console.payload.summary import LIST_NAME, payload_title, reason_line, verdict_content, verdict_spans
 from sprig_tui.console.payload.views import VIEW_NAMES, curl_text, make_view
@@ -58,10 +59,6 @@ _NEEDS_FILE = frozenset(
 )
 
 
-BESIDE_MIN_CELLS = 118
-"""Width of the pane from which the list of records stands beside the record."""
-MAX_SENT_BYTES = 64_000_000
-"""Size of the marked records that are read into memory to be sent."""
 SHOW_TIMEOUT_S = 3.0
 """Longest wait for what the log selects to be shown, before a command gives up."""
 
@@ -174,12 +171,7 @@ class PayloadInspector(HasCommands, Panel):
         self._had_record = (False, False)
         self.records = RecordList(self._clock, self._make_assessor, lambda: tuple(self.environments))
         """The list of the open file's records; mounted when it is first shown."""
-        self.listing = False
-        """Whether the records are listed, in place of the record or beside it."""
-        self._list_is_behind = False
-        """Whether escape shows the list again."""
-        self._list_target: int | None = None
-        """The record that the list asked for last; None where another command moved since."""
+        self.listing = RecordListing(self, self.records)
 
     def compose(self) -> ComposeResult:
         """Head, lines, verdict."""
@@ -195,7 +187,7 @@ class PayloadInspector(HasCommands, Panel):
     @property
     def focused_lines(self) -> LineList:
         """The lines that get the focus: those of the list, or of the record or delivery that is shown beside it."""
-        in_list = self.listing and (self.navigator.in_view or not self._is_beside)
+        in_list = self.listing.shown and (self.navigator.in_view or self.listing.hides_record)
         return self.records.lines if in_list else self.lines
 
     def on_unmount(self) -> None:
@@ -219,9 +211,7 @@ class PayloadInspector(HasCommands, Panel):
         """Show a delivery as it was sent, or `remapped` by the present rules; an unsent edit of it takes precedence."""
         self.place = RecordRef((), detail.delivery.id)
         self.navigator.in_view = False
-        self._list_target = None
-        if self.listing and not self._is_beside:
-            self._show_list(False)
+        self.listing.on_delivery()
         if (edit := self._edits.get(self.place)) is not None:
             self._show_record(edit.record, edited=True)
             return
@@ -241,11 +231,7 @@ class PayloadInspector(HasCommands, Panel):
         self.place = place
         edited = self._edited_at(place, record)
         self._show_record(edited or record, edited=edited is not None)
-        browser = self.navigator.browser
-        if browser is not None and self.records.is_mounted:
-            self.records.show_file(browser.file, place.number)
-            if self._list_target is None:
-                self.records.go_to(place.number)
+        self.listing.on_record(place.number)
 
     def _show_record(self, record: Record, *, edited: bool) -> None:
         self.detail = None
@@ -267,7 +253,7 @@ class PayloadInspector(HasCommands, Panel):
         self.post_message(self.RecordShown())
 
     def _show_position(self, counted: bool) -> None:
-        self._update_title()
+        self.update_title()
         if counted:
             self.post_message(self.RecordShown())
 
@@ -295,9 +281,9 @@ class PayloadInspector(HasCommands, Panel):
 
     def on_resize(self) -> None:
         """Cut title and head to the width."""
-        self._fit_list()
-        self._update_title()
-        self._update_head()
+        self.listing.fit()
+        self.update_title()
+        self.update_head()
 
     def _show_view(self) -> None:
         if not self.lines.is_mounted:
@@ -310,18 +296,20 @@ class PayloadInspector(HasCommands, Panel):
             if view is None:
                 view = self._views[self.view_name] = make_view(self.view_name, shown, self.environments)
             self.lines.show(view)
-        self._update_title()
-        self._update_head()
+        self.update_title()
+        self.update_head()
         self._update_verdict()
 
-    def _update_title(self) -> None:
+    def update_title(self) -> None:
+        """Show the position and the view in the title."""
         width = max(self.size.width - 4, 20)
-        view = LIST_NAME if self.listing and not self._is_beside else self.view_name
+        view = LIST_NAME if self.listing.hides_record else self.view_name
         self.retitle(payload_title(self.inspection, self.navigator.position(), view, width))
 
-    def _update_head(self) -> None:
+    def update_head(self) -> None:
+        """Show the titles of the columns."""
         width = self.lines.scrollable_content_region.width or self.size.width
-        if self.listing and not self._is_beside:
+        if self.listing.hides_record:
             self._head.show(Content(""))
             return
         self._head.show(Content(field_header(width) if isinstance(self.view, FieldsView) else ""))
@@ -346,7 +334,7 @@ class PayloadInspector(HasCommands, Panel):
     def _make_assessor(self) -> RecordAssessor:
         """What tells the list what would become of a record; the list shows answers whatever the journal keeps."""
         builder = self.make_builder(msgspec.structs.replace(self.rules, store_raw="full"))
-        return RecordAssessor(builder, self._clock.now(), self._check_plan, self._peek_edit)
+        return RecordAssessor(builder, self._clock.now(), self._check_plan, self.peek_edit)
 
     def make_builder(self, rules: Rules | None = None, *, environment: str = "") -> EntryBuilder:
         """Another builder with the same settings, such as for a thread; or for other rules or another environment."""
@@ -385,8 +373,7 @@ class PayloadInspector(HasCommands, Panel):
             self._show_delivery(self.detail, remapped=shown.remapped)
         elif shown.record is not None:
             self._show_inspected(shown.record, edited=shown.edited)
-        if self.records.is_mounted:
-            self.records.reassess()
+        self.listing.reassess()
 
     # -- edits that were not sent --------------------------------------------------------------------------------------
 
@@ -403,15 +390,15 @@ class PayloadInspector(HasCommands, Panel):
         if len(sent.records) > 1:
             self.records.unmark()
 
-    def _peek_edit(self, number: int, record: Record) -> Record | None:
+    def peek_edit(self, number: int, record: Record) -> Record | None:
         """The record of the open file as edited; callable in any thread."""
         browser = self.navigator.browser
         edit = self._edits.get(RecordRef(browser.file.sources, number)) if browser is not None and self._edits else None
         return edit.record if edit is not None and edit.before == record.raw else None
 
     def _reassess_listed(self, place: RecordRef) -> None:
-        if place.files and self.records.is_mounted:
-            self.records.reassess_record(place.number)
+        if place.files:
+            self.listing.reassess(place.number)
 
     def _keep_edit(self, record: Record) -> None:
         shown = self.inspection
@@ -459,7 +446,7 @@ class PayloadInspector(HasCommands, Panel):
         """Wait until the delivery that the log selects is shown; False, with a notice, where it takes too long."""
         try:
             async with asyncio.timeout(SHOW_TIMEOUT_S):
-                while self.is_stale() or self._is_list_ahead:  # noqa: ASYNC110 - no single event reports it
+                while self.is_stale() or self.listing.is_ahead:  # noqa: ASYNC110 - no single event reports it
                     await asyncio.sleep(0.02)
         except TimeoutError:
             notify_warning(self.app, "nothing was done: what is selected cannot be shown yet; try again in a moment")
@@ -471,7 +458,7 @@ class PayloadInspector(HasCommands, Panel):
             if await self._is_shown():
                 action()
 
-        if self.is_stale() or self._is_list_ahead:
+        if self.is_stale() or self.listing.is_ahead:
             self._run_flow(later())
         else:
             action()
@@ -500,129 +487,42 @@ class PayloadInspector(HasCommands, Panel):
 
     # -- the list of records -------------------------------------------------------------------------------------------
 
-    @property
-    def _is_beside(self) -> bool:
-        """Whether there is room for the list beside the record."""
-        return self.size.width >= BESIDE_MIN_CELLS
-
-    @property
-    def _is_list_ahead(self) -> bool:
-        """Whether the list, which has the focus, selects another record than the one shown."""
-        browser = self.navigator.browser
-        if browser is None or not self.listing or not self.records.lines.has_focus:
-            return False
-        return not self.navigator.in_view or browser.number != self.records.selected
-
     def action_list_records(self) -> None:
         """List the records, or show the record alone again."""
-        self._run_flow(self._toggle_list())
-
-    async def _toggle_list(self) -> None:
-        browser = self.navigator.browser
-        if browser is None:
-            return
-        if not self.records.is_attached:
-            await self.mount(self.records, before=self.lines)
-        self.records.show_file(browser.file, browser.number)
-        self._show_list(not self.listing)
-        if self.listing:
-            self.records.go_to(browser.number)
-
-    def _show_list(self, listing: bool, *, behind: bool = False) -> None:
-        self.listing = listing
-        self._list_is_behind = behind
-        had_focus = self.has_focus_within
-        self._fit_list()
-        if had_focus:
-            self.focus()
-        self._update_title()
-        self._update_head()
-        self.refresh_bindings()
-
-    def _fit_list(self) -> None:
-        self.set_class(self.listing, "-listing")
-        self.set_class(self.listing and self._is_beside, "-beside")
-        self.call_after_refresh(self._update_head)
+        self._run_flow(self.listing.toggle())
 
     def action_back_to_list(self) -> None:
         """Show the list as it was, with the cursor on the record shown."""
-        browser = self.navigator.browser
-        if self.listing:
-            self.records.focus()
-        else:
-            self._show_list(True)
-        if browser is not None and self.navigator.in_view:
-            self.records.go_to(browser.number)
-        self.records.post_moved_again()
+        self.listing.go_back()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Escape goes back to the list only where there is one."""
         if action == "back_to_list":
-            return self.goes_back_to_list
+            return self.listing.goes_back
         return super().check_action(action, parameters)
-
-    @property
-    def goes_back_to_list(self) -> bool:
-        """Whether escape leads from the record to the list."""
-        return self._list_is_behind or (self.listing and self.lines.has_focus)
 
     @on(RecordList.Moved)
     def _on_list_moved(self, event: RecordList.Moved) -> None:
-        """Show the record under the cursor of the list; enter shows it alone."""
         event.stop()
-        opened = isinstance(event, RecordList.Opened)
-        browser = self.navigator.browser
-        if browser is None or not (opened or self.listing):
-            return
-        self._list_target = event.number
-        if not self.navigator.in_view or browser.number != event.number:
-            self.navigator.go_to(event.number)
-        if opened and self._is_beside:
-            self.lines.focus()
-            self.refresh_bindings()
-        elif opened:
-            self._show_list(False, behind=True)
+        self.listing.follow(event)
 
     @on(RecordList.ReadAgain)
     def _on_list_read_again(self, event: RecordList.ReadAgain) -> None:
         event.stop()
         self.navigator.reopen()
 
-    async def _send_marked(self, numbers: list[int]) -> None:
-        """Ask to send the marked records, as edited."""
-        browser = self.navigator.browser
-        if browser is None:
-            return
-        try:
-            records = await asyncio.to_thread(browser.file.read_many, numbers, MAX_SENT_BYTES)
-        except InputError as error:
-            notify_error(self.app, error)
-            return
-        if records is None:
-            size = MAX_SENT_BYTES // 1_000_000
-            notify_warning(self.app, f"the marked records are larger than {size} MB: mark fewer, or send the file")
-            return
-        edited = [self._peek_edit(number, record) for number, record in zip(numbers, records, strict=True)]
-        sources = browser.file.sources
-        self.post_message(
-            self.SendRequested(
-                tuple(edit or record for edit, record in zip(edited, records, strict=True)),
-                environment="",
-                edits=[
-                    RecordRef(sources, number) if edit is not None else None
-                    for number, edit in zip(numbers, edited, strict=True)
-                ],
-            )
-        )
+    async def _send_marked(self) -> None:
+        if (marked := await self.listing.read_marked()) is not None:
+            self.post_message(self.SendRequested(marked.records, environment="", edits=marked.edits))
 
     def action_next_record(self) -> None:
         """To the next record."""
-        self._list_target = None
+        self.listing.leave_record()
         self.navigator.step(1)
 
     def action_previous_record(self) -> None:
         """To the record before."""
-        self._list_target = None
+        self.listing.leave_record()
         self.navigator.step(-1)
 
     def action_go_to_record(self) -> None:
@@ -639,7 +539,7 @@ class PayloadInspector(HasCommands, Panel):
         async def ask() -> None:
             prompt = Prompt("Go to record", f"1 to {browser.file.count:,}{more}", check=check)
             if (typed := await self.app.push_screen_wait(prompt)) is not None:
-                self._list_target = None
+                self.listing.leave_record()
                 self.navigator.go_to(int(typed.strip().replace(",", "")) - 1)
 
         self._run_flow(ask())
@@ -694,8 +594,8 @@ class PayloadInspector(HasCommands, Panel):
 
     def action_send_record(self) -> None:
         """Ask to send the marked records of the list, or what is shown."""
-        if self.listing and (numbers := self.records.marked):
-            self._run_flow(self._send_marked(numbers))
+        if self.listing.shown and self.records.marked:
+            self._run_flow(self._send_marked())
         else:
             self._when_shown(self._send_record)
 

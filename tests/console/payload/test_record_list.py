@@ -99,7 +99,7 @@ async def test_the_list_filters_marks_and_comes_back(listing, inspector, lines_f
         await press("asterisk")
         assert "100 marked" in screen_text(pilot.app)
         await press("asterisk", "f")
-        assert not inspector.listing
+        assert not inspector.listing.shown
         assert inspector.lines.has_focus
         assert inspector.records.marked == []
 
@@ -151,7 +151,7 @@ async def test_the_list_by_mouse_and_beside_the_record(listing, inspector, lines
         assert "[List]" in screen_text(pilot.app)
         await pilot.click(PayloadInspector, offset=(screen_text(pilot.app).split("\n")[0].index("[List]") + 1, 0))
         await until_quiet(pilot, inspector)
-        assert not inspector.listing
+        assert not inspector.listing.shown
 
 
 async def test_a_changed_file_is_told_and_read_again(listing, inspector, lines_file, screen_text):
@@ -173,7 +173,7 @@ async def test_a_changed_file_is_told_and_read_again(listing, inspector, lines_f
         await press("g")
         assert "cannot open" in screen_text(pilot.app)
         await press("f5", "f", "f")
-        assert inspector.listing
+        assert inspector.listing.shown
 
 
 async def test_other_rules_and_hostile_text_in_the_list(listing, inspector, lines_file, screen_text):
