@@ -97,6 +97,7 @@ class WebhookReceiver:
         raw = b""
         status = 500
         environment = request.path_params.get("environment", "")
+        receipt = None
         try:
             authorized = self._authorize(request, environment)
             check_content_type(request)
@@ -117,7 +118,7 @@ class WebhookReceiver:
             self.body_budget.release(len(raw))
             self.metrics.record_duration(time.perf_counter() - started)
             if self._on_request is not None:
-                self._on_request(request, raw, status)
+                self._on_request(request, b"" if receipt is not None and receipt.is_forgotten else raw, status)
 
     def _authorize(self, request: Request, environment: str) -> frozenset[str]:
         authorized = self._auth.authenticate(request)  # first: a client without a token must not learn names

@@ -47,6 +47,8 @@ class Receipt(Struct, frozen=True):
     known: int
     """Already in the journal; nothing changed."""
     withheld: int
+    is_forgotten: bool = False
+    """Whether one of them is of a forgotten person: nothing of the body may be kept."""
 
 
 class WebhookHandler:
@@ -118,6 +120,7 @@ class WebhookHandler:
 
     def _make_receipt(self, entries: list[NewDelivery], added: list[AddResult]) -> Receipt:
         known = withheld = queued = 0
+        is_forgotten = any(result.reason == Reason.FORGOTTEN for result in added)
         for entry, result in zip(entries, added, strict=True):
             self._on_entry(entry, result)
             if result.outcome == "known":
@@ -127,7 +130,7 @@ class WebhookHandler:
                 self._on_queued(entry.environment)
             else:
                 withheld += 1
-        return Receipt(queued, known, withheld)
+        return Receipt(queued, known, withheld, is_forgotten)
 
 
 def _withhold_unauthorized(record: Record, builder: EntryBuilder, authorized: frozenset[str]) -> Record:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sprig_tui.errors import ConfigError
+from sprig_tui.journal.persons import make_identifier
 from sprig_tui.webhooks import capture as capture_module
 from sprig_tui.webhooks.capture import RequestCapture
 
@@ -84,3 +85,13 @@ async def test_captures_follow_store_raw(serve, answer, tmp_path):
     assert json.loads(first[2]) == answer()
     assert second[2] == b""
     assert b"bytes left out: journal.store_raw is mapped" in second[0]
+
+
+async def test_answers_of_forgotten_persons_are_not_captured(serve, answer, tmp_path):
+    with RequestCapture(tmp_path / "kept") as capture:
+        served = await serve(on_request=capture.save)
+        await served.journal.begin_forget([make_identifier("user", answer()["userId"])], "ann")
+        responded = await served.post(answer())
+        assert (responded.status_code, responded.json()["withheld"]) == (200, 1)
+    (file,) = (tmp_path / "kept").iterdir()
+    assert file.read_bytes().endswith(b"\r\n\r\n")
