@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Any
 
+from msgspec import Struct
+
+from sprig_tui.journal.dedup import seal_digest
 from sprig_tui.journal.payload_codec import owner_tag, pack, unpack_every
-from sprig_tui.journal.records import DeliveryDetail
+from sprig_tui.journal.quotes import REMOVED_WITH_CONTENT, is_harmless_error
+from sprig_tui.journal.records import DeliveryDetail, State
+from sprig_tui.journal.rows import STATES_BY_CODE
+from sprig_tui.reasons import Reason
 
 CONTENT_DROPPED_TEXT = "its content was removed (journal.keep_content): only this row is left"
 """Why it has no record, no call and no answer."""
@@ -34,6 +41,36 @@ def record_absence(detail: DeliveryDetail) -> str:
     if detail.delivery.content_dropped:
         return CONTENT_DROPPED_TEXT
     return "" if detail.raw else RECORD_NOT_KEPT
+
+
+_REASONS_WITHOUT_QUOTES = frozenset(
+    {Reason.NEWER_REVISION, Reason.POSSIBLE_DUPLICATE, Reason.WITHDRAWN, Reason.SUPPRESSED}
+)
+"""Reasons whose detail is a text of this program; others may quote the record."""
+DROPPED_COLUMNS = "d.id, d.state, d.message_id, d.digest, d.reason, d.detail, d.error, coalesce(a.status, 0)"
+"""Columns of a DroppedContent, from `deliveries d LEFT JOIN attempts a`."""
+
+
+class DroppedContent(Struct, frozen=True):
+    """What is left in the row of a delivery whose content is dropped."""
+
+    id: int
+    state: State
+    digest: bytes
+    detail: str
+    error: str
+
+
+def dropped_content(row: Sequence[Any]) -> DroppedContent:
+    """Of a row of DROPPED_COLUMNS: the digest does not show the answer any more, and no text quotes it."""
+    delivery_id, state, message_id, digest, reason, detail, error, status = row
+    return DroppedContent(
+        delivery_id,
+        STATES_BY_CODE[state],
+        seal_digest(message_id, bytes(digest)),
+        detail if reason in _REASONS_WITHOUT_QUOTES else "",
+        error if is_harmless_error(status, error) else REMOVED_WITH_CONTENT,
+    )
 
 
 def without_items(

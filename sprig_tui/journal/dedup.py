@@ -81,11 +81,47 @@ def classify_duplicate(stored: StoredIdentity, entry: NewDelivery) -> Relation:
         return "takes-over"
     if stored.question_id and entry.question_id and stored.question_id != entry.question_id:
         return "tie"
-    if stored.digest == entry.digest:
+    if has_digest(stored, entry.digest):
         return "known"
     if (stored.question_id and stored.question_id == entry.question_id) or entry.updated_at > stored.updated_at > 0:
         return "revision"
     return "duplicate"
+
+
+_SEALED_BYTES = 7
+"""Bytes of a sealed digest, by which it is told from a plain one."""
+
+
+def seal_digest(message_id: str, digest: bytes) -> bytes:
+    """The digest of an answer that the journal does not hold: a hash of it with the message id.
+
+    A plain digest of a short answer is the answer itself. A digest that is sealed already, and an empty one, stay.
+    """
+    if not digest or len(digest) == _SEALED_BYTES:
+        return digest
+    more = hashlib.blake2b(message_id.encode("utf-8", "surrogatepass") + digest, digest_size=3, person=b"sealed")
+    return content_hash(message_id, digest) + more.digest()
+
+
+def stored_digest(entry: NewDelivery) -> bytes:
+    """The digest as the row of an entry gets it: sealed where nothing else of the answer is stored."""
+    return entry.digest if entry.body or entry.raw else seal_digest(entry.message_id, entry.digest)
+
+
+def has_digest(stored: StoredIdentity, digest: bytes) -> bool:
+    """Whether the stored delivery, whose digest may be sealed, has this digest."""
+    if len(stored.digest) == _SEALED_BYTES:
+        return stored.digest == seal_digest(stored.message_id, digest)
+    return stored.digest == digest
+
+
+def content_hash(message_id: str, digest: bytes) -> bytes:
+    """4 bytes that compare the content of answers with the same message id; computable from a sealed digest too."""
+    if len(digest) == _SEALED_BYTES:
+        return digest[:4]
+    # with the message id: without the answer's own ids nobody can test what its content was
+    text = f"{message_id}\0{digest.hex()}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=4, person=b"content").digest()
 
 
 def takes_over_identity(stored: StoredIdentity, entry: NewDelivery) -> bool:

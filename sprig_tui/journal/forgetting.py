@@ -34,11 +34,6 @@ FORGOTTEN_FILTER = "a forgotten person"
 """Filter of a replay job whose own filter named a person."""
 UNSETTLED_DETAIL = "it may have reached Segment: no outcome of its last request was recorded"
 """Detail of a queued delivery that a worker may have sent."""
-REMOVED_TEXT = "(removed, because it may quote a forgotten person)"
-"""In place of a response of Segment."""
-_HARMLESS_RESPONSES = frozenset({"", "ok", "true", "{}", '{"success":true}'})
-_HARMLESS_ERRORS = frozenset({"", "invalid_json", "invalid_request", "message_too_large", REMOVED_TEXT})
-"""Codes that Segment documents."""
 
 
 class ForgottenIdentifier(Struct, frozen=True):
@@ -289,16 +284,6 @@ class Removal:
                 endpoint,
             )
         )
-
-
-def cleaned_attempt(status: int, error: str, excerpt: str) -> tuple[str, str] | None:
-    """Error and excerpt of a request that carried a forgotten person, without what may quote it; None if unchanged."""
-    keeps_excerpt = excerpt.replace(" ", "").lower() in _HARMLESS_RESPONSES or excerpt == REMOVED_TEXT
-    # without a response the error is a text of this program
-    keeps_error = not status or error in _HARMLESS_ERRORS or error == f"http {status}"
-    if keeps_excerpt and keeps_error:
-        return None
-    return error if keeps_error else REMOVED_TEXT, excerpt if keeps_excerpt else REMOVED_TEXT
 
 
 def removed_query() -> bytes:

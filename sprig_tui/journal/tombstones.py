@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from sprig_tui.journal.dedup import StoredIdentity
+from sprig_tui.journal.dedup import StoredIdentity, content_hash
 from sprig_tui.journal.records import REMOVED_ID, NewDelivery, State
 from sprig_tui.journal.rows import STATES_BY_CODE
 from sprig_tui.reasons import Reason
@@ -88,7 +88,7 @@ class Tombstone(Struct, frozen=True, gc=False):
         state, reason = _ENDS.get(code, _ENDS[0])
         digest, question_id = _OTHER_DIGEST, _OTHER_QUESTION if question != _NO_QUESTION else ""
         if entry is not None:
-            if content == _content_hash(message_id, entry.digest):
+            if content == content_hash(message_id, entry.digest):
                 digest = entry.digest
             if question_id and question == _question_hash(entry.question_id):
                 question_id = entry.question_id
@@ -104,7 +104,7 @@ def make_fingerprint(stored: StoredIdentity) -> bytes:
     return _FINGERPRINT.pack(
         _CODES.get((stored.state, stored.reason if stored.state is State.WITHHELD else ""), 0),
         _identity_hash(stored.environment, stored.message_id),
-        _content_hash(stored.message_id, stored.digest),
+        content_hash(stored.message_id, stored.digest),
         _question_hash(stored.question_id),
         min(max(stored.updated_at // 1000, 0), _MAX_SECONDS),
     )
@@ -123,11 +123,6 @@ def first_kept_minute(before: int) -> int:
 def _identity_hash(environment: str, message_id: str) -> bytes:
     # not the next digits of the message id: with them and the key, all the others could be found by trying
     return _hash(b"identity", environment, message_id, size=3)
-
-
-def _content_hash(message_id: str, digest: bytes) -> bytes:
-    # with the message id: without the answer's own ids nobody can test what its content was
-    return _hash(b"content", message_id, digest.hex(), size=4)
 
 
 def _question_hash(question_id: str) -> bytes:

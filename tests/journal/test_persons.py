@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprig_tui.errors import InputError
-from sprig_tui.journal.forgetting import REMOVED_TEXT, cleaned_attempt
 from sprig_tui.journal.persons import (
     Identifier,
     NameSearch,
@@ -21,6 +20,7 @@ from sprig_tui.journal.persons import (
     make_identifier,
 )
 from sprig_tui.journal.query import Query, Term
+from sprig_tui.journal.quotes import REMOVED_TEXT, cleaned_attempt
 
 USER = make_identifier("user", "jane-7")
 MATCHER = PersonMatcher.of([USER, make_identifier("email", "Jane@X.example"), make_identifier("visitor", "V-9")])

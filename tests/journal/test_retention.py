@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 
 import pytest
+from msgspec.structs import replace
 from support.clocks import InstantTiming
 
 from sprig_tui.delivery.retention import PASS_INTERVAL_MS, RetentionWorker
 from sprig_tui.journal import payload_codec
 from sprig_tui.journal.content import CONTENT_DROPPED_TEXT, record_absence
 from sprig_tui.journal.query import Query
+from sprig_tui.journal.quotes import REMOVED_WITH_CONTENT
 from sprig_tui.journal.records import REMOVED_ID, Settlement, State
 from sprig_tui.journal.retention import Cutoffs, RetentionPolicy, RetentionState, state_from
+from sprig_tui.mapping.digest import digest
 
 DAY_S = 86_400
 DAY = 1000 * DAY_S
@@ -142,6 +145,52 @@ async def test_content_goes_before_its_row_which_says_so(journal, clock, entry, 
     assert [one.outcome for one in await journal.add(given)] == ["known"] * 5
     accepted = await journal.accepted("production", since=0, until=clock.now() + 1)
     assert sum(one.first for one in accepted) == 5
+
+
+async def test_no_text_of_the_row_quotes_the_content_that_was_dropped(journal, clock, entry, claim, attempt, apply):
+    given = [entry(raw=b"1"), entry(raw=b"2", reason="invalid", detail="response: Mira is too long")]
+    given.append(entry(raw=b"3", reason="withdrawn", detail="by a person"))
+    await journal.add(given)
+    taken = await claim()
+    refused = attempt(400, outcome="refused", error="bad Mira", excerpt='{"message": "Mira"}')
+    await journal.settle(taken, [Settlement(ids=taken.ids, state=State.FAILED, error="bad Mira", attempt=refused)])
+    clock.advance(2 * DAY_S)
+    await apply(RetentionPolicy(content_ms=DAY))
+    found = [await journal.get(one) for one in (1, 2, 3)]
+    assert "Mira" not in str(found)
+    assert [(one.delivery.status, one.delivery.reason, one.delivery.detail) for one in found] == [
+        (400, "", ""),
+        (0, "invalid", ""),
+        (0, "withdrawn", "by a person"),
+    ]
+    assert found[0].delivery.error == REMOVED_WITH_CONTENT == found[0].history[0].excerpt
+
+
+async def test_a_digest_does_not_show_an_answer_of_which_nothing_else_is_stored(journal, clock, entry, deliver, apply):
+    short = digest(b'"Mira"')
+    sent, bare = entry(digest=short, raw=b"record"), entry(digest=short, reason="withdrawn", raw=b"", body=b"")
+    await journal.add([sent, bare])
+    await deliver()
+    clock.advance(2 * DAY_S)
+    assert [b"Mira" in one for one in await digests(journal)] == [True, False]
+    await apply(RetentionPolicy(content_ms=DAY))
+    assert not any(b"Mira" in one for one in await digests(journal))
+    assert len({*await digests(journal)}) == 2
+    for others in ("duplicate", "known"):  # of rows, then of tombstones
+        # the same answer is known, another one is not
+        assert [one.outcome for one in await journal.add([sent, bare])] == ["known"] * 2
+        changed = [replace(one, digest=digest(b"4")) for one in (sent, bare)]
+        assert [one.outcome for one in await journal.add(changed)] == [others] * 2
+        clock.advance(PASS_INTERVAL_MS / 1000)
+        await apply(KEEP)
+
+
+async def digests(journal):
+    if hasattr(journal, "read"):
+        rows = await journal.read(lambda c: c.execute("SELECT digest FROM deliveries ORDER BY id").fetchall())
+    else:
+        rows = await journal._server.execute(lambda c: c.fetch("SELECT digest FROM deliveries ORDER BY id"))
+    return [bytes(row[0]) for row in rows]
 
 
 async def test_a_delivery_without_its_content_cannot_be_replayed(journal, clock, entry, deliver, apply):

@@ -10,20 +10,19 @@ from sprig_tui.journal.content import without_items
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.forgetting import (
     REMOVAL_COLUMNS,
-    REMOVED_TEXT,
     SCAN_PACKS,
     UNSETTLED_DETAIL,
     EraseResult,
     KeyedPersons,
     PersonScan,
     Removal,
-    cleaned_attempt,
     find_in_packs,
     merged_counts,
 )
 from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.persons import NameSearch, PersonMatcher, is_in_name
 from sprig_tui.journal.postgres.tombstones import store_tombstones
+from sprig_tui.journal.quotes import REMOVED_TEXT, cleaned_attempt
 from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import STATE_CODES
 
@@ -81,7 +80,7 @@ async def erase(
     await _strip(connection, removal)
     await store_tombstones(connection, removal.tombstones)
     counts = removal.counts
-    counts["responses"] += await _clean_attempts(connection, gone)
+    counts["responses"] += await clean_attempts(connection, gone)
     leftovers, damaged = await _blank_payloads(
         connection, [one for one in ids if one not in kept], {row[1] for row in rows}
     )
@@ -147,7 +146,8 @@ async def _strip(connection: asyncpg.Connection, removal: Removal) -> None:
     )
 
 
-async def _clean_attempts(connection: asyncpg.Connection, ids: Sequence[int]) -> int:
+async def clean_attempts(connection: asyncpg.Connection, ids: Sequence[int], removed: str = REMOVED_TEXT) -> int:
+    """Remove what may quote the records of these deliveries from their requests; returns in how many."""
     cleaned = 0
     for number, status, error, excerpt in await connection.fetch(
         "SELECT id, status, error, excerpt FROM attempts WHERE id IN (SELECT attempt FROM deliveries"
@@ -155,7 +155,7 @@ async def _clean_attempts(connection: asyncpg.Connection, ids: Sequence[int]) ->
         " ORDER BY id FOR UPDATE",
         list(ids),
     ):
-        clean = cleaned_attempt(status, error, excerpt)
+        clean = cleaned_attempt(status, error, excerpt, removed)
         if clean is not None:
             await connection.execute("UPDATE attempts SET error = $2, excerpt = $3 WHERE id = $1", number, *clean)
             cleaned += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING
 import asyncpg
 import msgspec
 
+from sprig_tui.journal.content import DROPPED_COLUMNS, dropped_content
 from sprig_tui.journal.maintenance import chunk_result
 from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.postgres import maintenance, payloads
 from sprig_tui.journal.postgres.connection import ServerPool
+from sprig_tui.journal.postgres.forgetting import clean_attempts
+from sprig_tui.journal.quotes import REMOVED_WITH_CONTENT
 from sprig_tui.journal.retention import (
     SCAN_ROWS,
     STATE_KEY,
@@ -27,7 +31,7 @@ from sprig_tui.journal.retention import (
     state_from,
     widened,
 )
-from sprig_tui.journal.rows import CONTENT_DROPPED, STATES_BY_CODE
+from sprig_tui.journal.rows import CONTENT_DROPPED
 
 if TYPE_CHECKING:
     from sprig_tui.journal.postgres.journal import PostgresJournal
@@ -189,12 +193,12 @@ async def _remove(connection: asyncpg.Connection, state: RetentionState, cutoffs
 
 async def _clean_pack(connection: asyncpg.Connection, state: RetentionState, cutoffs: Cutoffs, first: int) -> Step:
     rows = await connection.fetch(
-        f"SELECT d.id, d.state {_FROM} WHERE d.id >= $1 AND d.id < $2 AND {cutoffs.content_sql()}"
+        f"SELECT {DROPPED_COLUMNS} {_FROM} WHERE d.id >= $1 AND d.id < $2 AND {cutoffs.content_sql()}"
         " ORDER BY d.id FOR UPDATE OF d SKIP LOCKED",
         first,
         await payloads.pack_end(connection, first),
     )
-    due = {row[0]: STATES_BY_CODE[row[1]] for row in rows}
+    due = {row[0]: dropped_content(row) for row in rows}
     damaged = 0
     try:
         await payloads.blank(connection, first, due.keys())
@@ -202,10 +206,17 @@ async def _clean_pack(connection: asyncpg.Connection, state: RetentionState, cut
         # the rows are marked all the same: nothing can be read of it
         damaged = 1
     await connection.execute(
-        f"UPDATE deliveries SET answer = '', size = 0, first_try = {CONTENT_DROPPED} WHERE id = ANY ($1::bigint[])",
+        f"UPDATE deliveries d SET answer = '', size = 0, first_try = {CONTENT_DROPPED}, digest = u.digest,"
+        " detail = u.detail, error = u.error"
+        " FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[]) AS u(id, digest, detail, error)"
+        " WHERE d.id = u.id",
         [*due],
+        [one.digest for one in due.values()],
+        [one.detail for one in due.values()],
+        [one.error for one in due.values()],
     )
-    by_state = {name: sum(one is name for one in due.values()) for name in set(due.values())}
+    await clean_attempts(connection, [*due], REMOVED_WITH_CONTENT)
+    by_state = dict(Counter(one.state for one in due.values()))
     count_step(state, by_state, content=True)
     await connection.execute("SELECT close_books('{}', '{}', '{}', $1::bigint[])", sorted(due))
     return Step(by_state=by_state, damaged=damaged)

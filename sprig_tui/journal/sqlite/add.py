@@ -16,6 +16,7 @@ from sprig_tui.journal.dedup import (
     StoredIdentity,
     as_withheld,
     classify_duplicate,
+    stored_digest,
     supersedes_queued,
     takes_over_identity,
     tie_message_id,
@@ -193,7 +194,7 @@ class AddOperation:
             own = astuple(entry)
             state, reason = (_WITHHELD, str(own[3])) if own[3] else (_QUEUED, "")
             values += (delivery_id, only or numbers[own[0], own[18]], state, priority, now, len(own[17]))
-            values += (own[1], bytearray(own[2]), reason)
+            values += (own[1], bytearray(stored_digest(entry)), reason)
             values += own[4:15]
             values += (int(own[15]), leases.get(delivery_id, 0))
         return values

@@ -10,18 +10,17 @@ from sprig_tui.journal.content import without_items
 from sprig_tui.journal.dedup import StoredIdentity, identity_key
 from sprig_tui.journal.forgetting import (
     REMOVAL_COLUMNS,
-    REMOVED_TEXT,
     SCAN_PACKS,
     UNSETTLED_DETAIL,
     EraseResult,
     PersonScan,
     Removal,
-    cleaned_attempt,
     find_in_packs,
     merged_counts,
 )
 from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.persons import NameSearch, PersonMatcher, is_in_name
+from sprig_tui.journal.quotes import REMOVED_TEXT, cleaned_attempt
 from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import STATE_CODES
 from sprig_tui.journal.sqlite.claim import release_expired
@@ -101,7 +100,7 @@ def erase(connection: sqlite3.Connection, ids: Sequence[int], now: int, *, lease
     identities.save()
     store_tombstones(connection, removal.tombstones)
     counts = removal.counts
-    counts["responses"] += _clean_attempts(connection, gone)
+    counts["responses"] += clean_attempts(connection, gone)
     leftovers, damaged = _blank_payloads(connection, [one for one in ids if one not in kept], {row[1] for row in rows})
     counts["leftovers"] += leftovers
     counts["damaged"] += damaged
@@ -142,7 +141,8 @@ def _drop_identity(connection: sqlite3.Connection, name: str, message_id: str, d
         connection.execute(f"DELETE FROM {table} WHERE key = ? AND delivery = ?", (key, delivery_id))
 
 
-def _clean_attempts(connection: sqlite3.Connection, ids: Sequence[int]) -> int:
+def clean_attempts(connection: sqlite3.Connection, ids: Sequence[int], removed: str = REMOVED_TEXT) -> int:
+    """Remove what may quote the records of these deliveries from their requests; returns in how many."""
     encoded = encode_ids(ids)
     cleaned = 0
     for number, status, error, excerpt in connection.execute(
@@ -150,7 +150,7 @@ def _clean_attempts(connection: sqlite3.Connection, ids: Sequence[int]) -> int:
         f" WHERE id {_AMONG} UNION SELECT attempt FROM history WHERE delivery {_AMONG})",
         (encoded, encoded),
     ).fetchall():
-        clean = cleaned_attempt(status, error, excerpt)
+        clean = cleaned_attempt(status, error, excerpt, removed)
         if clean is not None:
             connection.execute("UPDATE attempts SET error = ?, excerpt = ? WHERE id = ?", (*clean, number))
             cleaned += 1

@@ -89,6 +89,7 @@ REMOVED_COLUMNS = f"d.id, d.state, d.size, d.environment, {_ENDED_AT}, {TOMBSTON
 
 def remove_rows(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]], *, forget: bool = False) -> None:
     """Remove these deliveries, rows of REMOVED_COLUMNS in the order of their ids, and packs that are empty then."""
+    connection.execute("PRAGMA secure_delete = ON")  # SQLite leaves what is deleted in the file otherwise
     places = {
         number: (name, endpoint)
         for number, name, endpoint in connection.execute("SELECT id, name, endpoint FROM environments").fetchall()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sprig_tui.clock import Clock
+from sprig_tui.journal.content import DROPPED_COLUMNS, DroppedContent, dropped_content
 from sprig_tui.journal.maintenance import chunk_result
 from sprig_tui.journal.payload_codec import DamagedPayloadError
-from sprig_tui.journal.records import State
+from sprig_tui.journal.quotes import REMOVED_WITH_CONTENT
 from sprig_tui.journal.retention import (
     SCAN_ROWS,
     STATE_KEY,
@@ -27,8 +29,9 @@ from sprig_tui.journal.retention import (
     state_from,
     widened,
 )
-from sprig_tui.journal.rows import CONTENT_DROPPED, STATES_BY_CODE
+from sprig_tui.journal.rows import CONTENT_DROPPED
 from sprig_tui.journal.sqlite import maintenance, payloads
+from sprig_tui.journal.sqlite.forgetting import clean_attempts
 from sprig_tui.journal.sqlite.tables import encode_ids, record_changes
 
 if TYPE_CHECKING:
@@ -186,13 +189,13 @@ def _remove(connection: sqlite3.Connection, state: RetentionState, cutoffs: Cuto
     return Step(by_state=by_state)
 
 
-def _due_in_pack(connection: sqlite3.Connection, cutoffs: Cutoffs, first: int) -> dict[int, State]:
-    """Deliveries of a pack whose content is kept no longer, and their states."""
+def _due_in_pack(connection: sqlite3.Connection, cutoffs: Cutoffs, first: int) -> dict[int, DroppedContent]:
+    """Deliveries of a pack whose content is kept no longer, and what is left of them."""
     rows = connection.execute(
-        f"SELECT d.id, d.state {_FROM} WHERE d.id >= ? AND d.id < ? AND {cutoffs.content_sql()}",
+        f"SELECT {DROPPED_COLUMNS} {_FROM} WHERE d.id >= ? AND d.id < ? AND {cutoffs.content_sql()}",
         (first, payloads.pack_end(connection, first)),
     ).fetchall()
-    return {row[0]: STATES_BY_CODE[row[1]] for row in rows}
+    return {row[0]: dropped_content(row) for row in rows}
 
 
 def _prepare_pack(connection: sqlite3.Connection, cutoffs: Cutoffs, first: int) -> payloads.BlankedPack | None:
@@ -210,6 +213,7 @@ def _clean_pack(
     first: int,
     prepared: payloads.BlankedPack | None,
 ) -> Step:
+    connection.execute("PRAGMA secure_delete = ON")
     due = _due_in_pack(connection, cutoffs, first)
     damaged = 0
     try:
@@ -217,13 +221,14 @@ def _clean_pack(
     except DamagedPayloadError:
         # the rows are marked all the same: nothing can be read of it
         damaged = 1
-    connection.execute(
-        f"UPDATE deliveries SET answer = '', size = 0, first_try = {CONTENT_DROPPED}"
-        " WHERE id IN (SELECT value FROM json_each(?))",
-        (encode_ids(due),),
+    connection.executemany(
+        f"UPDATE deliveries SET answer = '', size = 0, first_try = {CONTENT_DROPPED}, digest = ?, detail = ?, error = ?"
+        " WHERE id = ?",
+        [(one.digest, one.detail, one.error, one.id) for one in due.values()],
     )
+    clean_attempts(connection, [*due], REMOVED_WITH_CONTENT)
     record_changes(connection, sorted(due))
-    by_state = {name: sum(one is name for one in due.values()) for name in set(due.values())}
+    by_state = dict(Counter(one.state for one in due.values()))
     count_step(state, by_state, content=True)
     return Step(by_state=by_state, damaged=damaged)
 
