@@ -12,13 +12,13 @@ from typing import TypeVar
 
 from sprig_tui.config.secret_references import SecretReference
 from sprig_tui.errors import SecretReadError
+from sprig_tui.extras import KEYRING, missing_extra_error
 
 KEYRING_TIMEOUT_S = 30.0
 """Seconds for one answer; a desktop asks a person to unlock it."""
 _LOOK_INTERVAL_S = 0.05
 SERVICE = "sprig-tui"
 """Service of the entries that sprig-tui makes."""
-INSTALL_HINT = "install it with pip install 'sprig-tui[keyring]'"
 _UNLOCK_HINT = "unlock it, or sign in to the desktop; on a server use a command or a variable"
 
 ResultT = TypeVar("ResultT")
@@ -104,7 +104,7 @@ def _import_keyring() -> ModuleType:
         import keyring
         import keyring.errors
     except ImportError:
-        raise SecretReadError("the system's keyring needs the library keyring", hint=INSTALL_HINT) from None
+        raise missing_extra_error(KEYRING, SecretReadError) from None
     return keyring
 
 

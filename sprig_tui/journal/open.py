@@ -52,14 +52,8 @@ def open_journal(
 
 
 def _postgres_journal(url: str, clock: Clock | None, key_folder: Path | None) -> AbstractAsyncContextManager[Journal]:
-    try:
-        from sprig_tui.journal.postgres import PostgresJournal
-    except ModuleNotFoundError as error:
-        if error.name != "asyncpg":
-            raise
-        raise ConfigError(
-            "journals on PostgreSQL need the package asyncpg", hint="pip install 'sprig-tui[postgres]'"
-        ) from error
+    from sprig_tui.journal.postgres import PostgresJournal
+
     return PostgresJournal(url, clock=clock, key_folder=key_folder)
 
 

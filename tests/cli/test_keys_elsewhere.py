@@ -396,9 +396,8 @@ def test_without_the_library_the_pip_command_is_named(
     (home / "config.toml").write_text('[environments.production]\nwrite_key_keyring = "a/b"\n')
     monkeypatch.setitem(sys.modules, "keyring", None)  # what an installation without the extra is like
     said = cli("keys", "check", "production")
-    assert (
-        "the system's keyring needs the library keyring; install it with pip install 'sprig-tui[keyring]'" in said.out
-    )
+    assert "a secret in the system's keyring needs the package keyring, which is not installed" in said.out
+    assert "install it: pip install 'sprig-tui[keyring]'" in said.out
 
 
 def test_a_running_process_takes_a_new_key_at_sighup_and_keeps_it_where_the_command_fails(

@@ -201,4 +201,6 @@ def test_library_is_imported_only_to_sign(tmp_path: Path) -> None:
     )
     imported, told = done.stdout.splitlines()
     assert imported == "[]"
-    assert told.endswith("the package PyJWT with cryptography is not installed; pip install 'sprig-tui[oauth]'")
+    assert told.endswith(
+        "OAuth needs the package pyjwt[crypto], which is not installed; install it: pip install 'sprig-tui[oauth]'"
+    )

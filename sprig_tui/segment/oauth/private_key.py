@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from sprig_tui.extras import OAUTH, install_hint
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -20,7 +22,6 @@ MAX_KEY_FILE_BYTES = 65_536
 """A larger file is not a key."""
 MIN_KEY_BITS = 2_048
 """RSA keys below it are not secure (RFC 7518, 3.3: RS256 needs 2,048 bits or more)."""
-INSTALL_HINT = "pip install 'sprig-tui[oauth]'"
 
 _LABEL = re.compile(r"-----BEGIN ([A-Z0-9 ]{0,40})-----")
 
@@ -55,7 +56,7 @@ _SENTENCES = {
     KeyProblem.ENCRYPTED: "is encrypted with a passphrase, which nobody can type here",
     KeyProblem.NOT_RSA: "holds no RSA key, and Segment takes RS256 only",
     KeyProblem.TOO_SMALL: f"holds an RSA key of less than {MIN_KEY_BITS:,} bits",
-    KeyProblem.NO_LIBRARY: "cannot sign: the package PyJWT with cryptography is not installed",
+    KeyProblem.NO_LIBRARY: f"cannot sign: OAuth needs the package {OAUTH.package}, which is not installed",
 }
 _NEW_KEY_HINT = "openssl genrsa -out private.pem 2048 makes one; its public key belongs into the OAuth app in Segment"
 _HINTS = {
@@ -69,7 +70,7 @@ _HINTS = {
     KeyProblem.ENCRYPTED: "openssl rsa -in FILE -out NEW writes it without a passphrase; chmod 600 protects it",
     KeyProblem.NOT_RSA: _NEW_KEY_HINT,
     KeyProblem.TOO_SMALL: _NEW_KEY_HINT,
-    KeyProblem.NO_LIBRARY: INSTALL_HINT,
+    KeyProblem.NO_LIBRARY: install_hint(OAUTH),
 }
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from sprig_tui.clock import Clock
 from sprig_tui.errors import ConfigError
+from sprig_tui.extras import OAUTH, missing_extra_error
 from sprig_tui.segment.sink.fault_syntax import parse_rules
 from sprig_tui.segment.sink.faults import FaultRule, FaultScript
 from sprig_tui.segment.sink.messages import SinkReply, SinkRequest, json_reply
@@ -28,7 +29,6 @@ DEFAULT_TOKEN_LIFE_S = 86_400
 SCOPE = "tracking_api:write"
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_INSTALL_HINT = "pip install 'sprig-tui[oauth]'"
 
 
 def read_public_key(file: Path) -> RSAPublicKey:
@@ -39,7 +39,7 @@ def read_public_key(file: Path) -> RSAPublicKey:
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
     except ImportError:
-        raise ConfigError("OAuth needs the package PyJWT with cryptography", hint=_INSTALL_HINT) from None
+        raise missing_extra_error(OAUTH) from None
     hint = "openssl rsa -in private.pem -pubout -out public.pem makes it"
     try:
         key = load_pem_public_key(file.read_bytes())
