@@ -60,6 +60,7 @@ CONDITIONS: dict[str, Callable[[Delivery], bool]] = {
     "edited": lambda row: row.edited,
     "replayed": lambda row: row.replayed,
     "anonymous": lambda row: not row.user_id,
+    "without-content": lambda row: row.content_dropped,
 }
 """Values of `is`."""
 MAX_ID_DIGITS = 18

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from sprig_tui.journal.query import MAX_ID_DIGITS, SEARCHED_FIELDS, Node, Query, Term, case_forms, split_comparison
 from sprig_tui.journal.records import State
-from sprig_tui.journal.rows import IS_REPLAYED, STATE_CODES
+from sprig_tui.journal.rows import CONTENT_DROPPED, IS_REPLAYED, STATE_CODES
 
 _MAX_BIGINT = (1 << 63) - 1
 _SENT_AT = "SELECT started_at + latency_ms FROM attempts WHERE id = d.attempt AND status > 0"
@@ -176,6 +176,7 @@ _STATE_CONDITIONS = {
     "edited": "d.edited",
     "replayed": IS_REPLAYED,
     "anonymous": "d.user_id = ''",
+    "without-content": f"d.first_try = {CONTENT_DROPPED}",
 }
 """Conditions of `is` by its value."""
 

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from support.clocks import InstantTiming
 
+from sprig_tui.delivery.retention import RetentionWorker
 from sprig_tui.journal.query import CONDITIONS, MATCH_ALL, Group, Query, Term
 from sprig_tui.journal.records import Settlement, State
+from sprig_tui.journal.retention import RetentionPolicy
 from sprig_tui.journal.stored_query import decode_query, encode_query
 
 URLS = ("https://api.segment.io", "https://events.eu1.segmentapis.com")
@@ -36,6 +39,7 @@ async def fill(journal, entry, claim, attempt, clock) -> None:
             for _ in range(60)
         ]
     )
+    ended: list[int] = []
     for number in range(14):
         clock.advance(60)
         taken = await claim(draw.choice(("production", "development")), events=5)
@@ -49,10 +53,13 @@ async def fill(journal, entry, claim, attempt, clock) -> None:
         )
         ids = taken.ids[:-1] or taken.ids
         due = clock.now() + draw.choice((0, 10**7))
+        ended.append(clock.now())
         await journal.settle(taken, [Settlement(ids=ids, state=state, attempt=one, due_at=due)])
         if number % 4 == 3:
             await journal.requeue([ids[0]], as_new=number % 8 == 7)
     assert len(added) == 60
+    policy = RetentionPolicy(content_ms=clock.now() - ended[len(ended) // 2])
+    assert await RetentionWorker(journal, policy, timing=InstantTiming()).apply_if_due()
 
 
 FIELD_VALUES: dict[str, st.SearchStrategy[str]] = {

@@ -115,13 +115,14 @@ class ReplayActions:
             number = await journal.count(query.narrowed(Term("env", name)))
             if number:
                 by_environment[name] = number
+        may_be_dropped = (await journal.retention.state()).content_dropped > 0
         newest = (await journal.page(query, limit=MAX_SCAN_ROWS, budget_ms=SCAN_BUDGET_MS)).deliveries
         return ReplayRequest(
             by_environment=by_environment,
             as_new=as_new,
             filter=query.text or ALL_DELIVERIES_TEXT,
             redirected=redirected([row for row in newest if row.environment in by_environment], self.endpoints),
-            dropped=sum(row.content_dropped for row in newest),
+            dropped=await journal.count(query.narrowed(Term("is", "without-content"))) if may_be_dropped else 0,
         )
 
     async def _why_none_sendable(self, journal: Journal, query: Query) -> str:

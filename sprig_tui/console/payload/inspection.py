@@ -53,6 +53,8 @@ class Inspection(Struct, frozen=True, kw_only=True):
     """Why a delivery has no record to map again or to edit; empty where it has one."""
     remapped: bool = False
     """Whether the call is the one that the present rules make, not the one that was sent."""
+    rules_error: str = ""
+    """Why the rules cannot be used now, such as a hash key that cannot be read; then nothing can be sent."""
 
 
 def has_problems(record: Record, intake: EntryBuilder, now_ms: int, check_plan: PlanCheck = no_plan) -> bool:

@@ -164,6 +164,8 @@ class PayloadInspector(HasCommands, Panel):
         self._edits: dict[RecordRef, RecordEdit] = {}
         """Edited records that were not sent yet."""
         self._builder: EntryBuilder | None = None
+        self._rules_error = ""
+        """Why the rules cannot be used; others stand in for them then."""
         self._views: dict[str, RecordView] = {}
         self._progress_text = ""
         self._head = Caption(classes="payload-head")
@@ -242,11 +244,13 @@ class PayloadInspector(HasCommands, Panel):
         builder = self.builder()
         if origin is not None and origin.delivery.environment in self.environments:
             builder = self.make_builder(environment=origin.delivery.environment)
-        self._show(inspect_record(record, builder, now, edited=edited, check_plan=self.check_plan))
+        found = inspect_record(record, builder, now, edited=edited, check_plan=self.check_plan)
+        self._show(msgspec.structs.replace(found, rules_error=self._rules_error))
 
     def _show_delivery(self, detail: DeliveryDetail, *, remapped: bool) -> None:
         now = self._clock.now()
-        self._show(inspect_delivery(detail, self.builder(), now, remapped=remapped, check_plan=self.check_plan))
+        found = inspect_delivery(detail, self.builder(), now, remapped=remapped, check_plan=self.check_plan)
+        self._show(msgspec.structs.replace(found, rules_error=self._rules_error if found.remapped else ""))
 
     def _show(self, inspection: Inspection) -> None:
         self.inspection = inspection
@@ -341,13 +345,16 @@ class PayloadInspector(HasCommands, Panel):
         environment = environment or self.environment
         selected = environment if environment in self.environments else None
         try:
-            return EntryBuilder(rules or self.rules, self.environments, selected, clock=self._clock)
+            builder = EntryBuilder(rules or self.rules, self.environments, selected, clock=self._clock)
         except ConfigError as error:
+            self._rules_error = error.message
             # invalid rules are rejected when the config is read; others stand in for them, which show no value that
             # is to be hashed
             notify_error(self.app, error)
             stand_in = Rules(omit=self.rules.omit | self.rules.hash | self.rules.hmac) if self.rules.hmac else Rules()
             return EntryBuilder(stand_in, self.environments, selected, clock=self._clock)
+        self._rules_error = ""
+        return builder
 
     def _check_plan(self, environment: str, body: bytes) -> tuple[Lint, ...]:
         return self.check_plan(environment, body)
@@ -607,6 +614,8 @@ class PayloadInspector(HasCommands, Panel):
             notify_warning(self.app, "this is in the log already: replay it there, or edit it, or map it again with m")
         elif shown.record is None:
             notify_warning(self.app, "the record behind this delivery cannot be read by itself: send its file")
+        elif shown.rules_error:
+            notify_warning(self.app, shown.rules_error)
         elif shown.withheld:
             notify_warning(self.app, f"this would be withheld, not sent: {shown.detail or shown.withheld}")
         else:

@@ -92,8 +92,8 @@ def verdict_spans(inspection: Inspection, environments: Mapping[str, Environment
 
 def reason_line(inspection: Inspection, environments: Mapping[str, Environment]) -> str:
     """The line below it: the reason for withholding, or the next step; empty where there is none."""
-    if inspection.detail:
-        return one_line(inspection.detail, limit=600)
+    if inspection.rules_error or inspection.detail:
+        return one_line(inspection.rules_error or inspection.detail, limit=600)
     if inspection.withheld == Reason.ANONYMOUS:
         return "the record has no User ID; Segment would drop it without a word"
     whole = [lint.message for lint in inspection.lints if not lint.path]
@@ -176,6 +176,8 @@ def _fate_span(inspection: Inspection, environments: Mapping[str, Environment]) 
         role = {State.DELIVERED: "good", State.FAILED: "bad", State.QUEUED: "accent"}[delivery.state]
         status = f", {delivery.status}" if delivery.status else ""
         return Span(f"{outcome} {name}{status}", role)
+    if inspection.rules_error:
+        return Span("cannot be sent now", "bad")
     if inspection.withheld:
         return Span(f"would be withheld: {_reason_text(inspection.withheld)}", "warning")
     protected = " (protected)" if name and (one := environments.get(inspection.environment)) and one.protected else ""

@@ -3,13 +3,18 @@
 import json
 
 import pytest
+from support.clocks import InstantTiming
 from textual.widgets import Input
 
 from sprig_tui.console.commands.base import Permissions
+from sprig_tui.console.deliveries import replay
 from sprig_tui.console.deliveries.log import DeliveryLog
 from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Prompt
+from sprig_tui.delivery.retention import RetentionWorker
 from sprig_tui.journal.filter import parse_filter
+from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
+from sprig_tui.journal.retention import RetentionPolicy
 
 
 async def states(journal):
@@ -108,6 +113,19 @@ async def test_replay_of_a_filter_is_a_job_with_pause_and_cancel(
         (job,) = await journal.replays()
         assert (job.state, job.queued) == ("cancelled", 10)
         assert await states(journal) == {("production", "queued"): 10, ("production", "failed"): 20}
+
+
+async def test_replay_of_a_filter_counts_all_without_content(log, journal, entry, settle, clock, monkeypatch):
+    monkeypatch.setattr(replay, "MAX_SCAN_ROWS", 1)
+    await journal.add([entry() for _ in range(3)])
+    await settle(State.FAILED, status=400)
+    clock.advance(86_400)
+    policy = RetentionPolicy(content_ms=3_600_000)
+    assert await RetentionWorker(journal, policy, timing=InstantTiming()).apply_if_due()
+    await journal.add([entry()])
+    actions = replay.ReplayActions(log, clock, on_progress=print, on_queued=print)
+    request = await actions._count_matching(journal, Query(), as_new=False)
+    assert (request.total, request.dropped) == (4, 3)
 
 
 async def test_wrong_name_starts_no_replay_job(opened, log, mixed, journal, until):

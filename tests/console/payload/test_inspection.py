@@ -212,3 +212,12 @@ def test_sample_record_of_empty_pane_can_be_sent():
     found = inspect_record(record, EntryBuilder(Rules(), ENVIRONMENTS, "development"), 1_790_000_000_000)
     assert found.record is not None, found.detail
     assert not found.withheld, found.detail
+
+
+def test_a_record_that_cannot_be_mapped_now_is_not_said_to_be_sent():
+    found = inspect_record(read(flat(1)), EntryBuilder(Rules(), ENVIRONMENTS, "production"), 0)
+    assert "would be sent to" in said(found)
+    unusable = msgspec.structs.replace(found, rules_error="the key of mapping.hmac could not be read", detail="")
+    assert "cannot be sent now" in said(unusable)
+    assert "would be sent" not in said(unusable)
+    assert reason_line(unusable, ENVIRONMENTS) == "the key of mapping.hmac could not be read"

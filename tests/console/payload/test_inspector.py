@@ -293,3 +293,16 @@ async def test_file_position_is_kept_while_a_delivery_is_shown(bench, inspector,
         assert inspector.navigator.position() is None
         await press(pilot, "n")
         assert shown(inspector) == "acct_2"
+
+
+async def test_without_the_key_of_its_hashes_no_record_is_said_to_be_sent(bench, inspector, lines_file, screen_text):
+    async with bench(file=lines_file(1)) as (app, pilot):
+        assert "would be sent to" in screen_text(app)
+        inspector.rules = Rules(hmac=frozenset({"properties.email"}))
+        await settle(pilot)
+        assert "cannot be sent now" in screen_text(app)
+        await press(pilot, "s")
+        assert "its key could not be read" in notices(app)[-1]
+        inspector.rules = Rules()
+        await settle(pilot)
+        assert "would be sent to" in screen_text(app)
