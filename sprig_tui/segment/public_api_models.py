@@ -12,6 +12,10 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from sprig_tui.segment.public_api_json import ListPage, Pagination, decode, next_cursor
+from sprig_tui.text import ELLIPSIS
+
+MAX_NAME_CHARS = 120
+"""Characters of a name of the workspace that are kept."""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -185,23 +189,27 @@ def parse_source(body: bytes) -> Source:
 def parse_workspace(body: bytes) -> str:
     """The workspace's name from GET /; raises SegmentApiError."""
     workspace = decode(body, _WorkspaceResponse).data.workspace
-    return workspace.name or workspace.slug or workspace.id
+    return _cut_name(workspace.name or workspace.slug or workspace.id)
+
+
+def _cut_name(name: str) -> str:
+    """A name as it is shown; Segment's own are short, and one without end would hide the sentence around it."""
+    return name if len(name) <= MAX_NAME_CHARS else f"{name[: MAX_NAME_CHARS - 1]}{ELLIPSIS}"
 
 
 def _to_source(source: _Source) -> Source:
     return Source(
         id=source.id,
-        name=source.name or source.slug or source.id,
+        name=_cut_name(source.name or source.slug or source.id),
         slug=source.slug or "",
-        kind=(source.metadata.name or "") if source.metadata else "",
+        kind=_cut_name(source.metadata.name or "") if source.metadata else "",
         enabled=source.enabled,
-        labels=tuple(f"{label.key}: {label.value}" for label in source.labels or ()),
+        labels=tuple(_cut_name(f"{label.key}: {label.value}") for label in source.labels or ()),
         write_keys=tuple(source.write_keys or ()),
     )
 
 
 def _to_destination(destination: _Destination) -> Destination:
-    kind = (destination.metadata.name or "") if destination.metadata else ""
-    return Destination(
-        id=destination.id, name=destination.name or kind or destination.id, kind=kind, enabled=destination.enabled
-    )
+    kind = _cut_name(destination.metadata.name or "") if destination.metadata else ""
+    name = _cut_name(destination.name or kind or destination.id)
+    return Destination(id=destination.id, name=name, kind=kind, enabled=destination.enabled)

@@ -13,6 +13,7 @@ from sprig_tui.setup.evidence import (
     CONFIG,
     JOURNAL,
     JOURNAL_CLOSED,
+    MAX_CAUSE_CHARS,
     name_text,
     time_text,
     without_token,
@@ -21,6 +22,7 @@ from sprig_tui.setup.evidence import (
 from sprig_tui.setup.facts import COUNTS_LAG_MS, CountedSpan, Facts, WorkspaceFacts
 from sprig_tui.setup.journal_facts import ANSWER, TEST_EVENT_SOURCE, JournalFacts
 from sprig_tui.setup.model import ActionKind, Finding, FindingCode, StepState
+from sprig_tui.text import one_line
 
 RECONCILE = "reconcile"
 MAX_COMPARISON_AGE_MS = 7 * 24 * 3_600_000
@@ -97,7 +99,7 @@ def _sent_finding(one: Delivery, lane: Lane | None, now: int) -> Finding:
             why = f": {name_text(one.detail)}" if one.detail else ""
             evidence = f"{what} is withheld, {name_text(reason_label(one.reason))}{why}"
         case _ if lane is not None and lane.state != "open":
-            evidence = f"{what} is queued, and sending is {lane.state}: {name_text(lane.cause)}"
+            evidence = f"{what} is queued, and sending is {lane.state}: {one_line(lane.cause, limit=MAX_CAUSE_CHARS)}"
         case _:
             evidence = f"{what} is queued and not sent yet: it is sent while this program, listen or run is open"
     return Finding(

@@ -23,6 +23,7 @@ from sprig_tui.setup.evidence import (
     CONFIG,
     JOURNAL,
     JOURNAL_CLOSED,
+    MAX_CAUSE_CHARS,
     name_text,
     time_text,
     without_token,
@@ -191,7 +192,7 @@ def _oauth(facts: Facts) -> Iterator[Finding]:
     if facts.oauth_problem:
         yield Finding(code=code, state=_TODO, evidence=facts.oauth_problem, source=CONFIG, actions=set_oauth)
     elif lane is not None and lane.state == "paused" and lane.reason in _OAUTH_PAUSES:
-        evidence = name_text(lane.cause)
+        evidence = one_line(lane.cause, limit=MAX_CAUSE_CHARS)
         yield Finding(code=code, state=_TODO, evidence=evidence, source=JOURNAL, actions=set_oauth)
     else:
         evidence = f"{describe_oauth(facts.environment)}; its private key can sign"

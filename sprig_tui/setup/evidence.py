@@ -10,6 +10,8 @@ from sprig_tui.text import one_line
 CONFIG, JOURNAL, API = "config", "journal", "Segment's Public API"
 """Where something was seen."""
 MAX_NAME_CHARS = 80
+MAX_CAUSE_CHARS = 300
+"""Of a sentence that a server had a part in."""
 JOURNAL_CLOSED = "the journal is not open, so it cannot be looked at"
 
 
@@ -34,4 +36,4 @@ def without_token(facts: Facts) -> str:
 def workspace_obstacle(workspace: WorkspaceFacts) -> str:
     """Why Segment said less."""
     text = obstacle_text(workspace.obstacle) or "Segment did not say"
-    return f"{text} ({name_text(workspace.detail)})" if workspace.detail else text
+    return f"{text} ({one_line(workspace.detail, limit=MAX_CAUSE_CHARS)})" if workspace.detail else text

@@ -437,6 +437,18 @@ def test_oauth_is_done_where_its_key_can_sign_and_to_do_with_the_reason_where_no
     assert (broken.state, broken.action) == (StepState.TODO, ActionKind.SET_OAUTH)
 
 
+def test_what_a_token_server_says_is_told_to_its_end() -> None:
+    detail = PauseDetail(
+        client="x", endpoint="https://oauth2.segment.io/token", status=401, error="a" * 60 + " expired"
+    )
+    lane = Lane(environment="production", state="paused", reason=PauseReason.OAUTH_CLIENT_REFUSED, detail=detail)
+    oauth = OAuthCredentials(client_id="x", key_id="y", key=read_private_key(Path("none.pem")))
+    queued = of_journal(COMPLETE, lane=lane, delivered=None, newest=make_delivery(State.QUEUED))
+    facts = of_environment(queued, oauth=oauth)
+    for kind in (StepKind.WRITE_KEY, StepKind.ARRIVAL):
+        assert any("expired" in one.evidence for one in step(facts, kind).findings), kind
+
+
 def test_every_action_has_words_that_name_the_environment() -> None:
     assert set(GUIDES) == set(ActionKind)
     for action in ActionKind:

@@ -284,6 +284,6 @@ async def pick_key(app: App[Any], sources: SourceList | None, environment: str) 
         ]
         if not mismatches:
             return key
-        question = f"Take {choice.source.name} for {environment}?"
+        question = f"Take {one_line(choice.source.name, limit=60)} for {environment}?"
         if await ask_confirmation(app, question, "\n".join(mismatches), yes="Take it"):
             return key

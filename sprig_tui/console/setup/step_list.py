@@ -83,8 +83,10 @@ class StepList(LineList, inherit_bindings=False):
         return ((TextSpan("  looking at config and journal ...", "muted"),),)
 
     def on_resize(self) -> None:
-        """The evidence is cut to the width."""
+        """The evidence is cut to the width, and the chosen step stays in view."""
         self.invalidate()
+        if self.cursor >= 0:
+            self.scroll_to_line(self.cursor)
 
     def action_page(self, pages: float) -> None:
         """Scroll the words: the steps always fit, or nearly."""

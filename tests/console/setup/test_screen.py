@@ -311,6 +311,11 @@ async def test_a_tiny_terminal_shows_it(guided):
         await opens(guided, pilot, ActionPicker)
         await guided.press("escape", "question_mark", "escape")
         assert isinstance(pilot.app.screen, SetupScreen)
+        # the chosen step stays in view when the terminal shrinks
+        await pilot.resize_terminal(80, 24)
+        await guided.press("end")
+        await pilot.resize_terminal(40, 10)
+        await sees(guided, "7  Going live")
 
 
 async def test_a_lost_journal_is_said_and_what_was_known_stays(guided):

@@ -17,6 +17,7 @@ from sprig_tui.config.environment import PublicApiToken
 from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SegmentApiUnreachableError
 from sprig_tui.segment import api_transport
 from sprig_tui.segment.public_api import PublicApiClient
+from sprig_tui.segment.public_api_models import MAX_NAME_CHARS
 
 NOW = datetime.fromtimestamp(NOW_MS / 1000, tz=UTC)
 
@@ -52,6 +53,14 @@ async def test_sources_have_all_fields(api: PublicApiClient, workspace_api: Work
     assert headers["Authorization"] == f"Bearer {workspace_lookalike.TOKEN}"
     assert headers["Accept"].startswith("application/vnd.segment.v1+json")
     assert workspace_api.asked == ["/sources?pagination.count=1000"]
+
+
+async def test_a_name_without_end_is_cut(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
+    source, name = workspace_api.sources[0], "W" * 10_000
+    source["name"], source["metadata"]["name"], source["labels"][0]["value"] = name, name, name
+    first = (await api.sources())[0]
+    assert all(len(text) == MAX_NAME_CHARS for text in (first.name, first.kind, *first.labels))
+    assert first.name.endswith("W…")
 
 
 async def test_the_server_tells_its_time(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:
