@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sprig_tui.config.secrets import WEBHOOK_TOKEN, WRITE_KEY
+from sprig_tui.config.settings import JOURNAL_URL_VARIABLE
 from sprig_tui.errors import ConfigError
 
 _UNIT = """\
@@ -21,38 +23,58 @@ After=network-online.target
 
 [Service]
 Type=exec
-# Config, journal and log stand in {home}. Set tokens and keys there:
+# The config, the journal and the log are in {home}. Set tokens and keys there:
 #   sudo -u {user} SPRIG_TUI_HOME={home} {program} {setup}
 Environment=SPRIG_TUI_HOME={home}
-# Or keep them out of it, as SPRIG_TUI_WEBHOOK_TOKEN_PRODUCTION=... and SPRIG_TUI_WRITE_KEY_PRODUCTION=...
+# Or keep secrets out of it, as files in /etc/credstore that only root reads; a missing one is left out (systemd 251):
+#   install -d -m 700 /etc/credstore && install -m 600 /dev/stdin /etc/credstore/SPRIG_TUI_WRITE_KEY_PRODUCTION
+# A file has the name of the variable that it stands for. Add a line for each environment.
+{credentials}
+# Settings that are no secrets, such as HTTPS_PROXY=...
 EnvironmentFile=-/etc/sprig-tui.env
 ExecStart={command}
-# Config and certificate are read again; it notices changes of both by itself, too.
+# Reads the config and the certificate again; the service also notices changes of both by itself.
 ExecReload=/bin/kill -HUP $MAINPID
 User={user}
 StateDirectory={folder}
 StateDirectoryMode=0700
 UMask=0077
-# SIGTERM: what was accepted is answered, and requests to Segment finish, before it ends.
-# To the main process alone: it passes it on to its workers, if it has any.
+# SIGTERM: the service answers what it accepted and finishes its requests to Segment before it ends.
+# systemd sends it to the main process alone, which passes it on to its workers.
 KillSignal=SIGTERM
 KillMode=mixed
 TimeoutStopSec=20
 Restart=always
 RestartSec=2
-# A config that cannot be used does not mend itself.
+# A config that cannot be used needs a person.
 RestartPreventExitStatus=2
 LimitNOFILE=4096
+# systemd-analyze security {name} rates what follows.
+{capabilities}
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
 NoNewPrivileges=yes
 PrivateDevices=yes
 PrivateTmp=yes
+ProcSubset=pid
+ProtectClock=yes
 ProtectControlGroups=yes
 ProtectHome={protect_home}
+ProtectHostname=yes
+ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
+ProtectProc=invisible
 ProtectSystem=strict
+RemoveIPC=yes
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
 RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
 {extra}
 [Install]
 WantedBy=multi-user.target
@@ -67,19 +89,36 @@ class Service(NamedTuple):
     description: str
     setup: str
     """The setup command that must be run once before."""
+    credentials: tuple[str, ...]
+    """Secrets that it can get from the service manager; see `config.credentials`."""
 
 
 LISTEN_SERVICE = Service(
-    "sprig-tui", "receives Sprig's webhooks and delivers them to Segment", "keys token production --generate"
+    "sprig-tui",
+    "receives Sprig's webhooks and delivers them to Segment",
+    "keys token production --generate",
+    (WRITE_KEY.variable_name("production"), WEBHOOK_TOKEN.variable_name("production"), JOURNAL_URL_VARIABLE),
 )
-RUN_SERVICE = Service("sprig-tui-run", "delivers what is queued to Segment", "keys set production")
+RUN_SERVICE = Service(
+    "sprig-tui-run",
+    "delivers what is queued to Segment",
+    "keys set production",
+    (WRITE_KEY.variable_name("production"), JOURNAL_URL_VARIABLE),
+)
+FIRST_FREE_PORT = 1024
+"""Ports below it need a capability on Linux."""
+_NO_CAPABILITIES = "CapabilityBoundingSet=\nPrivateUsers=yes"
+_LOW_PORT_CAPABILITIES = "AmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE"
 
 
-def unit_text(service: Service, *, files: Sequence[Path] = (), writes: Path | None = None) -> str:
+def unit_text(
+    service: Service, *, files: Sequence[Path] = (), writes: Path | None = None, port: int | None = None
+) -> str:
     """The unit that runs `sprig-tui` with the arguments of this process from /var/lib/sprig-tui.
 
     `files` are those among the arguments that name files: a service stands in another folder than the person who asked.
-    `writes`: a folder outside its own that it has to write in.
+    `writes`: a folder outside its own that it has to write in. `port`: where it listens; those below 1024 need a
+    capability, which a service with users of its own cannot have.
     """
     program = _program_path()
     words = [_absolute_file_word(word, files) for word in sys.argv[1:] if word != "--print-unit"]
@@ -96,6 +135,8 @@ def unit_text(service: Service, *, files: Sequence[Path] = (), writes: Path | No
         program=_quote_word(str(program)),
         command=" ".join(map(_quote_word, [str(program), *words])),
         protect_home="read-only" if in_home else "yes",
+        credentials="\n".join(f"LoadCredential={name}" for name in service.credentials),
+        capabilities=_NO_CAPABILITIES if port is None or not 0 < port < FIRST_FREE_PORT else _LOW_PORT_CAPABILITIES,
         extra=f"ReadWritePaths={_setting_path(writes.absolute())}\n" if writes else "",
     )
 

@@ -48,12 +48,12 @@ class Secret:
     def __init__(self, text: str | None, read_from: str = "config", reference: SecretReference | None = None) -> None:
         self._text = text
         self.read_from = read_from
-        """`config`, the environment variable it was read from, or the label of its reference."""
+        """`config`, the environment variable or credential it was read from, or the label of its reference."""
         self.reference = reference
 
     @property
     def is_from_variable(self) -> bool:
-        """Whether `read_from` names an environment variable."""
+        """Whether `read_from` names an environment variable or a credential."""
         return self.reference is None and self.read_from != "config"
 
     @property

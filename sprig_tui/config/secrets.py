@@ -3,8 +3,8 @@
 Of each kind, such as the Write Key of `staging-eu`, the first of these that is set counts, even if it cannot be used or
 read: a fallback would use the wrong one.
 
-1. the variable of its name, SPRIG_TUI_WRITE_KEY_STAGING_EU
-2. the variable that the config names (`write_key_env`), if that is set
+1. the variable of its name, SPRIG_TUI_WRITE_KEY_STAGING_EU, or the credential of that name
+2. the variable that the config names (`write_key_env`), or the credential of that name, if one is there
 3. the command of the config (`write_key_command`)
 4. the entry of the keyring that the config names (`write_key_keyring`)
 5. the config itself (`write_key`)
@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from msgspec import Struct, structs
 
+from sprig_tui.config.credentials import credential_label, read_credential
 from sprig_tui.config.environment import HmacKey, ProfileToken, PublicApiToken, SprigApiKey, WebhookToken, WriteKey
 from sprig_tui.config.schema import MappingTable, SegmentTable
 from sprig_tui.config.secret_lint import (
@@ -35,7 +36,7 @@ from sprig_tui.config.secret_lint import (
 from sprig_tui.config.secret_references import SecretReference, parse_reference
 from sprig_tui.config.urls import parse_region
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
-from sprig_tui.errors import ConfigError
+from sprig_tui.errors import ConfigError, SecretReadError
 from sprig_tui.formatting import parse_duration
 from sprig_tui.segment.limits import PROFILE_API_URLS, PUBLIC_API_URLS
 
@@ -61,7 +62,7 @@ class FoundSecret(NamedTuple):
     text: str | None
     """None until it is read by its reference."""
     source: str
-    """`config`, a variable, or the label of the reference."""
+    """`config`, a variable, the label of a credential, or that of the reference."""
     reference: SecretReference | None = None
 
 
@@ -141,6 +142,13 @@ def resolve_secret(
     for variable in (kind.variable_name(environment), env_variable):
         if variable and environ.get(variable, "").strip():
             return _lint_secret(kind, environment, environ[variable], variable)
+        try:
+            credential = read_credential(variable, environ) if variable else None
+        except SecretReadError as error:
+            text = f"the {kind.noun} cannot be used: {error.message}"
+            return None, [ConfigWarning(WarningCode.SECRET_UNUSABLE, text, environment, secret=kind.key)]
+        if variable and credential is not None:
+            return _lint_secret(kind, environment, credential, credential_label(variable))
     if env_variable:
         text = f"{kind.key}_env names {env_variable[:80]!r}, which is not set"
         notes.append(ConfigWarning(WarningCode.VARIABLE_NOT_SET, text, environment, secret=kind.key))

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
+from sprig_tui.config.credentials import credential_label, read_credential
 from sprig_tui.config.environment import DeliverySettings, Environment, HmacKey, nearest_environment
 from sprig_tui.config.oauth import key_file_warnings, key_files_digest, make_oauth
 from sprig_tui.config.paths import Paths
@@ -394,6 +395,8 @@ def _journal_location(file: str, tables: dict[str, Any], folder: Path, paths: Pa
         raise ConfigError(f"{file}: journal has both a path and a url", hint="keep one of them")
     if given := environ.get(JOURNAL_URL_VARIABLE, "").strip():
         return _check_journal_url(given, JOURNAL_URL_VARIABLE)
+    if credential := read_credential(JOURNAL_URL_VARIABLE, environ):
+        return _check_journal_url(credential.strip(), credential_label(JOURNAL_URL_VARIABLE))
     if table.url is not None:
         return _check_journal_url(table.url.strip(), f"{file}: journal.url")
     if table.path is None:

@@ -93,7 +93,7 @@ def listen(  # noqa: PLR0913 - one parameter per option
         from sprig_tui.cli.systemd import LISTEN_SERVICE, unit_text
 
         files = [file for file in (certfile, keyfile, capture) if file is not None]
-        output.write_line(unit_text(LISTEN_SERVICE, files=files, writes=capture).rstrip())
+        output.write_line(unit_text(LISTEN_SERVICE, files=files, writes=capture, port=port).rstrip())
         return ExitCode.OK
     import msgspec
 
