@@ -52,7 +52,7 @@ def test_a_variable_takes_precedence_over_a_credential(folder: Path) -> None:
 
 def test_a_credential_stands_for_the_variable_that_the_config_names(folder: Path) -> None:
     (folder / "HMAC").write_text("d" * 64)
-    settings = settings_with(folder, '[mapping]\nhmac = ["visitorId"]\nhmac_key_env = "HMAC"\n')
+    settings = settings_with(folder, '[mapping]\nhmac = ["properties.email"]\nhmac_key_env = "HMAC"\n')
     assert settings.hmac_key is not None
     assert settings.hmac_key.reveal() == "d" * 64
     assert not settings.warnings
