@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sprig_tui.console.payload.inspection import PlanCheck
     from sprig_tui.console.payload.inspector import PayloadInspector
     from sprig_tui.console.payload.records.record_list import RecordList
+    from sprig_tui.console.payload.send_requests import SendAllRequested, SendRequested
     from sprig_tui.console.sending import SendActions
     from sprig_tui.console.session import Session
     from sprig_tui.console.setup.results import SetupResult
@@ -505,11 +506,11 @@ class MainScreen(Screen[None]):
         )
         self.show_warnings()
 
-    def on_payload_inspector_send_requested(self, event: PayloadInspector.SendRequested) -> None:
+    def on_payload_inspector_send_requested(self, event: SendRequested) -> None:
         """Send some records."""
         self.console.run_flow(self._send(event))
 
-    async def _send(self, event: PayloadInspector.SendRequested) -> None:
+    async def _send(self, event: SendRequested) -> None:
         edited = [place is not None for place in event.edits]
         actions, environment = self._send_actions(), self.environments.selected
         if event.origin is None:
@@ -521,7 +522,7 @@ class MainScreen(Screen[None]):
             self.payload.forget_sent(event)
         self.deliveries.wake()
 
-    def on_payload_inspector_send_all_requested(self, event: PayloadInspector.SendAllRequested) -> None:
+    def on_payload_inspector_send_all_requested(self, event: SendAllRequested) -> None:
         """Send the records of some files."""
         counted = event.total if event.complete else 0
         work = self._send_actions().send_files(

@@ -9,6 +9,7 @@ import pytest
 from textual import events
 
 from sprig_tui.console.environments.actions import EnvironmentActions
+from sprig_tui.console.payload.send_requests import SendAllRequested, SendRequested
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 
@@ -105,8 +106,8 @@ def test_main_screen_handles_every_pane_message():
 
     # The panes are loaded late, so their messages are caught by the names of the handlers alone.
     for message in (
-        PayloadInspector.SendRequested,
-        PayloadInspector.SendAllRequested,
+        SendRequested,
+        SendAllRequested,
         PayloadInspector.RecordShown,
         DeliveryLog.DeliverySelected,
         DeliveryLog.Queued,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import msgspec
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 
@@ -21,32 +20,26 @@ from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.payload import COMMANDS
 from sprig_tui.console.keyboard.queue import track_flow
-from sprig_tui.console.notify import notify, notify_error, notify_warning
-from sprig_tui.console.payload.call_diff import CompareScreen, call_diff
-from sprig_tui.console.payload.external_editor import edited_record
-from sprig_tui.console.payload.field_edit import field_value, with_value
+from sprig_tui.console.notify import notify, notify_warning
+from sprig_tui.console.payload.edit_actions import EditActions
+from sprig_tui.console.payload.edits import RecordEdits
 from sprig_tui.console.payload.file_picker import FilePicker, dropped_paths
 from sprig_tui.console.payload.inspection import Inspection, PlanCheck, inspect_delivery, inspect_record, no_plan
-from sprig_tui.console.payload.navigation import RecordNavigator, RecordRef
-from sprig_tui.console.payload.payload_lines import PayloadLines
-from sprig_tui.console.payload.records.listed_record import RecordAssessor
+from sprig_tui.console.payload.navigation import RecordNavigator, RecordRef, ask_record_number
+from sprig_tui.console.payload.presenter import RecordPresenter
+from sprig_tui.console.payload.preview_builders import PreviewBuilders
 from sprig_tui.console.payload.records.listing import RecordListing
 from sprig_tui.console.payload.records.record_list import RecordList
-from sprig_tui.console.payload.summary import LIST_NAME, payload_title, reason_line, verdict_content, verdict_spans
-from sprig_tui.console.payload.views import VIEW_NAMES, curl_text, make_view
+from sprig_tui.console.payload.send_requests import SendRequested, SendRequests
+from sprig_tui.console.payload.views import VIEW_NAMES, curl_text
 from sprig_tui.console.payload.views.base import CopiedText, RecordView
-from sprig_tui.console.payload.views.fields import FieldsView, field_header
 from sprig_tui.console.payload.views.json import JsonNode
 from sprig_tui.console.screens.explain import ExplainRequested
-from sprig_tui.console.widgets.dialogs import Prompt
 from sprig_tui.console.widgets.line_list import LineList
-from sprig_tui.console.widgets.panel import Caption, Panel
-from sprig_tui.errors import ConfigError, InputError
-from sprig_tui.ingest import EntryBuilder
+from sprig_tui.console.widgets.panel import Panel
 from sprig_tui.journal.records import Delivery, DeliveryDetail
 from sprig_tui.mapping.records import Rules
-from sprig_tui.segment.lints import Lint
-from sprig_tui.sprig.records import Record, StudyResponse
+from sprig_tui.sprig.records import Record
 
 _NEEDS_RECORD = frozenset({"send_record", "edit_record", "edit_field", "copy_value", "copy_json", "copy_curl"})
 _NEEDS_RECORD_KEPT = {
@@ -61,16 +54,6 @@ _NEEDS_FILE = frozenset(
 
 SHOW_TIMEOUT_S = 3.0
 """Longest wait for what the log selects to be shown, before a command gives up."""
-
-
-class RecordEdit(NamedTuple):
-    """A record as edited by the user, and what it replaces."""
-
-    record: Record
-    before: bytes
-    """The record as read, to notice that the file has another one in that place by now."""
-    detail: DeliveryDetail | None
-    """The delivery, where the edited record is one."""
 
 
 class PayloadInspector(HasCommands, Panel):
@@ -99,38 +82,6 @@ class PayloadInspector(HasCommands, Panel):
     class RecordShown(Message):
         """Another record is shown, or none, or the file was counted."""
 
-    class SendRequested(Message):
-        """These records are to be sent."""
-
-        def __init__(
-            self,
-            records: tuple[Record, ...],
-            *,
-            environment: str,
-            edits: Sequence[RecordRef | None] = (),
-            origin: DeliveryDetail | None = None,
-        ) -> None:
-            super().__init__()
-            self.origin = origin
-            """The delivery that a single record was changed of, or is mapped again of."""
-            self.records = records
-            self.edits = tuple(edits) or (None,) * len(records)
-            """For each record that a person changed (`Entry.edited`), where the edit is kept until it is sent."""
-            self.environment = environment
-            """Where they would go, as the pane says; empty for several records."""
-
-    class SendAllRequested(Message):
-        """Every record of some files is to be sent; `total` is their number once `complete`."""
-
-        def __init__(self, sources: tuple[str, ...], name: str, total: int, *, complete: bool, edited: int = 0) -> None:
-            super().__init__()
-            self.edited = edited
-            """Records of them that were edited here: the files do not have that."""
-            self.sources = sources
-            self.name = name
-            self.total = total
-            self.complete = complete
-
     def __init__(
         self,
         *,
@@ -149,37 +100,32 @@ class PayloadInspector(HasCommands, Panel):
         """The delivery shown; None for a record of a file, and for an edited one."""
         self.place: RecordRef | None = None
         """The place of the record shown, whether edited or not."""
-        self.lines = PayloadLines(id="payload-lines")
+        self.presenter = RecordPresenter(self)
+        self.lines = self.presenter.lines
         """The widget with the cursor."""
         self._clock = clock or SystemClock()
+        self.builders = PreviewBuilders(self, self._clock)
         self.navigator = RecordNavigator(
             self,
             self._clock,
-            self.make_builder,
-            self._check_plan,
+            self.builders.make,
+            self.builders.check_plan,
             on_record=self._show_file_record,
-            on_progress=self._show_progress,
+            on_progress=self.presenter.show_progress,
             on_position=self._show_position,
         )
-        self._edits: dict[RecordRef, RecordEdit] = {}
+        self.edits = RecordEdits()
         """Edited records that were not sent yet."""
-        self._builder: EntryBuilder | None = None
-        self._rules_error = ""
-        """Why the rules cannot be used; others stand in for them then."""
-        self._views: dict[str, RecordView] = {}
-        self._progress_text = ""
-        self._head = Caption(classes="payload-head")
-        self._verdict = Caption(classes="payload-verdict")
+        self._edit_actions = EditActions(self)
+        self._send_requests = SendRequests(self)
         self._had_record = (False, False)
-        self.records = RecordList(self._clock, self._make_assessor, lambda: tuple(self.environments))
+        self.records = RecordList(self._clock, self.builders.assessor, lambda: tuple(self.environments))
         """The list of the open file's records; mounted when it is first shown."""
         self.listing = RecordListing(self, self.records)
 
     def compose(self) -> ComposeResult:
         """Head, lines, verdict."""
-        yield self._head
-        yield self.lines
-        yield self._verdict
+        yield from self.presenter.widgets()
 
     def focus(self, scroll_visible: bool = True, **options: bool) -> PayloadInspector:
         """Focus the lines, which have the cursor."""
@@ -214,8 +160,8 @@ class PayloadInspector(HasCommands, Panel):
         self.place = RecordRef((), detail.delivery.id)
         self.navigator.in_view = False
         self.listing.on_delivery()
-        if (edit := self._edits.get(self.place)) is not None:
-            self._show_record(edit.record, edited=True)
+        if (edit := self.edits.get(self.place)) is not None:
+            self.show_record(edit.record, edited=True)
             return
         self.detail = detail
         self._show_delivery(detail, remapped=remapped)
@@ -227,43 +173,41 @@ class PayloadInspector(HasCommands, Panel):
         if self.inspection is not None and self.inspection.delivery is not None:
             updated = msgspec.structs.replace(self.inspection, delivery=delivery)
             self.set_reactive(PayloadInspector.inspection, updated)
-            self._update_verdict()
+            self.presenter.update_verdict()
 
     def _show_file_record(self, place: RecordRef, record: Record) -> None:
         self.place = place
-        edited = self._edited_at(place, record)
-        self._show_record(edited or record, edited=edited is not None)
+        edited = self._edit_actions.edited_at(place, record)
+        self.show_record(edited or record, edited=edited is not None)
         self.listing.on_record(place.number)
 
-    def _show_record(self, record: Record, *, edited: bool) -> None:
+    def show_record(self, record: Record, *, edited: bool) -> None:
+        """Show a record in place of the delivery; `edited` marks it as edited."""
         self.detail = None
         self._show_inspected(record, edited=edited)
 
     def _show_inspected(self, record: Record, *, edited: bool) -> None:
-        now, origin = self._clock.now(), self._compared_detail
-        builder = self.builder()
+        now, origin = self._clock.now(), self.compared_detail
+        builder = self.builders.current()
         if origin is not None and origin.delivery.environment in self.environments:
-            builder = self.make_builder(environment=origin.delivery.environment)
+            builder = self.builders.make(environment=origin.delivery.environment)
         found = inspect_record(record, builder, now, edited=edited, check_plan=self.check_plan)
-        self._show(msgspec.structs.replace(found, rules_error=self._rules_error))
+        self._show(msgspec.structs.replace(found, rules_error=self.builders.rules_error))
 
     def _show_delivery(self, detail: DeliveryDetail, *, remapped: bool) -> None:
         now = self._clock.now()
-        found = inspect_delivery(detail, self.builder(), now, remapped=remapped, check_plan=self.check_plan)
-        self._show(msgspec.structs.replace(found, rules_error=self._rules_error if found.remapped else ""))
+        builder = self.builders.current()
+        found = inspect_delivery(detail, builder, now, remapped=remapped, check_plan=self.check_plan)
+        self._show(msgspec.structs.replace(found, rules_error=self.builders.rules_error if found.remapped else ""))
 
     def _show(self, inspection: Inspection) -> None:
         self.inspection = inspection
         self.post_message(self.RecordShown())
 
     def _show_position(self, counted: bool) -> None:
-        self.update_title()
+        self.presenter.update_title()
         if counted:
             self.post_message(self.RecordShown())
-
-    def _show_progress(self, text: str) -> None:
-        self._progress_text = text
-        self._update_verdict()
 
     @property
     def view(self) -> RecordView | None:
@@ -272,8 +216,7 @@ class PayloadInspector(HasCommands, Panel):
 
     def watch_inspection(self) -> None:
         """Show the views of another record from their first lines."""
-        self._views.clear()
-        self._show_view()
+        self.presenter.show_record()
         before = self._had_record
         self._had_record = (self.inspection is not None, self.detail is not None)
         if self._had_record != before:
@@ -281,83 +224,15 @@ class PayloadInspector(HasCommands, Panel):
 
     def watch_view_name(self) -> None:
         """Show the record in the other view."""
-        self._show_view()
+        self.presenter.show_view()
 
     def on_resize(self) -> None:
         """Cut title and head to the width."""
         self.listing.fit()
-        self.update_title()
-        self.update_head()
-
-    def _show_view(self) -> None:
-        if not self.lines.is_mounted:
-            return
-        shown = self.inspection
-        if shown is None:
-            self.lines.show(None)
-        else:
-            view = self._views.get(self.view_name)
-            if view is None:
-                view = self._views[self.view_name] = make_view(self.view_name, shown, self.environments)
-            self.lines.show(view)
-        self.update_title()
-        self.update_head()
-        self._update_verdict()
-
-    def update_title(self) -> None:
-        """Show the position and the view in the title."""
-        width = max(self.size.width - 4, 20)
-        view = LIST_NAME if self.listing.hides_record else self.view_name
-        self.retitle(payload_title(self.inspection, self.navigator.position(), view, width))
-
-    def update_head(self) -> None:
-        """Show the titles of the columns."""
-        width = self.lines.scrollable_content_region.width or self.size.width
-        if self.listing.hides_record:
-            self._head.show(Content(""))
-            return
-        self._head.show(Content(field_header(width) if isinstance(self.view, FieldsView) else ""))
-
-    def _update_verdict(self) -> None:
-        shown = self.inspection
-        content = progress = Content.styled(self._progress_text, "$text-accent")
-        if shown is not None:
-            content = verdict_content(verdict_spans(shown, self.environments), reason_line(shown, self.environments))
-            if self._progress_text:
-                content = Content.assemble(progress, " · ", content)
-        self._verdict.show(content)
+        self.presenter.update_title()
+        self.presenter.update_head()
 
     # -- mapping -------------------------------------------------------------------------------------------------------
-
-    def builder(self) -> EntryBuilder:
-        """The builder that maps by the present rules, environments and selection; for this thread only."""
-        if self._builder is None:
-            self._builder = self.make_builder()
-        return self._builder
-
-    def _make_assessor(self) -> RecordAssessor:
-        """What tells the list what would become of a record; the list shows answers whatever the journal keeps."""
-        builder = self.make_builder(msgspec.structs.replace(self.rules, store_raw="full"))
-        return RecordAssessor(builder, self._clock.now(), self._check_plan, self.peek_edit)
-
-    def make_builder(self, rules: Rules | None = None, *, environment: str = "") -> EntryBuilder:
-        """Another builder with the same settings, such as for a thread; or for other rules or another environment."""
-        environment = environment or self.environment
-        selected = environment if environment in self.environments else None
-        try:
-            builder = EntryBuilder(rules or self.rules, self.environments, selected, clock=self._clock)
-        except ConfigError as error:
-            self._rules_error = error.message
-            # invalid rules are rejected when the config is read; others stand in for them, which show no value that
-            # is to be hashed
-            notify_error(self.app, error)
-            stand_in = Rules(omit=self.rules.omit | self.rules.hash | self.rules.hmac) if self.rules.hmac else Rules()
-            return EntryBuilder(stand_in, self.environments, selected, clock=self._clock)
-        self._rules_error = ""
-        return builder
-
-    def _check_plan(self, environment: str, body: bytes) -> tuple[Lint, ...]:
-        return self.check_plan(environment, body)
 
     def watch_environment(self) -> None:
         """Map again: records that name no environment go to another one."""
@@ -372,7 +247,7 @@ class PayloadInspector(HasCommands, Panel):
         self._map_again()
 
     def _map_again(self) -> None:
-        self._builder = None
+        self.builders.refresh()
         shown = self.inspection
         if shown is None or not self.is_mounted:
             return
@@ -387,45 +262,25 @@ class PayloadInspector(HasCommands, Panel):
     @property
     def edited(self) -> int:
         """The number of edited records that were not sent."""
-        return len(self._edits)
+        return len(self.edits)
 
-    def forget_sent(self, sent: PayloadInspector.SendRequested) -> None:
+    def forget_sent(self, sent: SendRequested) -> None:
         """Drop the edits and the marks of records that were sent: the log has them."""
         for place in sent.edits:
-            if place is not None and self._edits.pop(place, None) is not None:
-                self._reassess_listed(place)
+            if place is not None and self.edits.remove(place) is not None:
+                self.reassess_listed(place)
         if len(sent.records) > 1:
             self.records.unmark()
 
     def peek_edit(self, number: int, record: Record) -> Record | None:
         """The record of the open file as edited; callable in any thread."""
         browser = self.navigator.browser
-        edit = self._edits.get(RecordRef(browser.file.sources, number)) if browser is not None and self._edits else None
-        return edit.record if edit is not None and edit.before == record.raw else None
+        return self.edits.at(RecordRef(browser.file.sources, number), record) if browser is not None else None
 
-    def _reassess_listed(self, place: RecordRef) -> None:
+    def reassess_listed(self, place: RecordRef) -> None:
+        """Assess one record of the list again: its edit changed."""
         if place.files:
             self.listing.reassess(place.number)
-
-    def _keep_edit(self, record: Record) -> None:
-        shown = self.inspection
-        if self.place is None or shown is None:
-            return
-        edit = self._edits.get(self.place) or RecordEdit(record, shown.raw, self.detail)
-        self._edits[self.place] = edit._replace(record=record)
-        self._show_record(record, edited=True)
-        self._reassess_listed(self.place)
-
-    def _edited_at(self, place: RecordRef, record: Record) -> Record | None:
-        """The edited record of this place; None where there is none, or the file has another record there by now."""
-        edit = self._edits.get(place)
-        if edit is not None and edit.before != record.raw:
-            del self._edits[place]
-            notify_warning(
-                self.app, f"record {place.number + 1:,} of the file is another one now: your edit of it is gone"
-            )
-            return None
-        return edit.record if edit is not None else None
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
@@ -439,9 +294,9 @@ class PayloadInspector(HasCommands, Panel):
             return "explain: this is no delivery of the log; select one there"
         if action in _NEEDS_FILE and self.navigator.browser is None:
             return "no file is open: o opens one"
-        if action == "compare" and self._compared_detail is None:
+        if action == "compare" and self.compared_detail is None:
             return "compare: this is no delivery of the log, and no edited one"
-        if action == "undo_edit" and (self.inspection is None or self.place not in self._edits):
+        if action == "undo_edit" and (self.inspection is None or self.place not in self.edits):
             return "this record was not edited here"
         if action in _NEEDS_RECORD_KEPT and self.inspection is not None and self.inspection.no_record:
             return f"{_NEEDS_RECORD_KEPT[action]}: {self.inspection.no_record}"
@@ -449,7 +304,7 @@ class PayloadInspector(HasCommands, Panel):
             return "only a delivery of the log can be mapped again, and only if its record can be read by itself"
         return ""
 
-    async def _is_shown(self) -> bool:
+    async def is_shown(self) -> bool:
         """Wait until the delivery that the log selects is shown; False, with a notice, where it takes too long."""
         try:
             async with asyncio.timeout(SHOW_TIMEOUT_S):
@@ -462,7 +317,7 @@ class PayloadInspector(HasCommands, Panel):
 
     def _when_shown(self, action: Callable[[], None]) -> None:
         async def later() -> None:
-            if await self._is_shown():
+            if await self.is_shown():
                 action()
 
         if self.is_stale() or self.listing.is_ahead:
@@ -518,10 +373,6 @@ class PayloadInspector(HasCommands, Panel):
         event.stop()
         self.navigator.reopen()
 
-    async def _send_marked(self) -> None:
-        if (marked := await self.listing.read_marked()) is not None:
-            self.post_message(self.SendRequested(marked.records, environment="", edits=marked.edits))
-
     def action_next_record(self) -> None:
         """To the next record."""
         self.listing.leave_record()
@@ -537,19 +388,13 @@ class PayloadInspector(HasCommands, Panel):
         browser = self.navigator.browser
         if browser is None:
             return
-        more = "" if browser.file.complete else " or more"
 
-        def check(typed: str) -> str:
-            digits = typed.strip().replace(",", "")
-            return "" if digits.isdecimal() and 0 < len(digits) < 13 and int(digits) else "type a number from 1 on"
-
-        async def ask() -> None:
-            prompt = Prompt("Go to record", f"1 to {browser.file.count:,}{more}", check=check)
-            if (typed := await self.app.push_screen_wait(prompt)) is not None:
+        async def go_to() -> None:
+            if (number := await ask_record_number(self.app, browser)) is not None:
                 self.listing.leave_record()
-                self.navigator.go_to(int(typed.strip().replace(",", "")) - 1)
+                self.navigator.go_to(number)
 
-        self._run_flow(ask())
+        self._run_flow(go_to())
 
     def action_only_troubled(self) -> None:
         """Troubled records only, or all."""
@@ -602,128 +447,44 @@ class PayloadInspector(HasCommands, Panel):
     def action_send_record(self) -> None:
         """Ask to send the marked records of the list, or what is shown."""
         if self.listing.shown and self.records.marked:
-            self._run_flow(self._send_marked())
+            self._run_flow(self._send_requests.send_marked())
         else:
-            self._when_shown(self._send_record)
-
-    def _send_record(self) -> None:
-        shown = self.inspection
-        if shown is None:
-            return
-        if self.detail is not None and not shown.remapped:
-            notify_warning(self.app, "this is in the log already: replay it there, or edit it, or map it again with m")
-        elif shown.record is None:
-            notify_warning(self.app, "the record behind this delivery cannot be read by itself: send its file")
-        elif shown.rules_error:
-            notify_warning(self.app, shown.rules_error)
-        elif shown.withheld:
-            notify_warning(self.app, f"this would be withheld, not sent: {shown.detail or shown.withheld}")
-        else:
-            place = self.place if self.place in self._edits else None
-            origin = self._compared_detail
-            self.post_message(
-                self.SendRequested((shown.record,), environment=shown.environment, edits=[place], origin=origin)
-            )
+            self._when_shown(self._send_requests.send_record)
 
     @property
-    def _compared_detail(self) -> DeliveryDetail | None:
+    def compared_detail(self) -> DeliveryDetail | None:
         """The delivery that what is shown was made of: mapped again, or with an edited record."""
         if self.detail is not None:
             return self.detail
-        edit = self._edits.get(self.place) if self.place is not None else None
+        edit = self.edits.get(self.place)
         return edit.detail if edit is not None else None
+
+    def remapped_body(self, detail: DeliveryDetail) -> bytes:
+        """The call of a delivery by the present rules; empty where its record cannot be mapped."""
+        again = inspect_delivery(detail, self.builders.current(), self._clock.now(), remapped=True)
+        return again.body if again.remapped else b""
 
     def action_compare(self) -> None:
         """Show what differs from the call as it was sent."""
-        self._when_shown(self._compare)
-
-    def _compare(self) -> None:
-        shown, origin = self.inspection, self._compared_detail
-        if shown is None or origin is None:
-            return
-        after = shown.body
-        if self.detail is not None and not shown.remapped:
-            again = inspect_delivery(origin, self.builder(), self._clock.now(), remapped=True)
-            after = again.body if again.remapped else b""
-        if not after or not origin.body:
-            notify(self.app, "there is nothing to compare: no call is made of it now, or none was made before")
-            return
-        title = f"Delivery {origin.delivery.id}: - as it was, + as it would be sent now"
-        self.app.push_screen(CompareScreen(title, call_diff(origin.body, after)))
+        self._when_shown(self._send_requests.compare)
 
     def action_send_file(self) -> None:
         """Ask to send every record of the open file."""
-        browser = self.navigator.browser
-        if browser is not None:
-            file = browser.file
-            edited = sum(place.files == file.sources for place in self._edits)
-            self.post_message(
-                self.SendAllRequested(file.sources, file.name, file.count, complete=file.complete, edited=edited)
-            )
+        self._send_requests.send_file()
 
     # -- editing and copying ------------------------------------------------------------------------------------------
 
     def action_edit_record(self) -> None:
         """See `EditRecord`."""
-        self._run_flow(self._edit())
-
-    async def _edit(self) -> None:
-        """Give the record to the editor, and show what comes back."""
-        if not await self._is_shown():
-            return
-        shown = self.inspection
-        if shown is None:
-            return
-        if self.state_dir is None:
-            notify_warning(self.app, "there is no state folder to edit in: see sprig-tui paths")
-            return
-        try:
-            record = await edited_record(self.app, shown, self.state_dir)
-        except InputError as error:
-            notify_error(self.app, error)
-            return
-        if record is None:
-            notify(self.app, "nothing was changed")
-        else:
-            self._keep_edit(record)
-            notify(self.app, "the edit is kept until s sends it or U undoes it; the file stays as it is")
+        self._run_flow(self._edit_actions.edit())
 
     def action_edit_field(self) -> None:
         """Ask for another value of the field under the cursor."""
-        self._run_flow(self._edit_field())
-
-    async def _edit_field(self) -> None:
-        if not await self._is_shown():
-            return
-        shown, view, at = self.inspection, self.view, self.lines.cursor
-        path = view.path_at(at) if view is not None and 0 <= at < len(view) else ""
-        if shown is None or not path:
-            notify_warning(self.app, "no field is under the cursor: choose one in the Fields view")
-            return
-        try:
-            before = field_value(shown.record, path)
-            prompt = Prompt(f"{path} of the record", "Empty leaves it out.", value=before)
-            typed = await self.app.push_screen_wait(prompt)
-            if typed is None or typed == before or not isinstance(shown.record, StudyResponse):
-                return
-            record = with_value(shown.record, path, typed)
-        except InputError as error:
-            notify_error(self.app, error)
-            return
-        if self.inspection is shown:
-            self._keep_edit(record)
-            self.lines.cursor = at
+        self._run_flow(self._edit_actions.edit_field())
 
     def action_undo_edit(self) -> None:
         """Show the record as it was."""
-        edit = self._edits.pop(self.place, None) if self.place is not None else None
-        if edit is None:
-            return
-        if edit.detail is not None:
-            self.show_delivery(edit.detail)
-        elif self.place is not None:
-            self._reassess_listed(self.place)
-            self.navigator.go_to(self.place.number)
+        self._edit_actions.undo()
 
     def action_copy_value(self) -> None:
         """Copy what the line with the cursor is about."""

@@ -8,8 +8,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from threading import Event
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from textual.app import App
 from textual.timer import Timer
 from textual.widget import Widget
 
@@ -18,6 +19,7 @@ from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.payload.inspection import PlanCheck, has_problems, no_plan
 from sprig_tui.console.payload.record_file import RecordFile, StoppedError
 from sprig_tui.console.payload.summary import RecordPosition
+from sprig_tui.console.widgets.dialogs import Prompt
 from sprig_tui.errors import InputError
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.sprig.reader import find_files
@@ -374,3 +376,16 @@ class RecordNavigator:
             self._on_position(False)
         if self._waiting_step:
             self._step_problems(self._waiting_step)
+
+
+async def ask_record_number(app: App[Any], browser: RecordBrowser) -> int | None:
+    """Ask for the number of a record; returns it counted from 0, or None."""
+    more = "" if browser.file.complete else " or more"
+
+    def check(typed: str) -> str:
+        digits = typed.strip().replace(",", "")
+        return "" if digits.isdecimal() and 0 < len(digits) < 13 and int(digits) else "type a number from 1 on"
+
+    prompt = Prompt("Go to record", f"1 to {browser.file.count:,}{more}", check=check)
+    typed = await app.push_screen_wait(prompt)
+    return int(typed.strip().replace(",", "")) - 1 if typed is not None else None

@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from sprig_tui.console.payload.inspector import PayloadInspector
+from sprig_tui.console.payload.send_requests import SendRequested
 
 from .conftest import flat, notices, press
 
@@ -37,7 +37,7 @@ async def test_an_edited_record_is_mapped_again_and_marked(bench, inspector, lin
         assert "edited · " in screen_text(app)
         assert "answers.jsonl  1 of 2 " in screen_text(app)
         await press(pilot, "s")
-        (sent,) = heard(pilot.seen, PayloadInspector.SendRequested)
+        (sent,) = heard(pilot.seen, SendRequested)
         assert (sent.edits, sent.records[0].user_id) == ((inspector.place,), "acct_corrected")
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
         assert list(inspector.state_dir.iterdir()) == [], "nothing of it is left"

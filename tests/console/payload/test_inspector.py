@@ -7,6 +7,7 @@ from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.payload.file_picker import FilePicker, FolderLines
 from sprig_tui.console.payload.inspector import PayloadInspector
+from sprig_tui.console.payload.send_requests import SendAllRequested, SendRequested
 from sprig_tui.journal.records import DeliveryDetail
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reader import read_responses
@@ -116,28 +117,28 @@ async def test_send_keys_post_send_requests(bench, inspector, lines_file, heard)
     path = lines_file(3)
     async with bench(file=path) as (_app, pilot):
         await press(pilot, "n", "s", "S")
-        (one,) = heard(pilot.seen, PayloadInspector.SendRequested)
+        (one,) = heard(pilot.seen, SendRequested)
         assert ([record.user_id for record in one.records], one.edits, one.environment) == (
             ["acct_1"],
             (None,),
             "development",
         )
-        (every,) = heard(pilot.seen, PayloadInspector.SendAllRequested)
+        (every,) = heard(pilot.seen, SendAllRequested)
         assert (every.sources, every.name, every.total, every.complete) == ((str(path),), "answers.jsonl", 3, True)
 
 
 async def test_withheld_record_is_not_sent(bench, lines_file, heard):
     async with bench(file=lines_file([flat(1, userId=None)])) as (app, pilot):
         await press(pilot, "s")
-        assert not heard(pilot.seen, PayloadInspector.SendRequested)
+        assert not heard(pilot.seen, SendRequested)
         assert notices(app)[-1].startswith("this would be withheld, not sent: userId:")
 
 
 async def test_a_read_only_console_sends_nothing(bench, inspector, lines_file, heard):
     async with bench(file=lines_file(2), permissions=Permissions(read_only=True)) as (_app, pilot):
         await press(pilot, "s", "S", "n")
-        assert not heard(pilot.seen, PayloadInspector.SendRequested)
-        assert not heard(pilot.seen, PayloadInspector.SendAllRequested)
+        assert not heard(pilot.seen, SendRequested)
+        assert not heard(pilot.seen, SendAllRequested)
         assert "--read-only" in inspector.refusal("send_record")
         assert shown(inspector) == "acct_1", "looking goes on"
 
@@ -262,7 +263,7 @@ async def test_record_is_mapped_again_for_other_environment_or_rules(bench, insp
 
 async def test_a_delivery_is_shown_and_mapped_again(bench, inspector, lines_file, journal, screen_text, heard):
     record = next(read_responses([str(lines_file(1))]))
-    entry = inspector.make_builder().entry(record)
+    entry = inspector.builders.make().entry(record)
     (added,) = await journal.add([entry])
     detail = await journal.get(added.id)
     assert isinstance(detail, DeliveryDetail)
@@ -272,7 +273,7 @@ async def test_a_delivery_is_shown_and_mapped_again(bench, inspector, lines_file
         assert f"delivery {added.id}" in screen_text(app)
         assert "queued for Development" in screen_text(app)
         await press(pilot, "s")
-        assert not heard(pilot.seen, PayloadInspector.SendRequested)
+        assert not heard(pilot.seen, SendRequested)
         assert notices(app)[-1].startswith("this is in the log already")
         app.clear_notifications()
         await press(pilot, "m")
@@ -285,7 +286,7 @@ async def test_a_delivery_is_shown_and_mapped_again(bench, inspector, lines_file
 async def test_file_position_is_kept_while_a_delivery_is_shown(bench, inspector, lines_file, journal):
     path = lines_file(5)
     record = next(read_responses([str(path)]))
-    (added,) = await journal.add([inspector.make_builder().entry(record)])
+    (added,) = await journal.add([inspector.builders.make().entry(record)])
     async with bench(file=path) as (_app, pilot):
         await press(pilot, "n", "n")
         inspector.show_delivery(await journal.get(added.id))

@@ -5,6 +5,7 @@ import pytest
 from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.payload.inspector import PayloadInspector
 from sprig_tui.console.payload.records.record_lines import RecordLines
+from sprig_tui.console.payload.send_requests import SendRequested
 from sprig_tui.mapping.records import Rules
 
 from .conftest import flat, notices
@@ -86,7 +87,7 @@ async def test_the_list_filters_marks_and_comes_back(listing, inspector, lines_f
         await press("space", "space")
         assert "2 marked" in screen_text(pilot.app)
         await press("s")
-        (sent,) = heard(pilot.seen, PayloadInspector.SendRequested)
+        (sent,) = heard(pilot.seen, SendRequested)
         assert [record.origin.line for record in sent.records] == [48, 68]
         assert sent.edits == (None, None)
         inspector.forget_sent(sent)
@@ -193,6 +194,6 @@ async def test_other_rules_and_hostile_text_in_the_list(listing, inspector, line
 async def test_a_read_only_list_sends_nothing(listing, inspector, lines_file, heard, snapshot):
     async with listing(lines_file(MIXED[:8]), size=(80, 24), permissions=Permissions(read_only=True)) as (pilot, press):
         await press("space", "space", "s", "j")
-        assert not heard(pilot.seen, PayloadInspector.SendRequested)
+        assert not heard(pilot.seen, SendRequested)
         await press("slash", "escape")
         await snapshot(pilot, "payload-records")

@@ -129,7 +129,7 @@ class RecordListing:
         """Lay out list and record for the width."""
         self._pane.set_class(self.shown, "-listing")
         self._pane.set_class(self.shown and self.is_beside, "-beside")
-        self._pane.call_after_refresh(self._pane.update_head)
+        self._pane.call_after_refresh(self._pane.presenter.update_head)
 
     def reassess(self, number: int | None = None) -> None:
         """Assess one record again, or all."""
@@ -170,6 +170,6 @@ class RecordListing:
         self.fit()
         if had_focus:
             self._pane.focus()
-        self._pane.update_title()
-        self._pane.update_head()
+        self._pane.presenter.update_title()
+        self._pane.presenter.update_head()
         self._pane.refresh_bindings()

@@ -1,0 +1,104 @@
+"""Send requests of the Payload pane: what it asks the main screen to send, and the comparison shown before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from sprig_tui.console.notify import notify, notify_warning
+from sprig_tui.console.payload.call_diff import CompareScreen, call_diff
+from sprig_tui.console.payload.navigation import RecordRef
+from sprig_tui.journal.records import DeliveryDetail
+from sprig_tui.sprig.records import Record
+
+if TYPE_CHECKING:
+    from sprig_tui.console.payload.inspector import PayloadInspector
+
+
+class SendRequested(Message, namespace="payload_inspector"):
+    """These records are to be sent."""
+
+    def __init__(
+        self,
+        records: tuple[Record, ...],
+        *,
+        environment: str,
+        edits: Sequence[RecordRef | None] = (),
+        origin: DeliveryDetail | None = None,
+    ) -> None:
+        super().__init__()
+        self.origin = origin
+        """The delivery that a single record was changed of, or is mapped again of."""
+        self.records = records
+        self.edits = tuple(edits) or (None,) * len(records)
+        """For each record that a person changed (`Entry.edited`), where the edit is kept until it is sent."""
+        self.environment = environment
+        """Where they would go, as the pane says; empty for several records."""
+
+
+class SendAllRequested(Message, namespace="payload_inspector"):
+    """Every record of some files is to be sent; `total` is their number once `complete`."""
+
+    def __init__(self, sources: tuple[str, ...], name: str, total: int, *, complete: bool, edited: int = 0) -> None:
+        super().__init__()
+        self.edited = edited
+        """Records of them that were edited here: the files do not have that."""
+        self.sources = sources
+        self.name = name
+        self.total = total
+        self.complete = complete
+
+
+class SendRequests:
+    """Posts the requests of a Payload pane for what it shows, or says why there is nothing to send."""
+
+    def __init__(self, pane: PayloadInspector) -> None:
+        self._pane = pane
+
+    def send_record(self) -> None:
+        """Ask to send what is shown."""
+        pane, shown = self._pane, self._pane.inspection
+        if shown is None:
+            return
+        if pane.detail is not None and not shown.remapped:
+            notify_warning(pane.app, "this is in the log already: replay it there, or edit it, or map it again with m")
+        elif shown.record is None:
+            notify_warning(pane.app, "the record behind this delivery cannot be read by itself: send its file")
+        elif shown.rules_error:
+            notify_warning(pane.app, shown.rules_error)
+        elif shown.withheld:
+            notify_warning(pane.app, f"this would be withheld, not sent: {shown.detail or shown.withheld}")
+        else:
+            place = pane.place if pane.place in pane.edits else None
+            request = SendRequested(
+                (shown.record,), environment=shown.environment, edits=[place], origin=pane.compared_detail
+            )
+            pane.post_message(request)
+
+    async def send_marked(self) -> None:
+        """Ask to send the marked records of the list."""
+        if (marked := await self._pane.listing.read_marked()) is not None:
+            self._pane.post_message(SendRequested(marked.records, environment="", edits=marked.edits))
+
+    def send_file(self) -> None:
+        """Ask to send every record of the open file."""
+        browser = self._pane.navigator.browser
+        if browser is not None:
+            file = browser.file
+            edited = self._pane.edits.count_in(file.sources)
+            request = SendAllRequested(file.sources, file.name, file.count, complete=file.complete, edited=edited)
+            self._pane.post_message(request)
+
+    def compare(self) -> None:
+        """Show what differs from the call of the delivery as it was sent."""
+        pane, shown, origin = self._pane, self._pane.inspection, self._pane.compared_detail
+        if shown is None or origin is None:
+            return
+        after = pane.remapped_body(origin) if pane.detail is not None and not shown.remapped else shown.body
+        if not after or not origin.body:
+            notify(pane.app, "there is nothing to compare: no call is made of it now, or none was made before")
+            return
+        title = f"Delivery {origin.delivery.id}: - as it was, + as it would be sent now"
+        pane.app.push_screen(CompareScreen(title, call_diff(origin.body, after)))
