@@ -20,6 +20,7 @@ from sprig_tui.delivery.retention import RetentionWorker
 from sprig_tui.delivery.suppression_watch import SuppressionWatch
 from sprig_tui.delivery.wait import WaitResult, wait_until_settled
 from sprig_tui.errors import ExitCode
+from sprig_tui.webhooks.capture_folders import capture_folders
 
 if TYPE_CHECKING:
     from sprig_tui.cli.run_options import RunOptions
@@ -125,7 +126,13 @@ class DeliverySession:
         self, on_reload: Callable[[Settings], None], on_config_problem: Callable[[str], None] = ignore_message
     ) -> None:
         """Apply the config whenever it changes, and at SIGHUP, until cancelled; and its retention meanwhile."""
-        retention = RetentionWorker(self.journal, self.settings.retention, on_report=diagnostics.info)
+        state_dir = find_paths().state_dir
+        retention = RetentionWorker(
+            self.journal,
+            self.settings.retention,
+            on_report=diagnostics.info,
+            capture_folders=lambda: capture_folders(state_dir),
+        )
 
         def use(settings: Settings) -> None:
             on_reload(settings)

@@ -403,6 +403,11 @@ def _journal_location(file: str, tables: dict[str, Any], folder: Path, paths: Pa
         return str(paths.journal_file)
     if not table.path.strip() or "\0" in table.path:
         raise ConfigError(f"{file}: journal.path names no file", hint="leave it out for the usual place")
+    if "://" in table.path:
+        # not quoted: it may contain a password, which would be the name of a folder
+        raise ConfigError(
+            f"{file}: journal.path is a URL, and not a file", hint='call it url: url = "postgresql://..."'
+        )
     try:
         return str(folder / Path(table.path).expanduser())
     except RuntimeError as error:

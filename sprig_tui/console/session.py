@@ -167,8 +167,12 @@ class Session:
             return
         # imported late: the first paint does not need it
         from sprig_tui.delivery.retention import RetentionWorker
+        from sprig_tui.webhooks.capture_folders import capture_folders
 
-        self._retention = RetentionWorker(journal, self.settings.retention)
+        state_dir = self.dependencies.paths.state_dir
+        self._retention = RetentionWorker(
+            journal, self.settings.retention, capture_folders=lambda: capture_folders(state_dir)
+        )
         await self._retention.run()
 
     async def _count_queued(self, journal: Journal) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from sprig_tui.clock import Clock, MonotonicClock, SystemMonotonicClock
 from sprig_tui.errors import JournalError
@@ -29,6 +31,10 @@ PASS_INTERVAL_MS = 600_000
 GRACE_S = 300.0
 """Seconds until a policy that removes more counts."""
 
+MAX_CLOCK_GAP_MS = 7 * 24 * 3_600_000
+"""After a longer time without a pass the clock may be wrong."""
+CLOCK_HOLD_S = 3_600.0
+
 TARGET_STEP_MS, MAX_STEP_MS = 8.0, 15.0
 """A step that holds others up for less removes more the next time, one for longer less."""
 PAUSE_FACTOR = 4.0
@@ -38,6 +44,23 @@ ATTEMPTS_STEP_ROWS = 500
 
 OnReport = Callable[[str], None]
 _log = logging.getLogger(__name__)
+
+
+_CAPTURE_NAME = re.compile(r"\d{8}T\d{6}Z-\d+-\d{5,}-\d{3}\.http")
+"""Names that `listen --capture` gives; other files in its folder are left."""
+
+
+def remove_old_captures(folders: Sequence[Path], before: int) -> int:
+    """Remove captured requests that were written before this time, ms; returns how many."""
+    removed = 0
+    for folder in folders:
+        with suppress(OSError):
+            for file in [one for one in folder.iterdir() if _CAPTURE_NAME.fullmatch(one.name)]:
+                with suppress(OSError):
+                    if file.stat().st_mtime * 1000 < before:
+                        file.unlink()
+                        removed += 1
+    return removed
 
 
 class _TurnLostError(Exception):
@@ -56,8 +79,13 @@ class RetentionWorker:
         timing: MonotonicClock | None = None,
         on_report: OnReport = _log.info,
         start_delay_s: float = START_DELAY_S,
+        capture_folders: Callable[[], Sequence[Path]] = tuple,
     ) -> None:
+        """`capture_folders` are those on this machine of which captured requests are removed too."""
         self._journal = journal
+        self._capture_folders = capture_folders
+        self._held: tuple[int, float] | None = None
+        """End of the last pass, and the monotonic time since which the clock is far ahead of it."""
         self._policy = policy
         self._pending: tuple[RetentionPolicy, float] | None = None
         """A policy that removes more, and the monotonic time from which it counts."""
@@ -102,7 +130,8 @@ class RetentionWorker:
         while True:
             self._changed.clear()
             try:
-                if self.policy.is_active:
+                if self.policy.is_active and await self.trusts_clock():
+                    await self.remove_captures()
                     await self.apply_if_due()
                 self._last_error = ""
             except JournalError as error:
@@ -113,6 +142,34 @@ class RetentionWorker:
             if self._pending is not None:
                 wait_s = min(wait_s, max(0.0, self._pending[1] - self._timing.monotonic()))
             await self._timing.wait(self._changed, wait_s)
+
+    async def trusts_clock(self) -> bool:
+        """Whether the clock may be used: one far ahead of the last pass is, after it stayed so for CLOCK_HOLD_S.
+
+        A machine that starts with a wrong clock would remove everything before its clock is set. While processes with
+        another clock make passes, the wait begins again.
+        """
+        finished_at = (await self._journal.retention.state()).finished_at
+        now, present = self._clock.now(), self._timing.monotonic()
+        if not finished_at or now - finished_at <= MAX_CLOCK_GAP_MS:
+            self._held = None
+            return True
+        if self._held is None or self._held[0] != finished_at:
+            if self._held is None:
+                self._on_report(
+                    f"retention: by the clock the last pass was {format_duration((now - finished_at) / 1000)} ago;"
+                    f" nothing is removed for {format_duration(CLOCK_HOLD_S)}, in case the clock is wrong"
+                )
+            self._held = finished_at, present
+        return present - self._held[1] >= CLOCK_HOLD_S
+
+    async def remove_captures(self) -> None:
+        """Remove captured requests that are older than content is kept: each machine has its own."""
+        if not (kept_ms := self.policy.longest_content_ms):
+            return
+        folders, before = self._capture_folders(), self._clock.now() - kept_ms
+        if number := await asyncio.to_thread(remove_old_captures, folders, before):
+            self._on_report(f"retention: removed {number:,} captured {'request' if number == 1 else 'requests'}")
 
     async def apply_if_due(self) -> bool:
         """Make one pass, if one is due and no other worker has the turn; returns whether it did."""

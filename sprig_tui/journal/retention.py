@@ -43,6 +43,12 @@ class RetentionPolicy(Struct, frozen=True):
         """Whether anything is ever removed."""
         return self != RetentionPolicy()
 
+    @property
+    def longest_content_ms(self) -> int:
+        """How long content is kept wherever it is; 0 for always."""
+        rows = (self.delivered_ms, self.failed_ms, self.withheld_ms)
+        return min((kept for kept in (self.content_ms, max(rows) if all(rows) else 0) if kept), default=0)
+
     def cutoffs(self, now: int) -> Cutoffs:
         """The times, ms, before which something must have ended to be removed at `now`; 0 removes nothing."""
         delivered, failed, withheld, content = (

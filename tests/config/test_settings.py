@@ -138,6 +138,7 @@ def test_every_setting_is_read(paths: Paths) -> None:
         ("[mapping]\ncreated_at = 'now'", "mapping.created_at: invalid enum value", "survey, response"),
         ("[mapping]\nevent = ' '", "mapping.event is empty", "leave it out"),
         ("[journal]\npath = 'a'\nurl = 'b'", "both a path and a url", "keep one"),
+        ("[journal]\npath = 'postgresql://u:secret@db/x'", "journal.path is a URL, and not a file", "call it url"),
         ("[keys]\nsend = 3", "keys.send must be text", "ctrl+s"),
         ("[filters]\nmine = 3", "filters.mine must be text", "status:failed"),
         ("[filters]\nMine = 'slow'", "'Mine' cannot name a filter", "lower-case"),

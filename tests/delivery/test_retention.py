@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 from support.clocks import InstantTiming, ManualClock
 from support.records import make_entry
 
-from sprig_tui.delivery.retention import CHECK_INTERVAL_S, GRACE_S, RetentionWorker
+from sprig_tui.delivery.retention import CHECK_INTERVAL_S, CLOCK_HOLD_S, GRACE_S, RetentionWorker
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.retention import RetentionPolicy
 
 DAY = 24 * 3_600_000
+NAME = "20261129T203000Z-5167-0000{}-200.http"
 SHORT, LONG = RetentionPolicy(withheld_ms=DAY), RetentionPolicy(withheld_ms=9 * DAY)
 
 
@@ -100,3 +102,46 @@ async def test_without_a_policy_nothing_is_asked_of_the_journal(journal, monkeyp
     running.cancel()
     await asyncio.wait((running,))
     assert await journal.count(Query()) == 3
+
+
+async def test_a_clock_far_ahead_of_the_last_pass_is_used_only_after_an_hour(journal):
+    said = []
+    worker = make_worker(journal, LONG, said)
+    assert await worker.trusts_clock()
+    await worker.apply_if_due()
+    journal.clock.advance(366 * 86_400)
+    assert not await worker.trusts_clock()
+    assert not await worker.trusts_clock()
+    assert [one for one in said if "in case the clock is wrong" in one] == said[-1:]
+    worker._timing.now_s += CLOCK_HOLD_S
+    assert await worker.trusts_clock()
+    # a process with another clock has made a pass: the hour begins again
+    state = await journal.retention.take_turn("another")
+    state.finished_at += 600_000
+    await journal.retention.end_turn("another", state)
+    assert not await worker.trusts_clock()
+    journal.clock.advance(-366 * 86_400)
+    assert await worker.trusts_clock()
+
+
+async def test_captured_requests_go_when_content_is_kept_no_longer_and_other_files_stay(journal, tmp_path):
+    old, young, other = (tmp_path / name for name in (NAME.format(1), NAME.format(2), "notes.http"))
+    for file, days in ((old, 3), (young, 0), (other, 3)):
+        file.write_text("POST")
+        at = journal.clock.now() / 1000 - days * 86_400
+        os.utime(file, (at, at))
+    said = []
+    worker = RetentionWorker(
+        journal,
+        LONG,
+        timing=InstantTiming(),
+        on_report=said.append,
+        capture_folders=lambda: (tmp_path, tmp_path / "no"),
+    )
+    await worker.remove_captures()  # failed ones are kept always
+    assert old.exists()
+    worker.use(RetentionPolicy(DAY, 9 * DAY, 9 * DAY, 2 * DAY))
+    worker._timing.now_s += GRACE_S
+    await worker.remove_captures()
+    assert [file.exists() for file in (old, young, other)] == [False, True, True]
+    assert said[-1] == "retention: removed 1 captured request"
