@@ -12,7 +12,7 @@ from msgspec.structs import replace as changed
 
 from sprig_tui.config.oauth import describe_oauth
 from sprig_tui.config.secret_lint import WRITE_KEY_RULES, lint_secret
-from sprig_tui.config.warnings import WarningCode
+from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.journal.pause_reasons import PauseReason
 from sprig_tui.reasons import Reason, reason_label
 from sprig_tui.reconcile.model import Obstacle
@@ -145,8 +145,7 @@ def _write_key(facts: Facts) -> Iterator[Finding]:
     code = FindingCode.KEY
     if key is None and facts.key_problem is not None:
         evidence = one_line(facts.key_problem.text)
-        is_stored = facts.key_problem.code is WarningCode.SECRET_UNUSABLE
-        actions = (ActionKind.PASTE_KEY,) if is_stored else (ActionKind.READ_KEY, ActionKind.PASTE_KEY)
+        actions = _ways_to_a_secret(facts.key_problem, ActionKind.PASTE_KEY)
         yield Finding(code=code, state=_TODO, evidence=evidence, source=CONFIG, actions=actions)
         return
     if key is None:
@@ -166,6 +165,12 @@ def _write_key(facts: Facts) -> Iterator[Finding]:
         for fault in lint_secret(key.reveal(), WRITE_KEY_RULES).warnings:
             evidence = f"it looks odd: {fault.message}"
             yield Finding(code=FindingCode.KEY_FORM, state=_DOUBTFUL, evidence=evidence, source=CONFIG, actions=replace)
+
+
+def _ways_to_a_secret(problem: ConfigWarning, replace: ActionKind) -> tuple[ActionKind, ...]:
+    """What helps where the config names a secret and it cannot be used; `replace` stores another."""
+    is_unread = problem.code is not WarningCode.SECRET_UNUSABLE
+    return (ActionKind.READ_SECRET, replace) if is_unread else (replace,)
 
 
 _OAUTH_PAUSES = (
@@ -213,6 +218,15 @@ def _sprig(facts: Facts) -> Iterator[Finding]:
         )
         return
     yield from _came(journal, facts.at)
+    if facts.webhook_token_problem is not None:
+        actions = _ways_to_a_secret(facts.webhook_token_problem, ActionKind.MAKE_WEBHOOK_TOKEN)
+        evidence = f"no webhook is accepted: {one_line(facts.webhook_token_problem.text)}"
+        code = FindingCode.WEBHOOK_TOKEN
+        yield Finding(code=code, state=_TODO, evidence=evidence, source=CONFIG, actions=actions)
+    if facts.sprig_key_problem is not None:
+        actions = _ways_to_a_secret(facts.sprig_key_problem, ActionKind.STORE_SPRIG_KEY)
+        evidence = f"nothing can be pulled: {one_line(facts.sprig_key_problem.text)}"
+        yield Finding(code=FindingCode.INPUT, state=_TODO, evidence=evidence, source=CONFIG, actions=actions)
     came = bool(journal.webhook or journal.pulled or journal.file)
     if environment.webhook_token is not None and not journal.webhook:
         listens = any(worker.role == "listen" for worker in journal.workers)

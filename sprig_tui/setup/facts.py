@@ -16,7 +16,7 @@ from sprig_tui.clock import Clock
 from sprig_tui.config.checks import describe_reuse
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.oauth import signing_problem
-from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WRITE_KEY
+from sprig_tui.config.secrets import PUBLIC_API_TOKEN, SPRIG_API_KEY, WEBHOOK_TOKEN, WRITE_KEY
 from sprig_tui.config.settings import Settings
 from sprig_tui.config.warnings import ConfigWarning
 from sprig_tui.errors import JournalError, SegmentApiError
@@ -126,6 +126,10 @@ class Facts(Struct, frozen=True, kw_only=True):
     """Why it has no Write Key although the config names one."""
     token_problem: ConfigWarning | None = None
     """Why there is no token although the config names one."""
+    webhook_token_problem: ConfigWarning | None = None
+    """Why no webhook is admitted: its token cannot be read or used."""
+    sprig_key_problem: ConfigWarning | None = None
+    """Why it has no key of Sprig's API although the config names one."""
     reuse: tuple[str, ...] = ()
     """Other uses of its Write Key, as sentences."""
     excluded: tuple[str, ...] = ()
@@ -174,12 +178,17 @@ async def gather_facts(
     one = settings.environment(environment)
     key = one.write_key
     rules = settings.rules.integrations or {}
+    token = one.webhook_token
+    # a token that cannot be used is empty, so that it admits nobody
+    admits_nobody = token is not None and token.is_read and not token.reveal()
     earlier = before.journal if before is not None and before.environment.name == environment else None
     facts = Facts(
         environment=one,
         has_token=settings.workspace.token is not None,
         key_problem=settings.secret_problem(WRITE_KEY, environment) if key is None else None,
         token_problem=settings.secret_problem(PUBLIC_API_TOKEN) if settings.workspace.token is None else None,
+        webhook_token_problem=settings.secret_problem(WEBHOOK_TOKEN, environment) if admits_nobody else None,
+        sprig_key_problem=settings.secret_problem(SPRIG_API_KEY, environment) if one.sprig_api_key is None else None,
         reuse=describe_reuse(settings, key.reveal(), WRITE_KEY, environment) if key and key.is_read else (),
         excluded=tuple(name for name, admits in rules.items() if not admits and name.casefold() != ALL_DESTINATIONS),
         excludes_all=any(not admits for name, admits in rules.items() if name.casefold() == ALL_DESTINATIONS),

@@ -56,23 +56,22 @@ GUIDES: Mapping[ActionKind, Guide] = {
     ActionKind.CREATE_SOURCE: Guide("make a source in Segment; what is made is shown first", _ASKED_AT_A_TERMINAL),
     ActionKind.PASTE_KEY: Guide("paste the Write Key", "sprig-tui keys set {environment}", _SEGMENT_SOURCE_STEPS),
     ActionKind.REPLACE_KEY: Guide("replace the Write Key", "sprig-tui keys rotate {environment}"),
-    ActionKind.READ_KEY: Guide(
-        "let the place that the config names give the Write Key",
-        "sprig-tui keys check {environment}",
+    ActionKind.READ_SECRET: Guide(
+        "let the place that the config names give it",
+        "sprig-tui doctor",
         (
-            "The config names a variable, a command or an entry of the keyring for it; see that this gives the key:",
+            "The config names a variable, a command or an entry of the keyring for it; see that this gives it:",
             "set the variable, run the command by hand, or unlock the keyring.",
             "A command or the keyring is asked again within minutes; a variable is read when the program starts.",
         ),
     ),
     ActionKind.SET_OAUTH: Guide(
         "give the environment the OAuth app that the source requires",
-        "sprig-tui keys check {environment}",
+        "sprig-tui keys oauth {environment} --client-id ID --key-id ID --private-key FILE",
         (
             "In Segment: Settings > Workspace settings > Access Management > OAuth applications,",
             "make one with the scope tracking_api:write, add a public key of yours to it, and connect the source.",
-            "Then in [environments.{environment}] of the config:",
-            'oauth = {{ client_id = "...", key_id = "...", private_key_file = "/path/to/private.pem" }}',
+            "Then store its App ID, its Key ID and the file of the private key; they are tried before that.",
         ),
     ),
     ActionKind.MAKE_WEBHOOK_TOKEN: Guide(

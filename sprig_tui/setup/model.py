@@ -38,7 +38,7 @@ class ActionKind(StrEnum):
     CREATE_SOURCE = "create-source"
     PASTE_KEY = "paste-key"
     REPLACE_KEY = "replace-key"
-    READ_KEY = "read-key"
+    READ_SECRET = "read-secret"  # noqa: S105 - an action
     SET_OAUTH = "set-oauth"
     MAKE_WEBHOOK_TOKEN = "make-webhook-token"  # noqa: S105 - an action
     START_LISTENING = "start-listening"

@@ -131,6 +131,7 @@ def test_keys_check_and_doctor_read_the_keys_and_say_from_where(
     said = cli("doctor", "--offline")
     assert "production: the write key was read from the command vault.sh" in said.out
     assert "development: the write key cannot be read: command op is not there" in said.out
+    assert "has no write key" not in said.out
     assert KEY not in said.out + said.err
 
 

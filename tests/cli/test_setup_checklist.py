@@ -43,12 +43,13 @@ def test_a_swapped_key_is_doubtful_and_exit_code_1(cli: Run, configure: Callable
 def test_a_key_that_its_command_does_not_give_is_a_warning_beside_the_checklist(
     cli: Run, configure: Callable[[str], None]
 ) -> None:
-    configure('write_key_command = ["false"]')
+    configure('write_key_command = ["false"]\nwebhook_token_command = ["false"]')
     told = cli("setup", "-e", "production")
     assert told.code == 1
     assert "there is no Write Key" not in told.out
     assert "· the write key cannot be read: command false ended with exit code 1" in told.out
     assert told.err.count("the write key cannot be read: command false") == 1
+    assert "· no webhook is accepted: the webhook token cannot be read: command false" in told.out
     assert "7 Going live" in told.out
 
 

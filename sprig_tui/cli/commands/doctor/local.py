@@ -22,7 +22,7 @@ from sprig_tui.config.reload import read_held_notes
 from sprig_tui.config.saved_filters import saved_filter_problems
 from sprig_tui.config.schema import KNOWN_TABLES
 from sprig_tui.config.secret_reader import secrets_read_elsewhere
-from sprig_tui.config.secrets import WRITE_KEY_PREFIX, write_key_variable
+from sprig_tui.config.secrets import WRITE_KEY, WRITE_KEY_PREFIX, write_key_variable
 from sprig_tui.config.startup import removed_since_last_use
 from sprig_tui.config.token_rejection import REJECTED_HINT, TokenRejectionStore
 from sprig_tui.config.toml_file import dotted_key, nearest_key_hint
@@ -113,7 +113,8 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
     yield from (CheckResult("keys", finding.level, finding.message, finding.hint) for finding in findings)
     with_key = [name for name, found in settings.environments.items() if found.write_key is not None]
     for name in settings.environments:
-        if name not in with_key:
+        # one that cannot be read was told with the config
+        if name not in with_key and settings.secret_problem(WRITE_KEY, name) is None:
             yield CheckResult("keys", "warning", f"{name} has no write key", f"sprig-tui keys set {name}")
     if with_key and not findings:
         yield CheckResult("keys", "ok", f"{', '.join(with_key)}: the key looks like one; Segment verifies none")
