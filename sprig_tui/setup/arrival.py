@@ -16,6 +16,7 @@ from sprig_tui.setup.evidence import (
     MAX_CAUSE_CHARS,
     name_text,
     time_text,
+    ways_to_a_token,
     without_token,
     workspace_obstacle,
 )
@@ -114,7 +115,7 @@ def _counted(facts: Facts, workspace: WorkspaceFacts | None, journal: JournalFac
     code = FindingCode.COUNTED
     if not facts.has_token:
         evidence = f"look for it in the source's Debugger in Segment: it cannot be known {without_token(facts)}"
-        return Finding(code=code, state=_UNKNOWN, evidence=evidence, source=CONFIG, actions=(ActionKind.STORE_TOKEN,))
+        return Finding(code=code, state=_UNKNOWN, evidence=evidence, source=CONFIG, actions=ways_to_a_token(facts))
     if workspace is None:
         evidence = "Segment was not asked for its counts yet"
         return Finding(code=code, state=_UNKNOWN, evidence=evidence, source=API, is_temporary=True)

@@ -12,7 +12,6 @@ from msgspec.structs import replace as changed
 
 from sprig_tui.config.oauth import describe_oauth
 from sprig_tui.config.secret_lint import WRITE_KEY_RULES, lint_secret
-from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.journal.pause_reasons import PauseReason
 from sprig_tui.reasons import Reason, reason_label
 from sprig_tui.reconcile.model import Obstacle
@@ -26,6 +25,8 @@ from sprig_tui.setup.evidence import (
     MAX_CAUSE_CHARS,
     name_text,
     time_text,
+    ways_to_a_secret,
+    ways_to_a_token,
     without_token,
     workspace_obstacle,
 )
@@ -119,7 +120,7 @@ def _ways_to_a_source(facts: Facts) -> tuple[ActionKind, ...]:
     """What leads to a source, the best first."""
     workspace = facts.workspace
     if not facts.has_token:
-        return (ActionKind.STORE_TOKEN, ActionKind.PASTE_KEY)
+        return (*ways_to_a_token(facts), ActionKind.PASTE_KEY)
     if workspace is not None and (workspace.obstacle is Obstacle.PERMISSION or workspace.hides_keys):
         # with this token nothing can be chosen or made
         return (ActionKind.REPLACE_TOKEN, ActionKind.PASTE_KEY)
@@ -145,7 +146,7 @@ def _write_key(facts: Facts) -> Iterator[Finding]:
     code = FindingCode.KEY
     if key is None and facts.key_problem is not None:
         evidence = one_line(facts.key_problem.text)
-        actions = _ways_to_a_secret(facts.key_problem, ActionKind.PASTE_KEY)
+        actions = ways_to_a_secret(facts.key_problem, ActionKind.PASTE_KEY)
         yield Finding(code=code, state=_TODO, evidence=evidence, source=CONFIG, actions=actions)
         return
     if key is None:
@@ -165,12 +166,6 @@ def _write_key(facts: Facts) -> Iterator[Finding]:
         for fault in lint_secret(key.reveal(), WRITE_KEY_RULES).warnings:
             evidence = f"it looks odd: {fault.message}"
             yield Finding(code=FindingCode.KEY_FORM, state=_DOUBTFUL, evidence=evidence, source=CONFIG, actions=replace)
-
-
-def _ways_to_a_secret(problem: ConfigWarning, replace: ActionKind) -> tuple[ActionKind, ...]:
-    """What helps where the config names a secret and it cannot be used; `replace` stores another."""
-    is_unread = problem.code is not WarningCode.SECRET_UNUSABLE
-    return (ActionKind.READ_SECRET, replace) if is_unread else (replace,)
 
 
 _OAUTH_PAUSES = (
@@ -219,12 +214,12 @@ def _sprig(facts: Facts) -> Iterator[Finding]:
         return
     yield from _came(journal, facts.at)
     if facts.webhook_token_problem is not None:
-        actions = _ways_to_a_secret(facts.webhook_token_problem, ActionKind.MAKE_WEBHOOK_TOKEN)
+        actions = ways_to_a_secret(facts.webhook_token_problem, ActionKind.MAKE_WEBHOOK_TOKEN)
         evidence = f"no webhook is accepted: {one_line(facts.webhook_token_problem.text)}"
         code = FindingCode.WEBHOOK_TOKEN
         yield Finding(code=code, state=_TODO, evidence=evidence, source=CONFIG, actions=actions)
     if facts.sprig_key_problem is not None:
-        actions = _ways_to_a_secret(facts.sprig_key_problem, ActionKind.STORE_SPRIG_KEY)
+        actions = ways_to_a_secret(facts.sprig_key_problem, ActionKind.STORE_SPRIG_KEY)
         evidence = f"nothing can be pulled: {one_line(facts.sprig_key_problem.text)}"
         yield Finding(code=FindingCode.INPUT, state=_TODO, evidence=evidence, source=CONFIG, actions=actions)
     came = bool(journal.webhook or journal.pulled or journal.file)
@@ -361,7 +356,7 @@ def _destinations(facts: Facts) -> Iterator[Finding]:
     yield from _excluded(facts)
     if not facts.has_token:
         evidence = f"they cannot be known {without_token(facts)}"
-        ways = (ActionKind.STORE_TOKEN, *connect)
+        ways = (*ways_to_a_token(facts), *connect)
         yield Finding(code=code, state=_UNKNOWN, evidence=evidence, source=CONFIG, actions=ways)
     elif workspace is None or workspace.destinations is None:
         evidence = workspace_obstacle(workspace) if workspace else "Segment was not asked yet"

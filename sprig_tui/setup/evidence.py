@@ -1,10 +1,12 @@
-"""Parts of evidence: where it was seen, times, and texts of others on one line. Pure."""
+"""Parts of evidence: where it was seen, times, texts of others on one line, and what leads to a secret. Pure."""
 
 from __future__ import annotations
 
+from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.formatting import local_time
 from sprig_tui.reconcile.model import obstacle_text
 from sprig_tui.setup.facts import Facts, WorkspaceFacts
+from sprig_tui.setup.model import ActionKind
 from sprig_tui.text import one_line
 
 CONFIG, JOURNAL, API = "config", "journal", "Segment's Public API"
@@ -31,6 +33,20 @@ def without_token(facts: Facts) -> str:
     problem = facts.token_problem
     text = "without a token of Segment's Public API"
     return f"{text}: {one_line(problem.text)}" if problem is not None else text
+
+
+def ways_to_a_secret(problem: ConfigWarning | None, store: ActionKind) -> tuple[ActionKind, ...]:
+    """What leads to a secret; `problem` is why the one that the config names cannot be used, None where it names none.
+
+    `store` stores one.
+    """
+    is_unread = problem is not None and problem.code is not WarningCode.SECRET_UNUSABLE
+    return (ActionKind.READ_SECRET, store) if is_unread else (store,)
+
+
+def ways_to_a_token(facts: Facts) -> tuple[ActionKind, ...]:
+    """What leads to a token of Segment's Public API, where there is none."""
+    return ways_to_a_secret(facts.token_problem, ActionKind.STORE_TOKEN)
 
 
 def workspace_obstacle(workspace: WorkspaceFacts) -> str:

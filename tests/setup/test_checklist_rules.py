@@ -420,7 +420,9 @@ def test_a_token_that_the_config_names_and_nobody_gives_is_said_where_it_is_miss
     problem = ConfigWarning(WarningCode.SECRET_UNREADABLE, "the public api token cannot be read: command op")
     facts = replace(COMPLETE, has_token=False, token_problem=problem, workspace=None)
     for kind in (StepKind.SOURCE, StepKind.ARRIVAL, StepKind.DESTINATIONS):
-        assert problem.text in step(facts, kind).findings[0].evidence
+        found = step(facts, kind)
+        assert problem.text in found.findings[0].evidence
+        assert found.actions[:2] == (ActionKind.READ_SECRET, ActionKind.STORE_TOKEN)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from sprig_tui.config.environment import Environment, Secret
     from sprig_tui.config.toml_edit import TomlValue
+    from sprig_tui.config.warnings import ConfigWarning
     from sprig_tui.console.session import Session
     from sprig_tui.console.setup.observation import Observation
     from sprig_tui.console.setup.services import SetupServices
@@ -165,7 +166,9 @@ class SetupActions:
         if tried.trial.region:
             changes["region"] = tried.trial.region
         await self._config_editor.save_workspace(workspace, changes)
-        self._report_saved("token", tried.trial, self._session.settings.workspace.token)
+        settings = self._session.settings
+        problem = settings.secret_problem(PUBLIC_API_TOKEN)
+        self._report_saved("token", tried.trial, settings.workspace.token, problem)
 
     async def _store_sprig_key(self, observation: Observation) -> None:
         environment = self._environment(observation)
@@ -189,10 +192,14 @@ class SetupActions:
         if tried is None:
             return
         await self._config_editor.save(environment, environment.name, {SPRIG_API_KEY.key: tried.secret})
-        self._report_saved("key", tried.trial, self._environment(observation).sprig_api_key)
+        problem = self._session.settings.secret_problem(SPRIG_API_KEY, environment.name)
+        self._report_saved("key", tried.trial, self._environment(observation).sprig_api_key, problem)
 
-    def _report_saved(self, noun: str, trial: SecretTrial, used: Secret | None) -> None:
-        if used is not None and used.read_from != "config":
+    def _report_saved(self, noun: str, trial: SecretTrial, used: Secret | None, problem: ConfigWarning | None) -> None:
+        """`problem` is why the one in use cannot be used, such as a command that takes precedence and fails."""
+        if used is None and problem is not None:
+            notify_warning(self._app, f"saved, but there is no {noun}: {problem.text}")
+        elif used is not None and used.read_from != "config":
             notify_warning(self._app, f"saved, but {used.read_from} is set and takes precedence over the config")
         elif trial.verdict == "accepted":
             notify(self._app, f"{noun} saved: {trial.message}")

@@ -201,6 +201,7 @@ async def test_without_a_token_a_key_is_pasted(guided):
 
 async def test_a_key_stored_beside_a_command_that_fails_is_not_said_to_be_in_use(guided):
     text = guided.paths.config_file.read_text(encoding="utf-8")
+    text = text.replace("[segment]\n", '[segment]\npublic_api_token_command = ["false"]\n')
     guided.write(
         text.replace("[environments.production]\n", '[environments.production]\nwrite_key_command = ["false"]\n')
     )
@@ -220,6 +221,15 @@ async def test_a_key_stored_beside_a_command_that_fails_is_not_said_to_be_in_use
         pilot.app.screen.query_one(Input).value = KEY
         await guided.press("enter")
         await guided.until(lambda: any("saved, but production has no key" in one for one in guided.notices()))
+        await shown(guided, pilot)
+        pilot.app.screen.steps.choose(StepKind.DESTINATIONS)
+        await guided.press("o")
+        await opens(guided, pilot, ActionPicker)
+        await guided.press("down", "enter")
+        await opens(guided, pilot, SecretForm)
+        pilot.app.screen.query_one(Input).value = TOKEN
+        await guided.press("enter")
+        await guided.until(lambda: any("saved, but there is no token" in one for one in guided.notices()))
 
 
 async def test_key_of_sprigs_api_is_tried_before_it_is_saved(guided, sprig_api, sprig_api_key):
