@@ -123,6 +123,19 @@ def test_a_key_of_no_source_is_told_before_it_is_stored(
     assert STRAY_KEY not in done.err + done.out
 
 
+def test_a_key_that_its_command_does_not_give_is_not_asked_for_as_if_there_were_none(
+    cli: Run, person: Person, workspace: WorkspaceLookalike, home: Path
+) -> None:
+    config = home / "config.toml"
+    place = "[environments.development]\n"
+    config.write_text(config.read_text().replace(place, f'{place}write_key_command = ["false"]\n'))
+    done = cli("setup", "-e", "development")
+    assert "the write key cannot be read: command false" in " ".join(done.err.split())
+    assert any("store another key?" in question for question in person.asked)
+    assert not any("number, name, new or paste" in question for question in person.asked)
+    assert "write_key" not in stored(home)
+
+
 def test_a_key_at_a_visible_question_is_told_off_and_not_used(
     cli: Run, person: Person, workspace: WorkspaceLookalike, home: Path
 ) -> None:
