@@ -87,6 +87,8 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         """Why Segment was not asked to the end."""
         self._unread = ""
         """Why config or journal could not be read."""
+        self._config_fault = ""
+        """Why the config on disk is not in use."""
         self._look = asyncio.Event()
         self.steps = StepList()
         self._notice = Caption(classes="setup-notice")
@@ -158,7 +160,7 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
             return f"the journal is not open: {printable(reason, limit=300)}"
         if self.is_asking and self._progress:
             return f"asking Segment … {printable(self._progress, limit=200)}"
-        return printable(self._unread or self._trouble, limit=600)
+        return printable(self._unread or self._config_fault or self._trouble, limit=600)
 
     def _show_words(self) -> None:
         width = max(20, self._scroll.container_size.width - self._scroll.scrollbar_size_vertical)
@@ -194,7 +196,8 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         """Read what is here whenever the journal's counts or the config differ."""
         while True:
             self._look.clear()
-            before = self._unread
+            before = self._unread, self._config_fault
+            self._config_fault = self._console_app.config_editor.fault
             try:
                 changed = await self._observation.refresh()
                 self._unread = ""
@@ -203,7 +206,7 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
             if changed:
                 self._show()
             self._acted_on = None
-            if not changed and before != self._unread:
+            if not changed and before != (self._unread, self._config_fault):
                 self._show_texts()
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):

@@ -328,9 +328,13 @@ async def test_a_tiny_terminal_shows_it(guided):
         await sees(guided, "7  Going live")
 
 
-async def test_a_lost_journal_is_said_and_what_was_known_stays(guided):
+async def test_a_lost_journal_or_config_is_said_and_what_was_known_stays(guided):
     async with guided.running(guided=True, size=(80, 24)) as pilot:
         await shown(guided, pilot)
+        guided.write("broken [")
+        await guided.until(lambda: any("not valid TOML" in notice for notice in guided.notices()))
+        pilot.app.clear_notifications()
+        await guided.until(lambda: "not valid TOML" in str(pilot.app.screen.query_one(".setup-notice").render()))
         guided.paths.journal_file.rename(guided.paths.journal_file.with_suffix(".moved"))
         await sees(guided, "the journal is not open")
         assert "Write Key" in guided.text()
