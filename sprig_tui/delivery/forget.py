@@ -230,7 +230,7 @@ def find_captures(folders: Sequence[Path], matcher: PersonMatcher) -> tuple[Path
         for file in sorted(folder.glob("*.http")):
             with suppress(OSError):
                 head, _, body = file.read_bytes().partition(_BODY_MARK)
-                if matcher.matches("", body, head):
+                if matcher.matches("", body, head, is_readable=False):
                     found.append(file)
     return tuple(found)
 

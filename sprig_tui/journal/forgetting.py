@@ -153,7 +153,12 @@ class KeyedPersons(Struct, frozen=True):
     def withhold(self, entries: Sequence[NewDelivery]) -> Sequence[NewDelivery]:
         """The entries, with those of forgotten persons reduced to what the account needs."""
         matches = self.matcher.matches
-        return [self.reduced(entry) if matches(entry.user_id, entry.raw or entry.body) else entry for entry in entries]
+        return [
+            self.reduced(entry)
+            if matches(entry.user_id, entry.raw or entry.body, is_readable=not entry.reason)
+            else entry
+            for entry in entries
+        ]
 
     def reduced(self, entry: NewDelivery) -> NewDelivery:
         """The entry without content, withheld as forgotten."""
@@ -210,7 +215,8 @@ def find_in_packs(
         for delivery_id, raw, body in zip(range(first, until), raws, bodies, strict=False):
             if delivery_id > after and (raw or body):
                 row = rows.get(delivery_id)
-                if matcher.matches(row[1] if row else "", raw, body):
+                is_readable = row is not None and row[0] != _WITHHELD
+                if matcher.matches(row[1] if row else "", raw, body, is_readable=is_readable):
                     found[delivery_id] = _found(delivery_id, row)
                 elif names.is_in_bytes(raw):
                     mentions += 1

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, get_args
 
@@ -36,19 +38,25 @@ _MAX_REMEMBERED = 50_000
 _MIN_NAME_CHARS = 4
 """Identifiers shorter than this are not searched in names and filters, where they would match anything."""
 
-_SPELLINGS: tuple[tuple[IdentifierKind, tuple[bytes, ...]], ...] = (
-    ("user", (b'serId"', b'ser ID"', b'ser_id"', b'serid"')),
-    (
-        "visitor",
-        (b'isitorId"', b'isitorUuid"', b'isitor ID"', b'isitor_id"', b'isitorid"', b'nonymousId"', b'nonymous_id"'),
-    ),
+_ID_OWNERS: tuple[tuple[bytes, IdentifierKind], ...] = (
+    (b"user", "user"),
+    (b"visitor", "visitor"),
+    (b"anonymous", "visitor"),
 )
-"""Ends of the names of members with ids. Each is searched for: one pattern for all takes ten times as long."""
-_ID_VALUE = re.compile(rb'\s*:\s*(?:"([^"]*)"|(\d+))')
+_ID_ENDS = (b'id"', b'_id"', b' id"', b'-id"', b'uuid"', b'_uuid"', b' uuid"', b'-uuid"')
+_SPELLINGS = tuple((end, tuple((owner + end, kind) for owner, kind in _ID_OWNERS)) for end in _ID_ENDS)
+"""Ends of the names of members with ids, in lower case, and the whole names with each.
+
+Each is searched for: one pattern for all takes ten times as long."""
+_ID_VALUE = re.compile(rb'\s*:\s*(?:"([^"]*)"|(-?\d+)|(\[))')
+_ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
 _ID_NAME = re.compile(r"(user|visitor|anonymous)[ _-]?(?:uu)?id$", re.IGNORECASE)
 _ADDRESS_NAMES = frozenset({"email", "emailaddress", "email address", "e-mail"})
 """Names of members with the address of the person who answered."""
 _SEPARATORS = re.compile(r"""[\s"',;:{}\[\]()<>|=]+""")
+_WORD = re.compile(r"[^\W_]+")
+_FIELDS_WITH_NAMES = frozenset({"user", "text", "survey", "id"})
+"""Fields of a filter whose values come from answers."""
 _KIND_BY_MEMBER: dict[str, IdentifierKind] = {"user": "user", "visitor": "visitor", "anonymous": "visitor"}
 
 
@@ -71,38 +79,59 @@ def make_identifier(kind: IdentifierKind, text: str) -> Identifier:
 
 def _normal(kind: IdentifierKind, text: str) -> str:
     text = text.strip()
+    if not text.isascii():
+        # one name has several spellings in Unicode, and people and files do not agree on one
+        text = unicodedata.normalize("NFC", text).strip()
     return text if kind == "user" else text.lower()
 
 
-def identifiers_in(content: bytes) -> Iterator[Identifier]:
-    """The identifiers in a record or in a track call; of content that is no JSON, all that may be one."""
-    if b"\\" in content:
+def identifiers_in(content: bytes, *, is_readable: bool = True) -> Iterator[Identifier]:
+    """The identifiers in a record or in a track call; of content that is no JSON, all that may be one.
+
+    `is_readable` is False for content that nobody has read as JSON so far.
+    """
+    if b"\\" in content or not is_readable:
         # an escape may hide a member or a value
-        try:
-            decoded = msgspec.json.decode(content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass
-        else:
-            for name, value in _members(decoded):
-                yield from _identifiers_of_value(name, value)
+        decoded = _decoded(content)
+        if decoded is not None:
+            yield from _identifiers_of_members(decoded)
             return
-    yield from _ids_in(content)
+        # no JSON, or nested deeper than this call may go
+        content = _ESCAPE.sub(_unescaped, content)
+    for one in _ids_in(content):
+        if one is None:
+            yield from _identifiers_of_members(_decoded(content))
+        else:
+            yield one
     if b"@" in content:
         yield from _addresses_in(content)
-    if content[:1] not in (b"{", b""):
+    if content and (content[:1] != b"{" or not is_readable):
         yield from _identifiers_of_text(content.decode("utf-8", "replace"))
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    return chr(int(escape[1], 16)).encode("utf-8", "replace")
+
+
+def _decoded(content: bytes) -> Any:
+    """None for content that is no JSON."""
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _identifiers_of_members(decoded: Any) -> Iterator[Identifier]:
+    for name, value in _members(decoded):
+        yield from _identifiers_of_value(name, value)
 
 
 def identifiers_of_person(user_id: str, content: bytes) -> tuple[Identifier, ...]:
     """The identifiers of the person whose record this is, without addresses of other people that it may hold."""
     found: dict[Identifier, None] = {}
-    if user_id.strip():
-        found[Identifier("user", user_id.strip())] = None
-    try:
-        record = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        record = None
-    for name, inner in _members(record):
+    for one in identifiers_of_user_id(user_id):
+        found[one] = None
+    for name, inner in _members(_decoded(content)):
         for one in _identifiers_of_value(name, inner):
             if one.kind != "email" or name.lower().strip("! ") in _ADDRESS_NAMES:
                 found[one] = None
@@ -125,17 +154,22 @@ def _members(decoded: Any) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _ids_in(content: bytes) -> Iterator[Identifier]:
-    for kind, spellings in _SPELLINGS:
-        for spelling in spellings:
-            at = content.find(spelling)
+def _ids_in(content: bytes) -> Iterator[Identifier | None]:
+    """The values of members with ids; None for a list of them."""
+    lowered = content.lower()
+    for end, spellings in _SPELLINGS:
+        if end not in lowered:
+            continue
+        for spelling, kind in spellings:
+            at = lowered.find(spelling)
             while at >= 0:
                 at += len(spelling)
                 if found := _ID_VALUE.match(content, at):
-                    value = _normal(kind, (found[1] or found[2] or b"").decode("utf-8", "replace"))
-                    if value:
+                    if found[3]:
+                        yield None
+                    elif value := _normal(kind, (found[1] or found[2] or b"").decode("utf-8", "replace")):
                         yield Identifier(kind, value)
-                at = content.find(spelling, at)
+                at = lowered.find(spelling, at)
 
 
 def _addresses_in(content: bytes) -> Iterator[Identifier]:
@@ -145,6 +179,14 @@ def _addresses_in(content: bytes) -> Iterator[Identifier]:
         if start >= 0 and end - start <= _MAX_ADDRESS_BYTES:
             yield Identifier("email", _normal("email", content[start + 1 : end].decode("utf-8", "replace")))
         at = content.find(b"@", max(end, at + 1))
+
+
+def identifiers_of_user_id(user_id: str) -> Iterator[Identifier]:
+    """Those that a user id is: one that is an address is found by `email` too."""
+    if value := _normal("user", user_id):
+        yield Identifier("user", value)
+        if "@" in value:
+            yield Identifier("email", _normal("email", value))
 
 
 def _identifiers_of_value(name: str, value: Any) -> Iterator[Identifier]:
@@ -180,11 +222,19 @@ class PersonMatcher:
         """Of persons whose identifiers are known."""
         return cls(frozenset(identifiers).__contains__)
 
-    def matches(self, user_id: str, *contents: bytes) -> bool:
-        """Whether a delivery with this user id, record and call is one of these persons."""
-        if user_id and self._is_one(Identifier("user", user_id.strip())):
+    def matches(self, user_id: str, *contents: bytes, is_readable: bool = True) -> bool:
+        """Whether a delivery with this user id, record and call is one of these persons.
+
+        `is_readable` is False if nobody has read the contents as JSON so far.
+        """
+        if user_id and any(self._is_one(one) for one in identifiers_of_user_id(user_id)):
             return True
-        return any(self._is_one(one) for content in contents if content for one in identifiers_in(content))
+        return any(
+            self._is_one(one)
+            for content in contents
+            if content
+            for one in identifiers_in(content, is_readable=is_readable)
+        )
 
     def is_quoted_in(self, text: str) -> bool:
         """Whether a text contains an identifier as a word, in whatever kind of message."""
@@ -218,22 +268,51 @@ class NameSearch:
     """Finds identifiers inside names, filters and other short texts; too short ones are not searched."""
 
     def __init__(self, identifiers: Iterable[Identifier]) -> None:
-        values = sorted({one.value for one in identifiers if len(one.value) >= _MIN_NAME_CHARS})
-        alternatives = "|".join(re.escape(value) for value in values)
-        self._pattern = re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W_])", re.IGNORECASE) if values else None
-        self._exact = frozenset(one.value for one in identifiers)
+        named = list(identifiers)
+        self._exact = frozenset(one.value for one in named)
+        values = {one.value.lower() for one in named if len(one.value) >= _MIN_NAME_CHARS}
+        words = {value: _WORD.findall(value) for value in values}
+        numbers = Counter(word for found in words.values() for word in {*found})
+        self._by_word: dict[str, list[tuple[int, str]]] = {}
+        """The identifiers by their rarest word, with its place in them: thousands of them share `example` and `com`."""
+        self._wordless: list[str] = []
+        for value, found in words.items():
+            if not found:
+                self._wordless.append(value)
+                continue
+            word = min(found, key=lambda one: (numbers[one], -len(one)))
+            place = next(match.start() for match in _WORD.finditer(value) if match[0] == word)
+            self._by_word.setdefault(word, []).append((place, value))
 
     def is_in(self, text: str) -> bool:
         """Whether an identifier is in a text, as a word."""
-        return self._pattern is not None and self._pattern.search(text) is not None
+        lowered = text.lower()
+        if any(value in lowered for value in self._wordless):
+            return True
+        by_word = self._by_word
+        for match in _WORD.finditer(lowered) if by_word else ():
+            for place, value in by_word.get(match[0], ()):
+                start = match.start() - place
+                if start >= 0 and lowered.startswith(value, start) and _is_whole(lowered, start, start + len(value)):
+                    return True
+        return False
 
     def is_in_bytes(self, content: bytes) -> bool:
         """The same of JSON or other content."""
-        return self._pattern is not None and self.is_in(content.decode("utf-8", "replace"))
+        return bool(self._by_word or self._wordless) and self.is_in(content.decode("utf-8", "replace"))
 
     def is_in_query(self, query: Query) -> bool:
         """Whether a filter names one of the persons."""
         terms = list(iter_terms(query.terms))
-        if any(term.field in ("user", "text") and term.value.strip("*") in self._exact for term in terms):
+        if not terms:
+            return self.is_in(query.text)
+        # by its terms alone: a person may be called like a field or a state
+        values = [(term.field, term.value) for term in terms if term.field in _FIELDS_WITH_NAMES]
+        if any(field in ("user", "text") and value.strip("*") in self._exact for field, value in values):
             return True
-        return self.is_in(query.text) or any(self.is_in(term.value) for term in terms)
+        return any(self.is_in(value) for _, value in values)
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """Whether a part of a text is not within a word."""
+    return not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,10 @@ def test_user_is_found_however_the_record_is_written(name, user, ascii_only, dee
         (b'{"response": "jane-7"}', False),
         (b'{"userId": "jane-70"}', False),
         (b'{"userId": true, "visitorId": null, "email": 7}', False),
+        (b'{"USERID": "jane-7"}', True),
+        (b'{"user-id": "jane-7", "visitor UUID": null}', True),
+        (b'{"userId": ["ann-1", "jane-7"]}', True),
+        (b'{"externalUserIds": ["jane-7"]}', False),
         (b"jane-7;4;2026", True),
         (b"cut off jane@x.example", True),
         (b'{"userId": "jane-7", "cut', True),
@@ -59,6 +64,7 @@ def test_user_is_found_however_the_record_is_written(name, user, ascii_only, dee
         (b"[" * 100_000, False),
         (b'{"userId": "' + b"x" * 100_000, False),
         (b'{"a":' * 950 + b'{"userId": "\\u006aane-7"}' + b"}" * 950, True),
+        (b'{"a":' * 9_000 + b'{"userId": "\\u006aane-7"}' + b"}" * 9_000, True),
         (b'{"a":' * 9_000 + b'"\\n"' + b"}" * 9_000, False),
         (b'{"a": "\\n", "userId": ' + b"7" * 9_000 + b"}", False),
         (b"", False),
@@ -71,6 +77,25 @@ def test_record_of_a_person(content, is_theirs):
 def test_user_id_of_the_row_counts_too():
     assert MATCHER.matches(" jane-7 ")
     assert not MATCHER.matches("")
+
+
+def test_address_as_user_id_is_found_when_the_content_is_gone():
+    assert MATCHER.matches("Jane@x.example")
+    assert PersonMatcher.of([Identifier("user", "Jane@x.example")]).matches("Jane@x.example")
+
+
+@pytest.mark.parametrize("content", [b"{'userId': 'jane-7'}", b'{userId: "jane-7"}', b'{"text": 1, userId: jane-7}'])
+def test_content_that_is_no_json_is_searched_by_words(content):
+    assert MATCHER.matches("", content, is_readable=False)
+    assert not MATCHER.matches("", b'{"response": "jane-7"}', is_readable=False)
+
+
+def test_spellings_of_unicode_are_one():
+    composed, split = "ren\u00e9-7", "rene\u0301-7"
+    assert make_identifier("user", composed) == make_identifier("user", split)
+    for text in (composed, split):
+        assert PersonMatcher.of([make_identifier("user", composed)]).matches("", json.dumps({"userId": text}).encode())
+        assert PersonMatcher.of([make_identifier("user", split)]).matches(text)
 
 
 @pytest.mark.parametrize("text", ["", " ", "a\0b", "x" * 5_000])
@@ -112,8 +137,34 @@ def test_filters_that_name_a_person():
     search = NameSearch([USER])
     assert search.is_in_query(Query((Term("user", "jane-7*"),), ""))
     assert search.is_in_query(Query((), 'survey:"about jane-7"'))
+    assert search.is_in_query(Query((Term("survey", "about jane-7"),), ""))
+    assert not NameSearch([Identifier("user", "user")]).is_in_query(Query((Term("user", "jane-7"),), "user:jane-7"))
+    assert not NameSearch([Identifier("user", "failed")]).is_in_query(Query((Term("status", "failed"),), ""))
     assert not search.is_in_query(Query((Term("user", "jane-70"),), "user:jane-70"))
     assert not NameSearch([Identifier("user", "5")]).is_in("attempts:>5")
+
+
+_texts = st.text(st.sampled_from("aB1_-. @é"), max_size=12)
+
+
+@given(
+    _texts.filter(lambda text: len(text) > 3 and re.search(r"\w", text.replace("_", ""))),
+    st.lists(_texts, max_size=3),
+    _texts,
+)
+def test_name_is_found_as_a_word_among_any_other_names(name, others, text):
+    pattern = re.compile(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", re.IGNORECASE)
+    longer = [Identifier("user", one) for one in others]
+    for whole in (text, text + name, name + text, f"{text} {name}."):
+        assert NameSearch([Identifier("user", name)]).is_in(whole) is (pattern.search(whole) is not None)
+        assert NameSearch([*longer, Identifier("user", name)]).is_in(whole) or not pattern.search(whole)
+
+
+def test_many_names_are_looked_up_by_their_rarest_word():
+    search = NameSearch([Identifier("email", f"p{number}@example.com") for number in range(1_000)])
+    assert max(len(found) for found in search._by_word.values()) == 1
+    assert search.is_in("from P999@example.com.")
+    assert not search.is_in("p1000@example.com")
 
 
 @pytest.mark.parametrize(

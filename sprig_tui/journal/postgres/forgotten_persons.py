@@ -191,12 +191,12 @@ async def _set_version(connection: asyncpg.Connection, check: bytes, *, is_empty
 
 async def _remove_named_replays(connection: asyncpg.Connection, names: NameSearch) -> int:
     removed = 0
-    for job, text, stored in await connection.fetch("SELECT id, filter, query FROM replays"):
+    for job, stored in await connection.fetch("SELECT id, query FROM replays"):
         try:
             query = msgspec.json.decode(bytes(stored), type=Query)
         except msgspec.DecodeError:
             continue
-        if names.is_in(text) or names.is_in_query(query):
+        if names.is_in_query(query):
             await connection.execute(
                 "UPDATE replays SET filter = $2, query = $3, state = CASE WHEN state IN ('running', 'paused') THEN"
                 " 'cancelled' ELSE state END WHERE id = $1",

@@ -160,12 +160,12 @@ def _set_version(connection: sqlite3.Connection, check: bytes, *, is_empty: bool
 
 def _remove_named_replays(connection: sqlite3.Connection, names: NameSearch) -> int:
     removed = 0
-    for job, text, stored in connection.execute("SELECT id, filter, query FROM replays").fetchall():
+    for job, stored in connection.execute("SELECT id, query FROM replays").fetchall():
         try:
             query = msgspec.json.decode(stored, type=Query)
         except msgspec.DecodeError:
             continue
-        if names.is_in(text) or names.is_in_query(query):
+        if names.is_in_query(query):
             connection.execute(
                 "UPDATE replays SET filter = ?, query = ?, state = CASE WHEN state IN ('running', 'paused') THEN"
                 " 'cancelled' ELSE state END WHERE id = ?",
