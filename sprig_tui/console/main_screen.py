@@ -526,7 +526,12 @@ class MainScreen(Screen[None]):
         """Send the records of some files."""
         counted = event.total if event.complete else 0
         work = self._send_actions().send_files(
-            event.sources, event.name, self.environments.selected, counted=counted, edited=event.edited
+            event.sources,
+            event.name,
+            self.environments.selected,
+            counted=counted,
+            edited=event.edited,
+            listed=event.listed,
         )
         self.console.run_flow(self._after_send(work))
 

@@ -98,10 +98,18 @@ def send_question(plan: SendPlan, name: str) -> str:
     return f"Send all of {name}, about {plan.records:,} records?"
 
 
-def plan_text(plan: SendPlan, protected: Collection[str], keyless: Collection[str] = (), *, edited: int = 0) -> str:
+def plan_text(
+    plan: SendPlan,
+    protected: Collection[str],
+    keyless: Collection[str] = (),
+    *,
+    edited: int = 0,
+    listed: int | None = None,
+) -> str:
     """What would be sent, one line per environment; those in `keyless` have no Write Key yet.
 
-    `edited` is the number of records edited in the console, whose edits are not in the file.
+    `edited` is the number of records edited in the console, whose edits are not in the file; `listed` that of the
+    records that a filter shows, which does not narrow what is sent.
     """
     lines = [] if plan.complete else [f"Of the first {plan.total:,}, the rest is counted while it is sent:"]
     for name, number in sorted(plan.by_environment.items()):
@@ -118,6 +126,9 @@ def plan_text(plan: SendPlan, protected: Collection[str], keyless: Collection[st
     if plan.unsendable:
         what = "no answer, or it" if plan.unsendable == 1 else "no answers, or they"
         lines.append(f"{plan.unsendable:,} {_are_text(plan.unsendable)} withheld: {what} cannot be read.")
+    if listed is not None:
+        shows = f"shows {listed:,} of them" if listed else "shows none of them"
+        lines.append(f"The list {shows}, but the whole file is sent: * marks what it shows, s sends the marked.")
     if edited:
         was = "was" if edited == 1 else "were"
         lines.append(f"{edited:,} {was} edited here: the file is sent as it is on disk, s sends an edited record.")
@@ -273,18 +284,26 @@ class SendActions:
         return await ask_confirmation(self._app, f"Send this record to {target}?", text, yes="Send it")
 
     async def send_files(
-        self, sources: tuple[str, ...], name: str, environment: str, *, counted: int = 0, edited: int = 0
+        self,
+        sources: tuple[str, ...],
+        name: str,
+        environment: str,
+        *,
+        counted: int = 0,
+        edited: int = 0,
+        listed: int | None = None,
     ) -> None:
         """Count the first records of some files, ask, then journal them all while the engine delivers.
 
-        `counted` is their number, 0 if unknown; `edited` the number of records edited in the console.
+        `counted` is their number, 0 if unknown; `edited` the number of records edited in the console,
+        `listed` the number of those that the filter of a list shows.
         """
         journal = self._journal()
         plan = await asyncio.to_thread(self._count_ahead, sources, self._entry_builder(environment), counted)
         if not plan.total:
             notify_warning(self._app, f"{name} holds no records; nothing to send")
             return
-        if not await self._confirmed(plan, send_question(plan, name), edited=edited):
+        if not await self._confirmed(plan, send_question(plan, name), edited=edited, listed=listed):
             return
         confirmed = set(plan.by_environment)
         while True:
@@ -354,11 +373,11 @@ class SendActions:
             raise result
         return result if isinstance(result, kind) else None
 
-    async def _confirmed(self, plan: SendPlan, title: str, *, edited: int = 0) -> bool:
+    async def _confirmed(self, plan: SendPlan, title: str, *, edited: int = 0, listed: int | None = None) -> bool:
         environments = self._session.settings.environments
         protected = self._protected()
         keyless = [name for name, environment in environments.items() if environment.write_key is None]
-        text = plan_text(plan, protected, keyless, edited=edited)
+        text = plan_text(plan, protected, keyless, edited=edited, listed=listed)
         name = name_to_type(plan, protected)
         return await ask_confirmation(self._app, title, text, yes=consent_label(plan), protected_name=name)
 

@@ -163,8 +163,8 @@ class Query(Struct, frozen=True):
         """Whether a delivery matches, by the rules of the journal's search."""
         return all_match(self.terms, delivery)
 
-    def narrowed(self, *terms: Term) -> Query:
-        """What matches this query and all of these terms; a term never widens it."""
+    def narrowed(self, *terms: Node) -> Query:
+        """What matches this query and all of these terms and groups; they never widen it."""
         return Query((Group((self.terms,)), *terms) if self.terms else terms, self.text)
 
 

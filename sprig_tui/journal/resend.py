@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sprig_tui.journal.dedup import StoredIdentity
-from sprig_tui.journal.query import named_environments
+from sprig_tui.journal.query import Group, Node, Term, named_environments
 from sprig_tui.journal.records import NewDelivery, ReplayJob, State
 from sprig_tui.journal.stored_query import decode_query
 from sprig_tui.reasons import Reason
@@ -16,6 +16,18 @@ RESENDABLE_REASONS = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION
 
 While a user is suppressed, the engine withholds the replay again.
 """
+
+RESENDABLE_TERMS: tuple[Node, ...] = (
+    Group(
+        (
+            (Term("status", State.DELIVERED), Term("status", State.FAILED)),
+            (Term("status", State.WITHHELD), *(Term("reason", reason) for reason in sorted(RESENDABLE_REASONS))),
+        )
+    ),
+    Term("size", ">=1"),
+    Term("is", "without-content", negated=True),
+)
+"""What `is_resendable` and has its content, as conditions of a query."""
 
 MAX_SCAN_ROWS = 50_000
 """Maximum number of deliveries that one step scans: it holds the write lock meanwhile."""

@@ -85,7 +85,7 @@ class NextProblem(Command):
     """Go to the next record that would be withheld, or that something is off with."""
 
     id = "next-problem"
-    key = "right_square_bracket"
+    key = "right_curly_bracket"
     label = "next trouble"
     title = "Next troubled record of the list"
     scope = "records"
@@ -95,7 +95,7 @@ class PreviousProblem(Command):
     """Go to the record before that would be withheld, or that something is off with."""
 
     id = "previous-problem"
-    key = "left_square_bracket"
+    key = "left_curly_bracket"
     label = "trouble before"
     title = "Previous troubled record of the list"
     scope = "records"

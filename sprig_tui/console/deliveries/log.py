@@ -149,6 +149,15 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         self.post_message(self.FilterChanged(query))
         self._refresh_texts()
 
+    def watch_saved_filters(self) -> None:
+        """Filter again by a filter that names a saved one, which may mean something else now."""
+        if "@" not in self.filter.text:
+            return
+        try:
+            self.filter = self.bar.parse(self.filter.text)
+        except FilterError as error:
+            notify_warning(self.app, f"{error.message}: the log shows what it meant before")
+
     def watch_file_hint(self) -> None:
         self._refresh_texts()
 

@@ -25,6 +25,7 @@ from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import NO_OVERRIDES, Journal
 from sprig_tui.journal.query import Query, Term, environments_limit
 from sprig_tui.journal.records import AddResult, ReplayJob
+from sprig_tui.journal.resend import RESENDABLE_TERMS
 
 IMMEDIATE_MAX_ROWS = 500
 """Deliveries that one transaction queues again."""
@@ -88,10 +89,7 @@ class ReplayActions:
             request = await self._count_matching(journal, query, as_new=as_new)
             self._on_progress("")
             if not request.total:
-                notify_warning(self._pane.app, "nothing matches the filter: nothing to replay")
-                return None
-            if why := await self._why_none_sendable(journal, query):
-                notify_warning(self._pane.app, why)
+                notify_warning(self._pane.app, await self._why_none(journal, query, request.left))
                 return None
             if not await self._confirmed(request):
                 return None
@@ -105,30 +103,34 @@ class ReplayActions:
         return job
 
     async def _count_matching(self, journal: Journal, query: Query, *, as_new: bool) -> ReplayRequest:
-        """Count the matches by environment, so that protected environments are known."""
+        """Count what can be queued again by environment, so that protected environments are known."""
         limit = environments_limit(query.terms)
         counts = await journal.counts()
         by_environment = {}
         for name in sorted(counts.by_environment):
             if limit is not None and name not in limit:
                 continue
-            number = await journal.count(query.narrowed(Term("env", name)))
+            number = await journal.count(query.narrowed(Term("env", name), *RESENDABLE_TERMS))
             if number:
                 by_environment[name] = number
         may_be_dropped = (await journal.retention.state()).content_dropped > 0
+        left = max(0, await journal.count(query) - sum(by_environment.values()))
         newest = (await journal.page(query, limit=MAX_SCAN_ROWS, budget_ms=SCAN_BUDGET_MS)).deliveries
         return ReplayRequest(
             by_environment=by_environment,
             as_new=as_new,
+            left=left,
             filter=query.text or ALL_DELIVERIES_TEXT,
             redirected=redirected([row for row in newest if row.environment in by_environment], self.endpoints),
             dropped=await journal.count(query.narrowed(Term("is", "without-content"))) if may_be_dropped else 0,
         )
 
-    async def _why_none_sendable(self, journal: Journal, query: Query) -> str:
-        """Why none of the matches can be queued again; empty when some can, or not all were read."""
+    async def _why_none(self, journal: Journal, query: Query, left: int) -> str:
+        """Why none of the matches can be queued again, by the newest of them; `left` is their number."""
+        if not left:
+            return "nothing matches the filter: nothing to replay"
         page = await journal.page(query, limit=MAX_SCAN_ROWS, budget_ms=SCAN_BUDGET_MS)
-        return "" if page.more or page.reached else unsendable_text(page.deliveries)
+        return unsendable_text(page.deliveries) or "nothing can be queued again: what matches changed meanwhile"
 
     async def _confirmed(self, request: ReplayRequest) -> bool:
         """Ask once, or for the name of each protected environment that the replay is about."""

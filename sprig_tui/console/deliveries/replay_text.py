@@ -25,6 +25,9 @@ class ReplayRequest(Struct, frozen=True, kw_only=True):
     """A replay to be confirmed, with its counts."""
 
     by_environment: Mapping[str, int]
+    """Number of deliveries that are queued again, by environment."""
+    left: int = 0
+    """Number of deliveries that match, and cannot be queued again."""
     as_new: bool = False
     filter: str = ""
     """The filter of a bulk replay; empty for selected deliveries."""
@@ -43,7 +46,7 @@ class ReplayRequest(Struct, frozen=True, kw_only=True):
 
     @property
     def total(self) -> int:
-        """Number of deliveries."""
+        """Number of deliveries that are queued again."""
         return sum(self.by_environment.values())
 
     @property
@@ -73,11 +76,13 @@ def replay_request(
     """The request to replay these rows; `endpoints` maps each environment to its present URL."""
     bulk = len(rows) != 1 or bool(about)
     by_environment: dict[str, int] = {}
-    for row in rows:
+    taken = [row for row in rows if is_resendable(row.state, row.reason, row.size) and not row.content_dropped]
+    for row in taken:
         by_environment[row.environment] = by_environment.get(row.environment, 0) + 1
     moves = redirected(rows, endpoints)
     return ReplayRequest(
         by_environment=by_environment,
+        left=len(rows) - len(taken),
         as_new=as_new,
         bulk=bulk,
         # another endpoint has not seen its id
@@ -125,7 +130,11 @@ def replay_explanation(request: ReplayRequest) -> str:
         lines.append(f"it was delivered: Segment will ignore this until {request.ignored_until}")
     else:
         lines.append("under the same message ids: Segment drops those that it has seen within about 24 hours")
-    lines.append("what is still queued, or has nothing to send, is left as it is")
+    if request.left:
+        are = "is" if request.left == 1 else "are"
+        lines.append(f"{request.left:,} more {are} left as before: still queued, or with nothing to send")
+    else:
+        lines.append("what is still queued, or has nothing to send, is left as it is")
     return "\n".join(lines if request.bulk else lines[:-1])
 
 

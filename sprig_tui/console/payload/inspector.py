@@ -47,6 +47,7 @@ _NEEDS_RECORD_KEPT = {
     "edit_field": "it cannot be edited",
     "map_again": "it cannot be mapped again",
 }
+_NEEDS_LINE = frozenset({"edit_field", "copy_value"})
 _NEEDS_FILE = frozenset(
     {"send_file", "next_record", "previous_record", "go_to_record", "only_troubled", "list_records"}
 )
@@ -292,6 +293,8 @@ class PayloadInspector(HasCommands, Panel):
             return "no payload is shown: open a file with o, or select a delivery"
         if action == "explain" and self.detail is None:
             return "explain: this is no delivery of the log; select one there"
+        if action in _NEEDS_LINE and self.listing.hides_record:
+            return "the record is hidden by the list: enter opens it"
         if action in _NEEDS_FILE and self.navigator.browser is None:
             return "no file is open: o opens one"
         if action == "compare" and self.compared_detail is None:

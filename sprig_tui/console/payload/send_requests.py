@@ -41,10 +41,21 @@ class SendRequested(Message, namespace="payload_inspector"):
 class SendAllRequested(Message, namespace="payload_inspector"):
     """Every record of some files is to be sent; `total` is their number once `complete`."""
 
-    def __init__(self, sources: tuple[str, ...], name: str, total: int, *, complete: bool, edited: int = 0) -> None:
+    def __init__(
+        self,
+        sources: tuple[str, ...],
+        name: str,
+        total: int,
+        *,
+        complete: bool,
+        edited: int = 0,
+        listed: int | None = None,
+    ) -> None:
         super().__init__()
         self.edited = edited
         """Records of them that were edited here: the files do not have that."""
+        self.listed = listed
+        """Records that the filter of the list shows; None where all are listed."""
         self.sources = sources
         self.name = name
         self.total = total
@@ -88,7 +99,14 @@ class SendRequests:
         if browser is not None:
             file = browser.file
             edited = self._pane.edits.count_in(file.sources)
-            request = SendAllRequested(file.sources, file.name, file.count, complete=file.complete, edited=edited)
+            request = SendAllRequested(
+                file.sources,
+                file.name,
+                file.count,
+                complete=file.complete,
+                edited=edited,
+                listed=self._pane.listing.filtered,
+            )
             self._pane.post_message(request)
 
     def compare(self) -> None:

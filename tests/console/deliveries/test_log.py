@@ -109,6 +109,12 @@ async def test_rows_follow_what_is_typed(opened, log, mixed, until):
         assert log.filter.text == "@bad", "after a mistake the rows are those from before"
         log.use_filter("@lost")
         assert log.filter.text == "@bad", "an unknown one is reported"
+        await pilot.press("escape")
+        log.saved_filters = {"bad": "status:failed"}
+        await until(pilot, lambda: log.lines.count == 1)
+        log.saved_filters = {}
+        await until(pilot, lambda: "there is no saved filter @bad" in notices(pilot)[-1])
+        assert log.lines.count == 1, "the rows are those that the filter meant before"
 
 
 async def test_the_title_tells_when_a_search_is_complete(opened, log, journal, entry, monkeypatch, until):

@@ -76,8 +76,9 @@ async def test_marked_deliveries_are_replayed_and_unmarked(opened, log, mixed, j
         await pilot.press("g", "space", "space", "space", "r")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
         text = screen_text(pilot.app)
-        assert "Replay 3 deliveries?" in text
-        assert "production 3" in text
+        assert "Replay 2 deliveries?" in text
+        assert "production 2" in text
+        assert "1 more is left as before" in text
         await pilot.press("y")
         await until(pilot, lambda: not log.lines.marks)
         assert await state_of(journal, mixed["failed"]) is State.QUEUED
@@ -125,7 +126,16 @@ async def test_replay_of_a_filter_counts_all_without_content(log, journal, entry
     await journal.add([entry()])
     actions = replay.ReplayActions(log, clock, on_progress=print, on_queued=print)
     request = await actions._count_matching(journal, Query(), as_new=False)
-    assert (request.total, request.dropped) == (4, 3)
+    assert (request.total, request.left, request.dropped) == (0, 4, 3)
+
+
+async def test_replay_of_a_filter_counts_what_will_be_queued(log, mixed, journal, clock):
+    actions = replay.ReplayActions(log, clock, on_progress=print, on_queued=print)
+    request = await actions._count_matching(journal, Query(), as_new=False)
+    job = await journal.start_replay(Query(), as_new=False)
+    done = await journal.step_replay(job.id, 100)
+    assert (request.total, request.left) == (done.queued, done.skipped)
+    assert request.left
 
 
 async def test_wrong_name_starts_no_replay_job(opened, log, mixed, journal, until):

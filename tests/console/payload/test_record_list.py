@@ -5,7 +5,7 @@ import pytest
 from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.payload.inspector import PayloadInspector
 from sprig_tui.console.payload.records.record_lines import RecordLines
-from sprig_tui.console.payload.send_requests import SendRequested
+from sprig_tui.console.payload.send_requests import SendAllRequested, SendRequested
 from sprig_tui.mapping.records import Rules
 
 from .conftest import flat, notices
@@ -65,20 +65,27 @@ async def test_the_list_filters_marks_and_comes_back(listing, inspector, lines_f
         assert "answers.jsonl  1 of 100 ── [List]" in text
         assert "acct_3" in text
         assert "would be sent to Development" in text
-        await press("right_square_bracket")
+        await press("right_square_bracket", "right_square_bracket", "left_square_bracket")
+        assert selected(inspector) == 2, "the next record, as beside the list"
+        await press("right_curly_bracket")
         assert selected(inspector) == 8
         assert "withheld   anonymous" in screen_text(pilot.app)
-        await press("left_square_bracket")
+        await press("left_curly_bracket")
         assert selected(inspector) == 88
         assert notices(pilot.app)[-1] == "on from the end of the file"
 
         await press("slash", "type reason:anonymous", "enter")
         assert "/reason:anonymous: 5 of 100" in screen_text(pilot.app)
+        assert inspector.refusal("edit_field") == "the record is hidden by the list: enter opens it"
+        await press("S")
+        (every,) = heard(pilot.seen, SendAllRequested)
+        assert (every.total, every.listed) == (100, 5)
         await press("n", "n")
         assert selected(inspector) == 48
         await press("enter")
         assert "[Fields]" in screen_text(pilot.app)
         assert inspector.lines.has_focus
+        assert not inspector.refusal("edit_field")
         await press("n", "escape")
         assert selected(inspector) == 48, "a record that is not listed leaves the cursor where it was"
         await press("enter", "escape")
@@ -114,7 +121,7 @@ async def test_a_mistyped_filter_leaves_the_list(listing, inspector, lines_file,
         assert selected(inspector) == 100
         await press("slash", "type zzz", "enter")
         assert "no record matches" in screen_text(pilot.app)
-        await press("s", "enter", "right_square_bracket", "space", "n")
+        await press("s", "enter", "right_curly_bracket", "space", "n")
         await press("escape")
         assert selected(inspector) == 100, "the place before nothing matched"
         await press("exclamation_mark")

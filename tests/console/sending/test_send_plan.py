@@ -73,6 +73,14 @@ def test_plan_text_names_environments_and_withheld_records():
     assert "1 was edited here: the file is sent as it is on disk" in text
 
 
+@pytest.mark.parametrize(("listed", "text"), [(5, "shows 5 of them"), (0, "shows none of them")])
+def test_plan_text_says_that_the_filter_of_the_list_narrows_nothing(listed, text):
+    assert f"The list {text}, but the whole file is sent" in plan_text(
+        SendPlan(7, {"production": 7}), [], listed=listed
+    )
+    assert "The list" not in plan_text(SendPlan(7, {"production": 7}), [])
+
+
 def test_plan_text_names_environments_without_a_key():
     text = plan_text(SendPlan(7, {"production": 4, "development": 3}), ["production"], ["production", "development"])
     assert text.splitlines()[:2] == [

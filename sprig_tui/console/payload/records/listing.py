@@ -52,6 +52,11 @@ class RecordListing:
         return self.shown and not self.is_beside
 
     @property
+    def filtered(self) -> int | None:
+        """The number of records that the filter of the list shows; None where all are listed, or none."""
+        return self.records.lines.count if self.shown and self.records.filter else None
+
+    @property
     def has_focus(self) -> bool:
         """Whether the list is shown and has the focus."""
         return self.shown and self.records.lines.has_focus

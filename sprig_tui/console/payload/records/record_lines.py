@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import ClassVar
 
 from textual import events
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from sprig_tui.console.payload.records.listed_record import ListedRecord
@@ -25,7 +25,10 @@ class RecordLines(LineList, inherit_bindings=False):
     """Virtual list of the records `numbers`, or of the first `total` ones where that is None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        binding for binding in LineList.BINDINGS if getattr(binding, "id", "") not in _OWN_KEYS
+        *(binding for binding in LineList.BINDINGS if getattr(binding, "id", "") not in _OWN_KEYS),
+        # as for the record: the next one, here of those that are listed
+        Binding("right_square_bracket", "cursor(1)", "Next", show=False, id="records.next"),
+        Binding("left_square_bracket", "cursor(-1)", "Previous", show=False, id="records.previous"),
     ]
 
     class Resized(Message):

@@ -14,6 +14,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.reactive import var
 from textual.timer import Timer
 
 from sprig_tui.clock import Clock
@@ -28,7 +29,7 @@ from sprig_tui.console.payload.records.row_format import ListState, header_text,
 from sprig_tui.console.payload.records.search import RecordFilter, RecordSearch, find_next
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.console.widgets.panel import Caption
-from sprig_tui.errors import InputError
+from sprig_tui.errors import FilterError, InputError
 from sprig_tui.journal.filter import NO_FILTERS
 from sprig_tui.text import printable
 
@@ -50,6 +51,9 @@ class RecordList(HasCommands, Vertical):
     )
     COMMAND_CLASSES = COMMANDS
     BINDINGS: ClassVar[list[BindingType]] = bindings(COMMANDS)
+
+    saved_filters: var[Mapping[str, str]] = var(NO_FILTERS)
+    """Filters of the config, for `@name`."""
 
     class Moved(Message):
         """The cursor is on another record, which was read."""
@@ -75,7 +79,6 @@ class RecordList(HasCommands, Vertical):
     ) -> None:
         super().__init__(id="records")
         self._make_assessor = make_assessor
-        self.saved_filters: Mapping[str, str] = NO_FILTERS
         self.file: RecordFile | None = None
         self.lines = RecordLines()
         self.filter = RecordFilter()
@@ -146,6 +149,17 @@ class RecordList(HasCommands, Vertical):
         if not same:
             self.filter = self._last_filter = RecordFilter()
         self._list(self.filter, number)
+
+    def watch_saved_filters(self) -> None:
+        """List again by a filter that names a saved one, which may mean something else now."""
+        if "@" not in self.filter.query.text:
+            return
+        try:
+            query = self.bar.parse(self.filter.query.text)
+        except FilterError as error:
+            notify_warning(self.app, f"{error.message}: the list shows what it meant before")
+        else:
+            self._list(RecordFilter(query, only_problems=self.filter.only_problems), self._place)
 
     def reassess(self) -> None:
         """Assess all records again: rules, environments or the selected one changed."""
