@@ -261,6 +261,8 @@ class _Pass:
                 )
         while (step := await self._store.give_back_space(self._owner)) is not None:
             await self._settle(step)
+        if self._removed or self._dropped:
+            await self._store.empty_log()
 
     async def _remove_rows(self) -> None:
         after, done, past = self._state.rows_after, False, True

@@ -220,6 +220,9 @@ class RetentionStore(Protocol):
         """Give some unused pages back to the file system; None where there are none."""
         ...
 
+    async def empty_log(self) -> None:
+        """Empty the log of writes, which holds what was removed, where the store is a file."""
+
 
 _decode_state = msgspec.json.Decoder(RetentionState, strict=False).decode
 

@@ -109,6 +109,15 @@ def levels(done: Any) -> set[tuple[str, str]]:
     return {(check["name"], check["level"]) for check in done.json["checks"]}
 
 
+def test_doctor_finds_fault_with_a_hash_key_that_is_not_set(cli: Run, home: Path) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "config.toml").write_text('[mapping]\nhmac = ["properties.email"]\nhmac_key_env = "NOT_SET"\n')
+    done = cli("doctor", "--offline", "--json")
+    assert done.code == 1
+    assert ("keys", "fault") in levels(done)
+    assert "nothing can be mapped" in done.out
+
+
 def test_doctor_is_content_with_a_good_set_up(
     cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
 ) -> None:

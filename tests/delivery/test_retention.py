@@ -145,3 +145,15 @@ async def test_captured_requests_go_when_content_is_kept_no_longer_and_other_fil
     await worker.remove_captures()
     assert [file.exists() for file in (old, young, other)] == [False, True, True]
     assert said[-1] == "retention: removed 1 captured request"
+
+
+@pytest.mark.parametrize("policy", [RetentionPolicy(content_ms=DAY), SHORT, None], ids=["content", "rows", "prune"])
+async def test_no_file_holds_what_was_removed_while_the_journal_stays_open(journal, tmp_path, policy):
+    await journal.add([make_entry(number, reason="anonymous", answer="Mira said so") for number in range(10, 14)])
+    journal.clock.advance(2 * 86_400)
+    assert any(b"Mira" in file.read_bytes() for file in tmp_path.iterdir())
+    if policy is None:
+        await journal.prune(journal.clock.now())
+    else:
+        await make_worker(journal, policy, []).apply_if_due()
+    assert not [file.name for file in tmp_path.iterdir() if b"Mira" in file.read_bytes()]

@@ -90,6 +90,9 @@ class PostgresRetention(RetentionStore):
     async def give_back_space(self, owner: str) -> Step | None:  # noqa: ARG002 - the server's autovacuum does
         return None
 
+    async def empty_log(self) -> None:
+        """Nothing: VACUUM and the server's settings decide about it."""
+
     async def _step(self, owner: str, work: StepFunction) -> Step:
         now = self._journal.clock.now()
 

@@ -229,6 +229,19 @@ class ReaderPool:
         self._connections.clear()
 
 
+def empty_wal(path: str) -> None:
+    """Write the WAL into the file and empty it, so that neither holds what was removed; not while others are in it.
+
+    Most is written while others go on.
+    """
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(open_existing(path, "rw", _CHECKPOINT_TIMEOUT_MS / 1000)) as connection,
+    ):
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def open_existing(
     path: str | os.PathLike[str], mode: Literal["ro", "rw", "immutable"], busy_timeout: float
 ) -> sqlite3.Connection:

@@ -55,7 +55,7 @@ from sprig_tui.journal.sqlite import replay as replays
 from sprig_tui.journal.sqlite import scrub as scrubbing
 from sprig_tui.journal.sqlite import settle as settling
 from sprig_tui.journal.sqlite import verify as verifying
-from sprig_tui.journal.sqlite.connection import ReaderPool, connect_writer, make_folder
+from sprig_tui.journal.sqlite.connection import ReaderPool, connect_writer, empty_wal, make_folder
 from sprig_tui.journal.sqlite.errors import journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
 from sprig_tui.journal.sqlite.repair import RepairLimiter
@@ -420,6 +420,7 @@ class SQLiteJournal(Journal):
                     break
         except JournalError as error:  # damaged pages, and those that a repair replaced, cannot be moved
             _log.warning("what was pruned is gone, but the file stays as large as it is: %s", error.message)
+        await asyncio.to_thread(empty_wal, self.path)
         return pruned
 
     async def tidy_tombstones(self) -> None:

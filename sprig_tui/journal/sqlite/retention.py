@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ from sprig_tui.journal.retention import (
 )
 from sprig_tui.journal.rows import CONTENT_DROPPED
 from sprig_tui.journal.sqlite import maintenance, payloads
+from sprig_tui.journal.sqlite.connection import empty_wal
 from sprig_tui.journal.sqlite.forgetting import clean_attempts
 from sprig_tui.journal.sqlite.tables import encode_ids, record_changes
 
@@ -99,6 +101,9 @@ class SQLiteRetention(RetentionStore):
             return Step()
 
         return await self._step(owner, release)
+
+    async def empty_log(self) -> None:
+        await asyncio.to_thread(empty_wal, self._journal.path)
 
     async def _step(self, owner: str, work: Callable[[sqlite3.Connection, RetentionState], Step]) -> Step:
         def run(connection: sqlite3.Connection) -> Step:

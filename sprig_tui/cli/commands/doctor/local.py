@@ -28,7 +28,7 @@ from sprig_tui.config.token_rejection import REJECTED_HINT, TokenRejectionStore
 from sprig_tui.config.toml_file import dotted_key, nearest_key_hint
 from sprig_tui.config.warnings import WarningCode
 from sprig_tui.delivery.retry import OAUTH_PAUSES
-from sprig_tui.errors import JournalError, SprigTuiError
+from sprig_tui.errors import ConfigError, JournalError, SprigTuiError
 from sprig_tui.formatting import format_duration
 from sprig_tui.journal.readiness import Readiness
 from sprig_tui.journal.url import is_server_url
@@ -81,6 +81,15 @@ def _preference_checks(settings: Settings) -> Iterator[CheckResult]:
             yield CheckResult("config", "warning", f"{settings.document.file}: {text}", "the console ignores it")
 
 
+def _mapping_checks(settings: Settings) -> Iterator[CheckResult]:
+    from sprig_tui.mapping.rules import keyed_hash
+
+    try:
+        keyed_hash(settings.rules)
+    except ConfigError as error:
+        yield CheckResult("keys", "fault", error.message, error.hint)
+
+
 def _saved_filter_checks(settings: Settings) -> Iterator[CheckResult]:
     for text, hint in saved_filter_problems(settings.filters, SystemClock().now()):
         yield CheckResult("config", "warning", f"{settings.document.file}: {text}", hint)
@@ -105,6 +114,7 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
     # a private key that cannot be used has a check of its own
     warnings = [one for one in settings.warnings if one.code is not WarningCode.PRIVATE_KEY_UNUSABLE]
     yield from (CheckResult("config", "warning", warning.message, warning.hint) for warning in warnings)
+    yield from _mapping_checks(settings)
     yield from _preference_checks(settings)
     yield from _saved_filter_checks(settings)
     findings = check_keys(settings)

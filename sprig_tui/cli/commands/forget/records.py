@@ -58,7 +58,8 @@ def _print_list(listed: tuple[ForgottenIdentifier, ...]) -> None:
         digits = one.hash.hex()[:_SHOWN_HASH_DIGITS]
         output.write_line(f"{one.kind:<8}{iso_time(one.since)}  receipt {one.receipt:<5} {digits}")
     diagnostics.info(
-        f"{len(listed):,} identifiers are forgotten; they are stored as keyed hashes, which name nobody"
+        f"{'1 identifier is' if len(listed) == 1 else f'{len(listed):,} identifiers are'} forgotten; only keyed hashes"
+        " are stored, which name nobody"
         if listed
         else "nobody is forgotten"
     )

@@ -82,7 +82,8 @@ def compact(as_json: bool) -> int:
             return [f"{worker.role} ({worker.pid})" for worker in await opened.workers()]
 
     if workers := asyncio.run(live_workers()):
-        raise JournalLockedError(f"{', '.join(workers)} use the journal", hint="stop them, then compact it again")
+        used = f"{', '.join(workers)} {'uses' if len(workers) == 1 else 'use'} the journal"
+        raise JournalLockedError(used, hint="stop what uses it, then compact it again")
     before = file_space(settings.journal)
     compact_file(settings.journal)
     after = file_space(settings.journal)
