@@ -44,6 +44,12 @@ def completion(shell: str) -> int:
 
     It completes commands, options, environments, and the words of filters.
     """  # noqa: D301 - click wants the character itself
+    output.write_line(completion_script(shell))
+    return ExitCode.OK
+
+
+def completion_script(shell: str) -> str:
+    """The script for bash, zsh or fish."""
     from click.shell_completion import get_completion_class
 
     from sprig_tui.cli.program import program
@@ -54,8 +60,7 @@ def completion(shell: str) -> int:
     template = (
         BASH_TEMPLATE if shell == "bash" else found(program, {}, "sprig-tui", "_SPRIG_TUI_COMPLETE").source_template
     )
-    output.write_line(template % _template_names())
-    return ExitCode.OK
+    return template % _template_names()
 
 
 def _template_names() -> dict[str, str]:
