@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -83,6 +84,12 @@ def test_hint_is_the_command_of_what_installed_the_program(tmp_path: Path) -> No
     (tmp_path / "uv-receipt.toml").unlink()
     (tmp_path / "pipx_metadata.json").touch()
     assert install_hint(OAUTH, tmp_path) == "install it: pipx inject sprig-tui 'pyjwt[crypto]'"
+
+
+def test_the_topic_on_operating_lists_each_extra_with_its_package() -> None:
+    topic = (ROOT / "sprig_tui" / "docs" / "operating.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z]+)` \| `([^`]+)` \|", topic.partition("## A systemd service")[0], re.MULTILINE)
+    assert rows == [(extra.name, extra.package) for extra in EXTRAS]
 
 
 def test_every_extra_of_the_package_is_listed() -> None:
