@@ -1,17 +1,21 @@
 """Dry run of `send` and `pull`: counts the deliveries that would be made, and stores nothing.
 
-It looks into no journal: known are the repeats within the input alone.
+Of the journal it reads the list of forgotten people alone: known are the repeats within the input.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from sprig_tui.cli import diagnostics
+from sprig_tui.cli.context import existing_journal_session
 from sprig_tui.cli.report import Account, StateCounts, counts_text
 from sprig_tui.delivery.suppressed_users import SuppressedUsers
+from sprig_tui.errors import JournalError
 from sprig_tui.journal.dedup import (
     StoredIdentity,
     as_withheld,
@@ -21,19 +25,56 @@ from sprig_tui.journal.dedup import (
     tie_message_id,
     with_message_id,
 )
+from sprig_tui.journal.persons import PersonMatcher
 from sprig_tui.journal.records import NewDelivery, State
 from sprig_tui.reasons import Reason
 
+if TYPE_CHECKING:
+    from sprig_tui.cli.plan_check import PlanTally
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.journal.base import Journal
 
-def withhold_suppressed(entry: NewDelivery, users: SuppressedUsers) -> NewDelivery:
-    """The entry, withheld if it is of a suppressed user, as the engine does before it sends."""
+
+async def forgotten_matcher(journal: Journal | None) -> PersonMatcher:
+    """Recognises the forgotten people; nobody without a journal, and, with a warning, if the list cannot be read."""
+    if journal is not None:
+        try:
+            return await journal.forgotten_matcher()
+        except JournalError as error:
+            _warn_of_list(error)
+    return PersonMatcher.of(())
+
+
+def load_forgotten(settings: Settings) -> PersonMatcher:
+    """The same of the journal of the settings, which is opened for it."""
+
+    async def load() -> PersonMatcher:
+        try:
+            async with existing_journal_session(settings) as journal:
+                return await forgotten_matcher(journal)
+        except JournalError as error:
+            _warn_of_list(error)
+            return PersonMatcher.of(())
+
+    return asyncio.run(load())
+
+
+def _warn_of_list(error: JournalError) -> None:
+    diagnostics.warning(f"answers of forgotten people are counted like others: {error.message}", error.hint)
+
+
+def withhold_person(entry: NewDelivery, forgotten: PersonMatcher, suppressed: SuppressedUsers) -> NewDelivery:
+    """The entry, withheld if it is of a forgotten or a suppressed person, as the journal and the engine do."""
+    if forgotten.matches(entry.user_id, entry.raw or entry.body, is_readable=not entry.reason):
+        return replace(entry, reason=Reason.FORGOTTEN, detail="")
+    return _withhold_suppressed(entry, suppressed)
+
+
+def _withhold_suppressed(entry: NewDelivery, users: SuppressedUsers) -> NewDelivery:
     if entry.reason or not users.is_of(entry.body):
         return entry
     return replace(entry, reason=Reason.SUPPRESSED, detail=users.detail)
 
-
-if TYPE_CHECKING:
-    from sprig_tui.cli.plan_check import PlanTally
 
 MAX_REMEMBERED_IDENTITIES = 200_000
 """Latest identities kept to find repeats; about 100 MB at most."""

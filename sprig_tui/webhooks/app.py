@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 from sprig_tui.clock import Clock
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery.metrics import DeliveryMetrics
+from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import Journal
 from sprig_tui.mapping.records import Rules
 from sprig_tui.server.auth import BearerAuth
@@ -20,13 +22,16 @@ from sprig_tui.server.monitoring import HEALTH_PATHS, HealthRoutes, ReadinessChe
 from sprig_tui.server.rejections import TrafficMetrics
 from sprig_tui.server.responses import HTTPRejectionError, Rejection, create_app, json_response
 from sprig_tui.webhooks.body import BufferBudget, ClientDisconnectedError, WebhookLimits, check_content_type, read_body
-from sprig_tui.webhooks.handler import WebhookHandler
+from sprig_tui.webhooks.handler import Receipt, WebhookHandler
 from sprig_tui.webhooks.metrics import WebhookMetrics
 
 _HINTS = {404: "there is nothing here; webhooks go to /webhooks/ENVIRONMENT or /webhooks", 405: "webhooks are POSTed"}
 _PATHS = ("/webhooks", "/webhooks/", "/webhooks/{environment}", "/webhooks/{environment}/")
 _CLIENT_CLOSED_STATUS = 499
 """Status in the metrics for a request whose client disconnected; nginx introduced it. It is never sent."""
+
+_LIST_TIMEOUT_S = 1.0
+"""Seconds for which a rejected request waits for the list of forgotten people before its body is captured."""
 
 RequestHook = Callable[[Request, bytes, int], None]
 """Called after each webhook request with the part of the body that was read and the response status."""
@@ -58,6 +63,7 @@ class WebhookReceiver:
         """Metrics of the connections, for `running_server`."""
         self._limits = limits or WebhookLimits()
         self._on_request = on_request
+        self._journal = journal
         self._auth = BearerAuth(environments, allow_anonymous=allow_anonymous)
         self._handler = WebhookHandler(
             journal,
@@ -118,7 +124,21 @@ class WebhookReceiver:
             self.body_budget.release(len(raw))
             self.metrics.record_duration(time.perf_counter() - started)
             if self._on_request is not None:
-                self._on_request(request, b"" if receipt is not None and receipt.is_forgotten else raw, status)
+                self._on_request(request, await self._kept_body(raw, receipt), status)
+
+    async def _kept_body(self, raw: bytes, receipt: Receipt | None) -> bytes:
+        """The body for whoever looks at requests; empty if it is of a forgotten person, or if that cannot be told."""
+        if receipt is not None:
+            return b"" if receipt.is_forgotten else raw
+        if not raw:
+            return b""
+        try:
+            async with asyncio.timeout(_LIST_TIMEOUT_S):
+                matcher = await self._journal.forgotten_matcher()
+        except (JournalError, TimeoutError):
+            return b""
+        is_theirs = await asyncio.to_thread(matcher.matches, "", raw, is_readable=False)
+        return b"" if is_theirs else raw
 
     def _authorize(self, request: Request, environment: str) -> frozenset[str]:
         authorized = self._auth.authenticate(request)  # first: a client without a token must not learn names

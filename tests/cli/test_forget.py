@@ -92,6 +92,9 @@ def test_new_answers_are_withheld_until_it_is_undone(
     names.write_text("user: user-2\n\nemail: user-3@example.com\n", encoding="utf-8")
     assert cli("forget", "--file", names, "--yes").code == 0
     later = write(answer(12, userId="user-2"), answer(13, userId="user-9", email="user-3@example.com"))
+    tried = cli("send", later, "-e", "production", "--dry-run", "--json")
+    assert (tried.code, tried.json["withheld"]) == (1, 2)
+    assert "forgotten 2" in tried.err
     sent = cli("send", later, "-e", "production", "--yes")
     assert (sent.code, "2 withheld (forgotten 2)" in sent.err) == (1, True)
     assert {row["kind"] for row in cli("forget", "--list", "--json").json["forgotten"]} == {"email", "user"}

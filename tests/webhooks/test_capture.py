@@ -9,6 +9,7 @@ import pytest
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.persons import make_identifier
+from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.webhooks import capture as capture_module
 from sprig_tui.webhooks.capture import RequestCapture
 
@@ -95,3 +96,19 @@ async def test_answers_of_forgotten_persons_are_not_captured(serve, answer, tmp_
         assert (responded.status_code, responded.json()["withheld"]) == (200, 1)
     (file,) = (tmp_path / "kept").iterdir()
     assert file.read_bytes().endswith(b"\r\n\r\n")
+
+
+async def test_rejected_bodies_of_forgotten_persons_are_not_captured(serve, answer, tmp_path):
+    """Also while the journal cannot be written, or the list cannot be read: a body without a verdict is left out."""
+    theirs = json.dumps(answer()).encode()
+    with RequestCapture(tmp_path / "kept") as capture:
+        served = await serve(on_request=capture.save)
+        await served.journal.begin_forget([make_identifier("user", answer()["userId"])], "ann")
+        await served.post(theirs + b"{cut")
+        await served.post(b'{"userId": "somebody-else", cut')
+        async with SQLiteJournal(tmp_path / "journal.db") as other:
+            await other.begin_forget([make_identifier("user", "another")], "ann")
+        served.journal.forget_key_file.unlink()
+        assert (await served.post(answer(2))).status_code == 503
+    bodies = [file.read_bytes().partition(b"\r\n\r\n")[2] for file in sorted((tmp_path / "kept").iterdir())]
+    assert bodies == [b"", b'{"userId": "somebody-else", cut', b""]

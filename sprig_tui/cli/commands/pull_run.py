@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.context import journal_exists, journal_session, load_suppressed
-from sprig_tui.cli.dry_run import DryRun, withhold_suppressed
+from sprig_tui.cli.dry_run import DryRun, forgotten_matcher, withhold_person
 from sprig_tui.cli.plan_check import plan_tally
 from sprig_tui.cli.progress import RunProgress
 from sprig_tui.cli.report import (
@@ -206,10 +206,11 @@ class PullRun:
                 if journal_exists(self._settings):
                     opening = stack.enter_async_context(journal_session(self._settings))
                     self._journal = await interrupts.guard(opening)
+                forgotten = await forgotten_matcher(self._journal)
                 with PullRunProgress(None, None) as progress:
                     work = self._pull_all(
                         pulled,
-                        count_pages(lambda entry: found.add(withhold_suppressed(entry, users))),
+                        count_pages(lambda entry: found.add(withhold_person(entry, forgotten, users))),
                         progress,
                         save_state=False,
                     )

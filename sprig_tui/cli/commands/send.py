@@ -184,17 +184,17 @@ def _check_first_answer(
 
 
 def _dry_run(settings: Settings, records: Iterable[Record], builder: EntryBuilder, *, as_json: bool) -> int:
-    from sprig_tui.cli.dry_run import DryRun, withhold_suppressed
+    from sprig_tui.cli.dry_run import DryRun, load_forgotten, withhold_person
     from sprig_tui.cli.plan_check import plan_tally
     from sprig_tui.cli.report import MAX_EXAMPLES, exit_code_for, warn_placeholder_ids
     from sprig_tui.ingest.mapper_process import iter_entries
     from sprig_tui.journal.records import State
 
-    found, users = DryRun(plan_tally(settings)), load_suppressed(settings)
+    found, users, forgotten = DryRun(plan_tally(settings)), load_suppressed(settings), load_forgotten(settings)
     withheld = number = 0
     with diagnostics.ProgressLine() as shown:
         for number, made in enumerate(iter_entries(records, builder), 1):
-            entry = withhold_suppressed(made, users)
+            entry = withhold_person(made, forgotten, users)
             found.add(entry)
             if entry.reason:
                 withheld += 1
