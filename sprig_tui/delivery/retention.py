@@ -97,6 +97,8 @@ class RetentionWorker:
         self._step_rows = 100
         """Deliveries of one step, at first; it follows the time that steps take."""
         self._last_error = ""
+        self._applied = ""
+        """The policy of the last pass of this worker, as text: another process may have another one."""
         self._changed = asyncio.Event()
 
     @property
@@ -175,12 +177,13 @@ class RetentionWorker:
         """Make one pass, if one is due and no other worker has the turn; returns whether it did."""
         state, now, policy = await self._journal.retention.state(), self._clock.now(), self.policy
         fresh = 0 <= now - state.finished_at < PASS_INTERVAL_MS
-        if state.is_held(self._owner, now) or (fresh and state.policy == policy.text()):
+        if state.is_held(self._owner, now) or (fresh and policy.text() in (state.policy, self._applied)):
             return False
         try:
             taken = await self._journal.retention.take_turn(self._owner)
             if taken is None:
                 return False
+            self._applied = policy.text()
             await self._apply(policy, taken)
         except asyncio.CancelledError:
             # another process goes on at once

@@ -9,7 +9,7 @@ import pytest
 from support.clocks import InstantTiming, ManualClock
 from support.records import make_entry
 
-from sprig_tui.delivery.retention import CHECK_INTERVAL_S, CLOCK_HOLD_S, GRACE_S, RetentionWorker
+from sprig_tui.delivery.retention import CHECK_INTERVAL_S, CLOCK_HOLD_S, GRACE_S, PASS_INTERVAL_MS, RetentionWorker
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.query import Query
@@ -157,3 +157,10 @@ async def test_no_file_holds_what_was_removed_while_the_journal_stays_open(journ
     else:
         await make_worker(journal, policy, []).apply_if_due()
     assert not [file.name for file in tmp_path.iterdir() if b"Mira" in file.read_bytes()]
+
+
+async def test_processes_with_different_policies_do_not_make_one_pass_after_the_other(journal):
+    one, other = make_worker(journal, LONG, []), make_worker(journal, RetentionPolicy(withheld_ms=8 * DAY), [])
+    assert [await worker.apply_if_due() for worker in (one, other, one, other)] == [True, True, False, False]
+    journal.clock.advance(PASS_INTERVAL_MS / 1000)
+    assert await one.apply_if_due()
