@@ -514,7 +514,7 @@ class MainScreen(Screen[None]):
         edited = [place is not None for place in event.edits]
         actions, environment = self._send_actions(), self.environments.selected
         if event.origin is None:
-            is_sent = await actions.send(event.records, environment, edited=edited)
+            is_sent = await actions.send(event.records, environment, edited=edited, asks=event.marked)
         else:
             (record,), (is_edited,) = event.records, edited
             is_sent = await actions.send_changed(record, environment, edited=is_edited, origin=event.origin)

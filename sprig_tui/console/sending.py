@@ -223,14 +223,17 @@ class SendActions:
         self._app = app
         self._session = session
 
-    async def send(self, records: tuple[Record, ...], environment: str, *, edited: Sequence[bool]) -> bool:
+    async def send(
+        self, records: tuple[Record, ...], environment: str, *, edited: Sequence[bool], asks: bool = False
+    ) -> bool:
         """Journal these records, so that the engine sends them; `edited` says of each whether a person changed it.
 
-        Several records, or one for a protected environment, have to be confirmed. Returns whether they were journaled.
+        Several records, or one for a protected environment, have to be confirmed; with `asks` any. Returns whether they
+        were journaled.
         """
         journal = self._journal()
         builder = self._entry_builder(environment)
-        if not await self._confirmed_one(records, builder):
+        if not await self._confirmed_few(records, builder, asks=asks):
             return False
         added = await journal.add(
             [builder.entry(record, edited=changed) for record, changed in zip(records, edited, strict=True)]
@@ -272,10 +275,10 @@ class SendActions:
         self._report(added, journal_only=self._session.engine is None)
         return True
 
-    async def _confirmed_one(self, records: tuple[Record, ...], builder: EntryBuilder) -> bool:
-        if len(records) >= CONFIRM_FROM_RECORDS:
+    async def _confirmed_few(self, records: tuple[Record, ...], builder: EntryBuilder, *, asks: bool) -> bool:
+        if asks or len(records) >= CONFIRM_FROM_RECORDS:
             plan = count_records(records, builder, should_stop=lambda: False)
-            return await self._confirmed(plan, f"Send {len(records):,} records?")
+            return await self._confirmed(plan, f"Send {len(records):,} {_records_text(len(records))}?")
         (record,) = records
         target = builder.route(record).environment
         if target not in self._protected():

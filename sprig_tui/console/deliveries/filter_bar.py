@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -107,6 +107,10 @@ class FilterInput(Input):
         self._history_index = 0
         self._draft = ""
         """The text that was typed before the history was entered."""
+
+    def _on_paste(self, event: events.Paste) -> None:
+        """Paste several lines as one: the input itself takes the first line alone."""
+        event.text = " ".join(event.text.splitlines())
 
     def add_to_history(self, text: str) -> None:
         """Append a filter to the history, unless it is the newest entry."""

@@ -182,8 +182,9 @@ class DeliveryLog(HasCommands, Panel, Vertical):
     def _refresh_texts(self) -> None:
         """Update title, error and hints where they changed."""
         search = self.updater.search
+        is_behind = search is not None and (self.journal is None or self.updater.is_behind)
         state = TitleState(
-            filter=self.filter.text,
+            filter=search.query.text if search is not None and is_behind else self.filter.text,
             shown=len(search.matches) if search else 0,
             total=search.total if search else 0,
             searched=search.searched if search else 1.0,

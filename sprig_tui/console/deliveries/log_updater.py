@@ -108,6 +108,11 @@ class LogUpdater:
         """Whether what the user chose last is not shown yet."""
         return self._requested_by_person or (self._lines.has_unshown_choice and self._lines.selected > 0)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether another filter was asked for than the one that is shown, and the journal cannot be read now."""
+        return self._requested is not None and bool(self.trouble)
+
     # -- the two tasks -------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:

@@ -17,7 +17,7 @@ from textual.reactive import reactive
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.clipboard import CopyRequested
-from sprig_tui.console.commands.base import HasCommands, bindings
+from sprig_tui.console.commands.base import Command, HasCommands, bindings
 from sprig_tui.console.commands.payload import COMMANDS
 from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_warning
@@ -270,7 +270,7 @@ class PayloadInspector(HasCommands, Panel):
         for place in sent.edits:
             if place is not None and self.edits.remove(place) is not None:
                 self.reassess_listed(place)
-        if len(sent.records) > 1:
+        if sent.marked:
             self.records.unmark()
 
     def peek_edit(self, number: int, record: Record) -> Record | None:
@@ -306,6 +306,12 @@ class PayloadInspector(HasCommands, Panel):
         if action == "map_again" and (self.detail is None or self.inspection is None or self.inspection.record is None):
             return "only a delivery of the log can be mapped again, and only if its record can be read by itself"
         return ""
+
+    def unasked_command(self, action: str) -> type[Command] | None:
+        """Marked records are sent after a question of their own."""
+        if action == "send_record" and self.listing.sends_marked:
+            return None
+        return super().unasked_command(action)
 
     async def is_shown(self) -> bool:
         """Wait until the delivery that the log selects is shown; False, with a notice, where it takes too long."""
@@ -449,7 +455,7 @@ class PayloadInspector(HasCommands, Panel):
 
     def action_send_record(self) -> None:
         """Ask to send the marked records of the list, or what is shown."""
-        if self.listing.shown and self.records.marked:
+        if self.listing.sends_marked:
             self._run_flow(self._send_requests.send_marked())
         else:
             self._when_shown(self._send_requests.send_record)

@@ -27,8 +27,11 @@ class SendRequested(Message, namespace="payload_inspector"):
         environment: str,
         edits: Sequence[RecordRef | None] = (),
         origin: DeliveryDetail | None = None,
+        marked: bool = False,
     ) -> None:
         super().__init__()
+        self.marked = marked
+        """Whether they were marked: they may not be on the screen, so that even one is asked about."""
         self.origin = origin
         """The delivery that a single record was changed of, or is mapped again of."""
         self.records = records
@@ -91,7 +94,7 @@ class SendRequests:
     async def send_marked(self) -> None:
         """Ask to send the marked records of the list."""
         if (marked := await self._pane.listing.read_marked()) is not None:
-            self._pane.post_message(SendRequested(marked.records, environment="", edits=marked.edits))
+            self._pane.post_message(SendRequested(marked.records, environment="", edits=marked.edits, marked=True))
 
     def send_file(self) -> None:
         """Ask to send every record of the open file."""

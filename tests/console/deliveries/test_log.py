@@ -1,6 +1,7 @@
 """Deliveries pane in use: filter, following, marks, failed deliveries, errors, snapshots."""
 
 import pytest
+from textual.events import Paste
 
 from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.deliveries import log_updater
@@ -109,6 +110,9 @@ async def test_rows_follow_what_is_typed(opened, log, mixed, until):
         assert log.filter.text == "@bad", "after a mistake the rows are those from before"
         log.use_filter("@lost")
         assert log.filter.text == "@bad", "an unknown one is reported"
+        await pilot.press("ctrl+u")
+        log.bar.input.post_message(Paste("status:failed\nOR reason:anonymous\n"))
+        await until(pilot, lambda: log.bar.input.value == "status:failed OR reason:anonymous")
         await pilot.press("escape")
         log.saved_filters = {"bad": "status:failed"}
         await until(pilot, lambda: log.lines.count == 1)
@@ -312,8 +316,13 @@ async def test_journal_error_is_shown_and_the_rows_stay(opened, log, mixed, jour
             log.wake()
             await until(pilot, lambda: "cannot read the journal: the journal [/x] is gone" in screen_text(pilot.app))
             assert "Checkout ef" in screen_text(pilot.app)
+            patch.setattr(journal, "ids", lost)
+            log.filter = parse_filter("status:failed OR reason:anonymous", now_ms=0)
+            await pilot.pause()
+            assert "status:failed" not in screen_text(pilot.app), "the rows are still all"
         log.wake()
         await until(pilot, lambda: "cannot read" not in screen_text(pilot.app))
+        await until(pilot, lambda: "/status:failed OR reason:anonymous ── 2 of 5" in screen_text(pilot.app))
 
 
 async def test_reopened_journal_keeps_the_cursor(opened, log, mixed, journal, until):

@@ -74,6 +74,7 @@ async def test_the_list_filters_marks_and_comes_back(listing, inspector, lines_f
         assert selected(inspector) == 88
         assert notices(pilot.app)[-1] == "on from the end of the file"
 
+        assert inspector.unasked_command("send_record") is not None
         await press("slash", "type reason:anonymous", "enter")
         assert "/reason:anonymous: 5 of 100" in screen_text(pilot.app)
         assert inspector.refusal("edit_field") == "the record is hidden by the list: enter opens it"
@@ -93,6 +94,7 @@ async def test_the_list_filters_marks_and_comes_back(listing, inspector, lines_f
 
         await press("space", "space")
         assert "2 marked" in screen_text(pilot.app)
+        assert inspector.unasked_command("send_record") is None, "it asks about all of them"
         await press("s")
         (sent,) = heard(pilot.seen, SendRequested)
         assert [record.origin.line for record in sent.records] == [48, 68]
@@ -130,7 +132,7 @@ async def test_a_mistyped_filter_leaves_the_list(listing, inspector, lines_file,
         assert inspector.records.lines.count == 100
 
 
-async def test_the_list_by_mouse_and_beside_the_record(listing, inspector, lines_file, screen_text):
+async def test_the_list_by_mouse_and_beside_the_record(listing, inspector, lines_file, screen_text, heard):
     async with listing(lines_file(MIXED), size=(130, 30)) as (pilot, press):
         text = screen_text(pilot.app)
         assert "[Fields]" in text
@@ -147,6 +149,13 @@ async def test_the_list_by_mouse_and_beside_the_record(listing, inspector, lines
         await press("escape", "down")
         assert inspector.records.lines.has_focus
         assert selected(inspector) == 4
+        await press("home", "space", "down", "down", "s")
+        await press("enter", "s")
+        marked, shown = heard(pilot.seen, SendRequested)
+        assert (marked.marked, shown.marked) == (True, False), "beside the list the record shown is sent"
+        assert [one.records[0].origin.line for one in (marked, shown)] == [1, 4]
+        inspector.forget_sent(marked)
+        assert not inspector.records.marked
         inspector.lines.focus()
         inspector.navigator.in_view = False
         assert inspector.focused_lines is inspector.lines, "a delivery is shown beside the list"

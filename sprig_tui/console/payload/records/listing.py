@@ -57,6 +57,12 @@ class RecordListing:
         return self.records.lines.count if self.shown and self.records.filter else None
 
     @property
+    def sends_marked(self) -> bool:
+        """Whether the marked records are sent, not the one shown; beside the list that has the focus, it is sent."""
+        in_list = self.hides_record or self._pane.screen.focused is self.records.lines
+        return self.shown and in_list and bool(self.records.lines.marks)
+
+    @property
     def has_focus(self) -> bool:
         """Whether the list is shown and has the focus."""
         return self.shown and self.records.lines.has_focus
