@@ -67,7 +67,8 @@ if TYPE_CHECKING:
     from sprig_tui.sprig.records import StudyResponse as StudyResponse
     from sprig_tui.sprig.records import Unsendable as Unsendable
 
-    __version__: str
+__version__ = "0.2.0"
+"""The one place of the version; the topic `changes` begins with it."""
 
 _NAMES_BY_MODULE = {
     "config.environment": ("DeliverySettings", "Environment", "WriteKey"),
@@ -116,15 +117,8 @@ __all__ = [  # noqa: PLE0604 - the table above is the one list of names
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used (PEP 562)."""
-    if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            value: Any = version("sprig-tui")
-        except PackageNotFoundError:
-            value = "0"
-    elif name in _MODULES:
-        value = getattr(importlib.import_module(_MODULES[name]), name)
+    if name in _MODULES:
+        value: Any = getattr(importlib.import_module(_MODULES[name]), name)
     elif name in _FORMER_NAMES:
         warnings.warn(f"sprig_tui.{name} is now sprig_tui.{_FORMER_NAMES[name]}", DeprecationWarning, stacklevel=2)
         return _with_former_keywords(__getattr__(_FORMER_NAMES[name]), _FORMER_KEYWORDS.get(name))
