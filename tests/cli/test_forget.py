@@ -100,7 +100,8 @@ def test_new_answers_are_withheld_until_it_is_undone(
     assert {row["kind"] for row in cli("forget", "--list", "--json").json["forgotten"]} == {"email", "user"}
     assert len(cli("forget", "--list").out.splitlines()) == 2
     assert cli("forget", "--undo", "nobody").code == 1
-    assert cli("forget", "--undo", "user-2").code == 0
+    undone = cli("forget", "--undo", "user-2")
+    assert (undone.code, "1 identifier of the same request stays forgotten" in undone.err) == (0, True)
     sent = cli("send", later, "-e", "production", "--yes", "--json")
     assert (sent.json["delivered"], sent.json["known"]) == (1, 1)
     audit = cli("forget", "--audit", "--json").json["receipts"]

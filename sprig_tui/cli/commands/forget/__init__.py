@@ -195,7 +195,9 @@ async def _undo(settings: Settings, identifiers: Sequence[Identifier] | None, *,
             diagnostics.info("nothing was changed")
             return ExitCode.USAGE
     async with journal_session(settings) as journal:
+        before = await journal.forgotten()
         gone = await journal.undo_forget(identifiers, requester())
+        left = await journal.forgotten()
     if as_json:
         output.write_json({"undone": gone})
     if not gone:
@@ -203,4 +205,12 @@ async def _undo(settings: Settings, identifiers: Sequence[Identifier] | None, *,
         return ExitCode.REJECTED
     them = "identifier is" if gone == 1 else "identifiers are"
     diagnostics.info(f"{gone:,} {them} forgotten no more: new answers are taken in; what was removed stays removed")
+    known = {one.hash for one in left}
+    requests = {one.receipt for one in before if one.hash not in known}
+    if together := sum(one.receipt in requests for one in left):
+        stay = "1 identifier of the same request stays" if together == 1 else f"{together:,} of the same request stay"
+        diagnostics.warning(
+            f"{stay} forgotten: an answer that carries one is withheld, also where it is the same person",
+            "sprig-tui forget --undo takes each of them",
+        )
     return ExitCode.OK
