@@ -49,7 +49,7 @@ _SPELLINGS = tuple((end, tuple((owner + end, kind) for owner, kind in _ID_OWNERS
 
 Each is searched for: one pattern for all takes ten times as long."""
 _ID_VALUE = re.compile(rb'\s*:\s*(?:"([^"]*)"|(-?\d+)|(\[))')
-_ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
+_ESCAPES = re.compile(rb"\\[^u]|(?:\\u[0-9a-fA-F]{4})+")
 _ID_NAME = re.compile(r"(user|visitor|anonymous)[ _-]?(?:uu)?id$", re.IGNORECASE)
 _ADDRESS_NAMES = frozenset({"email", "emailaddress", "email address", "e-mail"})
 """Names of members with the address of the person who answered."""
@@ -97,7 +97,7 @@ def identifiers_in(content: bytes, *, is_readable: bool = True) -> Iterator[Iden
             yield from _identifiers_of_members(decoded)
             return
         # no JSON, or nested deeper than this call may go
-        content = _ESCAPE.sub(_unescaped, content)
+        content = _ESCAPES.sub(_unescape, content)
     for one in _ids_in(content):
         if one is None:
             yield from _identifiers_of_members(_decoded(content))
@@ -109,8 +109,14 @@ def identifiers_in(content: bytes, *, is_readable: bool = True) -> Iterator[Iden
         yield from _identifiers_of_text(content.decode("utf-8", "replace"))
 
 
-def _unescaped(escape: re.Match[bytes]) -> bytes:
-    return chr(int(escape[1], 16)).encode("utf-8", "replace")
+def _unescape(found: re.Match[bytes]) -> bytes:
+    escapes = found.group()
+    if escapes[1:2] != b"u":
+        return escapes
+    units = b"".join(bytes.fromhex(digits.decode()) for digits in escapes[2:].split(b"\\u"))
+    text = units.decode("utf-16-be", "replace")
+    # a quote would end the text that it stands in
+    return escapes if any(char in '"\\' for char in text) else text.encode()
 
 
 def _decoded(content: bytes) -> Any:

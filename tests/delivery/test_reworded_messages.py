@@ -55,8 +55,8 @@ def worded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         texts = {note: other_words(text) for note, text in records.NOTE_TEXTS.items()}
         monkeypatch.setattr(records, "NOTE_TEXTS", MappingProxyType(texts))
 
-        def warning(code: WarningCode, text: str, *place: str) -> ConfigWarning:
-            return ConfigWarning(code, other_words(text), *place)
+        def warning(code: WarningCode, text: str, *place: str, **named: str) -> ConfigWarning:
+            return ConfigWarning(code, other_words(text), *place, **named)
 
         for module in (secrets, config_settings, surveys):
             monkeypatch.setattr(module, "ConfigWarning", warning)

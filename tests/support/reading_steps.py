@@ -122,7 +122,12 @@ class _Matcher:
         self._end = end
 
     def at(self, start: int) -> int:
-        return self._sequence(self._nodes, 0, start, lambda end: end)
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, 50_000))  # for groups that are repeated hundreds of times
+        try:
+            return self._sequence(self._nodes, 0, start, lambda end: end)
+        finally:
+            sys.setrecursionlimit(limit)
 
     def _sequence(self, nodes: Any, index: int, at: int, rest: Rest) -> int:  # noqa: PLR0911 - one way out for each kind
         if index == len(nodes):
@@ -160,7 +165,7 @@ class _Matcher:
         ends = [at]
         one = len(item) == 1 and self._is_one(item[0][0])
         if kind is sre.MAX_REPEAT and not one:
-            assert (least, most) == (0, 1), "a repeat of a group that gives back is not counted here"
+            return self._repeat_group(item, least, most, at, then)
         while len(ends) <= most:
             if one:
                 STEPS.taken += 1
@@ -175,6 +180,16 @@ class _Matcher:
         if kind is sre.POSSESSIVE_REPEAT:
             return then(ends[-1])
         return next((end for last in reversed(ends[least:]) if (end := then(last)) >= 0), -1)
+
+    def _repeat_group(self, item: Any, least: int, most: int, at: int, then: Rest) -> int:
+        """As often as it fits, then fewer times until the rest fits too; within each time its own ways."""
+        if most > 0:
+            end = self._sequence(
+                item, 0, at, lambda end: self._repeat_group(item, least - 1, most - 1, end, then) if end > at else -1
+            )
+            if end >= 0:
+                return end
+        return then(at) if least <= 0 else -1
 
     @staticmethod
     def _is_one(kind: Any) -> bool:

@@ -17,8 +17,8 @@ def test_a_key_that_does_nothing_says_so(home, terminal, size):
     one.shows("flat.jsonl  1 of 4", "no deliveries yet")
     one.press("3", "d")
     one.until(lambda: "d does nothing in Deliveries: ? lists the keys" in one.notices)
-    one.press("2", "f")
-    one.until(lambda: "f does nothing in Payload; in Deliveries it is follow: 3 goes there" in one.notices)
+    one.press("2", "b")
+    one.until(lambda: "b does nothing in Payload; in Deliveries it is withdraw: 3 goes there" in one.notices)
     # what begins something works from every pane; a record is never sent out of sight
     one.press("1", "s")
     one.until(lambda: "this is the record that s sends: press it again" in one.notices)
