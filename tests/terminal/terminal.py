@@ -22,6 +22,7 @@ from .processes import Process, end
 PATIENCE_S = 30.0
 """How long a condition may take on a busy machine; where it holds, nothing waits."""
 ENTER, ESCAPE, TAB, SHIFT_TAB, BACKSPACE = "\r", "\x1b", "\t", "\x1b[Z", "\x7f"
+F3 = "\x1bOR"
 ESCAPE_IN_BURST = "\x1b[27u"
 """Escape as terminals with kitty's protocol write it; a bare one right before a letter is alt and the letter."""
 UP, DOWN, RIGHT, LEFT = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D"

@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 import sprig_tui.console
 
-from .terminal import DOWN, ENTER, ESCAPE, FULL, LEFT, NARROW, RIGHT, SHIFT_TAB, TAB, TINY, UP, Terminal, ctrl
+from .terminal import DOWN, ENTER, ESCAPE, F3, FULL, LEFT, NARROW, RIGHT, SHIFT_TAB, TAB, TINY, UP, Terminal, ctrl
 
 sizes = pytest.mark.parametrize("size", [FULL, NARROW], ids=str)
 WALKED = {
@@ -32,11 +32,14 @@ WALKED = {
     "SecretForm": "test_setup",
     "GuideForm": "tests/console/setup",
     "ActionPicker": "test_setup",
+    "FindingPicker": "tests/console/setup",
+    "CompareScreen": "= of Payload",
+    "TopicsScreen": "f3",
     "WebhookForm": "tests/console/setup",
     "SourceForm": "tests/console/environments/test_sources.py: it needs a workspace",
 }
 """Every screen that goes in front of the panes, and where it is walked."""
-BASES = {"Dialog", "TextDialog", "Zooming", "MainScreen"}
+BASES = {"Dialog", "LinePicker", "TextDialog", "Zooming", "MainScreen"}
 
 
 def test_every_dialog_is_walked():
@@ -137,6 +140,10 @@ def test_confirmations_of_replays(home, segment, terminal, size):
             one.press(key)
             one.shows("n or escape No")
         leave(one, "n", "n or escape No")
+    one.press("3", UP, "2", "=")
+    one.shows("as it was, + as it would be sent now")
+    one.press(TAB, SHIFT_TAB)
+    leave(one, ESCAPE, "as it was")
     one.press("q")
     assert one.leave() == 0
     assert len(segment.events) == 4
@@ -164,6 +171,7 @@ def test_forms(waiting, home, size):
         ("3e", "Export to a file"),
         ("3?", "Help: Deliveries"),
         ("L", "Live workers"),
+        (F3, "Help ── filters"),
         (f"3{ENTER}", "delivery 4"),
         ("o", "Open a file or folder"),
         (ctrl("p"), "Search for commands"),

@@ -97,8 +97,9 @@ def unbound_key(app: ConsoleApp, key: str) -> str:
     shown = app.get_key_display(Binding(key, "", ""))
     place = SCOPE_TITLES.get(_scope(app), "the console")
     for command in PANE_COMMANDS:
-        if app.shows_panes and key in app.keys_of(command):
-            pane_key = app.shown_key(_PANE_TITLES[command.scope])
+        pane = _PANE_TITLES.get(command.scope)  # the list of records has no key of its own to go to
+        if pane and app.shows_panes and key in app.keys_of(command):
+            pane_key = app.shown_key(pane)
             return (
                 f"{shown} does nothing in {place}; in {SCOPE_TITLES[command.scope]} it is {command.label}: "
                 f"{pane_key} goes there"
