@@ -103,7 +103,7 @@ def report_stored(
     elif used is not None and used.is_from_variable:
         diagnostics.warning(
             f"{label}{used.read_from} is set, and takes precedence over the config",
-            f"unset {used.read_from} to use this one",
+            f"remove {used.read_from} to use this one",
         )
 
 
@@ -135,7 +135,7 @@ def _remove(settings: Settings, texts: SecretTexts, environment: str, *, yes: bo
     """Remove it from the config; returns the exit code."""
     used: Secret | None = getattr(settings.environment(environment), texts.kind.key)
     if not stored_keys(settings, texts.kind, environment):
-        source = f"; it comes from {used.read_from}: unset that" if used is not None else ""
+        source = f"; it comes from {used.read_from}: remove that" if used is not None else ""
         diagnostics.info(f"nothing to remove in the config for {environment}{source}")
         return ExitCode.OK
     if not yes:
