@@ -50,6 +50,10 @@ async def test_jump_keys_zoom_and_tab(console):
         for key, scope in (("2", "payload"), ("3", "deliveries"), ("1", "environments")):
             await console.press(key)
             assert pilot.app.main.focused_scope() == scope
+        await console.press("asterisk")
+        assert console.notices()[-1] == (
+            "* does nothing in Environments; in Records it is mark all: 2, then f lists them"
+        )
         await console.press("tab")
         assert pilot.app.main.focused_scope() == "payload"
 

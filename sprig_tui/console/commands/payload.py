@@ -47,7 +47,7 @@ class SendFile(Command):
 
 
 class NextRecord(Command):
-    """Go to the next record of the file."""
+    """Go to the next record of the file, or of those that the list shows while it is filtered."""
 
     id = "next-record"
     key = "n,right_square_bracket"
@@ -57,7 +57,7 @@ class NextRecord(Command):
 
 
 class PreviousRecord(Command):
-    """Go to the record before this one."""
+    """Go to the record before this one, of those that the list shows while it is filtered."""
 
     id = "previous-record"
     key = "p,left_square_bracket"

@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 
 from sprig_tui.console.commands import app as app_commands
 from sprig_tui.console.commands.base import SCOPE_TITLES, Command, HasCommands
+from sprig_tui.console.commands.payload import ListRecords
 from sprig_tui.console.commands.registry import PANE_COMMANDS
 from sprig_tui.sprig.reader import INPUT_SUFFIXES
 from sprig_tui.text import printable
@@ -97,14 +98,18 @@ def unbound_key(app: ConsoleApp, key: str) -> str:
     shown = app.get_key_display(Binding(key, "", ""))
     place = SCOPE_TITLES.get(_scope(app), "the console")
     for command in PANE_COMMANDS:
-        pane = _PANE_TITLES.get(command.scope)  # the list of records has no key of its own to go to
-        if pane and app.shows_panes and key in app.keys_of(command):
-            pane_key = app.shown_key(pane)
-            return (
-                f"{shown} does nothing in {place}; in {SCOPE_TITLES[command.scope]} it is {command.label}: "
-                f"{pane_key} goes there"
-            )
+        if app.shows_panes and key in app.keys_of(command):
+            there = SCOPE_TITLES[command.scope]
+            return f"{shown} does nothing in {place}; in {there} it is {command.label}: {_way_to(app, command.scope)}"
     return f"{shown} does nothing in {place}: {app.shown_key(app_commands.Help)} lists the keys"
+
+
+def _way_to(app: ConsoleApp, scope: str) -> str:
+    """The keys that lead to a pane, or to the list of records."""
+    if scope != "records":
+        return f"{app.shown_key(_PANE_TITLES[scope])} goes there"
+    listed = f"{app.shown_key(ListRecords)} lists them"
+    return listed if _scope(app) == "payload" else f"{app.shown_key(app_commands.FocusPayload)}, then {listed}"
 
 
 def close_hint(app: ConsoleApp) -> str:

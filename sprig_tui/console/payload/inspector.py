@@ -384,13 +384,16 @@ class PayloadInspector(HasCommands, Panel):
 
     def action_next_record(self) -> None:
         """To the next record."""
-        self.listing.leave_record()
-        self.navigator.step(1)
+        self._step(1)
 
     def action_previous_record(self) -> None:
         """To the record before."""
+        self._step(-1)
+
+    def _step(self, step: int) -> None:
         self.listing.leave_record()
-        self.navigator.step(-1)
+        if not self.listing.step(step):
+            self.navigator.step(step)
 
     def action_go_to_record(self) -> None:
         """Ask for a number."""

@@ -234,6 +234,11 @@ class RecordNavigator:
         else:
             self._run(self._fetch(browser, number), "loading-record")
 
+    @property
+    def target(self) -> int:
+        """The record asked for last, from 0, whether it is shown yet or not."""
+        return self._target
+
     def step(self, step: int) -> None:
         """Go to the next record (1) or the previous one (-1), of those that are wanted."""
         browser = self.browser

@@ -87,8 +87,11 @@ async def test_the_list_filters_marks_and_comes_back(listing, inspector, lines_f
         assert "[Fields]" in screen_text(pilot.app)
         assert inspector.lines.has_focus
         assert not inspector.refusal("edit_field")
-        await press("n", "escape")
-        assert selected(inspector) == 48, "a record that is not listed leaves the cursor where it was"
+        await press("n", "right_square_bracket", "n")
+        assert selected(inspector) == 88, "the records that are listed, to the last"
+        assert notices(pilot.app)[-1] == "this is the last record that the list's filter matches"
+        await press("p", "left_square_bracket", "escape")
+        assert selected(inspector) == 48
         await press("enter", "escape")
         assert selected(inspector) == 48
 

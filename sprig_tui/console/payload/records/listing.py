@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sprig_tui.console.notify import notify_error, notify_warning
+from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.payload.navigation import RecordRef
 from sprig_tui.console.payload.records.record_list import RecordList
 from sprig_tui.errors import InputError
@@ -121,6 +121,23 @@ class RecordListing:
     def leave_record(self) -> None:
         """A command other than the list's moves to another record: the list goes along."""
         self._target = None
+
+    def step(self, step: int) -> bool:
+        """Move to the next record (1) or the previous one (-1) of a filtered list; False where no list is filtered."""
+        navigator, search = self._pane.navigator, self.records.search
+        browser = navigator.browser
+        if search is None or browser is None or browser.problems is not None or not (self.shown or self._is_behind):
+            return False
+        number = search.neighbour(navigator.target, step) if navigator.in_view else browser.number
+        if number is not None:
+            navigator.go_to(number)
+        elif step > 0 and not search.complete:
+            notify(self._pane.app, "no more matches yet: the file is still searched")
+        else:
+            notify(
+                self._pane.app, f"this is the {'last' if step > 0 else 'first'} record that the list's filter matches"
+            )
+        return True
 
     def on_record(self, number: int) -> None:
         """A record of the open file is shown."""

@@ -178,6 +178,11 @@ class RecordList(HasCommands, Vertical):
         self._reach_awaited()
         self._wake()
 
+    @property
+    def search(self) -> RecordSearch | None:
+        """What the filter matches; None where all records are listed."""
+        return self._search
+
     def post_moved_again(self) -> None:
         """Post `Moved` for the record under the cursor, which the pane may not show."""
         self._moved_to = -1
@@ -430,6 +435,8 @@ class RecordList(HasCommands, Vertical):
             return
         if self.lines.count > MAX_MARKS:
             notify_warning(self.app, f"the first {MAX_MARKS:,} are marked, which is the most; send the file with S")
+        elif self._search is not None and not self._search.complete:
+            notify_warning(self.app, f"the file is still searched: the {len(listed):,} found so far are marked")
         self.lines.mark(listed)
         self._refresh_state()
 

@@ -74,6 +74,12 @@ class RecordSearch:
         """The place of a record among the matches, or of the first match after it."""
         return bisect_left(self.numbers, number)
 
+    def neighbour(self, number: int, step: int) -> int | None:
+        """The nearest match after (step 1) or before (step -1) record `number`, of those found so far."""
+        at = self.position(number)
+        at = at - 1 if step < 0 else at + (number in self)
+        return self.numbers[at] if 0 <= at < len(self.numbers) else None
+
     def __contains__(self, number: object) -> bool:
         if not isinstance(number, int):
             return False
