@@ -30,6 +30,7 @@ from sprig_tui.sprig.sent_files import POSITION_KIND
 LEASE_POLL_S = 0.5
 DEFAULT_WAIT_S = 90.0
 """Longer than a worker without a heartbeat keeps its leases, and than a request takes."""
+MAX_OTHERS = 100_000
 _FORGOTTEN_NAME = "(a forgotten person)"
 _BODY_MARK = b"\r\n\r\n"
 
@@ -48,6 +49,8 @@ class FoundContent(Struct):
     damaged: int = 0
     """Deliveries whose payload cannot be read."""
     scanned: int = 0
+    others: tuple[Identifier, ...] = ()
+    """Ids and addresses that these deliveries carry and that were not searched for; at most MAX_OTHERS."""
     captures: tuple[Path, ...] = ()
     """Captured requests."""
     memories: tuple[str, ...] = ()
@@ -117,6 +120,7 @@ async def find_content(
     """Search everything for these persons; changes nothing. Raises JournalError."""
     matcher = PersonMatcher.of(identifiers)
     found = FoundContent(array("q"), Counter())
+    others: set[Identifier] = set()
     after, more = 0, True
     while more:
         step = await journal.find_persons(after, identifiers)
@@ -126,11 +130,14 @@ async def find_content(
                 found.leftovers += 1
             else:
                 found.states[one.environment, one.state] += 1
+        if len(others) < MAX_OTHERS:
+            others |= step.identifiers
         found.mentions += step.mentions
         found.damaged += step.damaged
         found.scanned += step.scanned
         after, more = step.reached, step.more
         on_step(ForgetStep("searched", found.scanned))
+    found.others = tuple(sorted(others.difference(identifiers))[:MAX_OTHERS])
     found.captures = await asyncio.to_thread(find_captures, capture_folders, matcher)
     found.memories = tuple(await _find_memories(journal, matcher))
     return found

@@ -17,7 +17,14 @@ from msgspec import Struct
 
 from sprig_tui.journal.dedup import StoredIdentity
 from sprig_tui.journal.payload_codec import DamagedPayloadError, unpack_every
-from sprig_tui.journal.persons import IdentifierKind, NameSearch, PersonMatcher, identifier_hash
+from sprig_tui.journal.persons import (
+    Identifier,
+    IdentifierKind,
+    NameSearch,
+    PersonMatcher,
+    identifier_hash,
+    identifiers_of_person,
+)
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import NewDelivery, State
 from sprig_tui.journal.rows import STATE_CODES, STATES_BY_CODE
@@ -122,6 +129,8 @@ class PersonScan(Struct, frozen=True):
     """Those of other people that contain an identifier within a text."""
     damaged: int = 0
     """Those whose payload cannot be read."""
+    identifiers: frozenset[Identifier] = frozenset()
+    """What else the deliveries that were found carry of their persons: ids and addresses."""
 
 
 class EraseResult(Struct, frozen=True):
@@ -198,12 +207,10 @@ def find_in_packs(
     end: int,
     matcher: PersonMatcher,
     names: NameSearch,
-) -> tuple[tuple[FoundDelivery, ...], int, int]:
-    """Deliveries after `after` up to `end` that hold one of the persons; the mentions, and the damaged ones.
-
-    `rows` are those that have content.
-    """
+) -> PersonScan:
+    """The step from `after` up to `end`; its caller tells whether there is more. `rows` are those that have content."""
     found: dict[int, FoundDelivery] = {}
+    carried: set[Identifier] = set()
     mentions = damaged = 0
     for number, (first, packed_raws, packed_bodies) in enumerate(packs):
         until = packs[number + 1][0] if number + 1 < len(packs) else end + 1
@@ -218,13 +225,15 @@ def find_in_packs(
                 is_readable = row is not None and row[0] != _WITHHELD
                 if matcher.matches(row[1] if row else "", raw, body, is_readable=is_readable):
                     found[delivery_id] = _found(delivery_id, row)
+                    carried.update(identifiers_of_person(row[1] if row else "", raw or body))
                 elif names.is_in_bytes(raw):
                     mentions += 1
     for delivery_id, row in rows.items():
         # one without a payload, or with one that cannot be read
         if delivery_id not in found and matcher.matches(row[1]):
             found[delivery_id] = _found(delivery_id, row)
-    return tuple(found[key] for key in sorted(found)), mentions, damaged
+    ordered = tuple(found[key] for key in sorted(found))
+    return PersonScan(ordered, end, False, len(rows), mentions, damaged, frozenset(carried))
 
 
 def _found(delivery_id: int, row: StoredRow | None) -> FoundDelivery:

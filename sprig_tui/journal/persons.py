@@ -51,6 +51,8 @@ Each is searched for: one pattern for all takes ten times as long."""
 _ID_VALUE = re.compile(rb'\s*:\s*(?:"([^"]*)"|(-?\d+)|(\[))')
 _ESCAPES = re.compile(rb"\\[^u]|(?:\\u[0-9a-fA-F]{4})+")
 _ID_NAME = re.compile(r"(user|visitor|anonymous)[ _-]?(?:uu)?id$", re.IGNORECASE)
+_OWN_ID_NAME = re.compile(r"(?:external|partner|old)?[ _-]?(?:user|visitor|anonymous)[ _-]?(?:uu)?id", re.IGNORECASE)
+"""The same of the person who answered: not of their manager."""
 _ADDRESS_NAMES = frozenset({"email", "emailaddress", "email address", "e-mail"})
 """Names of members with the address of the person who answered."""
 _SEPARATORS = re.compile(r"""[\s"',;:{}\[\]()<>|=]+""")
@@ -139,7 +141,8 @@ def identifiers_of_person(user_id: str, content: bytes) -> tuple[Identifier, ...
         found[one] = None
     for name, inner in _members(_decoded(content)):
         for one in _identifiers_of_value(name, inner):
-            if one.kind != "email" or name.lower().strip("! ") in _ADDRESS_NAMES:
+            is_own = _OWN_ID_NAME.fullmatch(name) or name.lower().strip("! ") in _ADDRESS_NAMES
+            if is_own:
                 found[one] = None
     return tuple(found)
 

@@ -60,6 +60,7 @@ def test_person_is_counted_asked_for_and_removed(cli: Run, home: Path, delivered
             "leftovers": 0,
             "captures": 1,
             "memories": 0,
+            "linked": 0,
             "mentions": 0,
             "damaged": 0,
             "scanned": 3,
@@ -124,6 +125,28 @@ def test_segment_is_asked_on_request_only(cli: Run, delivered: Path, workspace_a
     refused = cli("forget", "--user", "user-3", "--at-segment", "delete-only", "--yes")
     assert (refused.code, "Segment was not asked" in refused.err) == (1, True)
     assert traces(delivered.parent / "home", "user-3") == []
+
+
+def test_answers_with_another_identifier_of_theirs_are_told_and_found_with_linked(
+    cli: Run, home: Path, delivered: Path, write: Callable[..., Path], answer: Callable[..., dict[str, Any]]
+) -> None:
+    other = write(answer(9, userId="", email="user-1@example.com"), answer(8, userId="user-2@example.com", email=""))
+    cli("send", other, "-e", "production", "--yes")
+    config = home / "config.toml"
+    config.write_text(config.read_text() + '[filters]\nhers = "user:user-1"\nothers = "user:user-10"\n')
+    counted = cli("forget", "--user", "user-1", "--dry-run")
+    assert "saved filter 1 of the config mentions them" in counted.err
+    assert "saved filter 2" not in counted.err
+    assert "their answers also carry 1 address, which you did not name" in counted.err
+    assert "user-1@" not in counted.err
+    config.write_text(config.read_text().partition("[filters]")[0])
+    assert cli("forget", "--user", "user-2@example.com", "--dry-run", "--json").json["found"]["environments"] == {
+        "production": {"delivered": 2}
+    }
+    assert cli("forget", "--linked", "--resume").code == 2
+    done = cli("forget", "--user", "user-1", "--linked", "--yes", "--json")
+    assert done.json["receipt"]["counts"] == {"identifiers": 2, "delivered": 1, "withheld": 1}
+    assert traces(home, "user-1") == []
 
 
 @pytest.mark.parametrize(

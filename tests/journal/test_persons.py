@@ -117,6 +117,7 @@ def test_number_is_an_id():
 
 def test_person_of_a_record_is_no_other_person_in_it():
     record = {"userId": "jane-7", "email": "jane@x.example", "attributes": {"manager": "bob@x.example"}}
+    record["attributes"] |= {"managerUserId": "bob-1", "supervisorid": "bob-1", "lastVisitorId": "bob-1"}
     found = identifiers_of_person("jane-7", json.dumps(record).encode())
     assert found == (USER, Identifier("email", "jane@x.example"))
     assert identifiers_of_person("", b"no JSON") == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import asyncpg
+from msgspec.structs import replace
 
 from sprig_tui.journal.content import without_items
 from sprig_tui.journal.dedup import identity_key
@@ -51,8 +52,8 @@ async def scan(connection: asyncpg.Connection, matcher: PersonMatcher, names: Na
             end,
         )
     }
-    found, mentions, damaged = find_in_packs(packs, rows, after, end, matcher, names)
-    return PersonScan(found, end, more=end < newest, scanned=len(rows), mentions=mentions, damaged=damaged)
+    step = find_in_packs(packs, rows, after, end, matcher, names)
+    return replace(step, more=end < newest)
 
 
 async def erase(

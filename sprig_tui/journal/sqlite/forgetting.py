@@ -6,6 +6,8 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from sprig_tui.journal.content import without_items
 from sprig_tui.journal.dedup import StoredIdentity, identity_key
 from sprig_tui.journal.forgetting import (
@@ -63,9 +65,9 @@ def scan(connection: sqlite3.Connection, matcher: PersonMatcher | None, names: N
             (after, end),
         )
     }
-    found, mentions, damaged = find_in_packs(packs, rows, after, end, matcher, names)
+    step = find_in_packs(packs, rows, after, end, matcher, names)
     newest = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
-    return PersonScan(found, end, more=end < newest, scanned=len(rows), mentions=mentions, damaged=damaged)
+    return replace(step, more=end < newest)
 
 
 # -- the removal ---

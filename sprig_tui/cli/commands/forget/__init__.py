@@ -34,6 +34,7 @@ REGULATION_KINDS = ("suppress-with-delete", "suppress-only", "delete-only")
 @click.option(
     "--file", "file", type=click.Path(), metavar="FILE", help="One a line: user:ID, email:ADDRESS or visitor:ID; or -."
 )
+@click.option("--linked", is_flag=True, help="Also the other ids and addresses that their answers carry.")
 @click.option(
     "--capture",
     "folders",
@@ -57,6 +58,7 @@ def forget(  # noqa: PLR0913 - one for each option
     emails: tuple[str, ...],
     visitors: tuple[str, ...],
     file: str | None,
+    linked: bool,
     folders: tuple[Path, ...],
     dry_run: bool,
     resume: bool,
@@ -83,6 +85,8 @@ def forget(  # noqa: PLR0913 - one for each option
     _check_usage(
         [bool(identifiers), resume, listing, audit, bool(undone), undo_all], at_segment, identifiers, dry_run=dry_run
     )
+    if linked and not identifiers:
+        raise click.UsageError("--linked looks at the answers of the person: name one")
     settings = open_settings(quiet=True)
     if at_segment and not dry_run:
         settings = _with_token(settings)
@@ -92,14 +96,16 @@ def forget(  # noqa: PLR0913 - one for each option
         return asyncio.run(records.show(settings, audit=audit, as_json=as_json))
     if undone or undo_all:
         return asyncio.run(_undo(settings, None if undo_all else undo_identifiers(undone), yes=yes, as_json=as_json))
-    return asyncio.run(_forget(settings, identifiers, folders, at_segment, dry_run=dry_run, yes=yes, as_json=as_json))
+    return asyncio.run(
+        _forget(settings, identifiers, folders, at_segment, linked=linked, dry_run=dry_run, yes=yes, as_json=as_json)
+    )
 
 
 def _check_usage(ways: list[bool], at_segment: str | None, identifiers: Sequence[Identifier], *, dry_run: bool) -> None:
     if sum(ways) != 1:
         raise click.UsageError("name whom to forget (--user, --email, --visitor or --file), or one of the other ways")
     if at_segment and not any(one.kind == "user" for one in identifiers):
-        raise click.UsageError("Segment knows users by their User ID: --at-segment needs --user")
+        raise click.UsageError("--at-segment needs --user: Segment knows users by their User ID")
     if dry_run and not identifiers:
         raise click.UsageError("--dry-run counts what holds the person: name one")
 
@@ -119,6 +125,7 @@ async def _forget(
     folders: tuple[Path, ...],
     at_segment: str | None,
     *,
+    linked: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -139,8 +146,12 @@ async def _forget(
         found = None
         if identifiers:
             found = await _count(journal, identifiers, searched)
+            if linked and found.others:
+                diagnostics.info(f"added, because their answers carry them: {report.others_text(found)}")
+                identifiers = (*identifiers, *found.others)
+                found = await _count(journal, identifiers, searched)
             report.print_found(found, identifiers)
-            report.print_untouched(state_dir, identifiers)
+            report.print_untouched(settings, state_dir, identifiers)
             if dry_run:
                 return report.write_dry_run(found, as_json=as_json)
             await report.print_key_hosts(journal)

@@ -29,7 +29,15 @@ def read_identifiers(
         named += _read_file(file)
         if not named:
             raise InputError("the file names nobody", hint="one a line: user:ID, email:ADDRESS or visitor:ID")
-    return tuple(dict.fromkeys(named))
+    # a user id that is an address is found in other members too
+    addresses = [make_identifier("email", one.value) for one in named if one.kind == "user" and _is_address(one.value)]
+    return tuple(dict.fromkeys((*named, *addresses)))
+
+
+def _is_address(text: str) -> bool:
+    with suppress(InputError):
+        return bool(make_identifier("email", text))
+    return False
 
 
 def undo_identifiers(texts: Sequence[str]) -> tuple[Identifier, ...]:

@@ -13,6 +13,7 @@ from sprig_tui.journal.forgetting import counts_text
 from sprig_tui.text import one_line, printable
 
 if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.forget import ForgetOutcome, FoundContent
     from sprig_tui.journal.base import Journal
     from sprig_tui.journal.persons import Identifier
@@ -37,6 +38,11 @@ def print_found(found: FoundContent, identifiers: Sequence[Identifier]) -> None:
     ):
         if count:
             diagnostics.info(f"{count:,} {text}")
+    if found.others:
+        diagnostics.warning(
+            f"their answers also carry {others_text(found)}, which you did not name: answers with these alone are kept",
+            "name them too, or add --linked; sprig-tui log --detail ID shows an answer",
+        )
     if found.mentions:
         answers = "answer" if found.mentions == 1 else "answers"
         diagnostics.info(f"{found.mentions:,} {answers} of other people mention them within a text: these are kept")
@@ -47,11 +53,28 @@ def print_found(found: FoundContent, identifiers: Sequence[Identifier]) -> None:
         )
 
 
-def print_untouched(state_dir: Path, identifiers: Sequence[Identifier]) -> None:
+def others_text(found: FoundContent) -> str:
+    """Such as `1 address and 2 visitor ids`."""
+    parts = []
+    for kind, one, many in (
+        ("user", "user id", "user ids"),
+        ("email", "address", "addresses"),
+        ("visitor", "visitor id", "visitor ids"),
+    ):
+        if number := sum(other.kind == kind for other in found.others):
+            parts.append(f"{number:,} {one if number == 1 else many}")
+    return ", ".join([*parts[:-2], " and ".join(parts[-2:])])
+
+
+def print_untouched(settings: Settings, state_dir: Path, identifiers: Sequence[Identifier]) -> None:
     """What is not reached, and so has to be looked at by a person."""
     from sprig_tui.journal.persons import NameSearch
 
     search = NameSearch(identifiers)
+    for number, (name, text) in enumerate(settings.filters.items(), 1):
+        if search.is_in(text) or search.is_in(name):
+            # by number: the name may be what names them
+            diagnostics.warning(f"saved filter {number} of the config mentions them", "remove it: sprig-tui paths")
     for log in sorted(state_dir.glob("*.log*")):
         try:
             with log.open("rb") as stream:
@@ -94,6 +117,7 @@ def found_json(found: FoundContent) -> dict[str, Any]:
         "leftovers": found.leftovers,
         "captures": len(found.captures),
         "memories": len(found.memories),
+        "linked": len(found.others),
         "mentions": found.mentions,
         "damaged": found.damaged,
         "scanned": found.scanned,
