@@ -163,6 +163,7 @@ class MainScreen(Screen[None]):
         core = self._session
         self.payload = PayloadInspector(state_dir=core.dependencies.paths.state_dir, clock=core.clock, id="payload")
         self.deliveries = DeliveryLog(clock=core.clock, id="deliveries")
+        self.deliveries.forgets.state_dir = core.dependencies.paths.state_dir
         self.deliveries.forgets.capture_folders = lambda: capture_folders(core.dependencies.paths.state_dir)
         self.payload.is_stale = self._is_payload_stale
         self.payload.add_class("pane")

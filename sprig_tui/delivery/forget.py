@@ -21,6 +21,7 @@ from typing import Literal
 from msgspec import Struct
 
 from sprig_tui.clock import MonotonicClock
+from sprig_tui.delivery.copied_files import find_copies
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.forgetting import ERASE_CHUNK_ROWS, ForgetReceipt
 from sprig_tui.journal.persons import Identifier, PersonMatcher, is_in_name
@@ -52,7 +53,7 @@ class FoundContent(Struct):
     others: tuple[Identifier, ...] = ()
     """Ids and addresses that these deliveries carry and that were not searched for; at most MAX_OTHERS."""
     captures: tuple[Path, ...] = ()
-    """Captured requests."""
+    """Captured requests, and copies that the console made."""
     memories: tuple[str, ...] = ()
     """Keys of remembered files whose name contains an identifier."""
 
@@ -99,7 +100,7 @@ class ForgetOutcome(Struct, frozen=True):
     is_scrubbed: bool = True
     """Whether the files were rewritten; a database does that itself."""
     undeleted: tuple[str, ...] = ()
-    """Captured requests that could not be removed."""
+    """Captured requests and copies that could not be removed."""
 
 
 def requester() -> str:
@@ -116,8 +117,10 @@ async def find_content(
     identifiers: Sequence[Identifier],
     capture_folders: Sequence[Path] = (),
     on_step: OnStep = _ignore,
+    *,
+    state_dir: Path | None = None,
 ) -> FoundContent:
-    """Search everything for these persons; changes nothing. Raises JournalError."""
+    """Search everything for these persons; changes nothing. `state_dir` is that of copies. Raises JournalError."""
     matcher = PersonMatcher.of(identifiers)
     found = FoundContent(array("q"), Counter())
     others: set[Identifier] = set()
@@ -138,7 +141,7 @@ async def find_content(
         after, more = step.reached, step.more
         on_step(ForgetStep("searched", found.scanned))
     found.others = tuple(sorted(others.difference(identifiers))[:MAX_OTHERS])
-    found.captures = await asyncio.to_thread(find_captures, capture_folders, matcher)
+    found.captures = await asyncio.to_thread(_find_files, capture_folders, state_dir, matcher)
     found.memories = tuple(await _find_memories(journal, matcher))
     return found
 
@@ -150,6 +153,7 @@ async def forget(
     timing: MonotonicClock,
     *,
     capture_folders: Sequence[Path] = (),
+    state_dir: Path | None = None,
     wait_s: float = DEFAULT_WAIT_S,
     on_step: OnStep = _ignore,
 ) -> ForgetOutcome:
@@ -163,7 +167,7 @@ async def forget(
     await journal.erase_quotes()
     matcher = await journal.forgotten_matcher()
     memories = await _forget_memories(journal, matcher)
-    captures = await asyncio.to_thread(find_captures, capture_folders, matcher)
+    captures = await asyncio.to_thread(_find_files, capture_folders, state_dir, matcher)
     undeleted = await asyncio.to_thread(_delete_files, captures)
     on_step(ForgetStep("rewriting"))
     is_scrubbed = await journal.scrub()
@@ -228,6 +232,11 @@ def _remembered_name(value: bytes) -> tuple[str, str]:
     with suppress(ValueError):
         name = str(json.loads(name))
     return moment, name
+
+
+def _find_files(folders: Sequence[Path], state_dir: Path | None, matcher: PersonMatcher) -> tuple[Path, ...]:
+    copies = find_copies(state_dir, matcher) if state_dir is not None else ()
+    return (*find_captures(folders, matcher), *copies)
 
 
 def find_captures(folders: Sequence[Path], matcher: PersonMatcher) -> tuple[Path, ...]:

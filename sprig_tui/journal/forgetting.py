@@ -82,7 +82,7 @@ COUNTED: Mapping[str, str] = {
     "leftovers": "records of deliveries that were pruned before",
     "responses": "responses of Segment that may quote them",
     "replays": "replay jobs whose filter named them",
-    "files": "captured requests",
+    "files": "captured requests and copies",
     "memories": "remembered file names",
     "damaged": "damaged payloads that cannot be separated",
 }
@@ -92,7 +92,7 @@ _SINGULAR = {
     "leftovers": "record of a delivery that was pruned before",
     "responses": "response of Segment that may quote them",
     "replays": "replay job whose filter named them",
-    "files": "captured request",
+    "files": "captured request or copy",
     "memories": "remembered file name",
     "damaged": "damaged payload that cannot be separated",
 }

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from support.workspace_lookalike import PRODUCTION_KEY, TOKEN, WorkspaceLookalike, answers
 
+from sprig_tui.console.clipboard import FILE_NAME
+from sprig_tui.console.payload.external_editor import FOLDER_PREFIX
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.webhooks.capture_folders import capture_folders, remember_capture_folder
@@ -144,8 +146,15 @@ def test_answers_with_another_identifier_of_theirs_are_told_and_found_with_linke
         "production": {"delivered": 2}
     }
     assert cli("forget", "--linked", "--resume").code == 2
+    edited = home / "state" / f"{FOLDER_PREFIX}1"
+    edited.mkdir(parents=True)
+    (edited / "payload.json").write_text('{"userId": "user-1"}')
+    (home / "state" / FILE_NAME).write_text("user-1 answered")
+    (home / "state" / "sprig-tui 1.svg").write_text("<text>user-1&#160;answered</text>")
+    (home / "state" / "sprig-tui 2.svg").write_text("<text>user-10&#160;answered</text>")
     done = cli("forget", "--user", "user-1", "--linked", "--yes", "--json")
-    assert done.json["receipt"]["counts"] == {"identifiers": 2, "delivered": 1, "withheld": 1}
+    assert done.json["receipt"]["counts"] == {"identifiers": 2, "delivered": 1, "withheld": 1, "files": 3}
+    (home / "state" / "sprig-tui 2.svg").unlink()
     assert traces(home, "user-1") == []
 
 

@@ -30,6 +30,8 @@ class ForgetActions:
         self._on_progress = on_progress
         self.capture_folders: Callable[[], tuple[Path, ...]] = tuple
         """Folders of `listen --capture`."""
+        self.state_dir: Path | None = None
+        """The folder of copies."""
 
     async def forget(self, journal: Journal, ids: Sequence[int]) -> bool:
         """Forget the persons of these deliveries; returns whether it was done."""
@@ -39,7 +41,9 @@ class ForgetActions:
             if not identifiers:
                 notify_warning(app, "nothing to forget: these deliveries name nobody any more")
                 return False
-            found = await find_content(journal, identifiers, self.capture_folders(), self._show)
+            found = await find_content(
+                journal, identifiers, self.capture_folders(), self._show, state_dir=self.state_dir
+            )
             self._on_progress("")
             question, text = forget_question(identifiers), forget_explanation(identifiers, found)
             if not await ask_confirmation(app, question, text, yes="Forget"):
@@ -50,6 +54,7 @@ class ForgetActions:
                 requester(),
                 SystemMonotonicClock(),
                 capture_folders=self.capture_folders(),
+                state_dir=self.state_dir,
                 on_step=self._show,
             )
         except SprigTuiError as error:
@@ -98,7 +103,7 @@ def forget_explanation(identifiers: Sequence[Identifier], found: FoundContent) -
     )
     lines.append(f"deliveries: {states}" if states else "deliveries: none")
     if found.captures:
-        lines.append(f"captured requests: {len(found.captures):,}")
+        lines.append(f"captured requests and copies: {len(found.captures):,}")
     if found.mentions:
         lines.append(f"mentioned within answers of other people, which are kept: {found.mentions:,}")
     lines.append("their content is removed for good; later answers are withheld as forgotten")
@@ -112,5 +117,5 @@ def forget_outcome(outcome: ForgetOutcome) -> str:
     if outcome.leased:
         text += f"; {outcome.leased:,} left, which a worker is sending: sprig-tui forget --resume removes them"
     if outcome.undeleted:
-        text += f"; {len(outcome.undeleted):,} captured requests could not be removed"
+        text += f"; {len(outcome.undeleted):,} files could not be removed"
     return text

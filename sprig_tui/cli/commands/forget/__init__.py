@@ -145,11 +145,11 @@ async def _forget(
             return ExitCode.OK
         found = None
         if identifiers:
-            found = await _count(journal, identifiers, searched)
+            found = await _count(journal, identifiers, searched, state_dir)
             if linked and found.others:
                 diagnostics.info(f"added, because their answers carry them: {report.others_text(found)}")
                 identifiers = (*identifiers, *found.others)
-                found = await _count(journal, identifiers, searched)
+                found = await _count(journal, identifiers, searched, state_dir)
             report.print_found(found, identifiers)
             report.print_untouched(settings, state_dir, identifiers)
             if dry_run:
@@ -164,6 +164,7 @@ async def _forget(
                 requester(),
                 SystemMonotonicClock(),
                 capture_folders=searched,
+                state_dir=state_dir,
                 on_step=lambda step: shown.update(step.text),
             )
         asked = True
@@ -175,11 +176,15 @@ async def _forget(
     return code if asked else ExitCode.REJECTED
 
 
-async def _count(journal: Journal, identifiers: Sequence[Identifier], folders: tuple[Path, ...]) -> FoundContent:
+async def _count(
+    journal: Journal, identifiers: Sequence[Identifier], folders: tuple[Path, ...], state_dir: Path
+) -> FoundContent:
     from sprig_tui.delivery.forget import find_content
 
     with diagnostics.ProgressLine() as shown:
-        return await find_content(journal, identifiers, folders, on_step=lambda step: shown.update(step.text))
+        return await find_content(
+            journal, identifiers, folders, lambda step: shown.update(step.text), state_dir=state_dir
+        )
 
 
 def _confirm(number: int) -> bool:

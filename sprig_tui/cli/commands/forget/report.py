@@ -33,7 +33,7 @@ def print_found(found: FoundContent, identifiers: Sequence[Identifier]) -> None:
         diagnostics.info(f"{one_line(name, limit=40) or '(no environment)'}: {states}")
     for count, text in (
         (found.leftovers, "that pruned deliveries left"),
-        (len(found.captures), "captured requests"),
+        (len(found.captures), "captured requests and copies"),
         (len(found.memories), "remembered names of files"),
     ):
         if count:
