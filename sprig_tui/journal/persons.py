@@ -18,6 +18,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -245,11 +246,11 @@ class PersonMatcher:
             for one in identifiers_in(content, is_readable=is_readable)
         )
 
-    def is_quoted_in(self, text: str) -> bool:
-        """Whether a text contains an identifier as a word, in whatever kind of message."""
-        return any(self._is_one(one) for one in _identifiers_of_text(text)) or any(
-            self._is_one(one) for one in identifiers_in(text.encode("utf-8", "replace"))
-        )
+    def is_quoted_in(self, text: str, *, min_chars: int = 1) -> bool:
+        """Whether a text contains an identifier of this length as a word, in whatever kind of message."""
+        content = text.encode("utf-8", "replace")
+        found = chain(_identifiers_of_text(text), identifiers_in(content))
+        return any(self._is_one(one) for one in found if len(one.value) >= min_chars)
 
     def _is_one(self, identifier: Identifier) -> bool:
         known = self._known.get(identifier)
@@ -261,10 +262,15 @@ class PersonMatcher:
 
 
 def is_in_name(matcher: PersonMatcher, name: str) -> bool:
-    """Whether the name of a file, or of a folder above it, is or contains an identifier as a word."""
+    """Whether the name of a file, or of a folder above it, is or contains an identifier as a word.
+
+    One that is shorter than other words has to be the whole name of the file: folders are called by years and months.
+    """
     parts = [part for part in re.split(r"[/\\]", name) if part]
     stems = [part[:at] for part in parts for at, sign in enumerate(part) if sign == "." and at]
-    return any(matcher.is_quoted_in(part) for part in (*parts, *stems))
+    if any(matcher.is_quoted_in(part, min_chars=_MIN_NAME_CHARS) for part in (*parts, *stems)):
+        return True
+    return bool(parts) and any(matcher.matches(whole) for whole in (parts[-1], parts[-1].partition(".")[0]))
 
 
 def identifier_hash(key: bytes, identifier: Identifier) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+_STATUS_TEXT = re.compile(r"http \d{3}")
 REMOVED_TEXT = "(removed, because it may quote a forgotten person)"
 """In place of a response of Segment."""
 REMOVED_WITH_CONTENT = "(removed with the content, which it may quote)"
@@ -16,6 +19,12 @@ def is_harmless_error(status: int, error: str) -> bool:
     """Whether the error of a request cannot quote what it carried."""
     # without a response the error is a text of this program
     return not status or error in _HARMLESS_ERRORS or error == f"http {status}"
+
+
+def may_quote(text: str) -> bool:
+    """Whether an error or a response may repeat what a record holds; codes and this program's own texts do not."""
+    is_known = text in _HARMLESS_ERRORS or text.replace(" ", "").lower() in _HARMLESS_RESPONSES
+    return not is_known and _STATUS_TEXT.fullmatch(text) is None
 
 
 def cleaned_attempt(status: int, error: str, excerpt: str, removed: str = REMOVED_TEXT) -> tuple[str, str] | None:

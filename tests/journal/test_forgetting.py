@@ -308,6 +308,19 @@ async def test_response_that_quotes_a_person_goes_from_other_deliveries_too(jour
     assert (await journal.forget_receipts())[0].counts["responses"] == 1
 
 
+@pytest.mark.parametrize(("status", "error"), [(503, "http 503"), (0, "no answer within 503 s")])
+async def test_errors_of_the_program_quote_nobody(journal, answer, claim, attempt, status, error):
+    """A user id may be a number that stands in them too."""
+    await journal.add([answer("kim")])
+    taken = await claim()
+    told = attempt(status, outcome="retry", error=error, excerpt="")
+    await journal.settle(taken, [Settlement(ids=taken.ids, state=State.FAILED, attempt=told, error=error)])
+    await journal.begin_forget([make_identifier("user", "503")], "ann")
+    assert await journal.erase_quotes() == 0
+    detail = await journal.get(1)
+    assert (detail.delivery.error, detail.history[0].error) == (error, error)
+
+
 async def test_attempt_of_a_whole_batch_is_cleaned_once(journal, answer, claim, forget, clock):
     await journal.add([answer(), answer(), answer("kim")])
     taken = await claim()

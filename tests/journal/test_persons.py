@@ -149,6 +149,13 @@ def test_filters_that_name_a_person():
     assert not NameSearch([Identifier("user", "5")]).is_in("attempts:>5")
 
 
+@pytest.mark.parametrize(
+    ("name", "is_theirs"), [("2026/5/a.csv", False), ("part 5.csv", False), ("5.csv.gz", True), ("in/5", True)]
+)
+def test_short_id_is_only_the_whole_name_of_a_file(name, is_theirs):
+    assert is_in_name(PersonMatcher.of([Identifier("user", "5")]), name) is is_theirs
+
+
 _texts = st.text(st.sampled_from("aB1_-. @é"), max_size=12)
 
 

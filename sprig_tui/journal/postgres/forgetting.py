@@ -23,7 +23,7 @@ from sprig_tui.journal.forgetting import (
 from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.persons import NameSearch, PersonMatcher, is_in_name
 from sprig_tui.journal.postgres.tombstones import store_tombstones
-from sprig_tui.journal.quotes import REMOVED_TEXT, cleaned_attempt
+from sprig_tui.journal.quotes import REMOVED_TEXT, cleaned_attempt, may_quote
 from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import STATE_CODES
 
@@ -202,10 +202,11 @@ async def _blank_payloads(connection: asyncpg.Connection, ids: Sequence[int], wi
 async def quoting_texts(connection: asyncpg.Connection, persons: KeyedPersons) -> list[str]:
     """Errors, responses and names of files that quote somebody on the list; reads every row."""
     rows = await connection.fetch(
-        "SELECT error FROM deliveries WHERE error <> '' UNION SELECT error FROM attempts"
-        " UNION SELECT excerpt FROM attempts"
+        # without a response the error is a text of this program
+        "(SELECT error FROM deliveries WHERE error <> '' UNION SELECT error FROM attempts"
+        " EXCEPT SELECT error FROM attempts WHERE status = 0) UNION SELECT excerpt FROM attempts"
     )
-    found = [row[0] for row in rows if persons.matcher.is_quoted_in(row[0])]
+    found = [row[0] for row in rows if may_quote(row[0]) and persons.matcher.is_quoted_in(row[0])]
     names = await connection.fetch("SELECT DISTINCT source FROM deliveries")
     return found + [row[0] for row in names if is_in_name(persons.matcher, row[0])]
 

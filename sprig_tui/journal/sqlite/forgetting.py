@@ -22,7 +22,7 @@ from sprig_tui.journal.forgetting import (
 )
 from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.persons import NameSearch, PersonMatcher, is_in_name
-from sprig_tui.journal.quotes import REMOVED_TEXT, cleaned_attempt
+from sprig_tui.journal.quotes import REMOVED_TEXT, cleaned_attempt, may_quote
 from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import STATE_CODES
 from sprig_tui.journal.sqlite.claim import release_expired
@@ -209,10 +209,11 @@ def quoting_texts(connection: sqlite3.Connection) -> list[str]:
     if persons is None:
         return []
     texts = connection.execute(
+        # without a response the error is a text of this program
         "SELECT error FROM deliveries NOT INDEXED WHERE error <> '' UNION SELECT error FROM attempts"
-        " UNION SELECT excerpt FROM attempts"
+        " EXCEPT SELECT error FROM attempts WHERE status = 0 UNION SELECT excerpt FROM attempts"
     )
-    found = [text for (text,) in texts if persons.matcher.is_quoted_in(text)]
+    found = [text for (text,) in texts if may_quote(text) and persons.matcher.is_quoted_in(text)]
     names = connection.execute("SELECT DISTINCT source FROM deliveries NOT INDEXED")
     return found + [name for (name,) in names if is_in_name(persons.matcher, name)]
 
