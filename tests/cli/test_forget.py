@@ -192,7 +192,9 @@ def test_interrupted_run_is_told_and_ended(
     assert "a forget was interrupted (receipt 1)" in doctor
     ended = cli("forget", "--resume", "--json")
     assert (ended.code, ended.json["receipt"]["counts"]) == (0, {"identifiers": 1, "delivered": 1})
-    assert "there is nothing to resume" in cli("forget", "--resume").err
+    nothing = cli("forget", "--resume", "--json")
+    assert (nothing.code, nothing.json["receipt"], nothing.json.keys()) == (0, None, ended.json.keys())
+    assert "there is nothing to resume" in nothing.err
     assert traces(home, "user-1") == []
 
 

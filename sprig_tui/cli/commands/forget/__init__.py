@@ -141,8 +141,7 @@ async def _forget(
     searched = tuple(dict.fromkeys((*folders, *capture_folders(state_dir))))
     async with journal_session(settings) as journal:
         if not identifiers and not await records.has_unfinished(journal):
-            diagnostics.info("there is nothing to resume")
-            return ExitCode.OK
+            return report.report_nothing_to_resume(as_json=as_json)
         found = None
         if identifiers:
             found = await _count(journal, identifiers, searched, state_dir)

@@ -124,6 +124,16 @@ def found_json(found: FoundContent) -> dict[str, Any]:
     }
 
 
+def report_nothing_to_resume(*, as_json: bool) -> int:
+    """No run was interrupted; the exit code."""
+    if as_json:
+        output.write_json(
+            {"dry_run": False, "found": None, "receipt": None, "leased": 0, "rewritten": False, "undeleted": []}
+        )
+    diagnostics.info("there is nothing to resume")
+    return ExitCode.OK
+
+
 def print_outcome(outcome: ForgetOutcome, found: FoundContent | None, *, as_json: bool) -> int:
     """What was removed, and what is left; the exit code."""
     from sprig_tui.cli.commands.forget.records import receipt_json
