@@ -76,7 +76,7 @@ def replay_request(
     """The request to replay these rows; `endpoints` maps each environment to its present URL."""
     bulk = len(rows) != 1 or bool(about)
     by_environment: dict[str, int] = {}
-    taken = [row for row in rows if is_resendable(row.state, row.reason, row.size) and not row.content_dropped]
+    taken = [row for row in rows if _is_taken(row)]
     for row in taken:
         by_environment[row.environment] = by_environment.get(row.environment, 0) + 1
     moves = redirected(rows, endpoints)
@@ -156,9 +156,14 @@ def replay_outcome(added: Sequence[AddResult], *, as_new: bool = False) -> str:
     )
 
 
+def _is_taken(row: Delivery) -> bool:
+    """Whether a replay queues the delivery again."""
+    return is_resendable(row.state, row.reason, row.size) and not row.content_dropped
+
+
 def unsendable_text(rows: Sequence[Delivery]) -> str:
     """Why none of these can be queued again; empty if one can."""
-    if any(is_resendable(row.state, row.reason, row.size) for row in rows):
+    if any(_is_taken(row) for row in rows):
         return ""
     return f"nothing can be queued again: {_not_queued_text(rows)}"
 
