@@ -49,7 +49,7 @@ def write_client(file: Path, path: str) -> None:
 
 
 def serve(path: str) -> None:
-    """Serve until standard input ends, then end what still runs."""
+    """Serve until standard input ends, then end what still runs; a client that is killed ends its command alone."""
     _import_everything()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
@@ -75,8 +75,12 @@ def serve(path: str) -> None:
                         del children[child]
                 if server in ready:
                     link, _ = server.accept()
-                    child = _start(link, (server, *children.values()))
-                    children[child] = link
+                    try:
+                        child = _start(link, (server, *children.values()))
+                    except (OSError, ValueError):  # the client was killed while it asked
+                        link.close()
+                    else:
+                        children[child] = link
         finally:
             for child in children:
                 os.kill(child, signal.SIGKILL)
@@ -112,25 +116,31 @@ def _reap(children: dict[int, socket.socket]) -> None:
 
 
 def _start(link: socket.socket, inherited: tuple[socket.socket, ...]) -> int:
+    """Start what a client asks for. Raises OSError or ValueError when the client ends before it has asked."""
     head, ancillary, _, _ = link.recvmsg(4, socket.CMSG_SPACE(12))
     streams = array.array("i")
     for _, _, numbers in ancillary:
         streams.frombytes(numbers[:12])
-    size = int.from_bytes(head, "big")
-    text = b""
-    while len(text) < size:
-        text += link.recv(size - len(text))
-    asked = json.loads(text)
-    child = os.fork()
-    if child == 0:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for other in (link, *inherited):
-            other.close()
-        _run(asked, streams)
-    for stream in streams:
-        os.close(stream)
-    link.sendall(child.to_bytes(4, "big"))
+    try:
+        size = int.from_bytes(head, "big")
+        text = b""
+        while len(text) < size:
+            if not (part := link.recv(size - len(text))):
+                raise ConnectionError("the client ended in the middle of its request")
+            text += part
+        asked = json.loads(text)
+        child = os.fork()
+        if child == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for other in (link, *inherited):
+                other.close()
+            _run(asked, streams)
+    finally:
+        for stream in streams:
+            os.close(stream)
+    with contextlib.suppress(OSError):  # of a client that is gone: its link ends the child
+        link.sendall(child.to_bytes(4, "big"))
     return child
 
 
