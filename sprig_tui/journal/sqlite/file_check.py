@@ -141,8 +141,9 @@ class FileCheck:
     def _compare_content(self, before: _FileContent, changed_at: int) -> None:
         content = _read_content(self._path)
         if content is None:
-            # so does the file during a checkpoint, but not for long
-            self._is_overwritten = self._unreadable_mtime_ns == changed_at or _is_empty(self._path)
+            # so is the file during a checkpoint, but not for long; only a file that can be read is back
+            if self._unreadable_mtime_ns == changed_at or _is_empty(self._path):
+                self._is_overwritten = True
             self._unreadable_mtime_ns = changed_at
             return
         moved = content.roots != before.roots and roots_text(content.roots) != content.announced
