@@ -65,9 +65,9 @@ class FileCheck:
         self._problem = ""
 
     def before_opening(self) -> None:
-        """Refuse to open another file than before. Raises JournalLostError."""
+        """Refuse to open another file than before, or other content. Raises JournalLostError."""
         if self._main_id is not None:
-            self._raise_if_lost(self._main_problem())
+            self._raise_if_lost(self._main_problem() or self._content_problem())
 
     def after_opening(self, *, logged: bool = True) -> None:
         """Remember the file of a connection, or compare it. `logged`: it has a WAL. Raises JournalLostError.
