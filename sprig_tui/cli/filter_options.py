@@ -22,8 +22,6 @@ _NEGATION_PLACEHOLDER = "\ue000"
 _SAVED = re.compile(r"-?\(*@[a-z0-9][a-z0-9_-]*\s", re.IGNORECASE)
 _WITH_FIELD = re.compile(r"(-?[A-Za-z][A-Za-z-]*:)(.*)", re.DOTALL)
 
-FILTER_OPTIONS = ("status", "env", "survey", "user", "since", "until")
-
 DELIVERY_ID_TYPE = click.IntRange(min=1, max=(1 << 63) - 1)
 """Delivery ids: positive 64-bit integers in every store."""
 

@@ -106,6 +106,17 @@ def confirm_name(question: str, name: str) -> bool:
     return prompt_line("type its name to continue: ") == name
 
 
+def confirm_removal(question: str, *, name: str = "", hint: str = "add --yes") -> bool:
+    """Ask before something is removed, or refuse without a terminal; `name` has to be typed if it is given."""
+    if not is_interactive():
+        diagnostics.failure("nothing was removed: there is no terminal to confirm it at", hint)
+        return False
+    agreed = confirm_name(question, name) if name else confirm(question)
+    if not agreed:
+        diagnostics.info("nothing was removed")
+    return agreed
+
+
 def prompt_secret(question: str) -> str:
     """Ask for a secret with hidden input; empty after Ctrl-D."""
     from sprig_tui.text import one_line

@@ -26,8 +26,10 @@ SCAN_ROWS = 20_000
 FULL_PASS_MS = 24 * 3_600_000
 """Between two passes over the whole journal; others begin where the last one ended."""
 
+FROM_DELIVERIES = "FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt"
+"""SQL for deliveries `d`, each with its last request `a`."""
 ENDED_AT = "coalesce(a.started_at + a.latency_ms, d.added_at)"
-"""SQL for the time that an ended delivery `d`, with its last request `a`, ended."""
+"""SQL for the time that such a delivery ended."""
 
 
 class RetentionPolicy(Struct, frozen=True):

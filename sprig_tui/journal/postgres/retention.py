@@ -18,6 +18,7 @@ from sprig_tui.journal.postgres.connection import ServerPool
 from sprig_tui.journal.postgres.forgetting import clean_attempts
 from sprig_tui.journal.quotes import REMOVED_WITH_CONTENT
 from sprig_tui.journal.retention import (
+    FROM_DELIVERIES,
     SCAN_ROWS,
     STATE_KEY,
     STATE_KIND,
@@ -36,7 +37,6 @@ from sprig_tui.journal.rows import CONTENT_DROPPED
 if TYPE_CHECKING:
     from sprig_tui.journal.postgres.journal import PostgresJournal
 
-_FROM = "FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt"
 StepFunction = Callable[[asyncpg.Connection, RetentionState], Awaitable[Step]]
 
 
@@ -160,7 +160,7 @@ async def _due(connection: asyncpg.Connection, condition: str, latest: int, afte
     end = min(first + SCAN_ROWS - 1, newest)
     row = await connection.fetchrow(
         "SELECT min(d.added_at), max(d.added_at),"
-        f" coalesce(array_agg(d.id ORDER BY d.id) FILTER (WHERE {condition}), '{{}}') {_FROM}"
+        f" coalesce(array_agg(d.id ORDER BY d.id) FILTER (WHERE {condition}), '{{}}') {FROM_DELIVERIES}"
         " WHERE d.id BETWEEN $1 AND $2",
         first,
         end,
@@ -181,7 +181,8 @@ async def _due_packs(connection: asyncpg.Connection, cutoffs: Cutoffs, after: in
 
 async def _remove(connection: asyncpg.Connection, state: RetentionState, cutoffs: Cutoffs, ids: Sequence[int]) -> Step:
     rows = await connection.fetch(
-        f"SELECT {maintenance.REMOVED_COLUMNS} {_FROM} WHERE d.id = ANY ($1::bigint[]) AND {cutoffs.rows_sql()}"
+        f"SELECT {maintenance.REMOVED_COLUMNS} {FROM_DELIVERIES}"
+        f" WHERE d.id = ANY ($1::bigint[]) AND {cutoffs.rows_sql()}"
         " ORDER BY d.id FOR UPDATE OF d SKIP LOCKED",
         list(ids),
     )
@@ -196,7 +197,7 @@ async def _remove(connection: asyncpg.Connection, state: RetentionState, cutoffs
 
 async def _clean_pack(connection: asyncpg.Connection, state: RetentionState, cutoffs: Cutoffs, first: int) -> Step:
     rows = await connection.fetch(
-        f"SELECT {DROPPED_COLUMNS} {_FROM} WHERE d.id >= $1 AND d.id < $2 AND {cutoffs.content_sql()}"
+        f"SELECT {DROPPED_COLUMNS} {FROM_DELIVERIES} WHERE d.id >= $1 AND d.id < $2 AND {cutoffs.content_sql()}"
         " ORDER BY d.id FOR UPDATE OF d SKIP LOCKED",
         first,
         await payloads.pack_end(connection, first),

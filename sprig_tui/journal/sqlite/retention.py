@@ -17,6 +17,7 @@ from sprig_tui.journal.maintenance import chunk_result
 from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.quotes import REMOVED_WITH_CONTENT
 from sprig_tui.journal.retention import (
+    FROM_DELIVERIES,
     SCAN_ROWS,
     STATE_KEY,
     STATE_KIND,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 VACUUM_STEP_PAGES = 128
 """Pages given back in one transaction, half a megabyte."""
-_FROM = "FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt"
 
 
 class SQLiteRetention(RetentionStore):
@@ -158,7 +158,7 @@ def _due(connection: sqlite3.Connection, condition: str, latest: int, after: int
         return Due((), newest, done=True)
     end = min(first + SCAN_ROWS - 1, newest)
     rows = connection.execute(
-        f"SELECT d.id, d.added_at, {condition} {_FROM} WHERE d.id BETWEEN ? AND ?", (first, end)
+        f"SELECT d.id, d.added_at, {condition} {FROM_DELIVERIES} WHERE d.id BETWEEN ? AND ?", (first, end)
     ).fetchall()
     added = [row[1] for row in rows]
     done, past = end >= newest or min(added) >= latest, max(added) < latest
@@ -181,7 +181,7 @@ def _due_packs(connection: sqlite3.Connection, cutoffs: Cutoffs, after: int) -> 
 
 def _remove(connection: sqlite3.Connection, state: RetentionState, cutoffs: Cutoffs, ids: Sequence[int]) -> Step:
     rows = connection.execute(
-        f"SELECT {maintenance.REMOVED_COLUMNS} {_FROM} WHERE d.id IN (SELECT value FROM json_each(?))"
+        f"SELECT {maintenance.REMOVED_COLUMNS} {FROM_DELIVERIES} WHERE d.id IN (SELECT value FROM json_each(?))"
         f" AND {cutoffs.rows_sql()} ORDER BY d.id",
         (encode_ids(ids),),
     ).fetchall()
@@ -197,7 +197,7 @@ def _remove(connection: sqlite3.Connection, state: RetentionState, cutoffs: Cuto
 def _due_in_pack(connection: sqlite3.Connection, cutoffs: Cutoffs, first: int) -> dict[int, DroppedContent]:
     """Deliveries of a pack whose content is kept no longer, and what is left of them."""
     rows = connection.execute(
-        f"SELECT {DROPPED_COLUMNS} {_FROM} WHERE d.id >= ? AND d.id < ? AND {cutoffs.content_sql()}",
+        f"SELECT {DROPPED_COLUMNS} {FROM_DELIVERIES} WHERE d.id >= ? AND d.id < ? AND {cutoffs.content_sql()}",
         (first, payloads.pack_end(connection, first)),
     ).fetchall()
     return {row[0]: dropped_content(row) for row in rows}

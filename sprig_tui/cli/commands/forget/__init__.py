@@ -187,16 +187,9 @@ async def _count(
 
 
 def _confirm(number: int) -> bool:
-    if not prompts.is_interactive():
-        diagnostics.failure(
-            "nothing was removed: there is no terminal to confirm it at", "add --yes, or --dry-run to count"
-        )
-        return False
     what = f"remove the content of {number:,}" if number else "take in nothing of theirs from now on"
-    agreed = prompts.confirm(f"{what}? what is removed cannot be brought back")
-    if not agreed:
-        diagnostics.info("nothing was removed")
-    return agreed
+    question = f"{what}? what is removed cannot be brought back"
+    return prompts.confirm_removal(question, hint="add --yes, or --dry-run to count")
 
 
 async def _undo(settings: Settings, identifiers: Sequence[Identifier] | None, *, yes: bool, as_json: bool) -> int:

@@ -254,13 +254,7 @@ def remove(environment: str, whole: bool, yes: bool) -> int:
 
 
 def _confirm_removal(environment: Environment) -> bool:
-    if not prompts.is_interactive():
-        diagnostics.failure("nothing was removed: there is no terminal to confirm it at", "add --yes")
-        return False
     key = environment.write_key
     masked = "no key" if key is None else key.masked() if key.is_read else printable(key.read_from)
     question = f"remove the key of {environment.name} ({masked})?"
-    agreed = prompts.confirm_name(question, environment.name) if environment.protected else prompts.confirm(question)
-    if not agreed:
-        diagnostics.info("nothing was removed")
-    return agreed
+    return prompts.confirm_removal(question, name=environment.name if environment.protected else "")

@@ -105,13 +105,8 @@ def _remove(settings: Settings, environment: str, *, yes: bool) -> int:
     if settings.environment(environment).oauth is None:
         diagnostics.info(f"{environment} has no OAuth client")
         return ExitCode.OK
-    if not yes:
-        if not prompts.is_interactive():
-            diagnostics.failure("nothing was removed: not a terminal", "add --yes")
-            return ExitCode.USAGE
-        if not prompts.confirm(f"remove the OAuth client of {environment}? its source may require it"):
-            diagnostics.info("nothing was removed")
-            return ExitCode.USAGE
+    if not yes and not prompts.confirm_removal(f"remove the OAuth client of {environment}? its source may require it"):
+        return ExitCode.USAGE
     save_oauth(find_paths(), environment, None, digest=settings.document.digest)
     diagnostics.success(f"{environment}: its OAuth client is removed from the config; the key's file stays")
     return ExitCode.OK

@@ -138,13 +138,8 @@ def _remove(settings: Settings, texts: SecretTexts, environment: str, *, yes: bo
         source = f"; it comes from {used.read_from}: remove that" if used is not None else ""
         diagnostics.info(f"nothing to remove in the config for {environment}{source}")
         return ExitCode.OK
-    if not yes:
-        if not prompts.is_interactive():
-            diagnostics.failure("nothing was removed: not a terminal", "add --yes")
-            return ExitCode.USAGE
-        if not prompts.confirm(f"remove the {texts.name} of {environment}?"):
-            diagnostics.info("nothing was removed")
-            return ExitCode.USAGE
+    if not yes and not prompts.confirm_removal(f"remove the {texts.name} of {environment}?"):
+        return ExitCode.USAGE
     remove_secret(settings, texts.kind, environment)
     diagnostics.success(f"{environment}: its {texts.name} is removed from the config")
     return ExitCode.OK
