@@ -19,7 +19,11 @@ def test_by_filter_counted_withdrawn_and_replayed(queued, cli, sink):
     )
     assert "2 queued (development 2)\n" in counted.err
     done = cli("withdraw", "env:development", "--yes", "--json")
-    assert (done.code, done.json) == (0, {"matched": 2, "withdrawn": 2, "on_the_wire": 0, "not_queued": 0})
+    assert (done.code, done.json) == (
+        0,
+        {"matched": 2, "withdrawn": 2, "on_the_wire": 0, "not_queued": 0, "interrupted": False},
+    )
+    assert "2 withdrawn; sprig-tui replay reason:withdrawn queues them again\n" in done.err
     assert [row["reason"] for row in cli("log", "--json", "reason:withdrawn").rows] == ["withdrawn"] * 2
     assert cli("send", "answers.jsonl", "-e", "development", "--json").json["delivered"] == 0
     again = cli("replay", "reason:withdrawn", "--yes", "--json")

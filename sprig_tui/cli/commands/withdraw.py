@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +25,7 @@ from sprig_tui.errors import ExitCode, InputError
 if TYPE_CHECKING:
     from array import array
 
+    from sprig_tui.delivery.withdraw import WithdrawJob
     from sprig_tui.journal.base import Journal
     from sprig_tui.journal.query import Query
 
@@ -46,9 +49,13 @@ def withdraw(
     """Take queued deliveries back, by filter or id, before they are sent.
 
     FILTER is as in `log`; of what it matches only queued ones are meant. They become withheld: withdrawn, and
-    sprig-tui replay queues them again. What a worker is sending at the moment is left alone, and counted.
+    sprig-tui replay reason:withdrawn queues them again. What a worker is sending at the moment is left alone, and
+    counted.
 
-    Exit code 0 when none of them is queued any more, 1 when some were left alone.
+    It goes step by step, and Ctrl-C stops it between two steps: what was withdrawn by then stays withdrawn, and the
+    same command goes on with the rest. To look at a queue before it is sent, see sprig-tui hold.
+
+    Exit code 0 when none of them is queued any more, 1 when some were left alone, 130 when it was interrupted.
     """
     query = read_filter(words, **options)
     if ids and query.terms:
@@ -59,7 +66,7 @@ def withdraw(
 
 
 async def _withdraw(query: Query, ids: tuple[int, ...], *, dry_run: bool, yes: bool, as_json: bool) -> int:
-    from sprig_tui.delivery.withdraw import filter_queued, find_queued
+    from sprig_tui.delivery.withdraw import find_queued, find_queued_among
 
     settings = open_settings(quiet=True)
     if not journal_exists(settings):
@@ -73,13 +80,16 @@ async def _withdraw(query: Query, ids: tuple[int, ...], *, dry_run: bool, yes: b
     async with journal_session(settings) as journal:
         await check_environments(query, settings, journal)
         if ids:
-            rows = await journal.get_many(sorted(set(ids)))
-            if missing := set(ids) - {row.id for row in rows}:
+            chosen = sorted(set(ids))
+            if missing := set(chosen) - {row.id for row in await journal.get_many(chosen)}:
                 diagnostics.failure(f"there is no delivery {min(missing)}", "sprig-tui log lists them, the id in front")
                 return ExitCode.USAGE
-            found = filter_queued(rows)
+            found = await find_queued_among(journal, chosen)
         else:
-            found = await find_queued(journal, query)
+            with diagnostics.ProgressLine() as counted:
+                found = await find_queued(
+                    journal, query, lambda number: counted.update(f"counting what is queued: {number:,}")
+                )
         total = len(found.ids)
         to = ", ".join(f"{name or 'no environment'} {number:,}" for name, number in found.environments.items())
         diagnostics.info(f"{total:,} queued{f' ({to})' if to else ''}")
@@ -105,27 +115,48 @@ def _confirm(number: int) -> bool:
 
 
 async def _withdraw_selection(journal: Journal, selection: array[int], *, as_json: bool) -> int:
-    from sprig_tui.delivery import withdraw as withdrawal
+    from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+    from sprig_tui.delivery.withdraw import WithdrawJob
 
-    with diagnostics.ProgressLine() as shown:
-        done = await withdrawal.withdraw_deliveries(
-            journal, selection, lambda number: shown.update(f"withdrawn {number:,} of {len(selection):,}")
-        )
+    job = WithdrawJob(journal, selection)
+    started_at = time.monotonic()
+
+    def show_progress(job: WithdrawJob) -> None:
+        rate = job.position / max(time.monotonic() - started_at, 1e-3)
+        left = diagnostics.time_left(job.position, job.total, rate)
+        shown.update(f"withdrawn {job.done.withdrawn:,} of {job.total:,}  {rate:,.0f}/s  {left}")
+
+    with ShutdownSignals(deadline_s=STOP_DEADLINE_S, last_code=ExitCode.INTERRUPTED) as signals:
+        with diagnostics.ProgressLine() as shown, suppress(ShutdownRequested):
+            await signals.guard(job.run(show_progress))
+        _report(job, as_json=as_json)
+    if job.was_cut_short:
+        return ExitCode.INTERRUPTED
+    return ExitCode.REJECTED if job.done.leased else ExitCode.OK
+
+
+def _report(job: WithdrawJob, *, as_json: bool) -> None:
+    from sprig_tui.delivery.withdraw import UNDO_FILTER
+
+    done = job.done
     if as_json:
         output.write_json(
             {
-                "matched": len(selection),
+                "matched": job.total,
                 "withdrawn": done.withdrawn,
                 "on_the_wire": done.leased,
                 "not_queued": done.not_queued,
+                "interrupted": job.was_cut_short,
             }
         )
     ended = f", {done.not_queued:,} ended before" if done.not_queued else ""
-    diagnostics.info(f"{done.withdrawn:,} withdrawn{ended}")
+    undo = f"; sprig-tui replay {UNDO_FILTER} queues them again" if done.withdrawn else ""
+    diagnostics.info(f"{done.withdrawn:,} withdrawn{ended}{undo}")
     if done.leased:
         them = "it" if done.leased == 1 else "them"
         diagnostics.warning(
             f"{done.leased:,} left alone: a worker has {them}, and may be sending",
             "what comes back to the queue can be withdrawn then; sprig-tui status tells what a gone worker holds",
         )
-    return ExitCode.REJECTED if done.leased else ExitCode.OK
+    if job.was_cut_short:
+        diagnostics.info(f"interrupted: {job.total - job.position:,} stay queued; the same command withdraws them")

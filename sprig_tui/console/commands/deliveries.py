@@ -103,7 +103,8 @@ class SendMatchingAsNew(Command):
 class Withdraw(Command):
     """Take the marked deliveries, or the selected one, back before they are sent; counted and asked first.
 
-    Only what is queued and on no wire: it becomes withheld as withdrawn, and a replay queues it again.
+    Only what is queued and on no wire: it becomes withheld as withdrawn, and a replay of reason:withdrawn queues it
+    again. It goes step by step while the log stays in use; x stops it, and the rest stays queued.
     """
 
     id = "withdraw"
@@ -156,12 +157,12 @@ class PauseReplay(Command):
 
 
 class Cancel(Command):
-    """Cancel the export that runs, else the bulk replay; what it queued already stays queued."""
+    """Cancel the export or the withdrawal that runs, else the bulk replay; what they did by then stays done."""
 
     id = "cancel-job"
     key = "x"
     label = "cancel job"
-    title = "Cancel the export or the bulk replay"
+    title = "Cancel the export, the withdrawal or the bulk replay"
     scope = "deliveries"
     acts_unasked = True
     in_bar = False

@@ -372,11 +372,15 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         if not ids:
             notify_warning(self.app, "no delivery is selected")
         elif self.journal is not None:
-            self._run_flow(self._unmark_after(self._withdrawals.withdraw(self.journal, ids)))
+            self._run_withdrawal(self._unmark_after(self._withdrawals.withdraw(self.journal, ids)))
 
     def action_withdraw_filter(self) -> None:
         if self.journal is not None:
-            self._run_flow(self._withdrawals.withdraw_matching(self.journal, self.filter))
+            self._run_withdrawal(self._withdrawals.withdraw_matching(self.journal, self.filter))
+
+    def _run_withdrawal(self, work: Coroutine[None, None, object]) -> None:
+        """Run in a worker of its own: the next question of the pane must not end it."""
+        self.run_worker(track_flow(self.app, work), group="withdraw")
 
     def action_forget(self) -> None:
         ids = self._selected_ids()
@@ -423,8 +427,10 @@ class DeliveryLog(HasCommands, Panel, Vertical):
     def action_cancel_job(self) -> None:
         if self._export.running:
             self._export.cancel()
+        elif self._withdrawals.running:
+            self._withdrawals.cancel()
         elif self.job_line.job is None:
-            notify(self.app, "no export and no bulk replay is running")
+            notify(self.app, "no export, no withdrawal and no bulk replay is running")
         elif refusal := self.refusal("pause_replay"):
             notify_warning(self.app, refusal)
         else:

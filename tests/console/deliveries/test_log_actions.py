@@ -1,5 +1,6 @@
 """Replay, withdraw and export from the pane, and their effect on the journal and the disk."""
 
+import asyncio
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.deliveries import replay
 from sprig_tui.console.deliveries.log import DeliveryLog
 from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Prompt
+from sprig_tui.delivery import withdraw
 from sprig_tui.delivery.retention import RetentionWorker
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.query import Query
@@ -265,9 +267,41 @@ async def test_withdrawal_of_a_filter_counts_first(opened, log, mixed, journal, 
         assert "Withdraw 3 queued deliveries?" in screen_text(pilot.app)
         assert "user:acct_4" in screen_text(pilot.app)
         await pilot.press("y")
-        await until(pilot, lambda: any("3 withdrawn" in one.message for one in pilot.app._notifications))
+        undo = "3 withdrawn\nto undo: filter reason:withdrawn, then R"
+        await until(pilot, lambda: any(one.message == undo for one in pilot.app._notifications))
     counts = (await journal.counts()).by_environment["production"]
     assert (counts[State.QUEUED], counts[State.WITHHELD]) == (1, 4)
+
+
+async def test_withdrawal_goes_on_while_the_log_is_used_until_x_stops_it(
+    opened, log, journal, entry, screen_text, until, monkeypatch
+):
+    monkeypatch.setattr(withdraw, "WITHDRAW_STEP_ROWS", 1)
+    await journal.add([entry() for _ in range(4)])
+    real, may_go_on = journal.withdraw, asyncio.Event()
+
+    async def wait_after_first(ids):
+        if await journal.count(parse_filter("reason:withdrawn", now_ms=0)):
+            await may_go_on.wait()
+        return await real(ids)
+
+    monkeypatch.setattr(journal, "withdraw", wait_after_first)
+    async with opened() as pilot:
+        await until(pilot, lambda: log.lines.count == 4)
+        await pilot.press("B")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: "withdrawing: 1 of 4  x stops" in screen_text(pilot.app))
+        await pilot.press("g")
+        await until(pilot, lambda: log.lines.selected == 1)
+        await pilot.press("B")
+        await until(pilot, lambda: any("is running already" in one.message for one in pilot.app._notifications))
+        await pilot.press("r", "x")
+        may_go_on.set()
+        await until(pilot, lambda: any("stopped: 2 stay queued" in one.message for one in pilot.app._notifications))
+        await until(pilot, lambda: "withdrawing" not in screen_text(pilot.app))
+    counts = (await journal.counts()).by_environment["production"]
+    assert (counts[State.QUEUED], counts[State.WITHHELD]) == (3, 1), "the first one was queued again meanwhile"
 
 
 async def test_person_of_a_delivery_is_forgotten_after_confirmation(opened, log, mixed, journal, screen_text, until):
