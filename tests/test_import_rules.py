@@ -80,7 +80,7 @@ def test_preview_loads_neither_screen_nor_network_nor_database(tmp_path: Path, v
     ],
 )
 def test_help_of_a_command_loads_no_screen_and_no_network(tmp_path: Path, name: str) -> None:
-    heavy = {"textual", "rich", "httpx", "sqlite3", "starlette", "httptools", "prometheus_client"}
+    heavy = {"textual", "rich", "httpx", "sqlite3", "httptools", "prometheus_client"}
     assert not loaded_by(command(name, "--help"), tmp_path) & heavy
 
 

@@ -10,11 +10,10 @@ import ssl
 import time
 from typing import Any
 
-from starlette.types import ASGIApp
-
 from sprig_tui.server.connection import HttpConnection
 from sprig_tui.server.connection_registry import ConnectionRegistry
 from sprig_tui.server.responses import OnRejection
+from sprig_tui.server.routes import Application
 
 DESCRIPTOR_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 DESCRIPTOR_RETRY_S = 0.1
@@ -27,17 +26,17 @@ _log = logging.getLogger(__name__)
 
 
 class Acceptor:
-    """Accepts connections at `bound`, and serves them with `app`."""
+    """Accepts connections at `bound`, and serves them with `application`."""
 
     def __init__(
         self,
-        app: ASGIApp,
+        application: Application,
         bound: socket.socket,
         connections: ConnectionRegistry,
         tls: ssl.SSLContext | None,
         on_rejection: OnRejection,
     ) -> None:
-        self._app = app
+        self._application = application
         self._bound = bound
         self._connections = connections
         self._tls = tls
@@ -90,7 +89,7 @@ class Acceptor:
         accepted.setblocking(False)
         secure = self._tls is not None
         connection = HttpConnection(
-            self._app, self._connections, self._on_rejection, (str(sender[0]), int(sender[1])), secure=secure
+            self._application, self._connections, self._on_rejection, (str(sender[0]), int(sender[1])), secure=secure
         )
         if secure and not connection.admitted:
             # a response would need a TLS handshake first

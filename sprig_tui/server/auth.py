@@ -7,10 +7,9 @@ import hmac
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
-
 from sprig_tui.config.environment import Environment
 from sprig_tui.http.proxies import is_loopback
+from sprig_tui.server.exchange import Exchange
 from sprig_tui.server.responses import HTTPRejectionError
 
 _HINT = "use 127.0.0.1 or localhost, or send a webhook token"
@@ -18,13 +17,13 @@ _HINT = "use 127.0.0.1 or localhost, or send a webhook token"
 _UNAUTHORIZED_HEADERS = {"www-authenticate": "Bearer"}
 
 
-def check_origin(request: Request) -> None:
+def check_origin(exchange: Exchange) -> None:
     """Raise HTTPRejectionError: 421 for a Host that is not a loopback name, 403 for a web page of another origin."""
-    target: bytes | None = request.scope.get("authority")
-    for authority in (request.headers.get("host", ""), None if target is None else target.decode("latin-1")):
+    target: bytes | None = exchange.head.authority
+    for authority in (exchange.header(b"host") or "", None if target is None else target.decode("latin-1")):
         if authority is not None and not _is_loopback_url(f"//{authority}"):
             raise HTTPRejectionError(421, f"without a token the Host must be a loopback name; {_HINT}")
-    for origin in request.headers.getlist("origin"):
+    for origin in exchange.header_values(b"origin"):
         if not _is_loopback_url(origin):
             raise HTTPRejectionError(403, f"without a token web pages of other origins are rejected; {_HINT}")
 
@@ -60,15 +59,15 @@ class BearerAuth:
             else frozenset()
         )
 
-    def authenticate(self, request: Request) -> frozenset[str]:
+    def authenticate(self, exchange: Exchange) -> frozenset[str]:
         """Environments that the request may send for; raises HTTPRejectionError (401, 403, 421) if there are none.
 
         Takes the same time for every token. The Host and the origin are checked only for requests without a token.
         """
-        authorization = request.headers.get("authorization")
+        authorization = exchange.header(b"authorization")
         matched = self._matching_environments(authorization)
         if self._open_environments and not matched:
-            check_origin(request)
+            check_origin(exchange)
         authorized = self._open_environments.union(matched)
         if authorized:
             return authorized
@@ -80,12 +79,12 @@ class BearerAuth:
             headers=_UNAUTHORIZED_HEADERS,
         )
 
-    def authenticate_monitor(self, request: Request) -> None:
+    def authenticate_monitor(self, exchange: Exchange) -> None:
         """Raise HTTPRejectionError unless the request may read metrics and the details of `/readyz`."""
         if not self.allow_anonymous:
-            self.authenticate(request)
-        elif not self._matching_environments(request.headers.get("authorization")):
-            check_origin(request)
+            self.authenticate(exchange)
+        elif not self._matching_environments(exchange.header(b"authorization")):
+            check_origin(exchange)
 
     def _matching_environments(self, authorization: str | None) -> list[str]:
         presented = _digest(_token(authorization))

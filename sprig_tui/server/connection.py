@@ -8,17 +8,15 @@ from contextlib import suppress
 from enum import Enum, auto
 from typing import cast
 
-from starlette.types import ASGIApp
-
 from sprig_tui.server.connection_registry import ConnectionRegistry, owner_of
-from sprig_tui.server.exchange import Exchange, raw_response
+from sprig_tui.server.exchange import ClientDisconnectedError, Exchange, rejection_bytes
 from sprig_tui.server.framing import BodyPart, FramingError, RequestEnd, RequestHead, RequestParser
-from sprig_tui.server.responses import HTTPRejectionError, OnRejection, Rejection
+from sprig_tui.server.responses import HTTPRejectionError, OnRejection, Rejection, Response
+from sprig_tui.server.routes import Application
 
 MAX_BUFFERED_BYTES = 65_536
 """Body bytes that wait for the application; beyond that, reading pauses, which slows the client."""
 NO_DEADLINE = float("inf")
-_TOO_MANY_TEXT = "too many connections; send it again"
 
 
 class ConnectionPhase(Enum):
@@ -39,12 +37,16 @@ class ConnectionPhase(Enum):
     CLOSED = auto()
 
 
+def _too_many_error() -> HTTPRejectionError:
+    return HTTPRejectionError(503, "too many connections; send it again", headers={"retry-after": "1"})
+
+
 class HttpConnection(asyncio.Protocol):
     """One connection; it exists from acceptance on, before its transport, so that it is counted."""
 
     def __init__(
         self,
-        app: ASGIApp,
+        application: Application,
         connections: ConnectionRegistry,
         on_rejection: OnRejection,
         sender: tuple[str, int],
@@ -58,7 +60,7 @@ class HttpConnection(asyncio.Protocol):
         self.phase = ConnectionPhase.OPENING
         self.handshake: asyncio.Task[None] | None = None
         """The task that runs the TLS handshake, until it is done."""
-        self._app = app
+        self._application = application
         self._connections = connections
         self._limits = connections.limits
         self._on_rejection = on_rejection
@@ -67,7 +69,6 @@ class HttpConnection(asyncio.Protocol):
         self._framing = RequestParser(self._limits)
         self._exchange: Exchange | None = None
         self._transport: asyncio.Transport | None = None
-        self._server: tuple[str, int | None] = ("", None)
         self._reading = True
         self._input_ended = False
         """Whether the client has closed its side."""
@@ -96,9 +97,8 @@ class HttpConnection(asyncio.Protocol):
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(high=0)  # pause_writing is called as soon as a write would block
-        self._server = transport.get_extra_info("sockname")[:2]
         if not self._admitted:
-            self._reject(HTTPRejectionError(503, _TOO_MANY_TEXT, headers={"retry-after": "1"}))
+            self._reject(_too_many_error())
             return
         self._set_phase(ConnectionPhase.HEAD, self._limits.head_seconds)
         if self._draining:
@@ -179,53 +179,33 @@ class HttpConnection(asyncio.Protocol):
     def _start_exchange(self, head: RequestHead) -> None:
         self._connections.mark_busy(self)
         self._set_phase(ConnectionPhase.REQUEST, NO_DEADLINE)
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": head.version,
-            "server": self._server,
-            "client": self._sender,
-            "scheme": "https" if self._secure else "http",
-            "method": head.method,
-            "root_path": "",
-            "path": head.path,
-            "raw_path": head.raw_path,
-            "query_string": head.query,
-            "headers": head.headers,
-            "authority": head.authority,
-        }
-        self._exchange = exchange = Exchange(head, scope, write=self._write, on_body_taken=self._read_events)
+        self._exchange = exchange = Exchange(
+            head, self._sender[0], on_continue=self._write_continue, on_body_taken=self._read_events
+        )
         exchange.closes_connection = self._draining
-        task = asyncio.get_running_loop().create_task(self._run_app(exchange))
+        task = asyncio.get_running_loop().create_task(self._answer(exchange))
         self._connections.tasks.add(task)
         task.add_done_callback(self._connections.tasks.discard)
 
-    async def _run_app(self, exchange: Exchange) -> None:
+    async def _answer(self, exchange: Exchange) -> None:
         try:
-            await self._app(exchange.scope, exchange.receive, exchange.send)  # type: ignore[arg-type]
+            response = await self._application(exchange)
         except asyncio.CancelledError:
             self.abort()
             raise
-        except Exception:  # noqa: BLE001, S110 - the outer edge; the application has logged and answered it
-            pass
-        if not exchange.response_done and self.phase is ConnectionPhase.REQUEST:
-            if exchange.status:
-                self.abort()
-            else:
-                self._exchange = None
-                self._reject(HTTPRejectionError(500, "internal error; send it again"))
-
-    def _write(self, exchange: Exchange, data: bytes, last: bool) -> None:
-        if self._transport is None or self._transport.is_closing() or exchange is not self._exchange:
+        except ClientDisconnectedError:
             return
-        if data:
-            self._transport.write(data)
-        if last:
-            self._on_response_sent(exchange)
+        if exchange is self._exchange and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(exchange.encode(response))
+            self._on_response_sent(exchange, response)
 
-    def _on_response_sent(self, exchange: Exchange) -> None:
+    def _write_continue(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _on_response_sent(self, exchange: Exchange, response: Response) -> None:
         self._exchange = None
-        self._proven = self._proven or (exchange.status < 300 and exchange.head.method == "POST")
+        self._proven = self._proven or (response.status < 300 and exchange.head.method == "POST")
         if exchange.closes_connection or self._framing.exhausted:
             if exchange.request_complete and not self._framing.pending:
                 self._close()
@@ -253,7 +233,7 @@ class HttpConnection(asyncio.Protocol):
         """Send a rejection without the application, and close the connection."""
         self._on_rejection(Rejection(error.status, error.message, sender=self._sender[0]))
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(raw_response(error))
+            self._transport.write(rejection_bytes(error))
             self._linger()
 
     def _linger(self) -> None:
@@ -300,11 +280,11 @@ class HttpConnection(asyncio.Protocol):
     def evict(self) -> None:
         """Close the connection to make room for another; an incomplete request is rejected with 503."""
         if self._exchange is not None:
-            if not self._exchange.reject(HTTPRejectionError(503, _TOO_MANY_TEXT, headers={"retry-after": "1"})):
+            if not self._exchange.reject(_too_many_error()):
                 self.abort()
             return
         if self.phase is ConnectionPhase.HEAD and self._framing.begun and self._transport is not None:
-            self._transport.write(raw_response(HTTPRejectionError(503, _TOO_MANY_TEXT, headers={"retry-after": "1"})))
+            self._transport.write(rejection_bytes(_too_many_error()))
         if self._secure or self._transport is None or self.write_deadline != NO_DEADLINE:
             self.abort()  # a clean close could take long
         else:

@@ -1,42 +1,42 @@
-"""Exchange of one request and its response, between the ASGI application and the connection."""
+"""Exchange of one request and its response, between the application and the connection."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
 
 from sprig_tui.server.framing import RequestHead
-from sprig_tui.server.responses import HTTPRejectionError
+from sprig_tui.server.responses import HTTPRejectionError, Response
 
 SLOW_BYTES_PER_S = 10_000
 """Body bytes per second below which a client is evicted first when the connection limit is reached."""
 
 
-class Exchange:
-    """One request and its response.
+class ClientDisconnectedError(Exception):
+    """The connection closed before the body was complete."""
 
-    The application has `scope`, `receive` and `send`. The connection feeds bytes of the body, and `write` writes the
-    response.
+
+class Exchange:
+    """One request, and the state of its response.
+
+    The application reads the head and the body, and returns a response, which the connection writes. The connection
+    feeds bytes of the body; `on_continue` sends `100 Continue`.
     """
 
     def __init__(
         self,
         head: RequestHead,
-        scope: dict[str, Any],
+        sender: str,
         *,
-        write: Callable[[Exchange, bytes, bool], None],
+        on_continue: Callable[[], None],
         on_body_taken: Callable[[], None],
     ) -> None:
         self.head = head
-        self.scope = scope
-        self.status = 0
-        """Status of the response; 0 before it starts."""
+        self.sender = sender
+        """Address of the client."""
         self.request_complete = False
         """Whether the whole request has arrived."""
-        self.response_done = False
-        """Whether the application has sent the whole response."""
         self.closes_connection = False
         """Whether the response has `Connection: close`."""
         self.buffered = 0
@@ -47,14 +47,14 @@ class Exchange:
         """Arrival of the headers (monotonic s)."""
         self._received = 0
         """Bytes of the body so far."""
-        self._write = write
+        self._on_continue = on_continue
         self._on_body_taken = on_body_taken
         self._chunks: list[bytes] = []
-        self._changed = asyncio.Event()
+        self._changed: asyncio.Event | None = None
+        """Set when the application may go on; None while it does not wait."""
         self._disconnected = False
         self._failure: HTTPRejectionError | None = None
         self._expects_continue = head.expects_continue
-        self._response_start: dict[str, Any] = {}
 
     # -- the connection's side ------------------------------------------------------------------------------------
 
@@ -64,13 +64,13 @@ class Exchange:
         self._chunks.append(data)
         self.buffered += len(data)
         self._received += len(data)
-        self._changed.set()
+        self._wake()
 
     def end_request(self) -> None:
         """Mark the request as complete."""
         self.request_complete = True
         self._expects_continue = False
-        self._changed.set()
+        self._wake()
 
     def slow_since(self) -> float:
         """Time since which the client sends less than `SLOW_BYTES_PER_S` (monotonic s); 0 if it does not."""
@@ -79,75 +79,92 @@ class Exchange:
     def disconnect(self) -> None:
         """Notify the application that the client disconnected."""
         self._disconnected = True
-        self._changed.set()
+        self._wake()
 
     def reject(self, error: HTTPRejectionError) -> bool:
         """Reject the request while its body is incomplete; False if that is too late."""
-        if self.request_complete or self.status or self._disconnected:
+        if self.request_complete or self._disconnected:
             return False
         self._failure = error
-        self._changed.set()
+        self._wake()
         return True
+
+    def _wake(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
 
     # -- the application's side -----------------------------------------------------------------------------------
 
-    async def receive(self) -> dict[str, Any]:
-        """The next part of the body, or `http.disconnect`; raises HTTPRejectionError for an invalid body."""
+    @property
+    def path_segment(self) -> str:
+        """The last segment of the path."""
+        return self.head.path.removesuffix("/").rpartition("/")[2]
+
+    def header(self, name: bytes) -> str | None:
+        """The first value of a header by its name in lower case; None where there is none."""
+        for known, value in self.head.headers:
+            if known == name:
+                return value.decode("latin-1")
+        return None
+
+    def header_values(self, name: bytes) -> list[str]:
+        """All values of a header."""
+        return [value.decode("latin-1") for known, value in self.head.headers if known == name]
+
+    @property
+    def body_complete(self) -> bool:
+        """Whether `read` returns at once until the end."""
+        return self.request_complete and not self._disconnected and self._failure is None
+
+    async def read(self) -> bytes:
+        """The next part of the body, as soon as there is one; empty at its end.
+
+        Raises HTTPRejectionError for an invalid body, and ClientDisconnectedError.
+        """
         if self._expects_continue and not self._disconnected:
             self._expects_continue = False
-            self._write(self, b"HTTP/1.1 100 Continue\r\n\r\n", False)
-        if not (self._chunks or self.request_complete or self._disconnected or self._failure or self.response_done):
-            self._changed.clear()
+            self._on_continue()
+        if not (self._chunks or self.request_complete or self._disconnected or self._failure):
+            self._changed = asyncio.Event()
             self.waiting_since = time.monotonic()
             try:
                 await self._changed.wait()
             finally:
                 self.waiting_since = 0.0
+                self._changed = None
         if self._failure is not None:
             raise self._failure
-        if self._disconnected or self.response_done:
-            return {"type": "http.disconnect"}
+        if self._disconnected:
+            raise ClientDisconnectedError
         data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
         self.buffered = 0
         if not self.request_complete:
             self._on_body_taken()
-        return {"type": "http.request", "body": data, "more_body": not (self.request_complete and not self._chunks)}
+        return data
 
-    async def send(self, message: dict[str, Any]) -> None:
-        """Start the response, or send a part of its body."""
-        if message["type"] == "http.response.start":
-            self._response_start = message
-            self.status = message["status"]
-            return
-        if self.response_done:
-            return
-        body: bytes = message.get("body", b"")
-        last = not message.get("more_body", False)
-        if self._response_start:
-            head, self._response_start = self._encode_head(self._response_start), {}
-            body = head if self.head.method == "HEAD" else head + body
-        elif self.head.method == "HEAD":
-            body = b""
-        self.response_done = last
-        self._write(self, body, last)
-
-    def _encode_head(self, start: dict[str, Any]) -> bytes:
-        lines = [_STATUS_LINES.get(self.status) or b"HTTP/1.1 %d \r\n" % self.status]
-        has_length = False
-        for name, value in start.get("headers", ()):
-            has_length = has_length or name == b"content-length"
-            if name == b"connection":
-                self.closes_connection = self.closes_connection or value == b"close"
-                continue
-            lines.append(b"%b: %b\r\n" % (name, value))
-        self.closes_connection = self.closes_connection or not (
-            has_length and self.request_complete and self.head.keep_alive
+    def encode(self, response: Response) -> bytes:
+        """The bytes of the response; decides whether it closes the connection."""
+        self.closes_connection = (
+            self.closes_connection
+            or response.closes_connection
+            or not (self.request_complete and self.head.keep_alive)
+            or self.head.version == "1.0"
         )
-        self.closes_connection = self.closes_connection or self.head.version == "1.0"
-        lines.append(_date())
-        lines.append(b"connection: close\r\n\r\n" if self.closes_connection else b"\r\n")
-        return b"".join(lines)
+        data = response_head(response, closes=self.closes_connection)
+        return data if self.head.method == "HEAD" else data + response.body
+
+
+def response_head(response: Response, *, closes: bool) -> bytes:
+    """Status line and headers of a response."""
+    lines = [_STATUS_LINES.get(response.status) or b"HTTP/1.1 %d \r\n" % response.status]
+    lines.append(b"content-length: %d\r\n" % len(response.body))
+    if response.content_type:
+        lines.append(b"content-type: %b\r\n" % response.content_type.encode("latin-1"))
+    lines.extend(f"{name}: {value}\r\n".encode("latin-1") for name, value in response.headers)
+    lines.append(_date())
+    lines.append(b"connection: close\r\n\r\n" if closes else b"\r\n")
+    return b"".join(lines)
 
 
 class _DateHeader:
@@ -166,13 +183,10 @@ class _DateHeader:
         return self._line
 
 
-def raw_response(error: HTTPRejectionError) -> bytes:
+def rejection_bytes(error: HTTPRejectionError) -> bytes:
     """The bytes of a rejection that the connection sends without the application, with `Connection: close`."""
-    body = error.to_json()
-    extra = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in error.headers.items())
-    line = _STATUS_LINES.get(error.status) or b"HTTP/1.1 %d \r\n" % error.status
-    kind = b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
-    return b"%b%b%b%bconnection: close\r\n\r\n%b" % (line, kind, extra, _date(), body)
+    response = error.to_response()
+    return response_head(response, closes=True) + response.body
 
 
 def _status_lines() -> dict[int, bytes]:

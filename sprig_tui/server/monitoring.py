@@ -8,11 +8,6 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
-
 from sprig_tui.clock import Clock
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery.metrics import DeliveryMetrics
@@ -21,9 +16,11 @@ from sprig_tui.journal.base import Journal
 from sprig_tui.journal.notes import MetricsNote, save_note
 from sprig_tui.journal.readiness import Readiness
 from sprig_tui.server.auth import BearerAuth
+from sprig_tui.server.exchange import Exchange
 from sprig_tui.server.limits import ConnectionLimits
 from sprig_tui.server.rejections import TrafficMetrics
-from sprig_tui.server.responses import HTTPRejectionError, OnRejection, create_app, json_response
+from sprig_tui.server.responses import HTTPRejectionError, OnRejection, Response, json_response
+from sprig_tui.server.routes import Route, Routes
 from sprig_tui.text import one_line
 
 _log = logging.getLogger(__name__)
@@ -120,35 +117,35 @@ class HealthRoutes:
     def routes(self) -> list[Route]:
         """The three routes."""
         return [
-            Route(path, answer, methods=["GET"])
+            Route(path, answer)
             for path, answer in zip(HEALTH_PATHS, (self._healthz, self._readyz, self._metrics), strict=True)
         ]
 
-    def app(self) -> ASGIApp:
-        """An ASGI app of these routes alone."""
-        return create_app(self.routes(), _HINTS, self._on_rejection)
+    def application(self) -> Routes:
+        """An application of these routes alone."""
+        return Routes(self.routes(), _HINTS, self._on_rejection)
 
-    async def _healthz(self, _: Request) -> Response:
+    async def _healthz(self, _: Exchange) -> Response:
         return json_response({"alive": True})
 
-    async def _readyz(self, request: Request) -> Response:
+    async def _readyz(self, exchange: Exchange) -> Response:
         ready, details = await self._readiness.ready()
         ready = ready and not self.stopping
         body: dict[str, Any] = {"ready": ready, "stopping": self.stopping}
-        if self._may_see_details(request):
+        if self._may_see_details(exchange):
             config = f"the previous one is in use: {self.config_problem}" if self.config_problem else "in use"
             body |= {**details, "config": config}
         return json_response(body, 200 if ready else 503)
 
-    async def _metrics(self, request: Request) -> Response:
-        self._auth.authenticate_monitor(request)
+    async def _metrics(self, exchange: Exchange) -> Response:
+        self._auth.authenticate_monitor(exchange)
         text, content_type = await self._readiness.metrics()
-        await self._readiness.note_reader(request.headers.get("user-agent", ""))
-        return Response(text, media_type=content_type)
+        await self._readiness.note_reader(exchange.header(b"user-agent") or "")
+        return Response(text, content_type=content_type)
 
-    def _may_see_details(self, request: Request) -> bool:
+    def _may_see_details(self, exchange: Exchange) -> bool:
         try:
-            self._auth.authenticate_monitor(request)
+            self._auth.authenticate_monitor(exchange)
         except HTTPRejectionError:
             return False
         return True
@@ -159,7 +156,7 @@ HEALTH_LIMITS = ConnectionLimits(connections=50, stop_seconds=1.0)
 
 
 class HealthServer:
-    """Health endpoints on their own port, for `run --metrics`; serve `app` with `server.server.running_server`.
+    """Health endpoints on their own port, for `run --metrics`; serve `application` with `server.server.running_server`.
 
     `allow_anonymous`: the server is bound to loopback, where no token is needed.
     """
@@ -179,7 +176,7 @@ class HealthServer:
         self._auth = BearerAuth(environments, allow_anonymous=allow_anonymous)
         readiness = ReadinessCheck(journal, self.metrics)
         self._health_routes = HealthRoutes(readiness, self._auth, self.traffic.record_rejection)
-        self.app: ASGIApp = self._health_routes.app()
+        self.application = self._health_routes.application()
 
     def reconfigure(self, environments: Mapping[str, Environment]) -> None:
         """Use the tokens of these environments from now on."""

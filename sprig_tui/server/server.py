@@ -9,8 +9,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from starlette.types import ASGIApp
-
 from sprig_tui.errors import ConfigError
 from sprig_tui.http.proxies import is_loopback
 from sprig_tui.server.acceptor import Acceptor
@@ -18,6 +16,7 @@ from sprig_tui.server.connection_registry import ConnectionRegistry
 from sprig_tui.server.limits import ConnectionLimits
 from sprig_tui.server.rejections import TrafficMetrics
 from sprig_tui.server.responses import ignore_rejection
+from sprig_tui.server.routes import Application
 
 LISTEN_BACKLOG = 1_024
 """Connections that the system queues until they are accepted."""
@@ -67,21 +66,24 @@ class RunningServer:
 
 @asynccontextmanager
 async def running_server(
-    app: ASGIApp,
+    application: Application,
     bound: socket.socket,
     limits: ConnectionLimits,
     tls: ssl.SSLContext | None = None,
     *,
     traffic: TrafficMetrics | None = None,
 ) -> AsyncIterator[RunningServer]:
-    """Serve `app` on a bound socket, and abort on exit. `traffic` records rejections and dropped connections."""
+    """Serve `application` on a bound socket, and abort on exit.
+
+    `traffic` records rejections and dropped connections.
+    """
     connections = ConnectionRegistry(limits, on_dropped=traffic.record_dropped if traffic else lambda _: None)
     if traffic is not None:
         traffic.track_connections(lambda: len(connections))
     # responses are short; a small buffer bounds the memory for clients that do not read them
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     bound.listen(LISTEN_BACKLOG)
-    acceptor = Acceptor(app, bound, connections, tls, traffic.record_rejection if traffic else ignore_rejection)
+    acceptor = Acceptor(application, bound, connections, tls, traffic.record_rejection if traffic else ignore_rejection)
     server = RunningServer(acceptor, connections, bound, secure=tls is not None)
     try:
         yield server

@@ -6,11 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
-
 from sprig_tui.clock import Clock
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery.metrics import DeliveryMetrics
@@ -18,27 +13,30 @@ from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import Journal
 from sprig_tui.mapping.records import Rules
 from sprig_tui.server.auth import BearerAuth
+from sprig_tui.server.exchange import ClientDisconnectedError, Exchange
 from sprig_tui.server.monitoring import HEALTH_PATHS, HealthRoutes, ReadinessCheck
 from sprig_tui.server.rejections import TrafficMetrics
-from sprig_tui.server.responses import HTTPRejectionError, Rejection, create_app, json_response
-from sprig_tui.webhooks.body import BufferBudget, ClientDisconnectedError, WebhookLimits, check_content_type, read_body
+from sprig_tui.server.responses import HTTPRejectionError, Rejection, Response, json_response
+from sprig_tui.server.routes import Route, Routes
+from sprig_tui.webhooks.body import BufferBudget, WebhookLimits, check_content_type, read_body
 from sprig_tui.webhooks.handler import Receipt, WebhookHandler
 from sprig_tui.webhooks.metrics import WebhookMetrics
 
 _HINTS = {404: "there is nothing here; webhooks go to /webhooks/ENVIRONMENT or /webhooks", 405: "webhooks are POSTed"}
-_PATHS = ("/webhooks", "/webhooks/", "/webhooks/{environment}", "/webhooks/{environment}/")
+_SHARED_PATHS = ("/webhooks", "/webhooks/")
+_ENVIRONMENT_PATH = "/webhooks/*"
 _CLIENT_CLOSED_STATUS = 499
 """Status in the metrics for a request whose client disconnected; nginx introduced it. It is never sent."""
 
 _LIST_TIMEOUT_S = 1.0
 """Seconds for which a rejected request waits for the list of forgotten people before its body is captured."""
 
-RequestHook = Callable[[Request, bytes, int], None]
+RequestHook = Callable[[Exchange, bytes, int], None]
 """Called after each webhook request with the part of the body that was read and the response status."""
 
 
 class WebhookReceiver:
-    """Webhook receiver of these environments; serve `app` with `server.server.running_server`.
+    """Webhook receiver of these environments; serve `application` with `server.server.running_server`.
 
     `allow_anonymous`: the server is bound to loopback, where an environment without a token needs none. `on_queued` is
     called with the environment of each delivery that was queued. Raises ConfigError for invalid rules.
@@ -78,11 +76,8 @@ class WebhookReceiver:
         self.metrics.track_buffered_bytes(lambda: self.body_budget.used_bytes)
         readiness = ReadinessCheck(journal, metrics, get_problem=self._handler.committer.problem)
         self._health_routes = HealthRoutes(readiness, self._auth, self.traffic.record_rejection)
-        self.app: ASGIApp = create_app(
-            [*(Route(path, self._webhook, methods=["POST"]) for path in _PATHS), *self._health_routes.routes()],
-            _HINTS,
-            self.traffic.record_rejection,
-        )
+        webhooks = [Route(path, self._webhook, "POST") for path in (*_SHARED_PATHS, _ENVIRONMENT_PATH)]
+        self.application = Routes([*webhooks, *self._health_routes.routes()], _HINTS, self.traffic.record_rejection)
 
     def reconfigure(self, rules: Rules, environments: Mapping[str, Environment]) -> None:
         """Use these rules, environments and tokens from now on; raises ConfigError, and changes nothing then."""
@@ -97,17 +92,17 @@ class WebhookReceiver:
         """Report at `/readyz` that the server is stopping."""
         self._health_routes.stopping = True
 
-    async def _webhook(self, request: Request) -> Response:
+    async def _webhook(self, exchange: Exchange) -> Response:
         """Answer one webhook: authenticate, read the body, store what it holds, then respond."""
         started = time.perf_counter()
         raw = b""
         status = 500
-        environment = request.path_params.get("environment", "")
+        environment = "" if exchange.head.path in _SHARED_PATHS else exchange.path_segment
         receipt = None
         try:
-            authorized = self._authorize(request, environment)
-            check_content_type(request)
-            raw = await read_body(request, self._limits, self.body_budget)
+            authorized = self._authorize(exchange, environment)
+            check_content_type(exchange)
+            raw = await read_body(exchange, self._limits, self.body_budget)
             receipt = await self._handler.handle(raw, environment, authorized)
         except HTTPRejectionError as error:
             status = error.status
@@ -115,7 +110,7 @@ class WebhookReceiver:
         except ClientDisconnectedError:
             status = _CLIENT_CLOSED_STATUS
             self.metrics.record_status(status)
-            return Response(status_code=400)
+            raise
         else:
             status = 200
             self.metrics.record_status(status)
@@ -124,7 +119,7 @@ class WebhookReceiver:
             self.body_budget.release(len(raw))
             self.metrics.record_duration(time.perf_counter() - started)
             if self._on_request is not None:
-                self._on_request(request, await self._kept_body(raw, receipt), status)
+                self._on_request(exchange, await self._kept_body(raw, receipt), status)
 
     async def _kept_body(self, raw: bytes, receipt: Receipt | None) -> bytes:
         """The body for whoever looks at requests; empty if it is of a forgotten person, or if that cannot be told."""
@@ -140,8 +135,8 @@ class WebhookReceiver:
         is_theirs = await asyncio.to_thread(matcher.matches, "", raw, is_readable=False)
         return b"" if is_theirs else raw
 
-    def _authorize(self, request: Request, environment: str) -> frozenset[str]:
-        authorized = self._auth.authenticate(request)  # first: a client without a token must not learn names
+    def _authorize(self, exchange: Exchange, environment: str) -> frozenset[str]:
+        authorized = self._auth.authenticate(exchange)  # first: a client without a token must not learn names
         if environment and not self._handler.has_environment(environment):
             raise HTTPRejectionError(404, f"there is no environment {environment[:40]!r} here")
         if environment and environment not in authorized:

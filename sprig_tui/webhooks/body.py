@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.requests import Request
-from starlette.types import Message
-
+from sprig_tui.server.exchange import Exchange
 from sprig_tui.server.limits import ConnectionLimits
 from sprig_tui.server.responses import HTTPRejectionError
 
@@ -49,13 +47,9 @@ BUSY_RETRY_AFTER_S = "1"
 _ACCEPTED_CHARSETS = ("", "utf-8", "utf8", "us-ascii")
 
 
-class ClientDisconnectedError(Exception):
-    """The connection closed before the body was complete."""
-
-
-def check_content_type(request: Request) -> None:
+def check_content_type(exchange: Exchange) -> None:
     """Raise HTTPRejectionError unless the headers announce uncompressed JSON in UTF-8."""
-    media, *parameters = request.headers.get("content-type", "").lower().split(";")
+    media, *parameters = (exchange.header(b"content-type") or "").lower().split(";")
     media = media.strip()
     if media != "application/json" and not media.endswith("+json"):
         shown = media[:80] if media.isprintable() else "something else"
@@ -63,23 +57,26 @@ def check_content_type(request: Request) -> None:
     charset = next((part.partition("=")[2] for part in parameters if part.strip().startswith("charset")), "")
     if charset.strip().strip('"') not in _ACCEPTED_CHARSETS:
         raise HTTPRejectionError(415, "the charset is not UTF-8, which JSON is written in")
-    if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+    if (exchange.header(b"content-encoding") or "").lower() not in ("", "identity"):
         raise HTTPRejectionError(415, "the body is compressed; send it as it is")
 
 
-async def read_body(request: Request, limits: WebhookLimits, budget: BufferBudget) -> bytes:
+async def read_body(exchange: Exchange, limits: WebhookLimits, budget: BufferBudget) -> bytes:
     """The body, counted in `budget`; the caller releases its length.
 
     Raises HTTPRejectionError (408, 413, 503) and ClientDisconnectedError; nothing stays counted then.
     """
-    announced = request.headers.get("content-length", "")
+    announced = exchange.header(b"content-length") or ""
     if announced.isascii() and announced.isdigit() and (len(announced) > 15 or int(announced) > limits.body_bytes):
         raise _too_long_error(limits)
     buffer = _BodyBuffer(limits, budget)
     try:
-        async with asyncio.timeout(limits.body_seconds):
-            while buffer.add(await request.receive()):
-                pass
+        if exchange.body_complete:
+            buffer.add(await exchange.read())
+        else:
+            async with asyncio.timeout(limits.body_seconds):
+                while part := await exchange.read():
+                    buffer.add(part)
     except TimeoutError:
         budget.release(buffer.length)
         raise HTTPRejectionError(408, f"the body did not come within {limits.body_seconds:g} s") from None
@@ -98,11 +95,8 @@ class _BodyBuffer:
         self._budget = budget
         self._chunks: list[bytes] = []
 
-    def add(self, message: Message) -> bool:
-        """Add the next part; False after the last."""
-        if message["type"] != "http.request":
-            raise ClientDisconnectedError
-        chunk: bytes = message.get("body", b"")
+    def add(self, chunk: bytes) -> None:
+        """Add the next part."""
         if self.length + len(chunk) > self._limits.body_bytes:
             raise _too_long_error(self._limits)
         if not self._budget.reserve(len(chunk)):
@@ -111,7 +105,6 @@ class _BodyBuffer:
             )
         self.length += len(chunk)
         self._chunks.append(chunk)
-        return bool(message.get("more_body", False))
 
     def content(self) -> bytes:
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)

@@ -11,15 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from starlette.requests import Request
-
 from sprig_tui.errors import ConfigError
 from sprig_tui.mapping.records import StoreRaw
+from sprig_tui.server.exchange import Exchange
 from sprig_tui.text import printable
 
 MAX_FILES = 10_000
 """Files of one run; a forgotten capture must not fill the disk of the journal."""
-_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+_SECRET_HEADERS = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
 
 _log = logging.getLogger(__name__)
 
@@ -56,17 +55,19 @@ class RequestCapture:
         """Wait for the files that are being written."""
         self._thread.shutdown(wait=True)
 
-    def save(self, request: Request, body: bytes, status: int) -> None:
+    def save(self, exchange: Exchange, body: bytes, status: int) -> None:
         """Write one request; the status of its response is part of the file name."""
         number = next(self._number)
         if self._stopped or number > MAX_FILES:
             self._stop(f"{MAX_FILES:,} requests are captured; no more are captured until the next start")
             return
         # control characters are escaped: people print these files in terminals
-        target = request.scope["raw_path"].decode("latin-1")
-        head = [f"{request.method} {printable(target)} HTTP/{request.scope['http_version']}"]
+        target = exchange.head.raw_path.decode("latin-1")
+        head = [f"{exchange.head.method} {printable(target)} HTTP/{exchange.head.version}"]
         head += [
-            f"{name}: {printable(value)}" for name, value in request.headers.items() if name not in _SECRET_HEADERS
+            f"{name.decode('latin-1')}: {printable(value.decode('latin-1'))}"
+            for name, value in exchange.head.headers
+            if name not in _SECRET_HEADERS
         ]
         if self.store_raw != "full":
             left_out = f"({len(body):,} bytes left out: journal.store_raw is {self.store_raw})"

@@ -23,11 +23,16 @@ _STORE_ERRORS = (JournalReadOnlyError, JournalUnavailableError)
 _log = logging.getLogger(__name__)
 
 
-class _PendingAdd(Struct):
+class _PendingAdd(Struct, eq=False):
     entries: Sequence[NewDelivery]
     future: asyncio.Future[list[AddResult]]
-    expired: bool = False
-    """The request timed out and was answered with 503."""
+    expires_at: float
+    """Time by the event loop's clock at which the request fails."""
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the request was answered with 503; one whose client left is stored all the same."""
+        return self.future.done() and not self.future.cancelled()
 
 
 class GroupCommitter:
@@ -42,6 +47,10 @@ class GroupCommitter:
         self._journal = journal
         self._timeout_s = timeout_s
         self._pending: deque[_PendingAdd] = deque()
+        self._unanswered: deque[_PendingAdd] = deque()
+        """In the order of their expiry; those whose request was answered stay until they are first."""
+        self._expiry: asyncio.TimerHandle | None = None
+        """One timer for all of them; a timer each costs as much as parsing an answer."""
         self._flush_task: asyncio.Task[None] | None = None
         self._add_started_at = 0.0
         """Start of the journal call that is running (monotonic s); 0 while none is."""
@@ -56,16 +65,26 @@ class GroupCommitter:
         """
         if self._is_hanging():
             raise JournalUnavailableError(self._hanging_text())
-        pending = _PendingAdd(entries, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        pending = _PendingAdd(entries, loop.create_future(), loop.time() + self._timeout_s)
         self._pending.append(pending)
+        self._unanswered.append(pending)
+        if self._expiry is None:
+            self._expiry = loop.call_at(pending.expires_at, self._expire)
         if self._flush_task is None:
-            self._flush_task = asyncio.create_task(self._flush())
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await pending.future
-        except TimeoutError:
-            pending.expired = True
-            raise JournalUnavailableError(self._hanging_text()) from None
+            self._flush_task = loop.create_task(self._flush())
+        return await pending.future
+
+    def _expire(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._unanswered and self._unanswered[0].expires_at <= loop.time():
+            _fail(self._unanswered.popleft(), JournalUnavailableError(self._hanging_text()))
+        self._drop_answered()
+        self._expiry = loop.call_at(self._unanswered[0].expires_at, self._expire) if self._unanswered else None
+
+    def _drop_answered(self) -> None:
+        while self._unanswered and self._unanswered[0].future.done():
+            self._unanswered.popleft()
 
     def problem(self) -> str:
         """Why the next write may fail, in words; empty if no problem is known.
@@ -95,7 +114,7 @@ class GroupCommitter:
             self._flush_task = None
 
     def _next_group(self) -> list[_PendingAdd]:
-        while len(self._pending) > 1 and self._pending[0].expired:
+        while len(self._pending) > 1 and self._pending[0].is_expired:
             self._pending.popleft()
         group = [self._pending.popleft()]
         size = len(group[0].entries)
@@ -123,6 +142,7 @@ class GroupCommitter:
             if not pending.future.done():
                 pending.future.set_result(added[start:end])
             start = end
+        self._drop_answered()
 
     async def _add_separately(self, group: Sequence[_PendingAdd], error: Exception) -> None:
         """Store each request of a failed group alone, so that one bad entry fails its own request only.

@@ -25,6 +25,9 @@ class WebhookMetrics:
             ("status",),
             registry=registry,
         )
+        self._by_status: dict[int, Counter] = {}
+        self._by_outcome: dict[tuple[str, str], Counter] = {}
+        """Counters that were looked up before; `labels` costs more than counting."""
         self._seconds = Histogram(
             "sprig_tui_webhook_seconds",
             "From a request's headers to its response.",
@@ -47,7 +50,10 @@ class WebhookMetrics:
             self.requests += 1
         else:
             self.rejected += 1
-        self._statuses.labels(str(status)).inc()
+        counter = self._by_status.get(status)
+        if counter is None:
+            counter = self._by_status[status] = self._statuses.labels(str(status))
+        counter.inc()
 
     def record_duration(self, seconds: float) -> None:
         """Observe the time from a webhook's headers to its response."""
@@ -56,7 +62,11 @@ class WebhookMetrics:
     def record_entry(self, entry: NewDelivery, added: AddResult) -> None:
         """Count one record by the result of adding it."""
         outcome = "known" if added.outcome == "known" else "queued" if added.state is State.QUEUED else "withheld"
-        self._records.labels(entry.environment or UNKNOWN_ENVIRONMENT, outcome).inc()
+        labels = (entry.environment or UNKNOWN_ENVIRONMENT, outcome)
+        counter = self._by_outcome.get(labels)
+        if counter is None:
+            counter = self._by_outcome[labels] = self._records.labels(*labels)
+        counter.inc()
 
     def track_buffered_bytes(self, get_bytes: Callable[[], int]) -> None:
         """Read the number of buffered bytes from this function at each scrape."""

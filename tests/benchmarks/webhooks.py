@@ -3,6 +3,7 @@
     python tests/benchmarks/webhooks.py                      # 20,000 requests over 64 connections, three rounds in turn
     python tests/benchmarks/webhooks.py --close              # a connection per request, as Sprig's axios makes them
     python tests/benchmarks/webhooks.py --deliver            # with the engine inside, delivering to the fake Segment
+    python tests/benchmarks/webhooks.py --against PYTHON     # compared with the sprig-tui of another Python
 
 Server, clients and fake Segment are separate processes. The clients write ready-made requests over plain sockets and
 read the responses to their end; a latency is from the first byte written to the last byte read. Each answer is another
@@ -25,6 +26,7 @@ import sys
 import tempfile
 import time
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -145,8 +147,8 @@ def start_bare(port: int, _: Path, __: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", code])
 
 
-def start_ours(port: int, home: Path, sink: str) -> subprocess.Popen[bytes]:
-    """`sprig-tui listen`, the program itself."""
+def start_ours(port: int, home: Path, sink: str, python: str = sys.executable) -> subprocess.Popen[bytes]:
+    """`sprig-tui listen`, the program itself, of this Python's installation or of another's."""
     home.mkdir(exist_ok=True)
     config = home / "config.toml"
     config.write_text(
@@ -154,9 +156,10 @@ def start_ours(port: int, home: Path, sink: str) -> subprocess.Popen[bytes]:
         f'requests_per_second = 1000\nsprig_environment_id = "QmK7x2dTfa"\nendpoint = "{sink or "us"}"\n'
     )
     config.chmod(0o600)
-    argv = [sys.executable, "-m", "sprig_tui", "listen", "--port", str(port), "--status-every", "0"]
+    argv = [python, "-m", "sprig_tui", "listen", "--port", str(port), "--status-every", "0"]
     return subprocess.Popen(
         [*argv, *([] if sink else ["--no-engine"])],
+        cwd=home,
         env={**os.environ, "SPRIG_TUI_HOME": str(home)},
         stderr=subprocess.DEVNULL,
     )
@@ -241,8 +244,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--close", action="store_true", help="a connection per request")
     parser.add_argument("--deliver", action="store_true", help="with the engine, to the fake Segment")
+    parser.add_argument("--against", metavar="PYTHON", help="the rival is `listen` of this Python's installation")
     options = parser.parse_args()
-    ratios = []
+    rival, start_rival = "bare route", start_bare
+    if options.against:
+        rival, start_rival = "its listen", partial(start_ours, python=options.against)
+    ratios, cpu_ratios = [], []
     with tempfile.TemporaryDirectory() as folder:
         sink_process, sink = None, ""
         if options.deliver:
@@ -257,16 +264,20 @@ def main() -> None:
         try:
             for turn in range(options.rounds):
                 home = Path(folder) / str(turn)
-                bare = report("bare route", *measured(start_bare, options, turn, home, ""))
-                ours = report("listen", *measured(start_ours, options, turn, home, sink))
+                rivals = measured(start_rival, options, turn, Path(folder) / f"rival-{turn}", sink)
+                ours = measured(start_ours, options, turn, home, sink)
+                ratios.append(report("listen", *ours) / report(rival, *rivals))
+                cpu_ratios.append(ours[1] / rivals[1])
                 stored = asyncio.run(journaled(home))
                 assert stored == options.requests, f"{stored} of {options.requests} are in the journal"
-                ratios.append(ours / bare)
         finally:
             if sink_process is not None:
                 sink_process.terminate()
                 sink_process.wait(30)
-    print(f"ratio, median of {options.rounds}: {statistics.median(ratios):.2f} (aim: at least 0.5)")
+    print(
+        f"medians of {options.rounds}: {statistics.median(ratios):.2f} times the rate of {rival},"
+        f" {statistics.median(cpu_ratios):.2f} of its CPU"
+    )
 
 
 if __name__ == "__main__":

@@ -11,15 +11,14 @@ from typing import NamedTuple
 
 import pytest
 from prometheus_client import CollectorRegistry
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from sprig_tui.server import acceptor
 from sprig_tui.server.connection_registry import owner_of
+from sprig_tui.server.exchange import Exchange
 from sprig_tui.server.limits import ConnectionLimits
 from sprig_tui.server.rejections import TrafficMetrics
-from sprig_tui.server.responses import Rejection, create_app, json_response
+from sprig_tui.server.responses import Rejection, Response, json_response
+from sprig_tui.server.routes import Route, Routes
 from sprig_tui.server.server import RunningServer, bind, running_server
 from sprig_tui.server.tls import tls_context
 
@@ -65,26 +64,28 @@ async def serve() -> AsyncIterator[Serve]:
         async def start(tls: ssl.SSLContext | None = None, **limits: float) -> Served:
             go, refusals, registry = asyncio.Event(), [], CollectorRegistry()
 
-            async def later(request: Request) -> Response:
-                body = await request.body()
+            async def later(exchange: Exchange) -> Response:
+                size = 0
+                while part := await exchange.read():
+                    size += len(part)
                 await go.wait()
-                return json_response({"bytes": len(body)})
+                return json_response({"bytes": size})
 
-            async def now(_: Request) -> Response:
+            async def now(_: Exchange) -> Response:
                 return json_response({"now": True})
 
-            async def large(_: Request) -> Response:
+            async def large(_: Exchange) -> Response:
                 return Response(LARGE)
 
             traffic = TrafficMetrics(registry, on_rejection=refusals.append)
             routes = [
-                Route("/later", later, methods=["POST"]),
-                Route("/now", now, methods=["GET", "POST"]),
+                Route("/later", later, "POST"),
+                Route("/now", now),
                 Route("/large", large),
             ]
             bound = bind("127.0.0.1", 0)
             port = bound.getsockname()[1]
-            app = create_app(routes, {}, traffic.record_rejection)
+            app = Routes(routes, {}, traffic.record_rejection)
             up = await stack.enter_async_context(
                 running_server(app, bound, ConnectionLimits(**limits), tls, traffic=traffic)
             )

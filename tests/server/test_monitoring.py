@@ -34,7 +34,7 @@ def serve(tmp_path) -> Callable:
             health_server = HealthServer(journal, ENVIRONMENTS, allow_anonymous=trusting)
             async with (
                 running_server(
-                    health_server.app, bind("127.0.0.1", 0), HEALTH_LIMITS, traffic=health_server.traffic
+                    health_server.application, bind("127.0.0.1", 0), HEALTH_LIMITS, traffic=health_server.traffic
                 ) as up,
                 httpx.AsyncClient(base_url=up.url, trust_env=False) as client,
             ):

@@ -92,7 +92,7 @@ def _import_everything() -> None:
     for module in pkgutil.walk_packages(sprig_tui.__path__, "sprig_tui."):
         if not module.name.startswith(("sprig_tui.console", "sprig_tui.__main__")):
             importlib.import_module(module.name)
-    for name in ("uvloop", "anyio._backends._asyncio", "httpcore", "encodings.idna", "starlette.routing", "asyncpg"):
+    for name in ("uvloop", "anyio._backends._asyncio", "httpcore", "encodings.idna", "asyncpg"):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     import gc

@@ -80,7 +80,7 @@ async def serve(tmp_path) -> AsyncIterator[Serve]:
             bound = bind("127.0.0.1", 0)
             port = bound.getsockname()[1]
             up = await stack.enter_async_context(
-                running_server(receiver.app, bound, limits, tls, traffic=receiver.traffic)
+                running_server(receiver.application, bound, limits, tls, traffic=receiver.traffic)
             )
             client = await stack.enter_async_context(httpx.AsyncClient(base_url=up.url, trust_env=False))
             return Served(receiver, journal, up, client, port)

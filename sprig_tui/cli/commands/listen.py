@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -226,13 +227,14 @@ class _ListenRun:
                 on_request=capture.save if capture else None,
             )
             server = await stack.enter_async_context(
-                running_server(receiver.app, self._bound, self._limits, self._tls, traffic=receiver.traffic)
+                running_server(receiver.application, self._bound, self._limits, self._tls, traffic=receiver.traffic)
             )
             if not session.is_open:
                 diagnostics.info(
                     f"listening on {server.url}, and answering 503 until the journal is there; Ctrl-C stops"
                 )
             await session.run(self._start_engine(session, metrics, deliver=deliver))
+            gc.freeze()  # what is loaded now stays for the life of the process: spare the collector from scanning it
             if not session.stopped:
                 _report_start(server, session.engine)
                 comparison = background_comparison(self._settings, journal, metrics.registry)

@@ -80,7 +80,7 @@ async def serve_metrics(
     from sprig_tui.server.server import is_bound_to_loopback, running_server
 
     watchpost = HealthServer(journal, options.environments(settings), allow_anonymous=is_bound_to_loopback(bound))
-    async with running_server(watchpost.app, bound, HEALTH_LIMITS, traffic=watchpost.traffic) as up:
+    async with running_server(watchpost.application, bound, HEALTH_LIMITS, traffic=watchpost.traffic) as up:
         diagnostics.info(f"monitors ask {up.url}/healthz, /readyz and /metrics")
         yield watchpost
 

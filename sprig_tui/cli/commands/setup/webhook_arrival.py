@@ -62,7 +62,9 @@ async def _receive(settings: Settings, journal: Journal, port: int, stack: Async
     receiver = WebhookReceiver(
         journal, settings.rules, RunOptions().environments(settings), limits, allow_anonymous=False
     )
-    server = await stack.enter_async_context(running_server(receiver.app, bound, limits, traffic=receiver.traffic))
+    server = await stack.enter_async_context(
+        running_server(receiver.application, bound, limits, traffic=receiver.traffic)
+    )
     diagnostics.info(f"receiving here, at {server.url}/webhooks; what comes is stored, and nothing is sent yet")
 
 
