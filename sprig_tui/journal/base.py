@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from sprig_tui.clock import Clock
 from sprig_tui.journal.accepted import AcceptedBin
+from sprig_tui.journal.block_counts import MAX_STALE_BLOCKS
 from sprig_tui.journal.forgetting import EraseResult, ForgetReceipt, ForgottenIdentifier, PersonScan
 from sprig_tui.journal.persons import Identifier, PersonMatcher
 from sprig_tui.journal.query import MATCH_ALL, Query
@@ -41,6 +42,7 @@ from sprig_tui.journal.records import (
     WorkerLeases,
 )
 from sprig_tui.journal.retention import RetentionStore
+from sprig_tui.journal.statistics import Statistics, StatisticsRequest
 from sprig_tui.journal.verify import VerifyReport
 from sprig_tui.segment.limits import MAX_RETRY_AFTER_MS
 
@@ -271,6 +273,25 @@ class Journal(Protocol):
 
     async def counts(self) -> Counts:
         """Maintained counts by environment and state; constant time."""
+        ...
+
+    async def statistics(self, request: StatisticsRequest) -> Statistics:
+        """Deliveries of a period by hour or day, survey, environment, reason, failure and endpoint.
+
+        Each number is that of the rows as they are now: what was pruned is not counted, and deliveries of forgotten
+        persons are, without a survey. Kept as counts (`block_counts`): takes as long for a year as for a day.
+        """
+        ...
+
+    async def keep_counts(self, blocks: int = 8, *, spared: int = MAX_STALE_BLOCKS) -> int:
+        """Count at most so many blocks that have changed, for `statistics`; returns how many are left to count.
+
+        The newest `spared` of them are left, as they go on changing.
+        """
+        ...
+
+    async def recount(self) -> None:
+        """Have all deliveries counted again for `statistics`, by `keep_counts`."""
         ...
 
     async def get(self, delivery_id: int) -> DeliveryDetail | None:

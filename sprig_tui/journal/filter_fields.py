@@ -54,6 +54,7 @@ FIELDS: dict[str, FilterField] = {
         ),
         FilterField("env", "text", "env:production", "environment", lists=True),
         FilterField("survey", "text", 'survey:"Checkout effort"', "survey id, or a part of its name"),
+        FilterField("survey-id", "text", "survey-id:42", "survey id alone; * for any, so -survey-id:* is without one"),
         FilterField("user", "text", "user:acct_1*", "user id; a * at the end for what begins so"),
         FilterField("id", "text", "id:41", "number of the delivery, or message id or its beginning"),
         FilterField(

@@ -16,6 +16,7 @@ PRUNE_SCAN_ROWS = 50_000
 
 WORKER_COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
 DAMAGED_COUNTS = "the kept counts are not what the deliveries come to"
+DAMAGED_STATISTICS = "the kept statistics are not what the deliveries come to; sprig-tui stats --recount makes them new"
 """Problem that a verification reports."""
 
 

@@ -58,7 +58,7 @@ _ADDRESS_NAMES = frozenset({"email", "emailaddress", "email address", "e-mail"})
 """Names of members with the address of the person who answered."""
 _SEPARATORS = re.compile(r"""[\s"',;:{}\[\]()<>|=]+""")
 _WORD = re.compile(r"[^\W_]+")
-_FIELDS_WITH_NAMES = frozenset({"user", "text", "survey", "id"})
+_FIELDS_WITH_NAMES = frozenset({"user", "text", "survey", "survey-id", "id"})
 """Fields of a filter whose values come from answers."""
 _KIND_BY_MEMBER: dict[str, IdentifierKind] = {"user": "user", "visitor": "visitor", "anonymous": "visitor"}
 

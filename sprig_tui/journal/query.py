@@ -18,6 +18,7 @@ FilterField = Literal[
     "reason",
     "env",
     "survey",
+    "survey-id",
     "user",
     "id",
     "origin",
@@ -39,7 +40,7 @@ TIME_FIELDS = ("since", "until", "sent-since", "sent-until")
 """Fields whose values are times, ms since 1970 as text."""
 NUMBER_FIELDS = ("attempts", "latency", "size")
 """Fields whose values are a comparison and a number, such as `>=2`; latencies in milliseconds, sizes in bytes."""
-ALTERNATIVE_FIELDS = ("status", "reason", "env", "survey", "user", "id", "origin", "endpoint")
+ALTERNATIVE_FIELDS = ("status", "reason", "env", "survey", "survey-id", "user", "id", "origin", "endpoint")
 """Fields of which one of several terms has to match; each term of the other fields has to."""
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -71,14 +72,15 @@ class Term(Struct, frozen=True, gc=False, tag="term"):
     """One condition.
 
     `status` holds a state name, an HTTP status (`400`) or a class (`4xx`); `reason` a Reason's value; `env` an
-    environment name; `survey` a survey id, or part of a name in any case; `user` a user id, a trailing `*` for a
-    prefix; `id` a delivery's number or message id (or its beginning); `origin` the number of the delivery that it
-    was made of (a revision, possible duplicate or new sending of it); `endpoint` a part, in any case, of the URL
-    that its last request was made to or that a run with `--endpoint` bound it for; `since` and `until` wall times
-    of arrival, ms since 1970 as text (since inclusive, until exclusive); `sent-since` and `sent-until` the same of the
-    answer to its last request, if there was one; `is` a name of CONDITIONS; `attempts`, `latency` and `size` a
-    comparison with the number of requests, the milliseconds of the last one, if there was one, and the bytes of the
-    call; `text` a part, in any case, of survey name, user id, answer, error, reason, detail, source or message id.
+    environment name; `survey` a survey id, or part of a name in any case; `survey-id` a survey id, `*` for any;
+    `user` a user id, a trailing `*` for a prefix; `id` a delivery's number or message id (or its beginning);
+    `origin` the number of the delivery that it was made of (a revision, possible duplicate or new sending of it);
+    `endpoint` a part, in any case, of the URL that its last request was made to or that a run with `--endpoint`
+    bound it for; `since` and `until` wall times of arrival, ms since 1970 as text (since inclusive, until
+    exclusive); `sent-since` and `sent-until` the same of the answer to its last request, if there was one; `is` a
+    name of CONDITIONS; `attempts`, `latency` and `size` a comparison with the number of requests, the milliseconds
+    of the last one, if there was one, and the bytes of the call; `text` a part, in any case, of survey name, user
+    id, answer, error, reason, detail, source or message id.
     """
 
     field: FilterField
@@ -105,6 +107,8 @@ class Term(Struct, frozen=True, gc=False, tag="term"):
                 return delivery.environment == value
             case "survey":
                 return delivery.survey_id == value or contains(delivery.survey_name, value)
+            case "survey-id":
+                return bool(delivery.survey_id) if value == "*" else delivery.survey_id == value
             case "user":
                 user = delivery.user_id
                 return has_prefix(user, value[:-1]) if value.endswith("*") else user == value

@@ -94,6 +94,9 @@ class _Compiler:
     def survey(self, term: Term) -> str:
         return f"d.survey_id = {self._add(term.value)} OR {self._contains('d.survey_name', term.value)}"
 
+    def survey_id(self, term: Term) -> str:
+        return "d.survey_id <> ''" if term.value == "*" else f"d.survey_id = {self._add(term.value)}"
+
     def user(self, term: Term) -> str:
         if term.value.endswith("*") and "\0" not in self._dialect.sanitize(term.value):
             return " OR ".join(self._like("d.user_id", _escaped(form) + "%") for form in case_forms(term.value[:-1]))
@@ -154,6 +157,7 @@ _CONDITIONS: dict[str, Callable[[_Compiler, Term], str]] = {
     "reason": _Compiler.reason,
     "env": _Compiler.env,
     "survey": _Compiler.survey,
+    "survey-id": _Compiler.survey_id,
     "user": _Compiler.user,
     "id": _Compiler.id,
     "origin": _Compiler.origin,

@@ -13,6 +13,7 @@ _ADDED_IN = {
         "DROP INDEX forgotten_rows",
         *(f"DROP TABLE {table}" for table in ("forgotten", "forget_state", "forget_receipts")),
     ],
+    9: [f"DROP TABLE {table}" for table in ("kept_counts", "stale_counts", "counted_surveys")],
 }
 
 

@@ -158,20 +158,18 @@ async def merge_endpoint(connection: asyncpg.Connection, own: int, other: int) -
     """Rebind these deliveries to the own endpoint, in the caller's transaction; none if one of them is leased."""
     if await connection.fetchval("SELECT EXISTS(SELECT 1 FROM leases WHERE environment = $1)", other):
         return 0
-    states = [
-        row[0]
-        for row in await connection.fetch(
-            "UPDATE deliveries SET environment = $1 WHERE environment = $2 AND lease IS NULL RETURNING state",
-            own,
-            other,
-        )
-    ]
-    number = len(states)
+    moved = await connection.fetch(
+        "UPDATE deliveries SET environment = $1 WHERE environment = $2 AND lease IS NULL RETURNING id, state",
+        own,
+        other,
+    )
+    number = len(moved)
     await connection.execute(
-        "SELECT close_books($1::integer[], $2::smallint[], $3::bigint[], '{}')",
+        "SELECT close_books($1::integer[], $2::smallint[], $3::bigint[], '{}', $4::bigint[])",
         [own] * number + [other] * number,
-        states * 2,
+        [row[1] for row in moved] * 2,
         [1] * number + [-1] * number,
+        [row[0] for row in moved],
     )
     return number
 

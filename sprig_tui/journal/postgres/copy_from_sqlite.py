@@ -23,6 +23,7 @@ from sprig_tui.journal.forget_key import copy_key, key_file_beside, key_file_in
 from sprig_tui.journal.postgres import maintenance
 from sprig_tui.journal.postgres.connection import ServerPool, sanitize_text
 from sprig_tui.journal.postgres.schema import LOCK_NAMESPACE, MIN_IDENTITY_VERSION
+from sprig_tui.journal.postgres.statistics import MARK_ALL_STALE
 from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.journal.sqlite import SQLiteJournal, tables
 from sprig_tui.journal.sqlite.connection import open_existing
@@ -114,6 +115,8 @@ _FINAL_STATEMENTS = (
     "SELECT setval(pg_get_serial_sequence('replays', 'id'), greatest((SELECT max(id) FROM replays), 1))",
     "DELETE FROM counts",
     "INSERT INTO counts SELECT environment, state, count(*) FROM deliveries GROUP BY environment, state",
+    "DELETE FROM kept_counts",
+    MARK_ALL_STALE,
 )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from sprig_tui.clock import Clock
 from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.journal.base import MAX_LANE_WAIT_MS, NO_OVERRIDES, ClaimRequest, Direction, Journal, empty_claim
+from sprig_tui.journal.block_counts import MAX_STALE_BLOCKS
 from sprig_tui.journal.forgetting import EraseResult, ForgetReceipt, ForgottenIdentifier, PersonScan
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError
 from sprig_tui.journal.persons import Identifier, NameSearch, PersonMatcher
@@ -23,6 +25,7 @@ from sprig_tui.journal.postgres import claim as claims
 from sprig_tui.journal.postgres import forgetting, forgotten_persons, maintenance, payloads, tables, tombstones
 from sprig_tui.journal.postgres import read as reading
 from sprig_tui.journal.postgres import replay as replays
+from sprig_tui.journal.postgres import statistics as counting
 from sprig_tui.journal.postgres.connection import ServerPool
 from sprig_tui.journal.postgres.forgotten_persons import ForgottenList
 from sprig_tui.journal.postgres.notify import NotificationCallback, NotificationListener
@@ -53,6 +56,7 @@ from sprig_tui.journal.records import (
     WorkerInfo,
     WorkerLeases,
 )
+from sprig_tui.journal.statistics import Statistics, StatisticsRequest
 from sprig_tui.journal.tombstone_filter import TombstoneFilter
 from sprig_tui.journal.url import redact_url
 from sprig_tui.journal.verify import VerifyReport
@@ -315,6 +319,20 @@ class PostgresJournal(Journal):
 
     async def counts(self) -> Counts:
         return await self._server.execute(reading.read_counts)
+
+    async def statistics(self, request: StatisticsRequest) -> Statistics:
+        return await self._server.execute(lambda c: counting.read_statistics(c, request, self.clock.now()))
+
+    async def keep_counts(self, blocks: int = 8, *, spared: int = MAX_STALE_BLOCKS) -> int:
+        stale = await self._server.execute(partial(counting.stale_blocks, spared=spared))
+        for block, _ in stale[:blocks]:
+            found = await self._server.execute(partial(counting.count_stale, block=block))
+            if found is not None:
+                await self._server.transact(partial(counting.store_counts, block=block, found=found))
+        return max(0, len(stale) - blocks)
+
+    async def recount(self) -> None:
+        await self._server.transact(counting.mark_all_stale)
 
     async def get(self, delivery_id: int) -> DeliveryDetail | None:
         return await self._server.execute(lambda c: reading.get(c, delivery_id))

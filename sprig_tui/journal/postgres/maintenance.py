@@ -13,6 +13,7 @@ from sprig_tui.journal.base import WORKER_TTL_MS
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.maintenance import (
     DAMAGED_COUNTS,
+    DAMAGED_STATISTICS,
     PRUNE_CHUNK_ROWS,
     PRUNE_SCAN_ROWS,
     WORKER_COLUMNS,
@@ -22,7 +23,7 @@ from sprig_tui.journal.maintenance import (
     worker_from_row,
 )
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError
-from sprig_tui.journal.postgres import payloads
+from sprig_tui.journal.postgres import payloads, statistics
 from sprig_tui.journal.postgres.connection import sanitize_text
 from sprig_tui.journal.postgres.schema import LOCK_NAMESPACE
 from sprig_tui.journal.postgres.tombstones import store_tombstones
@@ -151,10 +152,11 @@ async def remove_rows(connection: asyncpg.Connection, rows: Sequence[asyncpg.Rec
     await _delete_empty_packs(connection, ids[0], ids[-1])
     gone = Counter((row[3], row[1]) for row in rows)
     await connection.execute(
-        "SELECT close_books($1::integer[], $2::smallint[], $3::bigint[], '{}')",
+        "SELECT close_books($1::integer[], $2::smallint[], $3::bigint[], '{}', $4::bigint[])",
         [environment for environment, _ in gone],
         [state for _, state in gone],
         [-number for number in gone.values()],
+        ids,
     )
 
 
@@ -280,6 +282,9 @@ async def verify(connection: asyncpg.Connection) -> VerifyReport:
                 )
             }
         )
+        wrong_blocks = await statistics.wrong_blocks(connection)
     if +kept != +counted:
         problems.append(DAMAGED_COUNTS)
+    if wrong_blocks:
+        problems.append(DAMAGED_STATISTICS)
     return VerifyReport(deliveries=deliveries, packs=packs, problems=tuple(problems[:MAX_PROBLEMS]))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "sprig_tui"
 """Name of the PostgreSQL schema with all tables and functions."""
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 MIN_SERVER_VERSION = 140_000
 """PostgreSQL 14, the oldest version that its developers support."""
 
@@ -32,6 +32,7 @@ _STEP_SCRIPTS: dict[int, tuple[str, ...]] = {
     5: ("reasons.sql",),
     6: ("tombstones.sql",),
     7: ("forgotten.sql",),
+    8: ("statistics.sql",),
 }
 """Scripts of tables by the version that they start from; each leads to the next version."""
 _FUNCTION_SCRIPTS = ("adding.sql", "claiming.sql", "settling.sql")

@@ -28,7 +28,7 @@ from sprig_tui.journal.rows import STATE_CODES
 from sprig_tui.journal.sqlite.claim import claim_new
 from sprig_tui.journal.sqlite.forgotten_persons import withhold_forgotten
 from sprig_tui.journal.sqlite.identity_index import IdentityIndex, merge_recent_ids
-from sprig_tui.journal.sqlite.tables import environment_number, insert_rows, record_changes, update_counts
+from sprig_tui.journal.sqlite.tables import environment_number, insert_rows, mark_stale, record_changes, update_counts
 from sprig_tui.reasons import Reason
 
 _DELIVERY_COLUMNS = (
@@ -169,6 +169,7 @@ class AddOperation:
                 pack([entry.body for entry in part], entry_tags(part)),
             )
         connection.execute("INSERT INTO packs VALUES " + ",".join(["(?, ?, ?)"] * (len(packs) // 3)), packs)
+        mark_stale(connection, range(self._first_id, self._first_id + len(entries)))
         connection.execute("UPDATE sequence SET next_id = ?", (self._first_id + len(entries),))
         counts: Counter[tuple[int, int]] = Counter()
         for (*place, reason), number in standings.items():

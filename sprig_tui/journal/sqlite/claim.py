@@ -379,4 +379,4 @@ def _release_leases(connection: sqlite3.Connection, condition: str, values: Mapp
             (ids, lease),
         )
         connection.execute("DELETE FROM leases WHERE id = ?", (lease,))
-        record_changes(connection, decode_ids(ids))
+        record_changes(connection, decode_ids(ids), counted=False)

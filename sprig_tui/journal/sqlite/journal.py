@@ -8,6 +8,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -17,6 +18,7 @@ from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalCorruptError, JournalError
 from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.journal.base import NO_OVERRIDES, ClaimRequest, Direction, Journal, empty_claim
+from sprig_tui.journal.block_counts import MAX_STALE_BLOCKS
 from sprig_tui.journal.forget_key import key_file_beside
 from sprig_tui.journal.forgetting import EraseResult, ForgetReceipt, ForgottenIdentifier, PersonScan
 from sprig_tui.journal.payload_codec import DamagedPayloadError
@@ -54,6 +56,7 @@ from sprig_tui.journal.sqlite import read as reading
 from sprig_tui.journal.sqlite import replay as replays
 from sprig_tui.journal.sqlite import scrub as scrubbing
 from sprig_tui.journal.sqlite import settle as settling
+from sprig_tui.journal.sqlite import statistics as counting
 from sprig_tui.journal.sqlite import verify as verifying
 from sprig_tui.journal.sqlite.connection import ReaderPool, connect_writer, empty_wal, make_folder
 from sprig_tui.journal.sqlite.errors import journal_error
@@ -63,6 +66,7 @@ from sprig_tui.journal.sqlite.retention import SQLiteRetention
 from sprig_tui.journal.sqlite.tables import with_damage_flag
 from sprig_tui.journal.sqlite.verify import back_up
 from sprig_tui.journal.sqlite.writer import Writer
+from sprig_tui.journal.statistics import Statistics, StatisticsRequest
 from sprig_tui.journal.verify import VerifyReport
 
 T = TypeVar("T")
@@ -315,6 +319,21 @@ class SQLiteJournal(Journal):
 
     async def counts(self) -> Counts:
         return await self._read(reading.read_counts)
+
+    async def statistics(self, request: StatisticsRequest) -> Statistics:
+        return await self._read(lambda c: counting.read_statistics(c, request, self.clock.now()))
+
+    async def keep_counts(self, blocks: int = 8, *, spared: int = MAX_STALE_BLOCKS) -> int:
+        stale = await self._readers.read(partial(counting.stale_blocks, spared=spared))
+        for block, _ in stale[:blocks]:
+            found = await self._readers.read(partial(counting.count_stale, block=block))
+            if found is not None:
+                # what a power cut undoes is done again
+                await self._write(partial(counting.store_counts, block=block, found=found), durable=False)
+        return max(0, len(stale) - blocks)
+
+    async def recount(self) -> None:
+        await self._write(tables.mark_all_stale)
 
     async def get(self, delivery_id: int) -> DeliveryDetail | None:
         return await self._read(lambda c: reading.get(c, delivery_id))

@@ -9,7 +9,7 @@ from sprig_tui.journal.base import MAX_LANE_WAIT_MS, MAX_PAUSE_MS
 from sprig_tui.journal.pause_reasons import NO_DETAIL, PauseDetail, PauseReason, cause_of, detail_text, manual
 from sprig_tui.journal.records import Lane, LaneState
 from sprig_tui.journal.rows import LANE_COLUMNS, lane_from_row
-from sprig_tui.journal.sqlite.tables import environment_number, update_counts
+from sprig_tui.journal.sqlite.tables import environment_number, mark_stale, update_counts
 
 
 def read_lane(connection: sqlite3.Connection, environment: int) -> Lane:
@@ -87,6 +87,8 @@ def merge_endpoint(connection: sqlite3.Connection, name: str, endpoint: str) -> 
     own, other = environment_number(connection, name), environment_number(connection, name, endpoint)
     if connection.execute("SELECT 1 FROM leases WHERE environment = ?", (other,)).fetchone():
         return 0
+    ids = [row[0] for row in connection.execute("SELECT id FROM deliveries WHERE environment = ?", (other,))]
+    mark_stale(connection, ids)
     moved = connection.execute("UPDATE deliveries SET environment = ? WHERE environment = ?", (own, other)).rowcount
     states = connection.execute("SELECT state, n FROM counts WHERE environment = ?", (other,)).fetchall()
     update_counts(

@@ -21,7 +21,7 @@ from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.sqlite.connection import open_existing
 from sprig_tui.journal.sqlite.errors import is_bad_text, is_damage
 from sprig_tui.journal.sqlite.readable_tombstones import copy_rows, readable_tombstones
-from sprig_tui.journal.sqlite.tables import encode_ids, insert_rows
+from sprig_tui.journal.sqlite.tables import encode_ids, insert_rows, mark_stale
 from sprig_tui.journal.sqlite.tombstone_filter import log_loss
 
 _IRREPLACEABLE = frozenset(("deliveries", "packs", "identity"))
@@ -32,11 +32,14 @@ _INDEXES = {
     "forgotten_rows": "reason = 'forgotten'",
 }
 """Conditions of the partial indexes of the deliveries."""
+_STATISTICS = frozenset(("kept_counts", "stale_counts", "counted_surveys"))
 _TOGETHER = (
     # sqlite_sequence has the counters of the other two
     frozenset(("sqlite_sequence", "leases", "replays")),
     # each identity is in one of the two
     frozenset(("ids", "recent_ids")),
+    # the counts of blocks have the numbers of surveys
+    _STATISTICS,
 )
 _FIRST = ("environments", "leases")
 """Rebuilt first: others are rebuilt from them."""
@@ -164,14 +167,17 @@ class _Renewal:
         self._special: dict[str, Callable[[Sequence[Sequence[Any]]], None]] = {
             "attempts": self._attempts,
             "changes": self._changes,
+            "counted_surveys": lambda _: None,
             "counts": self._counts,
             "environments": self._environments,
             "ids": self._identities,
             "lanes": self._lanes,
+            "kept_counts": lambda _: None,
             "leases": self._leases,
             "probe": lambda _: None,
             "recent_ids": lambda _: None,
             "sequence": self._sequence,
+            "stale_counts": self._stale_counts,
             "tombstone_filter": lambda _: log_loss(self._target),
             "tombstones": self._tombstones,
             "workers": self._workers,
@@ -197,7 +203,7 @@ class _Renewal:
 
     def _readable(self, table: str) -> list[Sequence[Any]]:
         """The rows before the first damage and after the last."""
-        if table in ("ids", "recent_ids", "counts", "tombstones", "tombstone_filter"):
+        if table in ("ids", "recent_ids", "counts", "tombstones", "tombstone_filter", *_STATISTICS):
             return []
         described = self._source.execute(f"PRAGMA table_info({table})").fetchall()
         columns = ", ".join(row[1] for row in described)
@@ -323,6 +329,14 @@ class _Renewal:
         newest = [0, *(int(row[0]) - 1 for row in rows)]
         newest += [self._source.execute(question).fetchone()[0] or 0 for question in questions]
         self._target.execute("INSERT INTO sequence VALUES(?)", (max(newest) + 1,))
+
+    def _stale_counts(self, _: Sequence[Sequence[Any]]) -> None:
+        """All blocks that may have deliveries, also where the ends of their table cannot be read."""
+        last = 0
+        for question in ("SELECT next_id - 1 FROM sequence", "SELECT max(id) FROM deliveries"):
+            with contextlib.suppress(sqlite3.DatabaseError):
+                last = max(last, self._source.execute(question).fetchone()[0] or 0)
+        mark_stale(self._target, range(last + 1))
 
     def _tombstones(self, _: Sequence[Sequence[Any]]) -> None:
         """All but those in damaged pages, read from the old table, as there may be very many."""

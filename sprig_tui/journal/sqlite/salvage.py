@@ -22,6 +22,7 @@ from sprig_tui.journal.sqlite.errors import is_damage, journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
 from sprig_tui.journal.sqlite.readable_tombstones import copy_rows, readable_tombstones
 from sprig_tui.journal.sqlite.repair import TOMBSTONES_LOST
+from sprig_tui.journal.sqlite.tables import mark_all_stale
 from sprig_tui.journal.sqlite.tombstone_filter import build
 from sprig_tui.journal.verify import format_id_ranges, numbers_in_words
 
@@ -268,6 +269,7 @@ class _SalvageRun:
         self._target.executemany(
             "INSERT INTO counts(environment, state, n) VALUES(?, ?, ?)", [(*key, n) for key, n in counts.items()]
         )
+        mark_all_stale(self._target)
         try:
             next_id = int(self._source.execute("SELECT next_id FROM sequence").fetchone()[0])
         except (sqlite3.DatabaseError, TypeError, ValueError):

@@ -6,10 +6,11 @@ import sqlite3
 
 from sprig_tui.errors import JournalCorruptError, JournalVersionError
 from sprig_tui.journal.pause_reasons import detail_text, reason_of
+from sprig_tui.journal.sqlite.tables import MARK_ALL_STALE
 
 APPLICATION_ID = 0x53505247
 """`SPRG`; other SQLite databases have another id."""
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 _FIRST_WITH_REASONS = 6
 
 _CREATE_WORKERS = """
@@ -38,6 +39,11 @@ CREATE TABLE forget_receipts(id INTEGER PRIMARY KEY, action TEXT NOT NULL, actor
   started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL DEFAULT 0, counts TEXT NOT NULL DEFAULT '{}',
   regulation TEXT NOT NULL DEFAULT '');
 CREATE INDEX forgotten_rows ON deliveries(environment, state) WHERE reason = 'forgotten';
+"""
+_CREATE_STATISTICS = """
+CREATE TABLE kept_counts(block INTEGER PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE stale_counts(block INTEGER PRIMARY KEY, mark INTEGER NOT NULL);
+CREATE TABLE counted_surveys(number INTEGER PRIMARY KEY, survey TEXT NOT NULL UNIQUE, name TEXT NOT NULL);
 """
 _CREATE_ENVIRONMENTS = """
 CREATE TABLE environments(id INTEGER PRIMARY KEY, name TEXT NOT NULL, endpoint TEXT NOT NULL DEFAULT '',
@@ -121,6 +127,7 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
     + _CREATE_IDENTITY
     + _CREATE_TOMBSTONES
     + _CREATE_FORGOTTEN
+    + _CREATE_STATISTICS
     + f"INSERT INTO identity VALUES(lower(hex(randomblob(16))), {SCHEMA_VERSION});"
 )
 """Reasons for this design, measured on SQLite 3.40:
@@ -137,6 +144,8 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
   small enough for memory: a random key costs a page read in a large table, a third of the cost of adding.
 - `forgotten` has keyed hashes of the identifiers of persons whose answers are not taken in, and `forgotten_rows` finds
   the deliveries that they left without content, to count them.
+- `kept_counts` has the counts of the statistics by block of ids (`block_counts`), `stale_counts` the blocks that have
+  changed since, `counted_surveys` the surveys with a number of their own.
 - `positions` has the read positions of inputs, so that restoring a backup restores them too.
 """
 
@@ -162,6 +171,7 @@ _MIGRATIONS: dict[int, str] = {
     5: _REASONS,
     6: _CREATE_TOMBSTONES,
     7: _CREATE_FORGOTTEN,
+    8: _CREATE_STATISTICS + MARK_ALL_STALE,
 }
 """Script by the version that it starts from; each leads to the next version."""
 

@@ -16,6 +16,7 @@ from sprig_tui.journal.sqlite.tables import (
     encode_ids,
     environment_number,
     execute_for_ids,
+    mark_stale,
     record_changes,
     update_counts,
 )
@@ -33,6 +34,7 @@ def settle(
     counts: Counter[tuple[int, int]] = Counter()
     written: dict[int, int] = {}
     changed: list[int] = []
+    kept: list[int] = []
     done = 0
     for settlement in settlements:
         if not settlement.ids:
@@ -48,8 +50,11 @@ def settle(
             changed += settlement.ids
             counts[environment, 0] -= number
             counts[environment, STATE_CODES[settlement.state]] += number
+        else:
+            kept += settlement.ids
     update_counts(connection, counts)
     record_changes(connection, changed)
+    mark_stale(connection, kept)
     _shrink_lease(connection, claim.lease, set(changed))
     last = max((s.attempt for s in settlements if s.attempt), key=lambda a: a.started_at, default=None)
     if last is not None and last.status:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from sprig_tui.journal.block_counts import BLOCK_IDS, blocks_of, new_mark
 from sprig_tui.journal.forgetting import KeyedPersons
 from sprig_tui.journal.records import JournalIdentity
 from sprig_tui.journal.tombstone_filter import TombstoneFilter
@@ -47,10 +48,39 @@ decode_ids = msgspec.json.Decoder(list[int]).decode
 """The ids of a JSON list."""
 
 
-def record_changes(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
-    """Record that these deliveries changed; only the last few thousand records are kept."""
+_MARK_STALE = "INSERT INTO stale_counts(block, mark) VALUES(?, ?) ON CONFLICT DO UPDATE SET mark = excluded.mark"
+
+
+def mark_stale(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
+    """Record that the statistics of these deliveries are no longer what is kept of their blocks."""
+    for block in blocks_of(ids):
+        connection.execute(_MARK_STALE, (block, new_mark()))
+
+
+MARK_ALL_STALE = f"""
+INSERT OR REPLACE INTO stale_counts(block, mark)
+  WITH RECURSIVE blocks(block) AS (SELECT min(id) / {BLOCK_IDS} FROM deliveries
+    UNION ALL SELECT block + 1 FROM blocks WHERE block < (SELECT max(id) / {BLOCK_IDS} FROM deliveries))
+  SELECT block, random() FROM blocks WHERE block IS NOT NULL;
+"""
+"""Has all statistics counted again, block by block; until then they are counted from the rows."""
+
+
+def mark_all_stale(connection: sqlite3.Connection) -> None:
+    """Have the statistics of all deliveries counted again."""
+    connection.execute("DELETE FROM kept_counts")
+    connection.execute(MARK_ALL_STALE)
+
+
+def record_changes(connection: sqlite3.Connection, ids: Iterable[int], *, counted: bool = True) -> None:
+    """Record that these deliveries changed; only the last few thousand records are kept.
+
+    Without `counted` nothing that the statistics count has changed.
+    """
     changed = list(ids)
     if changed:
+        if counted:
+            mark_stale(connection, changed)
         seq = connection.execute(
             "INSERT INTO changes(ids, n) VALUES(?, ?)", (encode_ids(changed), len(changed))
         ).lastrowid

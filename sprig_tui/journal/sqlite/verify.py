@@ -12,11 +12,12 @@ from pathlib import Path
 
 from sprig_tui.errors import JournalCorruptError, JournalError, SprigTuiError
 from sprig_tui.journal.forget_key import copy_key, key_file_beside
-from sprig_tui.journal.maintenance import DAMAGED_COUNTS
+from sprig_tui.journal.maintenance import DAMAGED_COUNTS, DAMAGED_STATISTICS
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR
 from sprig_tui.journal.sqlite.connection import open_existing
 from sprig_tui.journal.sqlite.errors import file_error, is_damage
 from sprig_tui.journal.sqlite.repair import damaged
+from sprig_tui.journal.sqlite.statistics import wrong_blocks
 from sprig_tui.journal.verify import MAX_PROBLEMS, VerifyReport, check_pack
 
 
@@ -160,7 +161,7 @@ def verify(connection: sqlite3.Connection) -> VerifyReport:
             deliveries += len(owners)
             problems += check_pack(first, raws, bodies, owners)
         at = first
-    problems += _check_counts(connection)
+    problems += _check_counts(connection) + _check_statistics(connection)
     return VerifyReport(deliveries=deliveries, packs=packs, problems=tuple(problems[:MAX_PROBLEMS]))
 
 
@@ -198,6 +199,14 @@ def _check_counts(connection: sqlite3.Connection) -> list[str]:
         _raise_unless_damage(error)
         return [f"the counts cannot be compared: {error}"]
     return [] if +kept == +counted else [DAMAGED_COUNTS]
+
+
+def _check_statistics(connection: sqlite3.Connection) -> list[str]:
+    try:
+        return [DAMAGED_STATISTICS] if wrong_blocks(connection) else []
+    except sqlite3.DatabaseError as error:
+        _raise_unless_damage(error)
+        return [f"the statistics cannot be compared: {error}"]
 
 
 def _raise_unless_damage(error: sqlite3.DatabaseError) -> None:

@@ -37,7 +37,7 @@ async def test_concurrent_migrations_create_the_schema_once(postgres_url):
 
 async def test_newer_schema_is_rejected_unless_compatible(postgres_journal_url, entry):
     connection = await asyncpg.connect(postgres_journal_url)
-    await connection.execute("UPDATE sprig_tui.versions SET version = 8, works_for = 1")
+    await connection.execute("UPDATE sprig_tui.versions SET version = $1, works_for = 1", schema.SCHEMA_VERSION + 1)
     async with PostgresJournal(postgres_journal_url) as journal:
         await journal.add([entry()])
     await connection.execute("UPDATE sprig_tui.versions SET works_for = $1", schema.SCHEMA_VERSION + 1)

@@ -2,12 +2,17 @@
 
 -- Maintained counts and change records, written last in a transaction. The lock makes change records visible in the
 -- order of their numbers.
-CREATE OR REPLACE FUNCTION close_books(_environments integer[], _states smallint[], _differences bigint[], _changed bigint[])
-RETURNS void LANGUAGE plpgsql AS $$
+-- `_counted` are the deliveries whose statistics change: what is kept of their blocks is no longer right.
+CREATE OR REPLACE FUNCTION close_books(
+  _environments integer[], _states smallint[], _differences bigint[], _changed bigint[], _counted bigint[]
+) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   note bigint;
 BEGIN
   PERFORM pg_advisory_xact_lock(1397903943, 2);
+  INSERT INTO stale_counts(block, mark)
+    SELECT block, (random() * 9e18)::bigint FROM (SELECT DISTINCT id / 4096 FROM unnest(_counted) AS c(id)) AS b(block)
+    ON CONFLICT (block) DO UPDATE SET mark = excluded.mark;
   INSERT INTO counts AS c(environment, state, n)
     SELECT environment, state, sum(difference) FROM unnest(_environments, _states, _differences)
       AS u(environment, state, difference)
@@ -19,6 +24,16 @@ BEGIN
       DELETE FROM changes WHERE seq < note - 4096;
     END IF;
   END IF;
+END $$;
+
+-- The same where whatever changed is counted, and for programs up to schema version 8, which do not tell what they
+-- removed or moved to another endpoint: then all blocks are counted again.
+CREATE OR REPLACE FUNCTION close_books(_environments integer[], _states smallint[], _differences bigint[], _changed bigint[])
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM close_books(_environments, _states, _differences, _changed,
+    CASE WHEN cardinality(_changed) > 0 OR cardinality(_differences) = 0 THEN _changed
+      ELSE ARRAY(SELECT block * 4096 FROM kept_counts) END);
 END $$;
 
 -- Store deliveries, their identities and payloads; returns the first of their consecutive ids. The lock makes ids
@@ -84,7 +99,8 @@ BEGIN
     _states || array_fill(0::smallint, ARRAY[cardinality(gone)]) || array_fill(3::smallint, ARRAY[cardinality(gone)]),
     array_fill(1::bigint, ARRAY[number]) || array_fill(-1::bigint, ARRAY[cardinality(gone)])
       || array_fill(1::bigint, ARRAY[cardinality(gone)]),
-    gone);
+    gone,
+    ARRAY(SELECT generate_series(first, first + number - 1, 4096)) || (first + number - 1) || gone);
   IF _call_out THEN
     PERFORM pg_notify('sprig_tui', 'added');
   END IF;

@@ -79,7 +79,7 @@ BEGIN
     given := given || give_back(expired);
   END LOOP;
   IF cardinality(given) > 0 THEN
-    PERFORM close_books('{}', '{}', '{}', given);
+    PERFORM close_books('{}', '{}', '{}', given, '{}');
   END IF;
 END $$;
 
@@ -251,7 +251,7 @@ BEGIN
   PERFORM 1 FROM leases WHERE id = _lease FOR UPDATE;
   given := give_back(_lease);
   IF cardinality(given) > 0 THEN
-    PERFORM close_books('{}', '{}', '{}', given);
+    PERFORM close_books('{}', '{}', '{}', given, '{}');
   END IF;
   IF _probe THEN
     SELECT * INTO was FROM lanes WHERE environment = _environment FOR UPDATE;

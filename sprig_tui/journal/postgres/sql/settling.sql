@@ -15,6 +15,7 @@ DECLARE
   wanted bigint[];
   touched bigint[];
   changed bigint[] := '{}';
+  resent bigint[] := '{}';
   states smallint[] := '{}';
   differences bigint[] := '{}';
   number integer;
@@ -47,6 +48,7 @@ BEGIN
       -- a rejected batch that is being split: its deliveries were sent once more, but no retry is used
       UPDATE deliveries SET attempts = attempts + 1, attempt = coalesce(attempt_id, attempt)
         WHERE id = ANY (wanted) AND lease = _lease AND state = 0;
+      resent := resent || wanted;
       CONTINUE;
     END IF;
     WITH hit AS (
@@ -75,7 +77,10 @@ BEGIN
     IF number <= 0 THEN
       DELETE FROM leases WHERE id = _lease;
     END IF;
-    PERFORM close_books(array_fill(_environment, ARRAY[cardinality(states)]), states, differences, changed);
+  END IF;
+  IF done > 0 OR cardinality(resent) > 0 THEN
+    PERFORM close_books(array_fill(_environment, ARRAY[cardinality(states)]), states, differences, changed,
+      changed || resent);
   END IF;
   -- update the lane only if something changes: all workers share its row
   UPDATE lanes l SET last_status = a.status, last_at = a.ended FROM (
