@@ -132,6 +132,13 @@ class JournalError(SprigTuiError):
     """The journal cannot be opened, read or written."""
 
 
+class JournalClosedError(JournalError):
+    """The journal was closed, such as by a console whose journal was moved away, while something still used it."""
+
+    def __init__(self, place: object) -> None:
+        super().__init__(f"the journal {place} is closed", hint="repeat this once it is open again")
+
+
 class JournalUnavailableError(JournalError):
     """The journal cannot be used now. Long-running commands wait and retry."""
 

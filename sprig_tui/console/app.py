@@ -7,7 +7,6 @@ import logging
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -19,6 +18,7 @@ from textual.reactive import Reactive
 from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
+from sprig_tui.clock import SystemClock
 from sprig_tui.console.background import BackgroundTasks
 from sprig_tui.console.commands import app as app_commands
 from sprig_tui.console.commands.base import Command, HasCommands, Permissions, bindings
@@ -27,7 +27,7 @@ from sprig_tui.console.environments.warnings import config_warnings
 from sprig_tui.console.keyboard.app_input import QueuedInput
 from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.main_screen import MainScreen
-from sprig_tui.console.notify import NOTICE_TIMEOUT_S, notify, notify_error, notify_warning
+from sprig_tui.console.notify import NoticeHistory, notify, notify_error, notify_warning
 from sprig_tui.console.palette_colours import palette_filter
 from sprig_tui.console.preferences import Preferences, preferences
 from sprig_tui.console.session import ConsoleDependencies, Session
@@ -98,6 +98,7 @@ class SprigTui(QueuedInput, TextualApp):
         With `guides_first_start` the set-up screen comes by itself where nothing is set up and no file is opened.
         """
         super().__init__()
+        self.notices = NoticeHistory(clock or SystemClock())
         self._configured_theme = DEFAULT_THEME
         self.preferences = Preferences(DEFAULT_THEME, {}, ())
         for theme in THEMES:
@@ -121,7 +122,6 @@ class SprigTui(QueuedInput, TextualApp):
         )
         self._leaving = False
         self._asks_about_edits = False
-        self._last_notice = ("", 0.0)
         self._journal_tried = asyncio.Event()
         self._apply(settings)
 
@@ -360,6 +360,11 @@ class SprigTui(QueuedInput, TextualApp):
 
         self.push_screen(WorkersScreen(self.session))
 
+    def action_show_notices(self) -> None:
+        from sprig_tui.console.screens.notices import NoticesScreen
+
+        self.push_screen(NoticesScreen(self.notices))
+
     def action_begin_journal(self) -> None:
         if not self.session.start_new_journal():
             notify(self, "the journal is there; nothing to do")
@@ -411,7 +416,7 @@ class SprigTui(QueuedInput, TextualApp):
         elif is_unbound(self.screen, event.key):
             # the keys typed with it were not meant for this dialog either: a y or enter must not answer it
             self.keyboard.drop()
-        elif (text := unbound_key(self, event.key)) and not self._was_said_lately(text):
+        elif text := unbound_key(self, event.key):
             notify_warning(self, text)
 
     def on_paste(self, event: events.Paste) -> None:
@@ -422,14 +427,6 @@ class SprigTui(QueuedInput, TextualApp):
             notify_warning(self, paste_advice(event.text))
         else:
             notify_warning(self, f"a paste has no place here: {close_hint(self)} goes back")
-
-    def _was_said_lately(self, text: str) -> bool:
-        """Whether this notice is still shown, as for a key that is held down."""
-        before, self._last_notice = self._last_notice, (text, monotonic())
-        if before[0] == text and monotonic() - before[1] < NOTICE_TIMEOUT_S["warning"]:
-            self.keyboard.drop_typed_ahead()
-            return True
-        return False
 
     def action_leave(self) -> None:
         edited = self.main.payload.edited if "payload" in self.main.panes else 0

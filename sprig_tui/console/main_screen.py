@@ -91,6 +91,7 @@ class MainScreen(Screen[None]):
     """Environments, Payload and Deliveries; panes post messages, and only this screen connects them."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual declares it
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (15, "-tall")]  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [
         *map(_screen_binding, _SHARED_COMMANDS.values()),
         UNZOOM,
@@ -202,19 +203,17 @@ class MainScreen(Screen[None]):
         self.deliveries.journal = self._session.journal
 
     def on_descendant_focus(self) -> None:
-        """Give the focused pane most of the room on a narrow screen."""
-        if self.has_class("-narrow"):
-            self._fit_panes()
+        """Give the focused pane most of the room on a small screen."""
+        self._fit_panes()
         if "deliveries" in self.panes:
             self._stop_following_if_read()
 
     def on_resize(self) -> None:
-        if self.has_class("-narrow"):
-            self._fit_panes()
+        self._fit_panes()
 
     def _fit_panes(self) -> None:
-        scope = self.focused_scope()
-        self.update_classes({f"-at-{other}": other == scope for other in self.panes})
+        if (self.has_class("-narrow") or self.has_class("-short")) and (scope := self.focused_scope()):
+            self.update_classes({f"-at-{other}": other == scope for other in self.panes})
 
     # -- snapshots and warnings ---------------------------------------------------------------------------------------
 

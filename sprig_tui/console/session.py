@@ -100,7 +100,7 @@ class Session:
         self.settings = settings
         self.permissions = permissions
         self.clock = clock or SystemClock()
-        self.journal: Journal | None = None
+        self._journal: Journal | None = None
         self.engine: Engine | None = None
         self.trouble = ""
         self.queued_at_close = 0
@@ -112,6 +112,13 @@ class Session:
         """The journal's file, once it was moved or deleted."""
         self._retention: RetentionWorker | None = None
         self._known_file: tuple[Path, tuple[int, int]] | None = None
+        self._is_lost = False
+        """Whether the file of the open journal was moved or deleted; the engine may still finish its requests."""
+
+    @property
+    def journal(self) -> Journal | None:
+        """The open journal; None also once its file was moved or deleted."""
+        return None if self._is_lost else self._journal
 
     @property
     def delivers(self) -> bool:
@@ -140,7 +147,8 @@ class Session:
         await asyncio.to_thread(self.dependencies.warm_up)
         async with self.dependencies.open_journal(place) as journal:
             self._known_file = _file_identity(place)
-            self.journal = journal
+            self._is_lost = False
+            self._journal = journal
             retention = asyncio.create_task(self._retain(journal))
             try:
                 if self.delivers:
@@ -158,8 +166,10 @@ class Session:
                 retention.cancel()
                 await asyncio.wait((retention,))
                 self._retention = None
-                self.journal = self.engine = None
-                self._known_file = None
+                self._journal = self.engine = self._known_file = None
+                self._is_lost = False
+                if not self._closing:
+                    self.on_change()
 
     async def _retain(self, journal: Journal) -> None:
         """Remove what the config keeps no longer; a console that only reads removes nothing."""
@@ -189,7 +199,7 @@ class Session:
         return f"sprig-tui: {deliveries} queued; the next sprig-tui, or sprig-tui run, sends them"
 
     async def _wait_until_lost(self, place: str) -> None:
-        while not self._closing and not self._missing_place and place == self.settings.journal:
+        while not self._closing and not self._is_lost and place == self.settings.journal:
             await self._wait_before_reopen(None)
 
     async def _wait_before_reopen(self, seconds: float | None) -> None:
@@ -207,11 +217,11 @@ class Session:
 
     def check_file(self) -> None:
         """Check whether the journal's file was moved, replaced or deleted; `run` then reopens it."""
-        if self._known_file is None:
+        if self._known_file is None or self._is_lost:
             return
         path, known = self._known_file
         if _file_identity(str(path)) != (path, known):
-            self._missing_place = str(path)
+            self._missing_place, self._is_lost = str(path), True
             # the next step comes first: a long path would push it off a narrow screen
             self._set_state(
                 f"the journal was moved or deleted: put it back, or press J to begin a new one; it was {path}"
@@ -221,7 +231,7 @@ class Session:
 
     def start_new_journal(self) -> bool:
         """Open the journal now, or a new one where it is missing; False when the journal is open."""
-        if self.journal is not None and not self._missing_place:
+        if self.journal is not None:
             return False
         self._missing_place = ""
         self._wakeup.set()

@@ -41,6 +41,7 @@ class TerminalOutput(Protocol):
     def fileno(self) -> int: ...
 
 
+MAX_SHOWN_NOTICES = 3
 MIN_NOTICE_S = 0.05
 """Seconds that a notice is shown at least, once a screen has it."""
 
@@ -82,6 +83,18 @@ class TextualApp(App[int]):
     def fatal_error_text(self, error: BaseException | None) -> str:
         """The text that the shell shows after an unexpected error ended the app."""
         raise NotImplementedError
+
+    def _on_notify(self, event: Notify) -> None:
+        # Textual calls its own handler after this one. A notice that is shown already is shown anew, not twice, and a
+        # pile of them must not cover the screen: the history has them all
+        shown, new = list(self._notifications), event.notification
+        for notice in shown:
+            if (notice.message, notice.severity) == (new.message, new.severity):
+                self._unnotify(notice, refresh=False)
+                shown.remove(notice)
+                break
+        for notice in shown[: max(0, len(shown) + 1 - MAX_SHOWN_NOTICES)]:
+            self._unnotify(notice, refresh=False)
 
     def _refresh_notifications(self) -> None:
         # Textual removes a toast whose notification ended before its timer did, but not the holder around it: each

@@ -224,9 +224,9 @@ class Bench:
                     await self._pilot.pause()
 
     def notices(self) -> list[str]:
-        """Every notice, oldest first."""
+        """Every notice, oldest first; one that is repeated at once is there once."""
         assert self._pilot is not None
-        return [notice.message for notice in self._pilot.app._notifications]
+        return [notice.text for notice in self._pilot.app.notices.notices]
 
     def text(self) -> str:
         """The screen."""

@@ -8,6 +8,7 @@ import pytest
 
 from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.console.app import SprigTui
+from sprig_tui.console.deliveries.log import NO_JOURNAL
 from sprig_tui.errors import JournalFullError
 from sprig_tui.ingest.test_event import EVENT_NAME
 from sprig_tui.journal.sqlite import SQLiteJournal
@@ -31,6 +32,11 @@ async def test_lost_journal_is_reported_and_reopened(console, sink, screen_text,
         )
         await console.until(lambda: pilot.app.session.journal is None)
         assert "journal: lost" in screen_text(pilot.app)
+        for number, key in enumerate(("R", "W", "B", "r", "w", "b", "D", "e"), 1):
+            await console.press("3", key)
+            notice = pilot.app.notices.notices[-1]
+            assert (notice.text, notice.times) == (NO_JOURNAL, number), key
+        assert [notice.message for notice in pilot.app._notifications].count(NO_JOURNAL) == 1
         assert EVENT_NAME[:12] in screen_text(pilot.app)
         away.rename(file)
         await console.until(lambda: pilot.app.session.engine is not None)

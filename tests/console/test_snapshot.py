@@ -37,7 +37,7 @@ async def test_rate_without_engine_starts_at_first_count(tmp_path, clock, journa
     pulse = SnapshotPoller(core)
     pulse.build()
     clock.advance(1)
-    core.journal = journal
+    core._journal = journal
     rates = []
     for names in ((), (), ("d", "e"), ()):
         if names:
@@ -56,7 +56,7 @@ async def test_leases_of_dead_worker_are_shown(tmp_path, clock, journal):
         Permissions(engine=False),
         clock=clock,
     )
-    core.journal = journal
+    core._journal = journal
     await journal.add([NewDelivery(environment="production", message_id="sprig-a", body=b"{}")])
     await journal.claim(ClaimRequest("production", events=100, payload_bytes=475_000, lease_ms=60_000))
     pulse = SnapshotPoller(core)
@@ -105,7 +105,7 @@ async def test_deliveries_for_another_endpoint_are_counted_apart(tmp_path, clock
     own = NewDelivery(environment="production", message_id="sprig-a", body=b"{}")
     trial = NewDelivery(environment="production", message_id="sprig-b", body=b"{}", endpoint="http://127.0.0.1:8080")
     await journal.add([own, trial])
-    core.journal = journal
+    core._journal = journal
     snapshot = await SnapshotPoller(core).poll()
     (view,) = (one for one in snapshot.environments if one.name == "production")
     assert (snapshot.queued, view.queued, view.elsewhere) == (1, 1, 1)

@@ -98,7 +98,10 @@ async def test_holders_of_removed_toasts_take_no_room():
     async with app.run_test(notifications=True) as pilot:
         for number in range(5):
             app.notify(f"notice {number}", timeout=AN_HOUR_S)
-        await wait_until(pilot, lambda: len(toasts(app)) == 5)
+        app.notify("notice 3", timeout=AN_HOUR_S)
+        # the newest ones, and one that is shown already is shown once
+        said = ["notice 2", "notice 4", "notice 3"]
+        await wait_until(pilot, lambda: [toast._notification.message for toast in toasts(app)] == said)
         # as when the notifications end before the timers of their toasts do
         for notification in list(app._notifications):
             app._unnotify(notification, refresh=False)

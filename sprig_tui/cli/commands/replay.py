@@ -111,7 +111,7 @@ def _report_selection(selection: ReplaySelection, *, as_new: bool) -> None:
     from sprig_tui.cli.report import counts_text, unsendable_text
     from sprig_tui.journal.content import dropped_text
 
-    to = ", ".join(f"{name or 'no environment'} {number:,}" for name, number in selection.environments.items())
+    to = ", ".join(f"{name or 'without an environment'} {number:,}" for name, number in selection.environments.items())
     diagnostics.info(f"{selection.total:,} match: {counts_text(selection.tally)}{f' ({to})' if to else ''}")
     if lasting := unsendable_text(selection.tally):
         diagnostics.info(lasting)

@@ -91,7 +91,7 @@ async def _withdraw(query: Query, ids: tuple[int, ...], *, dry_run: bool, yes: b
                     journal, query, lambda number: counted.update(f"counting what is queued: {number:,}")
                 )
         total = len(found.ids)
-        to = ", ".join(f"{name or 'no environment'} {number:,}" for name, number in found.environments.items())
+        to = ", ".join(f"{name or 'without an environment'} {number:,}" for name, number in found.environments.items())
         diagnostics.info(f"{total:,} queued{f' ({to})' if to else ''}")
         if dry_run or not total:
             if as_json:

@@ -60,6 +60,17 @@ class ShowWorkers(Command):
     in_bar = False
 
 
+class ShowNotices(Command):
+    """The notices of this console so far, the newest first: to read again what went from the corner."""
+
+    id = "show-notices"
+    key = "at"
+    label = "notices"
+    title = "Read the notices again"
+    scope = "console"
+    in_bar = False
+
+
 class BeginJournal(Command):
     """Begin a new journal where the old one was moved or deleted while the console was open."""
 
@@ -142,6 +153,7 @@ COMMANDS = (
     FocusDeliveries,
     Zoom,
     ShowWorkers,
+    ShowNotices,
     BeginJournal,
     Topics,
     Help,

@@ -98,7 +98,7 @@ def forget_explanation(identifiers: Sequence[Identifier], found: FoundContent) -
     if len(identifiers) > MAX_SHOWN:
         lines.append(f"and {len(identifiers) - MAX_SHOWN:,} more")
     states = ", ".join(
-        f"{number:,} {state.value} in {one_line(name, limit=40) or 'no environment'}"
+        f"{number:,} {state.value} {f'in {one_line(name, limit=40)}' if name else 'without an environment'}"
         for (name, state), number in found.states.items()
     )
     lines.append(f"deliveries: {states}" if states else "deliveries: none")

@@ -368,45 +368,43 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         self._replay_matching(as_new=True)
 
     def action_withdraw(self) -> None:
-        ids = self._selected_ids()
-        if not ids:
-            notify_warning(self.app, "no delivery is selected")
-        elif self.journal is not None:
-            self._run_withdrawal(self._unmark_after(self._withdrawals.withdraw(self.journal, ids)))
+        if chosen := self._chosen():
+            self._run_withdrawal(self._unmark_after(self._withdrawals.withdraw(*chosen)))
 
     def action_withdraw_filter(self) -> None:
-        if self.journal is not None:
-            self._run_withdrawal(self._withdrawals.withdraw_matching(self.journal, self.filter))
+        if (journal := self._open_journal()) is not None:
+            self._run_withdrawal(self._withdrawals.withdraw_matching(journal, self.filter))
 
     def _run_withdrawal(self, work: Coroutine[None, None, object]) -> None:
         """Run in a worker of its own: the next question of the pane must not end it."""
         self.run_worker(track_flow(self.app, work), group="withdraw")
 
     def action_forget(self) -> None:
-        ids = self._selected_ids()
-        if not ids:
-            notify_warning(self.app, "no delivery is selected")
-        elif self.journal is not None:
-            self._run_flow(self._unmark_after(self.forgets.forget(self.journal, ids)))
+        if chosen := self._chosen():
+            self._run_flow(self._unmark_after(self.forgets.forget(*chosen)))
 
-    def _selected_ids(self) -> list[int]:
-        """The marked deliveries, else the one under the cursor."""
-        return sorted(self.lines.marks) or ([self.lines.selected] if self.lines.selected else [])
-
-    def _replay_selected(self, *, as_new: bool) -> None:
-        ids = self._selected_ids()
-        if not ids:
-            notify_warning(self.app, "no delivery is selected")
-        elif self.journal is None:
-            notify_warning(self.app, NO_JOURNAL)
-        else:
-            self._run_flow(self._unmark_after(self.replays.replay(self.journal, ids, as_new=as_new)))
-
-    def _replay_matching(self, *, as_new: bool) -> None:
+    def _open_journal(self) -> Journal | None:
+        """The journal; None, with a notice, while it is not open."""
         if self.journal is None:
             notify_warning(self.app, NO_JOURNAL)
-        else:
-            self._run_flow(self.replays.replay_matching(self.journal, self.filter, as_new=as_new))
+        return self.journal
+
+    def _chosen(self) -> tuple[Journal, list[int]] | None:
+        """The journal with the marked deliveries, else the one under the cursor; None, with a notice, without them."""
+        ids = sorted(self.lines.marks) or ([self.lines.selected] if self.lines.selected else [])
+        if not ids:
+            notify_warning(self.app, "no delivery is selected")
+            return None
+        journal = self._open_journal()
+        return (journal, ids) if journal is not None else None
+
+    def _replay_selected(self, *, as_new: bool) -> None:
+        if chosen := self._chosen():
+            self._run_flow(self._unmark_after(self.replays.replay(*chosen, as_new=as_new)))
+
+    def _replay_matching(self, *, as_new: bool) -> None:
+        if (journal := self._open_journal()) is not None:
+            self._run_flow(self.replays.replay_matching(journal, self.filter, as_new=as_new))
 
     async def _unmark_after(self, work: Coroutine[None, None, object]) -> None:
         """Remove the marks where the work changed a delivery."""
@@ -437,16 +435,14 @@ class DeliveryLog(HasCommands, Panel, Vertical):
             self._run_flow(self._set_job(self.job_line.job.id, "cancelled"))
 
     async def _set_job(self, job_id: int, state: ReplayState) -> None:
-        if self.journal is None:
+        if (journal := self._open_journal()) is None:
             return
         try:
-            await self.journal.set_replay(job_id, state)
+            await journal.set_replay(job_id, state)
         except JournalError as error:
             notify_error(self.app, error)
         self.queue_changed()
 
     def action_export(self) -> None:
-        if self.journal is None:
-            notify_warning(self.app, NO_JOURNAL)
-        else:
-            self.run_worker(track_flow(self.app, self._export.ask(self.journal, self.filter)), group="export")
+        if (journal := self._open_journal()) is not None:
+            self.run_worker(track_flow(self.app, self._export.ask(journal, self.filter)), group="export")

@@ -114,7 +114,8 @@ def withdraw_explanation(queued: QueuedDeliveries, named: str) -> str:
     lines = [f"queued, of what matches {one_line(named, limit=200)}"] if named else []
     lines.append(
         " · ".join(
-            f"{one_line(name, limit=40) or 'no environment'} {number:,}" for name, number in queued.environments.items()
+            f"{one_line(name, limit=40) or 'without an environment'} {number:,}"
+            for name, number in queued.environments.items()
         )
     )
     them = "it" if sum(queued.environments.values()) == 1 else "them"

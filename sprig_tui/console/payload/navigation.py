@@ -249,11 +249,26 @@ class RecordNavigator:
         elif not self.in_view:
             self.go_to(browser.number)
         elif self._target + step < 0:
-            notify(self._owner.app, "this is the first record")
+            self._go_around(browser.file.count - 1, "record", is_known=browser.file.complete)
         elif browser.file.complete and self._target + step >= browser.file.count:
-            notify(self._owner.app, "this is the last record")
+            self._go_around(0, "record", is_known=True)
         else:
             self.go_to(self._target + step)
+
+    def _go_around(self, number: int, what: str, *, is_known: bool) -> None:
+        """Go on from the other end of the file, and say so; where that is not known yet, stay."""
+        browser = self.browser
+        if browser is None:
+            return
+        forward = number <= browser.number
+        if not is_known:
+            self._target = browser.number
+            notify(self._owner.app, f"this is the first {what}; the last is not known yet: the file is still read")
+        elif number == browser.number:
+            notify(self._owner.app, f"this is the only {what}")
+        else:
+            notify(self._owner.app, f"on from the {'first' if forward else 'last'} {what}")
+            self.go_to(number)
 
     def toggle_problems(self) -> None:
         """Move between records with problems only, or between all again."""
@@ -290,8 +305,8 @@ class RecordNavigator:
         elif not problems.rank(browser.number):
             self.go_to(problems.numbers[-1])
         else:
-            self._target = browser.number
-            notify(self._owner.app, f"this is the {'last' if step > 0 else 'first'} troubled record")
+            other_end = problems.numbers[0 if step > 0 else -1]
+            self._go_around(other_end, "troubled record", is_known=step > 0 or problems.complete)
 
     # -- workers -------------------------------------------------------------------------------------------------------
 

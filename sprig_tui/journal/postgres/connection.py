@@ -12,7 +12,12 @@ from typing import TypeVar
 import asyncpg
 
 from sprig_tui.clock import SystemClock
-from sprig_tui.errors import JournalError, JournalLockedError, JournalLostError, JournalUnreachableError
+from sprig_tui.errors import (
+    JournalClosedError,
+    JournalLockedError,
+    JournalLostError,
+    JournalUnreachableError,
+)
 from sprig_tui.journal.postgres import schema
 from sprig_tui.journal.postgres.errors import (
     DRIVER_ERRORS,
@@ -212,7 +217,7 @@ class ServerPool:
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection of the pool. Raises JournalError, also in place of the driver's errors in the block."""
         if self._pool is None:
-            raise JournalError(f"the journal {redact_url(self.url)} is closed")
+            raise JournalClosedError(redact_url(self.url))
         try:
             connection = await self._pool.acquire(timeout=POOL_TIMEOUT_S)
         except TimeoutError as error:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from sprig_tui.errors import JournalError, JournalReadOnlyError
+from sprig_tui.errors import JournalClosedError, JournalReadOnlyError
 from sprig_tui.journal.sqlite import schema
 from sprig_tui.journal.sqlite.errors import file_error, is_busy, is_open_error, journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
@@ -197,7 +197,7 @@ class ReaderPool:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except RuntimeError as error:
-            raise JournalError(f"the journal {self._path} is closed") from error
+            raise JournalClosedError(self._path) from error
 
     async def is_current(self) -> bool:
         """Whether the file is there and has the current schema; False also while another process is making it."""

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sprig_tui.errors import JournalError
+from sprig_tui.errors import JournalClosedError, JournalError
 from sprig_tui.journal.sqlite.connection import WalTruncator
 from sprig_tui.journal.sqlite.errors import is_damage, is_store_error, journal_error
 
@@ -90,7 +90,7 @@ class Writer:
         future: asyncio.Future[T] = loop.create_future()
         with self._lock:
             if self._closed:
-                raise JournalError(f"the journal {self._path} is closed")
+                raise JournalClosedError(self._path)
             self._jobs.put(_WriteJob(work, loop, future, durable=durable, skip_if_cancelled=skip_if_cancelled))
         return await future
 

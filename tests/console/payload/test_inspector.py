@@ -34,12 +34,11 @@ async def test_keys_move_through_the_records_of_a_file(bench, inspector, lines_f
         await press(pilot, "p", "left_square_bracket")
         assert "answers.jsonl  2 of 200 " in screen_text(app).split("\n")[0]
         await press(pilot, "colon", *"200", "enter", "n")
-        assert shown(inspector) == "acct_199"
-        assert notices(app)[-1] == "this is the last record"
-        await press(pilot, "colon", *"201", "enter")
+        assert (notices(app)[-1], shown(inspector)) == ("on from the first record", "acct_0")
+        await press(pilot, "n", "colon", *"201", "enter")
         assert notices(app)[-1] == "record 201 is past the end: there are 200"
         await press(pilot, "colon", "1", "enter", "p")
-        assert notices(app)[-1] == "this is the first record"
+        assert (notices(app)[-1], shown(inspector)) == ("on from the last record", "acct_199")
 
 
 async def test_only_troubled_records(bench, inspector, lines_file, screen_text):
@@ -52,8 +51,10 @@ async def test_only_troubled_records(bench, inspector, lines_file, screen_text):
         await press(pilot, "n")
         assert "34 of 40  ! 3 of 3" in screen_text(app)
         await press(pilot, "n")
-        assert notices(app)[-1] == "this is the last troubled record"
-        await press(pilot, "p", "p")
+        assert notices(app)[-1] == "on from the first troubled record"
+        await press(pilot, "p")
+        assert notices(app)[-1] == "on from the last troubled record"
+        await press(pilot, "n")
         assert "6 of 40  ! 1 of 3" in screen_text(app)
         await press(pilot, "exclamation_mark", "n")
         assert "7 of 40 ──" in screen_text(app)

@@ -87,9 +87,12 @@ async def test_the_list_filters_marks_and_comes_back(listing, inspector, lines_f
         assert "[Fields]" in screen_text(pilot.app)
         assert inspector.lines.has_focus
         assert not inspector.refusal("edit_field")
-        await press("n", "right_square_bracket", "n")
+        await press("n", "right_square_bracket")
         assert selected(inspector) == 88, "the records that are listed, to the last"
-        assert notices(pilot.app)[-1] == "this is the last record that the list's filter matches"
+        await press("n")
+        assert (notices(pilot.app)[-1], selected(inspector)) == ("on from the first match", 8)
+        await press("p")
+        assert (notices(pilot.app)[-1], selected(inspector)) == ("on from the last match", 88)
         await press("p", "left_square_bracket", "escape")
         assert selected(inspector) == 48
         await press("enter", "escape")

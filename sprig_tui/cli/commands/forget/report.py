@@ -30,7 +30,7 @@ def print_found(found: FoundContent, identifiers: Sequence[Identifier]) -> None:
     names = sorted({name for name, _ in found.states})
     for name in names:
         states = ", ".join(f"{count:,} {state.value}" for (at, state), count in found.states.items() if at == name)
-        diagnostics.info(f"{one_line(name, limit=40) or '(no environment)'}: {states}")
+        diagnostics.info(f"{one_line(name, limit=40) or '(without an environment)'}: {states}")
     for count, text in (
         (found.leftovers, "that pruned deliveries left"),
         (len(found.captures), "captured requests and copies"),

@@ -133,10 +133,15 @@ class RecordListing:
             navigator.go_to(number)
         elif step > 0 and not search.complete:
             notify(self._pane.app, "no more matches yet: the file is still searched")
+        elif step < 0 and not search.complete:
+            notify(self._pane.app, "this is the first match; the last is not known yet: the file is still searched")
+        elif len(search.numbers) == 1:
+            notify(self._pane.app, "this is the only record that the list's filter matches")
+        elif search.numbers:
+            notify(self._pane.app, f"on from the {'first' if step > 0 else 'last'} match")
+            navigator.go_to(search.numbers[0 if step > 0 else -1])
         else:
-            notify(
-                self._pane.app, f"this is the {'last' if step > 0 else 'first'} record that the list's filter matches"
-            )
+            notify(self._pane.app, "no record matches the list's filter")
         return True
 
     def on_record(self, number: int) -> None:
