@@ -29,6 +29,8 @@ COMMANDS = {
     "send": "Map, journal and deliver files of answers.",
     "replay": "Queue deliveries again, by filter or id, and deliver them.",
     "withdraw": "Take queued deliveries back before they are sent.",
+    "hold": "Hold an environment's queue: nothing is sent until it is resumed.",
+    "resume": "Send what is held or paused.",
     "log": "The journal: every delivery, its state and reason.",
     "explain": "Why one answer is, or is not, where it should be.",
     "reconcile": "Compare what was delivered with what Segment counted.",

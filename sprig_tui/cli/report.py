@@ -29,6 +29,7 @@ MAX_EXAMPLES = 5
 STATE_ORDER = (State.DELIVERED, State.FAILED, State.WITHHELD, State.QUEUED)
 STALL_TEXTS = {
     "paused": "paused",
+    "held": "",
     "no-key": "no write key",
     "unreachable": "unreachable",
     "journal": "stalled",
@@ -115,21 +116,23 @@ def print_stalls(stalls: tuple[Stall, ...], command: str = "sprig-tui run") -> N
     advice = {
         "paused": (
             "set the right key (sprig-tui keys set {name}) or endpoint, then {command} resumes; "
-            "if both are right, sprig-tui journal resume {name} tries at once, and {command} after a while"
+            "if both are right, sprig-tui resume {name} tries at once, and {command} after a while"
         ),
         "oauth": (
             "correct oauth in [environments.{name}], its key file, or the app in Segment, then {command} resumes; "
-            "sprig-tui journal resume {name} tries at once"
+            "sprig-tui resume {name} tries at once"
         ),
+        "held": "sprig-tui log is:held shows what waits, sprig-tui withdraw takes it back, sprig-tui resume {name}"
+        " lets {command} send it",
         "no-key": "set one with sprig-tui keys set {name}, then {command} delivers",
         "journal": "fix that, then {command} delivers what is queued; what Segment has already is sent under the"
         " same id, which it drops",
         "unreachable": "all stays queued; {command} delivers when it is back",
     }
     for stall in stalls:
-        cause = f": {stall.cause}" if stall.cause else ""
+        why = ": ".join(text for text in (STALL_TEXTS[stall.kind], stall.cause) if text)
         diagnostics.warning(
-            f"{stall.environment}: {STALL_TEXTS[stall.kind]}{cause}",
+            f"{stall.environment}: {why}",
             advice["oauth" if stall.over_oauth else stall.kind].format(name=stall.environment, command=command),
         )
 

@@ -27,6 +27,8 @@ PREFETCH_CLAIMS = 2
 """Claims beyond the number of connections: one is prepared and one is settled while the connections are busy."""
 ADD_CLAIM_FACTOR = 2
 """Claims that may be made with `Engine.add`, as a multiple of that: their results are settled after the next chunk."""
+FULL_POLL_S = 1.0
+"""Seconds between two looks at the lane while claims wait for a connection."""
 MIN_IDLE_POLL_S = 0.25
 MAX_IDLE_POLL_S = 1.0
 """Seconds between two polls of an idle journal, to which other processes may add."""
@@ -154,7 +156,7 @@ class LaneWorker:
             while not self._stopping.is_set():
                 self._wakeup.clear()
                 if len(self._batches) >= self.config.settings.connections + PREFETCH_CLAIMS:
-                    await self._wakeup.wait()
+                    await self._wait_full()
                     continue
                 claim = await self._claim()
                 if claim is not None and claim.lease:
@@ -191,7 +193,7 @@ class LaneWorker:
                 pause = min(pause * 2, MAX_JOURNAL_BACKOFF_S)
             else:
                 self._set_error("")
-                self._lane = claim.lane
+                self._on_lane_read(claim.lane)
                 self._lane_wait.update(claim.lane.until, self._context.clock.now(), self._context.timing.monotonic())
                 return claim
         return None
@@ -244,6 +246,24 @@ class LaneWorker:
         batch = self._batches.pop(task)
         self._lease_renewer.untrack(batch.claim)
         self._wakeup.set()
+
+    async def _wait_full(self) -> None:
+        """Wait until a batch ends; meanwhile notice a hold, so that claims made before it are not sent."""
+        await self._context.timing.wait(self._wakeup, FULL_POLL_S)
+        if self._wakeup.is_set():
+            return
+        environment = self.config.environment
+        try:
+            lanes = await self._context.journal.lanes(environment.override_url)
+        except JournalError:
+            return  # the next claim reports it
+        if lane := lanes.get(environment.name):
+            self._on_lane_read(lane)
+
+    def _on_lane_read(self, lane: Lane) -> None:
+        self._lane = lane
+        if lane.is_held:
+            self._sender.close_epoch(lane.epoch - 1)
 
     async def _wait_idle(self, claim: Claim) -> None:
         """Wait, with nothing to claim, until woken, until the journal's next due time, or until the next poll."""

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.delivery.hold import hold_of
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import Lane, LaneState, State, WorkerInfo
@@ -61,6 +62,8 @@ class DeliveryMetrics:
         self._lane_paused = self._gauge(
             "lane_paused", "1 while a lane is paused: over a refused key, a wrong endpoint, or by hand.", "environment"
         )
+        self._lane_held = self._gauge("lane_held", "1 while a user holds a lane until one resumes it.", "environment")
+        self._held = self._gauge("held", "Queued deliveries that wait behind a hold.", "environment")
         self._lane_failures = self._gauge("lane_failures", "Failures of a lane in a row.", "environment")
         self._workers = self._gauge("workers", "Live workers on every machine that shares the journal.", "role")
         self._rate = Gauge(
@@ -149,6 +152,9 @@ class DeliveryMetrics:
                 self._lane_state.labels(name, state_name).set(lane.state == state_name)
             self._lane_paused.labels(name).set(lane.state == "paused" or lane.pauses > 0)
             self._lane_failures.labels(name).set(lane.failures)
+            hold = hold_of(lane, counts, oldest)
+            self._lane_held.labels(name).set(hold is not None)
+            self._held.labels(name).set(hold.waiting if hold else 0)
         return lanes
 
     def _set_worker_gauges(self, workers: tuple[WorkerInfo, ...]) -> None:

@@ -30,8 +30,8 @@ class Stall(Struct, frozen=True, gc=False):
     """Reason for which an environment's deliveries stay queued."""
 
     environment: str
-    kind: Literal["paused", "no-key", "unreachable", "journal"]
-    """`journal`: results cannot be stored in it, though it can be read."""
+    kind: Literal["paused", "held", "no-key", "unreachable", "journal"]
+    """`held`: by a user, until one releases it; `journal`: results cannot be stored in it, though it can be read."""
     cause: str = ""
     """Cause of the lane or of the journal, such as `write key Zq8T…e1Rk refused (401)`."""
     over_oauth: bool = False
@@ -57,7 +57,7 @@ async def wait_until_settled(
 ) -> WaitResult:
     """Wait until none of `ids` is queued; `environments` are those they belong to. Raises JournalError.
 
-    Ends early when every environment with queued deliveries has stalled: its lane is paused; its lane has failed for
+    Ends early when every environment with queued deliveries has stalled: its lane is paused or held; it has failed for
     `timeout_s` without a break (the first Retry-After is waited out, further ones are not); the engine here has no key
     for it; or the engine cannot write to the journal and nothing was settled for `timeout_s`. Without `engine`, another
     process is trusted to deliver. `on_progress` is called with the number of queued deliveries.
@@ -115,7 +115,9 @@ class _StallDetector:
             queued = counts.by_environment.get(name, {}).get(State.QUEUED, 0) - elsewhere
             if not (elsewhere if name in overrides else queued):
                 continue
-            if lane.state == "paused":
+            if lane.is_held:
+                stalls.append(Stall(name, "held", lane.cause))
+            elif lane.state == "paused":
                 stalls.append(Stall(name, "paused", lane.cause, lane.reason in retry.OAUTH_PAUSES))
             elif engine is not None and name not in engine.served_environments():
                 stalls.append(Stall(name, "no-key"))

@@ -101,18 +101,18 @@ def process_exists(pid: int) -> bool:
 
 
 def format_orphaned_leases(leases: Sequence[WorkerLeases]) -> str:
-    """Text such as `12 held by a worker that is gone, until 12:04`; empty for no leases."""
+    """Text such as `12 claimed by a worker that is gone, until 12:04`; empty for no leases."""
     return ", ".join(part for part in orphaned_parts(leases) if part)
 
 
 def orphaned_parts(leases: Sequence[WorkerLeases]) -> tuple[str, str]:
-    """Two parts of that text: `12 held by a worker that is gone` and `until 12:04`; empty for no leases."""
+    """Two parts of that text: `12 claimed by a worker that is gone` and `until 12:04`; empty for no leases."""
     if not leases:
         return "", ""
     owners = {lease.owner for lease in leases}
     who = "a worker that is gone" if len(owners) == 1 else f"{len(owners)} workers that are gone"
     until = max(lease.until for lease in leases)
-    return f"{sum(lease.deliveries for lease in leases):,} held by {who}", f"until {_format_minute(until)}"
+    return f"{sum(lease.deliveries for lease in leases):,} claimed by {who}", f"until {_format_minute(until)}"
 
 
 def _format_minute(milliseconds: int) -> str:

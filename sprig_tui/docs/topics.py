@@ -33,6 +33,8 @@ COMMAND_TOPICS = {
     "send": "formats",
     "replay": "replay",
     "withdraw": "replay",
+    "hold": "replay",
+    "resume": "replay",
     "log": "filters",
     "explain": "reconcile",
     "reconcile": "reconcile",

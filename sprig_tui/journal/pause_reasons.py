@@ -44,7 +44,7 @@ class PauseReason(StrEnum):
     TOKEN_SERVER_FAILED = "token_server_failed"  # noqa: S105 - a code
     """No token for now: `detail.endpoint` (its URL), `detail.status`, `detail.error`, `detail.asked_ms`."""
     MANUAL = "manual"
-    """Paused by a user: `detail.text` if they gave a reason."""
+    """Held by a user until one releases it: `detail.by` and `detail.at`; `detail.text` if they gave a reason."""
     OTHER = "other"
     """A sentence of another version that matches no pattern: `detail.text`."""
 
@@ -68,6 +68,10 @@ class PauseDetail(Struct, frozen=True, omit_defaults=True, gc=False):
     """Fingerprint of the OAuth credentials, which shows later whether they have changed."""
     text: str = ""
     """Text of a user, or a sentence that matches no pattern."""
+    by: str = ""
+    """Who holds the lane, such as `anna@build-1`; empty for holds of older versions."""
+    at: int = 0
+    """When it was held, ms; 0 for holds of older versions."""
 
 
 NO_DETAIL = PauseDetail()
@@ -92,6 +96,10 @@ def _token_server_failed(detail: PauseDetail) -> str:
     return f"no OAuth token from {detail.endpoint}{status}: {detail.error}{asked}"
 
 
+def _held(detail: PauseDetail) -> str:
+    return f"held by {detail.by or 'hand'}" + (f": {detail.text}" if detail.text else "")
+
+
 SENTENCES: Mapping[PauseReason, Callable[[PauseDetail], str]] = MappingProxyType(
     {
         PauseReason.NONE: lambda _: "",
@@ -105,18 +113,18 @@ SENTENCES: Mapping[PauseReason, Callable[[PauseDetail], str]] = MappingProxyType
         PauseReason.OAUTH_CLIENT_REFUSED: _client_refused,
         PauseReason.OAUTH_TOKEN_REFUSED: _token_refused,
         PauseReason.TOKEN_SERVER_FAILED: _token_server_failed,
-        PauseReason.MANUAL: lambda detail: detail.text or "by hand",
+        PauseReason.MANUAL: _held,
         PauseReason.OTHER: lambda detail: detail.text,
     }
 )
 """Text of each reason, for display only."""
 
 
-def manual(state: str, text: str) -> tuple[PauseReason, PauseDetail]:
+def manual(state: str, text: str, by: str, now: int) -> tuple[PauseReason, PauseDetail]:
     """The reason of a lane that a user sets to this state, with their text."""
     if state == "open":
         return PauseReason.NONE, NO_DETAIL
-    return PauseReason.MANUAL, PauseDetail(text=text)
+    return PauseReason.MANUAL, PauseDetail(text=text, by=by, at=now)
 
 
 def pause_text(reason: PauseReason, detail: PauseDetail) -> str:
@@ -186,8 +194,13 @@ def reason_of(cause: str, state: str) -> tuple[PauseReason, PauseDetail]:
 
 def _detail_in(groups: Mapping[str, str]) -> PauseDetail:
     asked_ms = round(float(groups.get("asked", 0)) * 1000)
-    texts = {name: groups[name] for name in ("key", "endpoint", "error") if name in groups}
-    return PauseDetail(status=int(groups.get("status", 0)), asked_ms=asked_ms, **texts)
+    return PauseDetail(
+        status=int(groups.get("status", 0)),
+        asked_ms=asked_ms,
+        key=groups.get("key", ""),
+        endpoint=groups.get("endpoint", ""),
+        error=groups.get("error", ""),
+    )
 
 
 def detail_text(detail: PauseDetail) -> str:

@@ -243,8 +243,13 @@ class Lane(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def cause(self) -> str:
-        """The reason as text for the user: `503`, `connection refused`, `by hand` ..."""
+        """The reason as text for the user: `503`, `connection refused`, `held by anna@build-1` ..."""
         return pause_text(self.reason, self.detail)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is claimed until a user releases it."""
+        return self.state == "paused" and not self.until
 
 
 class LaneChange(Struct, frozen=True, kw_only=True, gc=False):

@@ -118,9 +118,9 @@ def test_a_key_refused_by_mistake_is_resumed_by_hand(
     file = write(answer(1))
     refused = cli("send", file, "-e", "development")
     assert refused.code == 1
-    assert "sprig-tui journal resume development" in refused.err
+    assert "sprig-tui resume development" in refused.err
     assert cli("journal", "resume", "development").code == 0
-    assert "is not paused" in cli("journal", "resume", "development").err
+    assert "is not held or paused" in cli("journal", "resume", "development").err
     assert "did you mean development" in cli("journal", "resume", "developmnt").err
     sink.set_faults()
     assert cli("send", file, "-e", "development").code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -17,6 +18,7 @@ from typing import Any
 
 from support.records import make_worker
 
+from sprig_tui.delivery.hold import hold_lane
 from sprig_tui.journal.sqlite import SQLiteJournal
 
 THEIRS = make_worker(id="f" * 32, host="mill-\x1b[31m2", rate=212.4)
@@ -43,15 +45,24 @@ def test_status_of_an_empty_journal_without_workers(configured, cli):
 def test_lanes_counts_and_age(configured, cli, write, answer):
     file = write(*[answer(number) for number in range(3)], answer(4, userId=None))
     cli("send", file, "-e", "development", "--no-wait")
-    in_journal(configured, lambda journal: journal.set_lane("development", "paused", "key refused (401)"))
+    in_journal(configured, lambda journal: hold_lane(journal, "development", "check it", by="anna@build"))
     done = cli("status")
     assert done.code == 1, "nothing is sent there until somebody looks"
-    [line] = [line for line in done.out.splitlines() if line.startswith("development")]
+    line, held = [line for line in done.out.splitlines() if line.startswith("development")]
     assert line.split()[1:6] == ["3", "0", "0", "1", "0"]
-    assert line.endswith("paused: key refused (401)")
+    assert line.endswith(" held")
+    assert re.fullmatch(r"development is held by anna@build since .+: check it: 3 held, the oldest for \d+ s", held)
+    assert "  sprig-tui log is:held shows them, sprig-tui resume development sends them\n" in done.out
     assert "sprig-tui run delivers what is queued" in done.out
     told = cli("status", "--json").json["environments"]["development"]
-    assert (told["lane"], told["cause"]) == ("paused", "key refused (401)")
+    assert (told["lane"], told["cause"]) == ("paused", "held by anna@build: check it")
+    assert {**told["held"], "since": ""} == {
+        "by": "anna@build",
+        "since": "",
+        "why": "check it",
+        "deliveries": 3,
+        "being_sent": 0,
+    }
     assert (told["queued"], told["withheld"], told["leased"]) == (3, 1, 0)
     assert 0 <= told["oldest_queued_seconds"] < 600
 
@@ -172,4 +183,4 @@ def test_status_shows_leases_of_a_killed_worker_and_their_end(configured, sink, 
     running.process.wait()
     [held] = cli("status", "--json").json["held_by_gone"]
     assert (held["environment"], held["deliveries"]) == ("development", 5)
-    assert "development: 5 held by a worker that is gone, until " in cli("status").out
+    assert "development: 5 claimed by a worker that is gone, until " in cli("status").out

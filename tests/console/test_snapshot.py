@@ -62,7 +62,7 @@ async def test_leases_of_dead_worker_are_shown(tmp_path, clock, journal):
     pulse = SnapshotPoller(core)
     save_environment(paths, "production", {"write_key": "Zq8TinventedKeyOfThirtyTwoChE1Rk"})
     core.settings = load_settings(paths)
-    held = "1 held by a worker that is gone, until 14:15"
+    held = "1 claimed by a worker that is gone, until 14:15"
     assert (await pulse.poll()).environments[0].status.text == held
     clock.advance(61)
     claim = await journal.claim(ClaimRequest("production", events=100, payload_bytes=475_000, lease_ms=60_000))

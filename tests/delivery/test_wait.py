@@ -126,4 +126,4 @@ async def test_stalled_environment_does_not_end_the_wait_for_another(bench: Benc
             )
         assert sink.stats.accepted == 5
     assert waited.queued == 5
-    assert waited.stalls == (Stall("production", "paused", "paused by hand"),)
+    assert waited.stalls == (Stall("production", "held", "held by hand: paused by hand"),)

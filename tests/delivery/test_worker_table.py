@@ -86,9 +86,9 @@ def test_process_exists_accepts_any_number():
 
 def test_orphaned_leases_text():
     assert format_orphaned_leases(()) == ""
-    assert format_orphaned_leases((LEASES,)).startswith("12 held by a worker that is gone, until ")
+    assert format_orphaned_leases((LEASES,)).startswith("12 claimed by a worker that is gone, until ")
     two = (LEASES, replace(LEASES, owner="b", deliveries=1))
-    assert format_orphaned_leases(two).startswith("13 held by 2 workers that are gone, until ")
+    assert format_orphaned_leases(two).startswith("13 claimed by 2 workers that are gone, until ")
 
 
 def test_orphaned_leases_expiry_is_rounded_up_to_the_minute():

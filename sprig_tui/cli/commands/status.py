@@ -42,9 +42,9 @@ def status(as_json: bool, watch: float | None) -> int:
     the head of the queue has been there. Then the live workers of every machine that shares the journal: each
     `run`, `listen`, console and their like that was heard of within 30 s.
 
-    With --json: one object, with --watch one per look. Exit code 1 when a lane is paused: nothing is sent there until
-    somebody looks, or a probe gets through. 3 when the journal's server does not answer, 2 when the journal cannot be
-    used.
+    With --json: one object, with --watch one per look. Exit code 1 when a lane is held or paused: nothing is sent there
+    until somebody looks, or a probe gets through. 3 when the journal's server does not answer, 2 when the journal
+    cannot be used.
     """
     return asyncio.run(_status(as_json=as_json, watch=watch))
 
@@ -100,6 +100,7 @@ class _StatusSnapshot:
         from sprig_tui.config.paths import find_paths
         from sprig_tui.config.reload import read_held_notes
         from sprig_tui.config.token_rejection import TokenRejectionStore
+        from sprig_tui.delivery.hold import hold_of
 
         self.settings = settings
         self.counts = counts
@@ -109,6 +110,9 @@ class _StatusSnapshot:
         self.orphans = orphans
         self.held_configs = read_held_notes(find_paths())
         self.token_rejection = TokenRejectionStore(find_paths().state_dir, settings.workspace).load()
+        self.holds = {
+            name: hold for name, lane in lanes.items() if name and (hold := hold_of(lane, counts, oldest)) is not None
+        }
         self.comparisons = _last_comparisons(settings)
         """The last comparison of each environment with Segment's counts, and when it was."""
         self.now = SystemClock().now()
@@ -126,13 +130,15 @@ class _StatusSnapshot:
             return "-"
         if lane is None or lane.state == "open":
             return "open" if found is None or found.write_key is not None else "open, no key here"
+        if name in self.holds:
+            return "held"
         left = max(0, lane.until - self.now) // 1000
         wait = f" {format_duration(left)}" if lane.state == "waiting" and left else ""
         wait = f", tried again in {format_duration(left)}" if lane.state == "paused" and left else wait
         return f"{lane.state}{wait}: {lane.cause}" if lane.cause else f"{lane.state}{wait}"
 
     def is_paused(self, name: str) -> bool:
-        """Whether the lane is paused, with at most a probe now and then."""
+        """Whether the lane is held or paused, with at most a probe now and then."""
         lane = self.lanes.get(name)
         return lane is not None and (lane.state == "paused" or lane.pauses > 0)
 
@@ -209,9 +215,12 @@ def _snapshot_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
         )
     yield from format_table(headings, rows, right_aligned=frozenset(headings[1:-1]))
     yield ""
-    for name in dict.fromkeys(hold.environment for hold in snapshot.orphans):
-        held = format_orphaned_leases([hold for hold in snapshot.orphans if hold.environment == name])
-        yield f"{one_line(name, limit=24)}: {held}; then others send them"
+    for name, hold in snapshot.holds.items():
+        yield f"{one_line(name, limit=24)} is {hold.text(snapshot.now)}: {hold.queue_text(snapshot.now)}"
+        yield f"  sprig-tui log is:held shows them, sprig-tui resume {one_line(name, limit=24)} sends them"
+    for name in dict.fromkeys(lease.environment for lease in snapshot.orphans):
+        leased = format_orphaned_leases([lease for lease in snapshot.orphans if lease.environment == name])
+        yield f"{one_line(name, limit=24)}: {leased}; then others send them"
     for note in snapshot.held_configs:
         yield f"process {note.pid} goes on with the config from before: {one_line(note.why, limit=300)}"
     if snapshot.token_rejection is not None:
@@ -248,6 +257,7 @@ def _comparison_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
 def _snapshot_json(snapshot: _StatusSnapshot) -> dict[str, Any]:
     import msgspec
 
+    from sprig_tui.cli.commands.hold import hold_json
     from sprig_tui.formatting import iso_time
     from sprig_tui.journal.records import Lane, State
 
@@ -261,6 +271,7 @@ def _snapshot_json(snapshot: _StatusSnapshot) -> dict[str, Any]:
             "cause": lane.cause,
             "reason": lane.reason or None,
             "until": iso_time(lane.until) if lane.state != "open" and lane.until > 1 else None,
+            "held": hold_json(snapshot.holds.get(name)),
             "failures": lane.failures,
             "last_status": lane.last_status or None,
             "last_at": iso_time(lane.last_at),

@@ -271,12 +271,12 @@ class PostgresJournal(Journal):
         return await self._server.execute(lambda c: reading.read_lanes(c, endpoint))
 
     async def set_lane(
-        self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
+        self, environment: str, state: Literal["open", "paused"], cause: str = "", *, by: str = "", endpoint: str = ""
     ) -> Lane:
 
         async def work(connection: asyncpg.Connection) -> Lane:
             number = await self._environment_number(connection, environment, endpoint)
-            return await claims.set_lane(connection, environment, number, state, cause, self.clock.now())
+            return await claims.set_lane(connection, environment, number, state, cause, by, self.clock.now())
 
         return await self._server.call_with_retries(work)
 

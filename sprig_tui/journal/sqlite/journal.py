@@ -282,9 +282,9 @@ class SQLiteJournal(Journal):
         return await self._read(lambda c: reading.read_lanes(c, endpoint))
 
     async def set_lane(
-        self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
+        self, environment: str, state: Literal["open", "paused"], cause: str = "", *, by: str = "", endpoint: str = ""
     ) -> Lane:
-        return await self._write(lambda c: lanes.set_lane(c, environment, endpoint, state, cause, self.clock.now()))
+        return await self._write(lambda c: lanes.set_lane(c, environment, endpoint, state, cause, by, self.clock.now()))
 
     async def merge_endpoint(self, environment: str, endpoint: str) -> int:
         self._writes = True  # a worker calls this before it delivers

@@ -34,9 +34,11 @@ def blocked_until(state: Lane, now: int) -> int | None:
     return None
 
 
-def set_lane(connection: sqlite3.Connection, name: str, endpoint: str, state: LaneState, cause: str, now: int) -> Lane:
-    """Pause or resume a lane by hand."""
-    why = manual(state, cause)
+def set_lane(
+    connection: sqlite3.Connection, name: str, endpoint: str, state: LaneState, cause: str, by: str, now: int
+) -> Lane:
+    """Hold or release a lane by hand."""
+    why = manual(state, cause, by, now)
     return change_lane(connection, environment_number(connection, name, endpoint), state, why=why, now=now)
 
 

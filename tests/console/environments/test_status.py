@@ -45,11 +45,15 @@ def waiting(cause: str, **fields) -> Lane:
         (facts(queued=12, rate=212), "delivering 212/s", "good"),
         (facts(queued=12, in_flight=3), "delivering 0/s", "good"),
         (
-            facts(queued=12, in_flight=3, held=("3 held by a worker that is gone", "until 14:15")),
-            "3 held by a worker that is gone, until 14:15",
+            facts(queued=12, in_flight=3, held=("3 claimed by a worker that is gone", "until 14:15")),
+            "3 claimed by a worker that is gone, until 14:15",
             "warning",
         ),
-        (facts(queued=12, rate=9, held=("3 held by a worker that is gone", "until 14:15")), "delivering 9/s", "good"),
+        (
+            facts(queued=12, rate=9, held=("3 claimed by a worker that is gone", "until 14:15")),
+            "delivering 9/s",
+            "good",
+        ),
         (facts(queued=12, engine=False), "12 queued, not delivered from here (--no-engine)", "warning"),
         (facts(queued=12, engine=False, read_only=True), "12 queued, not delivered from here (read-only)", "warning"),
         (facts(waiting("429, Segment asked for 40 s")), "waiting 40 s (Segment asked, 429)", "warning"),
@@ -102,7 +106,10 @@ def test_status_sentences(given, text, level):
         (facts(paused("by hand")), "paused by hand"),
         (facts(has_key=False, queued=1_204), "no key"),
         (facts(queued=1_204, engine=False), "1,204 queued"),
-        (facts(queued=3, held=("3 held by a worker that is gone", "until 14:15")), "3 held by a worker that is gone"),
+        (
+            facts(queued=3, held=("3 claimed by a worker that is gone", "until 14:15")),
+            "3 claimed by a worker that is gone",
+        ),
     ],
 )
 def test_brief_status(given, brief):

@@ -27,6 +27,7 @@ from sprig_tui.config.startup import removed_since_last_use
 from sprig_tui.config.token_rejection import REJECTED_HINT, TokenRejectionStore
 from sprig_tui.config.toml_file import dotted_key, nearest_key_hint
 from sprig_tui.config.warnings import WarningCode
+from sprig_tui.delivery.hold import read_holds
 from sprig_tui.delivery.retry import OAUTH_PAUSES
 from sprig_tui.errors import ConfigError, JournalError, SprigTuiError
 from sprig_tui.formatting import format_duration
@@ -35,6 +36,7 @@ from sprig_tui.journal.url import is_server_url
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
+    from sprig_tui.delivery.hold import Hold
     from sprig_tui.journal.base import Journal
     from sprig_tui.journal.records import Lane
 
@@ -204,6 +206,7 @@ async def _content_checks(settings: Settings, found: list[CheckResult]) -> list[
                 return [*found, CheckResult("journal", "ok", f"{settings.journal_name} {NOT_CREATED_TEXT}")]
             counts = (await journal.counts()).by_environment
             lanes = await journal.lanes()
+            holds = await read_holds(journal)
             # a real write: a readable journal may be on a full or failing disk
             standing = await Readiness(journal).check()
             if not standing.ready:
@@ -215,7 +218,9 @@ async def _content_checks(settings: Settings, found: list[CheckResult]) -> list[
         return [*found, CheckResult("journal", "fault", error.message, error.hint)]
     total = sum(sum(states.values()) for states in counts.values())
     found.append(CheckResult("journal", "ok", f"{settings.journal_name} holds {total:,} deliveries"))
-    found += [check for name, lane in lanes.items() if (check := _lane_check(name, lane)) is not None]
+    now = SystemClock().now()
+    found += [_hold_check(hold, now) for hold in holds.values()]
+    found += [check for name, lane in lanes.items() if name not in holds and (check := _lane_check(name, lane))]
     for name, states in counts.items():
         known = settings.environments.get(name)
         queued = states.get("queued", 0)  # type: ignore[call-overload]  # a State is its text
@@ -226,6 +231,15 @@ async def _content_checks(settings: Settings, found: list[CheckResult]) -> list[
                 )
             )
     return found
+
+
+def _hold_check(hold: Hold, now: int) -> CheckResult:
+    return CheckResult(
+        "lanes",
+        "warning",
+        f"{hold.environment} is {hold.text(now)}; {hold.queue_text(now)}",
+        f"sprig-tui log is:held shows what waits, sprig-tui resume {hold.environment} sends it",
+    )
 
 
 def _lane_check(name: str, lane: Lane) -> CheckResult | None:
@@ -239,11 +253,11 @@ def _lane_check(name: str, lane: Lane) -> CheckResult | None:
             "lanes",
             "fault",
             f"{name} is paused: {lane.cause}",
-            f"{change} resumes it; if both are right, sprig-tui journal resume"
+            f"{change} resumes it; if both are right, sprig-tui resume"
             f" {name} tries at once, and sprig-tui run or listen with one delivery{_next_probe_text(lane)}",
         )
     if lane.state == "paused":
-        return CheckResult("lanes", "warning", message, f"sprig-tui journal resume {name} resumes it")
+        return CheckResult("lanes", "warning", message, f"sprig-tui resume {name} resumes it")
     return None
 
 

@@ -10,6 +10,7 @@ from sprig_tui.cli import diagnostics, output, prompts
 from sprig_tui.cli.commands.journal.maintenance import backup, print_damage, salvage, verify
 from sprig_tui.cli.commands.journal.move import copy, migrate
 from sprig_tui.cli.commands.journal.retention import compact, retention_json, retention_lines, space_lines
+from sprig_tui.cli.commands.resume import resume_lanes
 from sprig_tui.cli.context import existing_journal_session, journal_exists, journal_session, open_settings
 from sprig_tui.cli.options import DURATION_TYPE, ENVIRONMENT_TYPE, CliCommand, CliGroup, json_option, yes_option
 from sprig_tui.errors import ExitCode
@@ -200,28 +201,8 @@ async def _prune(older_than: float, *, dry_run: bool, forget: bool, yes: bool, a
     return ExitCode.OK
 
 
-@journal.command("resume", cls=CliCommand, short_help="Resume a paused environment.")
+@journal.command("resume", cls=CliCommand, short_help="Resume a held or paused environment.")
 @click.argument("environment", type=ENVIRONMENT_TYPE, metavar="ENV")
 def resume(environment: str) -> int:
-    """Resume an environment that is paused because of a rejected key or a wrong address.
-
-    A changed key or endpoint resumes it automatically. Use this when both were right, and Segment was wrong.
-    """
-    return asyncio.run(_resume(environment))
-
-
-async def _resume(environment: str) -> int:
-    settings = open_settings(quiet=True)
-    settings.environment(environment)
-    if not journal_exists(settings):
-        diagnostics.info(f"{environment} is not paused: there is no journal yet")
-        return ExitCode.OK
-    async with journal_session(settings) as opened:
-        lane = (await opened.lanes()).get(environment)
-        if lane is None or lane.state != "paused":
-            diagnostics.info(f"{environment} is not paused")
-            return ExitCode.OK
-        await opened.set_lane(environment, "open")
-    diagnostics.success(f"{environment} is resumed; it was paused: {lane.cause}")
-    diagnostics.info("sprig-tui run delivers what is queued")
-    return ExitCode.OK
+    """Resume an environment: what sprig-tui resume ENV --yes does."""
+    return asyncio.run(resume_lanes((environment,), yes=True))
