@@ -1,4 +1,4 @@
-"""What tests of several parts share: hypothesis without a deadline, look-alikes of two services, and a PostgreSQL."""
+"""What tests of several parts share: bytecode, hypothesis without a deadline, look-alikes of services, a PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from support import fake_sprig_api
+from support import bytecode, fake_sprig_api
 from support.fake_sprig_api import FakeSprigApi
 from support.postgres_databases import create_database, drop_database, empty_journal, run_apart
 from support.postgres_server import PostgresServer
 from support.workspace_lookalike import WorkspaceLookalike
+
+bytecode.keep()
 
 # A busy machine is no fault of the code under test. Examples are the same in each run, so that a failure is seen again;
 # SPRIG_TUI_TEST_RANDOM=1 draws new ones.
@@ -23,6 +25,17 @@ settings.load_profile("sprig-tui")
 # A mounted console is many thousand objects, all alive: with the usual thresholds the collector's walks over them are a
 # quarter of the time of its tests. pytest collects at the end, so that nothing left open goes unseen.
 gc.set_threshold(100_000, 20, 50)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Before the workers start, so that they find it done."""
+    bytecode.compile_ahead(Path(__file__).parent)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected out of the collector's walks: it lives as long as the process."""
+    gc.freeze()
 
 
 SLOW_PARTS = ("cli", "faults", "terminal")
