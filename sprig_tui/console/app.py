@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.clipboard import CopyRequested
     from sprig_tui.console.screens.explain import ExplainRequested
+    from sprig_tui.console.widgets.column_chooser import ColumnsChosen
+    from sprig_tui.console.widgets.columns import ChosenColumn
 
 
 _log = logging.getLogger(__name__)
@@ -101,6 +103,7 @@ class SprigTui(QueuedInput, TextualApp):
         self.notices = NoticeHistory(clock or SystemClock())
         self._configured_theme = DEFAULT_THEME
         self.preferences = Preferences(DEFAULT_THEME, {}, ())
+        self._chosen_columns: dict[str, tuple[ChosenColumn, ...]] = {}
         for theme in THEMES:
             self.register_theme(theme)
         if (colours := palette_filter(self.console.color_system)) is not None and not self.no_color:
@@ -244,15 +247,33 @@ class SprigTui(QueuedInput, TextualApp):
 
     def save_theme(self, theme: str) -> None:
         """Save the theme in the config, where the config may be changed."""
+        self._save_preference("theme", theme, f"theme {theme}")
+
+    def on_columns_chosen(self, event: ColumnsChosen) -> None:
+        """Show the columns of a list that were chosen, and save them."""
+        event.stop()
+        self._chosen_columns[event.key] = event.columns
+        self.main.use_columns(self.columns)
+        texts = [column.text for column in event.columns]
+        self._save_preference(event.key, texts or None, "columns" if texts else "the columns that fit the width")
+
+    def _save_preference(self, key: str, value: str | list[str] | None, said: str) -> None:
+        """Save a key of `[console]`, where the config may be changed; else say that it is not stored."""
         if self.permissions.read_only or not self.permissions.config:
             why = "this console is read-only" if self.permissions.read_only else "this is the demo"
-            notify(self, f"theme {theme}, for now: {why}")
+            notify(self, f"{said}, for now: {why}")
         else:
-            self.run_flow(self._save_theme(theme), opens=False)
+            self.run_flow(self._write_preference(key, value, said), opens=False)
 
-    async def _save_theme(self, theme: str) -> None:
-        await self.config_editor.save_theme(theme)
-        notify(self, f"theme {theme}, saved for the next start in {self.session.dependencies.paths.config_file}")
+    async def _write_preference(self, key: str, value: str | list[str] | None, said: str) -> None:
+        await self.config_editor.save_preference(key, value, called=said)
+        self._chosen_columns.pop(key, None)
+        notify(self, f"{said}, saved for the next start in {self.session.dependencies.paths.config_file}")
+
+    @property
+    def columns(self) -> Mapping[str, tuple[ChosenColumn, ...]]:
+        """Columns of the lists by their keys in `[console]`: those chosen here, which may not be stored, first."""
+        return {**self.preferences.columns, **self._chosen_columns}
 
     def keys_of(self, command: type[Command]) -> tuple[str, ...]:
         """The command's keys in use, as Textual names them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from sprig_tui.console.commands.base import Command
     from sprig_tui.console.environments.config_editor import ConfigEditor
+    from sprig_tui.console.widgets.columns import ChosenColumn
 
 
 class ConsoleApp(Protocol):
@@ -21,6 +22,11 @@ class ConsoleApp(Protocol):
     warnings: tuple[str, ...]
     """Warnings about the config."""
     config_editor: ConfigEditor
+
+    @property
+    def columns(self) -> Mapping[str, tuple[ChosenColumn, ...]]:
+        """Columns of the lists that the user chose, by their keys in `[console]`."""
+        ...
 
     @property
     def screen(self) -> Screen[Any]:

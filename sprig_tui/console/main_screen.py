@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sprig_tui.console.session import Session
     from sprig_tui.console.setup.results import SetupResult
     from sprig_tui.console.setup.screen import SetupScreen
+    from sprig_tui.console.widgets.columns import ChosenColumn
 
 
 UNZOOM = Binding("escape", "unzoom", show=False, priority=True)
@@ -196,7 +197,13 @@ class MainScreen(Screen[None]):
         self.deliveries.replays.endpoints = {name: one.base_url for name, one in settings.environments.items()}
         self.deliveries.environment_names = tuple(settings.environments)
         self.deliveries.saved_filters = self.payload.records.saved_filters = settings.filters
+        self.use_columns(self.console.columns)
         self.show_warnings()
+
+    def use_columns(self, columns: Mapping[str, tuple[ChosenColumn, ...]]) -> None:
+        """Show the columns of the user in both lists."""
+        self.deliveries.choose_columns(columns.get("columns", ()))
+        self.payload.records.lines.choose_columns(columns.get("record_columns", ()))
 
     def use_journal(self) -> None:
         """Give the Deliveries pane the journal that is open now, or None."""

@@ -1,4 +1,4 @@
-"""Preferences of the user: theme and keys of the config, and the environment selected last."""
+"""Preferences of the user: theme, columns and keys of the config, and the environment selected last."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sprig_tui.files import make_folder, write_atomically
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
+    from sprig_tui.console.widgets.columns import ChosenColumn
 
 
 CHOICE_FILE_NAME = "environment"
@@ -61,13 +62,15 @@ def initial_environment(remembered: str, environments: Mapping[str, Environment]
 
 
 class Preferences(NamedTuple):
-    """Theme and keymap in use; key bar, help and doctor show the same."""
+    """Theme, keymap and columns in use; key bar, help and doctor show the same."""
 
     theme: str
     keymap: dict[str, str]
     """Command id to keys, separated by commas; empty where the config has none, or an invalid one."""
     faults: tuple[str, ...]
-    """Problems of theme and keymap, a sentence each."""
+    """Problems of `[console]` and the keymap, a sentence each."""
+    columns: Mapping[str, tuple[ChosenColumn, ...]] = {}
+    """Columns of the lists by their keys in `[console]`; none for those that the width suggests."""
 
 
 def preferences(settings: Settings) -> Preferences:
@@ -85,4 +88,22 @@ def preferences(settings: Settings) -> Preferences:
             keymap = check_keymap(settings.keys, key_slots())
         except KeymapError as error:
             faults.append(f"{error.message}; {error.hint}; the default keys are in use")
-    return Preferences(theme, keymap, tuple(faults))
+    columns, column_faults = _columns(settings.console)
+    return Preferences(theme, keymap, (*faults, *column_faults), columns)
+
+
+def _columns(table: Mapping[str, object]) -> tuple[dict[str, tuple[ChosenColumn, ...]], list[str]]:
+    """The columns of each list that the config names, and the problems with them."""
+    columns: dict[str, tuple[ChosenColumn, ...]] = {}
+    faults: list[str] = []
+    if not {"columns", "record_columns"} & set(table):
+        return columns, faults
+    from sprig_tui.console.deliveries.row_format import COLUMNS
+    from sprig_tui.console.payload.records.row_format import COLUMNS as RECORD_COLUMNS
+    from sprig_tui.console.widgets.columns import parse_columns
+
+    for key, known in (("columns", COLUMNS), ("record_columns", RECORD_COLUMNS)):
+        if key in table:
+            columns[key], fault = parse_columns(key, table[key], [column.name for column in known])
+            faults += [f"{fault}; the columns are those that the width suggests"] if fault else []
+    return columns, faults

@@ -301,6 +301,10 @@ class Journal(Protocol):
         """One delivery with payload and history."""
         ...
 
+    async def bodies(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """The mapped calls of these deliveries by id, without those that are gone or whose payload is damaged."""
+        ...
+
     async def find(self, environment: str, message_id: str) -> Delivery | None:
         """One delivery by its identity."""
         ...

@@ -9,8 +9,8 @@ from sprig_tui.console.commands.registry import COMMANDS
 
 from . import readme_screenshots
 
-OTHER_KEYS = {"enter", "y"}
-"""Keys of the text that no command has: those of lists and of questions."""
+OTHER_KEYS = {"enter", "y", "J", "K", "plus", "minus", "a", "r"}
+"""Keys of the text that no command has: those of lists, of questions and of the dialog for columns."""
 
 
 def test_key_table_is_current():

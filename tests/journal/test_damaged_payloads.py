@@ -117,6 +117,15 @@ async def test_payload_of_another_delivery_is_not_sent(journal, entry, claim, ta
     assert moved.state is State.FAILED
 
 
+async def test_bodies_leave_out_what_is_gone_or_damaged(journal, entry, tamper):
+    given = [entry() for _ in range(3)]
+    ids = [(await journal.add([one]))[0].id for one in given]
+    assert await journal.bodies([*ids, 999]) == dict(zip(ids, (one.body for one in given), strict=True))
+    assert await journal.bodies([]) == {}
+    await tamper("DELETE FROM packs WHERE first = ?", ids[1])
+    assert await journal.bodies(ids) == {ids[0]: given[0].body, ids[2]: given[2].body}
+
+
 async def test_missing_payload_is_not_sent(journal, entry, claim, tamper):
     (added,) = await journal.add([entry()])
     other = entry()

@@ -233,6 +233,17 @@ class CopyDelivery(Command):
     in_bar = False
 
 
+class ChooseColumns(Command):
+    """Choose the columns of the log, their order and their widths. A click on the titles of the columns does it too."""
+
+    id = "choose-columns"
+    key = "vertical_line"
+    label = "columns"
+    title = "Choose the columns of the log"
+    scope = "deliveries"
+    in_bar = False
+
+
 COMMANDS = (
     Filter,
     ShowDetail,
@@ -251,6 +262,7 @@ COMMANDS = (
     PauseReplay,
     Cancel,
     CopyDelivery,
+    ChooseColumns,
     Clear,
 )
 

@@ -39,6 +39,17 @@ class OpenRecord(Command):
     scope = "records"
 
 
+class ChooseRecordColumns(Command):
+    """Choose the columns of the list of records, their order and their widths."""
+
+    id = "choose-record-columns"
+    key = "vertical_line"
+    label = "columns"
+    title = "Choose the columns of the records"
+    scope = "records"
+    in_bar = False
+
+
 class MarkRecord(Command):
     """Mark the record, or unmark it. s sends the marked records, after a question."""
 
@@ -133,6 +144,7 @@ COMMANDS = (
     NextProblem,
     PreviousProblem,
     ListProblems,
+    ChooseRecordColumns,
     ClearRecords,
     ReadAgain,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping
 from typing import ClassVar, Self
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -24,10 +24,18 @@ from sprig_tui.console.deliveries.forget import ForgetActions
 from sprig_tui.console.deliveries.log_lines import LogLines, LogPosition
 from sprig_tui.console.deliveries.log_updater import LogUpdater
 from sprig_tui.console.deliveries.replay import ReplayActions
-from sprig_tui.console.deliveries.row_format import TitleState, clickable_title, empty_log_hints
+from sprig_tui.console.deliveries.row_format import (
+    COLUMNS,
+    TitleState,
+    clickable_title,
+    default_columns,
+    empty_log_hints,
+    place_columns,
+)
 from sprig_tui.console.deliveries.withdraw import WithdrawActions
 from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_error, notify_warning
+from sprig_tui.console.widgets.columns import ChosenColumn
 from sprig_tui.console.widgets.line import fit_span
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.console.widgets.panel import Caption, Panel
@@ -205,6 +213,40 @@ class DeliveryLog(HasCommands, Panel, Vertical):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._show_header)
+
+    # -- columns -------------------------------------------------------------------------------------------------------
+
+    def choose_columns(self, chosen: tuple[ChosenColumn, ...]) -> None:
+        """Show these columns, as far as they fit; none for those that the width suggests."""
+        self.lines.choose_columns(chosen)
+        if self._ready:
+            self._show_header()
+
+    def action_choose_columns(self) -> None:
+        self._run_flow(self._ask_columns())
+
+    async def _ask_columns(self) -> None:
+        from sprig_tui.console.widgets.column_chooser import ColumnChooser, ColumnList, ColumnsChosen
+
+        def width() -> int:
+            return self.lines.scrollable_content_region.width
+
+        listed = ColumnList(
+            "Columns of the log",
+            COLUMNS,
+            default_columns(width()),
+            lambda chosen: place_columns(width(), chosen),
+            self.choose_columns,
+        )
+        chosen = await self.app.push_screen_wait(ColumnChooser(listed, self.lines.chosen))
+        if chosen is not None:
+            self.post_message(ColumnsChosen("columns", chosen))
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose columns by a click on their titles."""
+        if event.widget is self._header:
+            event.stop()
+            self.action_choose_columns()
 
     def _show_header(self) -> None:
         text = "".join(fit_span(part.text, part.width) for part in self.lines.header())

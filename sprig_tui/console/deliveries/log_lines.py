@@ -8,15 +8,18 @@ from typing import ClassVar, NamedTuple
 
 from textual import events
 from textual.binding import BindingType
+from textual.cache import LRUCache
 from textual.message import Message
 
 from sprig_tui.clock import Clock
-from sprig_tui.console.deliveries.row_format import PlacedColumn, delivery_row, header_row, place_columns
+from sprig_tui.console.deliveries.row_format import delivery_row, header_row, place_columns
 from sprig_tui.console.deliveries.search import DeliverySearch
+from sprig_tui.console.widgets.columns import ChosenColumn, PlacedColumn
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.journal.records import Delivery
 
+MAX_QUESTIONS = 2_000
 REMOVED_TEXT = "removed from the journal"
 
 
@@ -49,6 +52,10 @@ class LogLines(LineList, inherit_bindings=False):
         self._clock = clock
         self.search: DeliverySearch | None = None
         self.columns: tuple[PlacedColumn, ...] = ()
+        self.chosen: tuple[ChosenColumn, ...] = ()
+        """Columns of the user; none for those that the width suggests."""
+        self.questions: LRUCache[int, str] = LRUCache(MAX_QUESTIONS)
+        """Texts of questions by delivery, for the column that shows them; empty for a delivery that has none."""
         self.marks: set[int] = set()
         self.following = True
         self.new_rows = 0
@@ -142,7 +149,13 @@ class LogLines(LineList, inherit_bindings=False):
                 return [TextSpan("", "", 2), TextSpan(REMOVED_TEXT, "muted")]
             self.rows_wanted.set()
             return None
-        return delivery_row(delivery, self.columns, now=self._clock.now(), marked=delivery_id in self.marks)
+        return delivery_row(
+            delivery,
+            self.columns,
+            now=self._clock.now(),
+            marked=delivery_id in self.marks,
+            question=self.questions.get(delivery_id) if self.shows_questions else "",
+        )
 
     def line_key(self, index: int) -> Hashable:
         """The id of the delivery."""
@@ -155,6 +168,32 @@ class LogLines(LineList, inherit_bindings=False):
     def header(self) -> Line:
         """The column titles."""
         return header_row(self.columns)
+
+    # -- columns -------------------------------------------------------------------------------------------------------
+
+    @property
+    def shows_questions(self) -> bool:
+        """Whether there is a column for the texts of the questions, which are read with the payloads."""
+        return any(column.name == "question" for column in self.columns)
+
+    def unread_questions(self) -> list[int]:
+        """Deliveries in view whose question is to be read."""
+        if not self.shows_questions:
+            return []
+        return [delivery_id for delivery_id in self.visible_ids() if delivery_id not in self.questions]
+
+    def choose_columns(self, chosen: tuple[ChosenColumn, ...]) -> None:
+        """Show these columns, as far as they fit; none for those that the width suggests."""
+        self.chosen = chosen
+        if self.is_attached:
+            self._place_columns()
+
+    def _place_columns(self) -> None:
+        columns = place_columns(self.scrollable_content_region.width, self.chosen)
+        if columns != self.columns:
+            self.columns = columns
+            self.invalidate()
+            self.rows_wanted.set()
 
     # -- moving --------------------------------------------------------------------------------------------------------
 
@@ -230,10 +269,7 @@ class LogLines(LineList, inherit_bindings=False):
 
     def on_resize(self, event: events.Resize) -> None:
         del event
-        columns = place_columns(self.scrollable_content_region.width)
-        if columns != self.columns:
-            self.columns = columns
-            self.invalidate()
+        self._place_columns()
         self.restore_position()
 
     def _set_following(self, following: bool) -> None:

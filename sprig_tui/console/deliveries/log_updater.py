@@ -12,6 +12,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from sprig_tui.console.deliveries.log_lines import LogLines, LogPosition
+from sprig_tui.console.deliveries.row_format import question_text
 from sprig_tui.console.deliveries.search import DeliverySearch, PollResult
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import Journal
@@ -201,6 +202,19 @@ class LogUpdater:
             if search is self.search:
                 self._lines.redraw(changed)
             self._select_wanted(search)
+            if questions := self._lines.unread_questions():
+                await self._read_questions(search, questions)
+
+    async def _read_questions(self, search: DeliverySearch, ids: list[int]) -> None:
+        """Read the questions of rows in view; where payloads cannot be read, their rows stay without."""
+        try:
+            bodies = await search.journal.bodies(ids)
+        except JournalError:
+            bodies = {}
+        for delivery_id in ids:
+            self._lines.questions[delivery_id] = question_text(bodies.get(delivery_id, b""))
+        if search is self.search:
+            self._lines.redraw(ids)
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 

@@ -7,11 +7,20 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+import msgspec
 from msgspec import Struct
 from textual.content import Content
 
 from sprig_tui.console.environments.status import environment_title
-from sprig_tui.console.widgets.columns import columns_that_fit, share_room
+from sprig_tui.console.widgets.columns import (
+    MARK_CELLS,
+    ChosenColumn,
+    PlacedColumn,
+    columns_that_fit,
+    place_chosen,
+    placed,
+    share_room,
+)
 from sprig_tui.console.widgets.line import TextSpan, fit_span
 from sprig_tui.formatting import MONTHS, local_time, relative_time
 from sprig_tui.journal.content import CONTENT_DROPPED_LABEL
@@ -20,7 +29,7 @@ from sprig_tui.segment.limits import DEDUP_WINDOW_MS
 from sprig_tui.text import one_line
 
 ColumnName = Literal[
-    "id", "time", "environment", "survey", "user", "type", "answer", "state", "status", "attempts", "result"
+    "id", "time", "environment", "survey", "user", "type", "question", "answer", "state", "status", "attempts", "result"
 ]
 """`result` is the latency of a delivered row, else the reason or the error."""
 
@@ -46,10 +55,11 @@ COLUMNS = (
     Column("id", "id", 6, 9, 12, share=1),
     TIME,
     Column("environment", "env", 11, 14, 8, share=1),
-    Column("survey", "survey", 10, 32, 4, share=5),
+    Column("survey", "survey", 10, 40, 4, share=5),
     Column("user", "user", 8, 24, 5, share=3),
     Column("type", "type", 6, 14, 11, share=1),
-    Column("answer", "answer", 8, 36, 6, share=4),
+    Column("question", "question", 24, 90, 10, share=9),
+    Column("answer", "answer", 8, 90, 6, share=4),
     Column("state", "state", 9, 9, 2),
     Column("status", "http", 4, 4, 7),
     Column("attempts", "tries", 5, 5, 9),
@@ -58,39 +68,39 @@ COLUMNS = (
 """In the order of the log."""
 
 WIDE_MIN_CELLS = 150
-"""From this width on there are ids, milliseconds, and gaps of two cells."""
-MARK_CELLS = 2
-"""Width of the mark in front of each row."""
-
-
-class PlacedColumn(NamedTuple):
-    """A column with its width in the log."""
-
-    name: ColumnName
-    title: str
-    width: int
-    gap: int
-    """Blank cells after it."""
+"""From this width on there are ids, questions, milliseconds, and gaps of two cells."""
+WIDE_COLUMNS = frozenset({"id", "question"})
+"""Columns that narrower logs have only where the user chose them."""
+_WIDE_SHARES = {"answer": 10, "result": 6}
+"""Shares of wide logs, which show question and answer in full where they can."""
+_WIDE = tuple(column._replace(share=_WIDE_SHARES.get(column.name, column.share)) for column in COLUMNS)
 
 
 @lru_cache(maxsize=64)
-def place_columns(width: int) -> tuple[PlacedColumn, ...]:
-    """The columns of a log of this width; with the marks they fill it exactly, if it is wide enough.
+def place_columns(width: int, chosen: tuple[ChosenColumn, ...] = ()) -> tuple[PlacedColumn, ...]:
+    """The columns of a log of this width: those that the user chose, or where nothing is chosen those that fit.
 
-    Columns of the highest rank are left out first; spare room is distributed by `share`.
+    With the marks the latter fill it exactly, if it is wide enough. Columns of the highest rank are left out first;
+    spare room is distributed by `share`.
     """
-    gap = 2 if width >= WIDE_MIN_CELLS else 1
-    offered = [column for column in COLUMNS if column.name != "id" or width >= WIDE_MIN_CELLS]
+    is_wide = width >= WIDE_MIN_CELLS
+    gap, columns = (2, _WIDE) if is_wide else (1, COLUMNS)
+    if chosen:
+        return place_chosen(columns, chosen, width - MARK_CELLS, gap)
+    offered = [column for column in columns if column.name not in WIDE_COLUMNS or is_wide]
     kept, room = columns_that_fit(offered, width - MARK_CELLS, gap)
     widths: dict[str, int] = {column.name: column.min_cells for column in kept}
-    if width >= WIDE_MIN_CELLS and room >= TIME.max_cells - TIME.min_cells:
+    if is_wide and room >= TIME.max_cells - TIME.min_cells:
         room -= TIME.max_cells - TIME.min_cells
         widths["time"] = TIME.max_cells
     share_room(kept, widths, room)
-    ordered = [column for column in COLUMNS if column.name in widths]
+    return placed([column for column in columns if column.name in widths], widths, gap)
+
+
+def default_columns(width: int) -> tuple[ChosenColumn, ...]:
+    """The columns of a log of this width where nothing is chosen, also those that do not fit."""
     return tuple(
-        PlacedColumn(column.name, column.title, widths[column.name], gap if column is not ordered[-1] else 0)
-        for column in ordered
+        ChosenColumn(column.name) for column in COLUMNS if column.name not in WIDE_COLUMNS or width >= WIDE_MIN_CELLS
     )
 
 
@@ -106,12 +116,18 @@ Cell = tuple[str, str]
 
 
 def delivery_row(
-    delivery: Delivery, columns: Sequence[PlacedColumn], *, now: int, marked: bool = False
+    delivery: Delivery, columns: Sequence[PlacedColumn], *, now: int, marked: bool = False, question: str | None = ""
 ) -> list[TextSpan]:
-    """The spans of a row; `now` is ms since 1970, and times of today are written without a date."""
+    """The spans of a row; `now` is ms since 1970, and times of today are written without a date.
+
+    `question` is the text of the question, which is in the payload; None while that is not read.
+    """
     parts = [TextSpan(MARK, "accent", 2) if marked else TextSpan("", "muted", 2)]
     for name, _, width, gap in columns:
-        text, style = _CELLS[name](delivery, now, width)
+        if name == "question":
+            text, style = _text_or_dash(question) if question is not None else ("", "muted")
+        else:
+            text, style = _CELLS[name](delivery, now, width)
         cell = fit_span(text if name in _COLUMNS_WITH_STYLE else one_line(text, limit=4 * width + 16), width)
         parts.append(TextSpan(cell + " " * gap, style, width + gap))
     return parts
@@ -170,6 +186,25 @@ def result_text(delivery: Delivery, now: int) -> str:
     return error
 
 
+class _Properties(Struct, frozen=True):
+    question: str = ""
+
+
+class _Call(Struct, frozen=True):
+    properties: _Properties = _Properties()
+
+
+_decode_call = msgspec.json.Decoder(_Call).decode
+
+
+def question_text(body: bytes) -> str:
+    """Text of the question of a mapped call; empty where it has none. Not sanitized for a terminal."""
+    try:
+        return _decode_call(body).properties.question
+    except msgspec.DecodeError:
+        return ""
+
+
 def _answer_cell(delivery: Delivery, _now: int, _width: int) -> Cell:
     if delivery.content_dropped:
         return CONTENT_DROPPED_LABEL, "muted"
@@ -187,7 +222,7 @@ def _text_or_dash(text: str, style: str = "") -> Cell:
     return (text, style) if text else (NO_VALUE, "muted")
 
 
-_CELLS: dict[ColumnName, Callable[[Delivery, int, int], Cell]] = {
+_CELLS: dict[str, Callable[[Delivery, int, int], Cell]] = {
     "id": lambda row, _now, _width: (str(row.id), "muted"),
     "time": lambda row, now, width: (short_time(row.added_at, now, width), "muted"),
     "environment": lambda row, _now, _width: _text_or_dash(environment_title(row.environment)),

@@ -113,16 +113,21 @@ class ConfigEditor:
             await self._write(save_workspace, self._session.dependencies.paths, in_config_only(changes))
         await self._drop_entries(before)
 
-    async def save_theme(self, name: str) -> None:
-        """Write the chosen theme, unless the config already names it; checks and errors as in `save`."""
+    async def save_preference(self, key: str, value: TomlValue | None, *, called: str) -> None:
+        """Write a key of `[console]` (None removes it), unless the config has it so; checks and errors as in `save`.
+
+        `called` is its name in messages, such as `the theme`.
+        """
         async with self._busy:
-            before = self._session.settings.console.get("theme")
+            before = self._session.settings.console.get(key)
             await self._reload_before_write()
-            on_disk = self._session.settings.console.get("theme")
+            on_disk = self._session.settings.console.get(key)
             if on_disk != before:
-                raise ConfigError("the theme was changed on disk meanwhile; nothing was written", hint="pick it again")
-            if on_disk != name:
-                await self._write(save_console, self._session.dependencies.paths, {"theme": name})
+                raise ConfigError(
+                    f"{called}: changed on disk meanwhile; nothing was written", hint="look at it, then choose again"
+                )
+            if on_disk != value:
+                await self._write(save_console, self._session.dependencies.paths, {key: value})
 
     async def _check_unchanged(self, expected: Environment | None, name: str) -> None:
         await self._reload_before_write()

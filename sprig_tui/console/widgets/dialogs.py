@@ -46,13 +46,18 @@ def plain_content(text: str) -> Content:
     return Content("\n".join(printable(line, limit=2_000) for line in text.split("\n")))
 
 
+def check_mark(ticked: bool) -> str:
+    """`[✓]` or `[ ]`."""
+    return "[✓]" if ticked else "[ ]"
+
+
 class CheckMark(Checkbox):
     """Checkbox that shows its state by a mark, not by colour alone."""
 
     def render(self) -> Content:
         """`[✓] label` or `[ ] label`."""
         label = self._label.stylize_before(self.get_visual_style("toggle--label"))
-        return Content.assemble("[✓]" if self.value else "[ ]", " ", label, " ")
+        return Content.assemble(check_mark(self.value), " ", label, " ")
 
 
 class Dialog(ModalScreen[Result]):

@@ -337,6 +337,9 @@ class PostgresJournal(Journal):
     async def get(self, delivery_id: int) -> DeliveryDetail | None:
         return await self._server.execute(lambda c: reading.get(c, delivery_id))
 
+    async def bodies(self, ids: Sequence[int]) -> dict[int, bytes]:
+        return await self._server.execute(lambda c: reading.read_bodies(c, ids))
+
     async def find(self, environment: str, message_id: str) -> Delivery | None:
         return await self._server.execute(lambda c: reading.find(c, environment, message_id))
 

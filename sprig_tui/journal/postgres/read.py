@@ -10,6 +10,7 @@ import asyncpg
 
 from sprig_tui.journal.accepted import AcceptedBin, Placeholders, bins_from_rows, firsts_sql, ids_sql, sends_sql
 from sprig_tui.journal.dedup import StoredIdentity, identity_key
+from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.postgres.add import find_identities
 from sprig_tui.journal.postgres.connection import sanitize_text
 from sprig_tui.journal.postgres.payloads import read_payloads
@@ -155,6 +156,21 @@ async def get(connection: asyncpg.Connection, delivery_id: int) -> DeliveryDetai
     return DeliveryDetail(
         delivery=delivery_from_row(row), raw=raw, body=body, history=tuple(attempt_from_row(row) for row in attempts)
     )
+
+
+async def read_bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, bytes]:
+    """The mapped calls of these deliveries, without those that are gone or damaged."""
+    rows = await connection.fetch("SELECT id FROM deliveries WHERE id = ANY($1::bigint[]) ORDER BY id", list(ids))
+    wanted: list[int] = [row[0] for row in rows]
+    while wanted:
+        try:
+            payloads = await read_payloads(connection, wanted)
+        except DamagedPayloadError as error:
+            intact = [delivery_id for delivery_id in wanted if delivery_id not in error.ids]
+            wanted = intact if len(intact) < len(wanted) else []
+        else:
+            return {delivery_id: body for delivery_id, (_, body) in payloads.items()}
+    return {}
 
 
 async def find(connection: asyncpg.Connection, environment: str, message_id: str) -> Delivery | None:

@@ -338,6 +338,9 @@ class SQLiteJournal(Journal):
     async def get(self, delivery_id: int) -> DeliveryDetail | None:
         return await self._read(lambda c: reading.get(c, delivery_id))
 
+    async def bodies(self, ids: Sequence[int]) -> dict[int, bytes]:
+        return await self._read(lambda c: reading.read_bodies(c, ids))
+
     async def find(self, environment: str, message_id: str) -> Delivery | None:
         return await self._read(lambda c: reading.find(c, environment, message_id))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sprig_tui.journal.accepted import AcceptedBin, Placeholders, bins_from_rows, firsts_sql, ids_sql, sends_sql
 from sprig_tui.journal.dedup import identity_key
+from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.query import Query, iter_terms
 from sprig_tui.journal.query_sql import Dialect, compile_query
 from sprig_tui.journal.records import Changes, Counts, Delivery, DeliveryDetail, DeliveryPage, IdPage, Lane, State
@@ -24,7 +25,7 @@ from sprig_tui.journal.rows import (
     lane_from_row,
 )
 from sprig_tui.journal.sqlite.identity_index import find_identities
-from sprig_tui.journal.sqlite.payloads import read_payload
+from sprig_tui.journal.sqlite.payloads import read_payload, read_payloads
 from sprig_tui.journal.sqlite.tables import decode_ids, encode_ids, named_values
 
 DIALECT = Dialect(placeholder=":v{}", like="LIKE {} ESCAPE '\\'", true="1", false="0", ended_hint=" AND d.state >= 2")
@@ -169,6 +170,23 @@ def get(connection: sqlite3.Connection, delivery_id: int) -> DeliveryDetail | No
     return DeliveryDetail(
         delivery=delivery_from_row(row), raw=raw, body=body, history=tuple(attempt_from_row(row) for row in attempts)
     )
+
+
+def read_bodies(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, bytes]:
+    """The mapped calls of these deliveries, without those that are gone or damaged."""
+    found = connection.execute(
+        "SELECT id FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (encode_ids(ids),)
+    )
+    wanted: list[int] = [row[0] for row in found]
+    while wanted:
+        try:
+            payloads = read_payloads(connection, wanted)
+        except DamagedPayloadError as error:
+            intact = [delivery_id for delivery_id in wanted if delivery_id not in error.ids]
+            wanted = intact if len(intact) < len(wanted) else []
+        else:
+            return {delivery_id: body for delivery_id, (_, body) in payloads.items()}
+    return {}
 
 
 def find(connection: sqlite3.Connection, environment: str, message_id: str) -> Delivery | None:

@@ -139,7 +139,10 @@ def columns_text(width):
         (80, "time:8 environment:11 survey:10 user:8 answer:8 state:9 status:4 result:10"),
         (100, "time:8 environment:12 survey:11 user:9 type:7 answer:9 state:9 status:4 attempts:5 result:12"),
         (120, "time:8 environment:12 survey:16 user:11 type:7 answer:12 state:9 status:4 attempts:5 result:22"),
-        (200, "id:9 time:12 environment:14 survey:26 user:18 type:10 answer:21 state:9 status:4 attempts:5 result:47"),
+        (
+            160,
+            "id:7 time:12 environment:12 survey:13 user:10 type:7 question:29 answer:13 state:9 status:4 attempts:5 result:12",  # noqa: E501
+        ),
     ],
 )
 def test_columns_by_width(screen, columns):

@@ -35,6 +35,8 @@ class ListedRecord(Struct, frozen=True, gc=False):
     fate: Fate
     why: str
     """Reason for withholding, or the first problem of a record that would be sent; empty for none."""
+    question: str = ""
+    """Text of the question; empty where the record has none, or cannot be read."""
 
 
 class RecordAssessor:
@@ -55,11 +57,12 @@ class RecordAssessor:
     def listed(self, number: int, record: Record) -> ListedRecord:
         """The line of a record."""
         record, delivery = self._delivery(number, record)
+        question = "" if isinstance(record, Unsendable) else record.question
         if not delivery.reason:
-            return ListedRecord(number, delivery, "sent", self._first_problem(record, delivery.environment))
+            return ListedRecord(number, delivery, "sent", self._first_problem(record, delivery.environment), question)
         unreadable = isinstance(record, Unsendable) and record.reason is Reason.INVALID
         why = f"{delivery.reason}: {delivery.detail}" if delivery.detail else delivery.reason
-        return ListedRecord(number, delivery, "unreadable" if unreadable else "withheld", why)
+        return ListedRecord(number, delivery, "unreadable" if unreadable else "withheld", why, question)
 
     def matches(self, number: int, record: Record, query: Query, *, only_problems: bool) -> bool:
         """Whether a filter matches the record and, with `only_problems`, whether the record has a problem too."""

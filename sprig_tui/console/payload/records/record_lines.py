@@ -13,7 +13,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from sprig_tui.console.payload.records.listed_record import ListedRecord
-from sprig_tui.console.payload.records.row_format import PlacedRecordColumn, place_record_columns, record_row
+from sprig_tui.console.payload.records.row_format import place_record_columns, record_row
+from sprig_tui.console.widgets.columns import ChosenColumn, PlacedColumn
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList
 
@@ -38,7 +39,9 @@ class RecordLines(LineList, inherit_bindings=False):
         super().__init__(id="record-lines")
         self.numbers: array[int] | None = None
         """Numbers of the listed records in order, from 0; it only grows."""
-        self.columns: tuple[PlacedRecordColumn, ...] = ()
+        self.columns: tuple[PlacedColumn, ...] = ()
+        self.chosen: tuple[ChosenColumn, ...] = ()
+        """Columns of the user; none for those that the width suggests."""
         self.marks: set[int] = set()
         """Numbers of marked records."""
         self.rows_wanted = asyncio.Event()
@@ -142,9 +145,18 @@ class RecordLines(LineList, inherit_bindings=False):
 
     def on_resize(self, event: events.Resize) -> None:
         del event
-        columns = place_record_columns(self.scrollable_content_region.width)
+        self._place_columns()
+        self.rows_wanted.set()
+
+    def choose_columns(self, chosen: tuple[ChosenColumn, ...]) -> None:
+        """Show these columns, as far as they fit; none for those that the width suggests."""
+        self.chosen = chosen
+        if self.is_attached:
+            self._place_columns()
+
+    def _place_columns(self) -> None:
+        columns = place_record_columns(self.scrollable_content_region.width, self.chosen)
         if columns != self.columns:
             self.columns = columns
             self.invalidate()
-        self.rows_wanted.set()
         self.post_message(self.Resized())

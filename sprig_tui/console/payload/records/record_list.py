@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import ClassVar, Self
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -21,11 +21,19 @@ from sprig_tui.clock import Clock
 from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.records import COMMANDS
 from sprig_tui.console.deliveries.filter_bar import FilterBar
+from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.payload.record_file import RecordFile, StoppedError
 from sprig_tui.console.payload.records.listed_record import ListedRecord, RecordAssessor
 from sprig_tui.console.payload.records.record_lines import RecordLines
-from sprig_tui.console.payload.records.row_format import ListState, header_text, state_text
+from sprig_tui.console.payload.records.row_format import (
+    COLUMNS,
+    ListState,
+    default_record_columns,
+    header_text,
+    place_record_columns,
+    state_text,
+)
 from sprig_tui.console.payload.records.search import RecordFilter, RecordSearch, find_next
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.console.widgets.panel import Caption
@@ -356,6 +364,32 @@ class RecordList(HasCommands, Vertical):
         event.stop()
         self._header.show(Content(header_text(self.lines.columns)))
         self._wake()
+
+    def action_choose_record_columns(self) -> None:
+        self.run_worker(track_flow(self.app, self._ask_columns()), group="record-columns", exclusive=True)
+
+    async def _ask_columns(self) -> None:
+        from sprig_tui.console.widgets.column_chooser import ColumnChooser, ColumnList, ColumnsChosen
+
+        def width() -> int:
+            return self.lines.scrollable_content_region.width
+
+        listed = ColumnList(
+            "Columns of the records",
+            COLUMNS,
+            default_record_columns(width()),
+            lambda chosen: place_record_columns(width(), chosen),
+            self.lines.choose_columns,
+        )
+        chosen = await self.app.push_screen_wait(ColumnChooser(listed, self.lines.chosen))
+        if chosen is not None:
+            self.post_message(ColumnsChosen("record_columns", chosen))
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose columns by a click on their titles."""
+        if event.widget is self._header:
+            event.stop()
+            self.action_choose_record_columns()
 
     # -- commands ------------------------------------------------------------------------------------------------------
 

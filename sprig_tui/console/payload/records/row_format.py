@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 from sprig_tui.console.environments.status import environment_title
 from sprig_tui.console.payload.records.listed_record import ListedRecord
-from sprig_tui.console.widgets.columns import columns_that_fit, share_room
+from sprig_tui.console.widgets.columns import MARK_CELLS, ChosenColumn, PlacedColumn, place_chosen
 from sprig_tui.console.widgets.line import TextSpan, fit_span
 from sprig_tui.journal.records import answer_text
 from sprig_tui.text import one_line
 
 MARK = "●"
 NO_VALUE = "—"
-MARK_CELLS = 2
 GAP_CELLS = 1
 MAX_FILTER_CHARS = 60
 FATE_STYLES = {"sent": "good", "withheld": "warning", "unreadable": "bad"}
@@ -41,40 +40,36 @@ COLUMNS = (
     RecordColumn("number", "record", 7, 1, 9, 0),
     RecordColumn("place", "place", 14, 2, 30, 8),
     RecordColumn("user", "user", 9, 3, 24, 3),
-    RecordColumn("survey", "survey", 9, 3, 32, 5),
+    RecordColumn("survey", "survey", 9, 3, 40, 5),
     RecordColumn("type", "type", 6, 1, 14, 7),
-    RecordColumn("answer", "answer", 7, 4, 36, 6),
+    RecordColumn("question", "question", 24, 9, 90, 9),
+    RecordColumn("answer", "answer", 7, 5, 90, 6),
     RecordColumn("fate", "would be", 10, 0, 10, 1),
     RecordColumn("why", "why", 16, 9, 0, 2),
 )
 """In the order of the list; `place` is file and line."""
 
 
-class PlacedRecordColumn(NamedTuple):
-    """A column with its width."""
-
-    name: str
-    title: str
-    width: int
-    gap: int
+WIDE_MIN_CELLS = 150
+"""From this width on there are questions."""
+WIDE_COLUMNS = frozenset({"question"})
+"""Columns that narrower lists have only where the user chose them."""
 
 
 @lru_cache(maxsize=64)
-def place_record_columns(width: int) -> tuple[PlacedRecordColumn, ...]:
-    """The columns of a list of this width."""
-    kept, room = columns_that_fit(COLUMNS, width - MARK_CELLS, GAP_CELLS)
-    widths = {column.name: column.min_cells for column in kept}
-    share_room(kept, widths, room)
-    ordered = [column for column in COLUMNS if column.name in widths]
+def place_record_columns(width: int, chosen: tuple[ChosenColumn, ...] = ()) -> tuple[PlacedColumn, ...]:
+    """The columns of a list of this width: those that the user chose, or where nothing is chosen those that fit."""
+    return place_chosen(COLUMNS, chosen or default_record_columns(width), width - MARK_CELLS, GAP_CELLS)
+
+
+def default_record_columns(width: int) -> tuple[ChosenColumn, ...]:
+    """The columns of a list of this width where nothing is chosen, also those that do not fit."""
     return tuple(
-        PlacedRecordColumn(
-            column.name, column.title, widths[column.name], GAP_CELLS if column is not ordered[-1] else 0
-        )
-        for column in ordered
+        ChosenColumn(column.name) for column in COLUMNS if column.name not in WIDE_COLUMNS or width >= WIDE_MIN_CELLS
     )
 
 
-def record_row(row: ListedRecord, columns: Sequence[PlacedRecordColumn], *, marked: bool) -> list[TextSpan]:
+def record_row(row: ListedRecord, columns: Sequence[PlacedColumn], *, marked: bool) -> list[TextSpan]:
     """The spans of one record."""
     parts = [TextSpan(MARK if marked else "", "accent", MARK_CELLS)]
     for name, _, width, gap in columns:
@@ -84,7 +79,7 @@ def record_row(row: ListedRecord, columns: Sequence[PlacedRecordColumn], *, mark
     return parts
 
 
-def header_text(columns: Sequence[PlacedRecordColumn]) -> str:
+def header_text(columns: Sequence[PlacedColumn]) -> str:
     """The titles of the columns."""
     return " " * MARK_CELLS + "".join(fit_span(column.title, column.width) + " " * column.gap for column in columns)
 
@@ -123,6 +118,7 @@ _CELLS: dict[str, Callable[[ListedRecord, int], Cell]] = {
     "user": lambda row, _width: _text_or_dash(row.delivery.user_id),
     "survey": lambda row, _width: _text_or_dash(row.delivery.survey_name or row.delivery.survey_id),
     "type": lambda row, _width: _text_or_dash(row.delivery.question_type, "muted"),
+    "question": lambda row, _width: _text_or_dash(row.question),
     "answer": lambda row, _width: _text_or_dash(answer_text(row.delivery) if row.delivery.answer else ""),
     "fate": _fate_cell,
     "why": _why_cell,
