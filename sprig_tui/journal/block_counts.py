@@ -12,7 +12,6 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -62,46 +61,94 @@ class BlockCounts(Struct, array_like=True, gc=False):
     """Number of the environment, slot of the answer, latency in ms, deliveries."""
 
 
-class RawCounts(Struct):
-    """The counts of some rows with the ids and names of their surveys, as they come from a database."""
+class RowCounts(Struct):
+    """The counts of a block as they come from a database."""
 
     first_at: int
     last_at: int
-    arrivals: list[tuple[int, int, int, int]]
-    surveys: list[tuple[int, int, str, str, int, int]]
-    """Number of the environment, state code, id, one of the names, whether anonymous, deliveries."""
-    ends: list[tuple[int, int, str, int, str, int]]
-    answers: list[tuple[int, int, int, int]]
+    cells: Mapping[tuple[int, int | None, str, str], int]
+    """Deliveries by packed place (see `PLACE`), number of the last request, reason, and survey."""
+    attempts: Mapping[int, tuple[int, str, int, int]]
+    """Status, endpoint, time of the answer and latency of these requests, in ms."""
+    names: Mapping[str, str]
+    """One of the names of surveys that have no number yet."""
 
     @property
     def rows(self) -> int:
-        """Deliveries in them."""
-        return sum(row[-1] for row in self.arrivals)
+        """Deliveries in the block."""
+        return sum(self.cells.values())
 
-    def survey_names(self) -> dict[str, str]:
-        """A name by the id of each survey, most frequent ones first."""
+    def within(self, first: int, end: int) -> RowCounts:
+        """The counts of what arrived from one slot to before another."""
+        cells = {key: number for key, number in self.cells.items() if first <= key[0] % _SLOTS < end}
+        return RowCounts(self.first_at, self.last_at, cells, self.attempts, self.names)
+
+    def new_surveys(self, known: Mapping[str, int]) -> dict[str, str]:
+        """Ids and names of surveys that have no number yet, those with most deliveries first."""
         numbers: Counter[str] = Counter()
-        names: dict[str, str] = {}
-        for _, _, survey, name, _, number in self.surveys:
-            if len(survey) > MAX_SURVEY_ID_CHARS:
-                continue
-            numbers[survey] += number
-            names[survey] = max(names.get(survey, ""), name[:_MAX_NAME_CHARS])
-        return {survey: names[survey] for survey, _ in numbers.most_common()}
+        for (_, _, _, survey), number in self.cells.items():
+            if survey not in known and len(survey) <= MAX_SURVEY_ID_CHARS:
+                numbers[survey] += number
+        return {survey: self.names.get(survey, "")[:_MAX_NAME_CHARS] for survey, _ in numbers.most_common()}
 
-    def numbered(self, known: Mapping[str, int]) -> BlockCounts:
-        """The same with the numbers of surveys in place of their ids."""
-        surveys: Counter[tuple[int, int, int, int]] = Counter()
-        for environment, state, survey, _, anonymous, number in self.surveys:
-            surveys[environment, state, known.get(survey, _OTHER_SURVEY), anonymous] += number
+    def summed(self, known: Mapping[str, int]) -> BlockCounts:
+        """The sums, with the numbers of surveys in place of their ids."""
+        arrivals: Counter[int] = Counter()
+        surveys: Counter[tuple[int, str]] = Counter()
+        requests: Counter[tuple[int, int | None, str]] = Counter()
+        for (packed, attempt, reason, survey), number in self.cells.items():
+            place = packed // _SLOTS
+            arrivals[packed] += number
+            surveys[place, survey] += number
+            requests[place >> 1, attempt, reason] += number
+        ends: Counter[tuple[int, int, str, int, str]] = Counter()
+        answers: Counter[tuple[int, int, int]] = Counter()
+        for (place, attempt, reason), number in requests.items():
+            environment, state = place >> 2, place & 3
+            status, endpoint, answered_at, latency = self.attempts.get(attempt or 0, _NO_ATTEMPT)
+            why = reason if state == _WITHHELD else ""
+            failure = status if state == _FAILED and 100 <= status <= 599 else NO_STATUS
+            ends[environment, state, why, failure, endpoint] += number
+            if status > 0:
+                answers[environment, answered_at // SLOT_MS, rounded_latency(latency)] += number
+        numbered: Counter[tuple[int, int, int, int]] = Counter()
+        for (place, survey), number in surveys.items():
+            numbered[place >> 3, place >> 1 & 3, known.get(survey, _OTHER_SURVEY), place & 1] += number
+        merged: Counter[tuple[int, int, int]] = Counter()
+        for packed, number in arrivals.items():
+            place, slot = divmod(packed, _SLOTS)
+            merged[place >> 3, place >> 1 & 3, slot] += number
         return BlockCounts(
             self.first_at,
             self.last_at,
-            self.arrivals,
-            [(*key, number) for key, number in surveys.items()],
-            self.ends,
-            self.answers,
+            [(*key, number) for key, number in merged.items()],
+            [(*key, number) for key, number in numbered.items()],
+            [(*key, number) for key, number in ends.items()],
+            [(*key, number) for key, number in answers.items()],
         )
+
+
+_NO_ATTEMPT = (0, "", 0, 0)
+_SLOTS = 1 << 28
+"""More than there are in the years of four digits."""
+PLACE = (
+    "((d.environment::bigint * 4 + d.state) * 2"
+    " + CASE WHEN d.user_id = '' AND d.reason <> 'forgotten' THEN 1 ELSE 0 END)"
+    f" * {_SLOTS} + d.added_at / {SLOT_MS}"
+)
+"""Environment, state, whether anonymous and slot of arrival of a delivery `d` as one number; in PostgreSQL's SQL."""
+SURVEY = f"substr(d.survey_id, 1, {MAX_SURVEY_ID_CHARS + 1})"
+
+
+def rounded_latency(latency: int) -> int:
+    """A latency rounded down to one of few, by at most 7 %."""
+    for limit, step in _LATENCY_STEPS:
+        if latency < limit:
+            return latency - latency % step
+    return _LATENCY_STEPS[-1][0]
+
+
+_LATENCY_STEPS = ((128, 1), (1_024, 8), (8_192, 64), (65_536, 512))
 
 
 encode_block = msgspec.msgpack.Encoder().encode
@@ -132,49 +179,6 @@ def new_mark() -> int:
     return secrets.randbits(62)
 
 
-def count_statements(block: str, period: str, integer: str) -> tuple[str, str, str, str, str]:
-    """The statements that count deliveries `d` of a block, answers of all of them, the rest of those in a period.
-
-    `block` and `period` are conditions, and `integer` makes an integer of its `{}`. Their rows are those of RawCounts:
-    times, arrivals, surveys, ends, answers.
-    """
-    rows = f"FROM deliveries d WHERE {block} AND {period}"
-    sent_rows = f"FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt WHERE {block} AND {period}"
-    answered_rows = f"FROM deliveries d JOIN attempts a ON a.id = d.attempt WHERE {block} AND a.status > 0"
-    sent_at, latency = integer.format("a.started_at + a.latency_ms"), integer.format("a.latency_ms")
-    anonymous = "CASE WHEN d.user_id = '' AND d.reason <> 'forgotten' THEN 1 ELSE 0 END"
-    reason = f"CASE d.state WHEN {_WITHHELD} THEN d.reason ELSE '' END"
-    status = f"CASE WHEN d.state = {_FAILED} AND a.status BETWEEN 100 AND 599 THEN a.status ELSE 0 END"
-    place = "SELECT d.environment"
-    return (
-        f"SELECT min(d.added_at), max(d.added_at) {rows}",
-        f"{place}, d.state, d.added_at / {SLOT_MS}, count(*) {rows} GROUP BY 1, 2, 3",
-        f"{place}, d.state, d.survey_id, max(d.survey_name), {anonymous}, count(*) {rows} GROUP BY 1, 2, 3, 5",
-        f"{place}, d.state, {reason}, {status}, coalesce(a.endpoint, ''), count(*) {sent_rows} GROUP BY 1, 2, 3, 4, 5",
-        f"{place}, {sent_at} / {SLOT_MS}, {_rounded(latency)}, count(*) {answered_rows} GROUP BY 1, 2, 3",
-    )
-
-
-def _rounded(latency: str) -> str:
-    """A latency rounded down to one of few, by at most 7 %."""
-    steps = ((128, 1), (1_024, 8), (8_192, 64), (65_536, 512))
-    cases = "".join(f" WHEN {latency} < {limit} THEN {latency} - {latency} % {step}" for limit, step in steps)
-    return f"CASE{cases} ELSE 65536 END"
-
-
-def raw_counts(results: Sequence[Sequence[Sequence[Any]]]) -> RawCounts:
-    """The rows of `count_statements`."""
-    (times,), arrivals, surveys, ends, answers = results
-    return RawCounts(
-        times[0] or 0,
-        times[1] or 0,
-        [tuple(row) for row in arrivals],
-        [tuple(row) for row in surveys],
-        [tuple(row) for row in ends],
-        [tuple(row) for row in answers],
-    )
-
-
 class Summary:
     """Sums over blocks for one request."""
 
@@ -193,7 +197,7 @@ class Summary:
             number for number, (name, _) in places.items() if not request.environments or name in request.environments
         }
         self._names = dict(surveys.values())
-        self._surveys_by_number = {number: survey for number, (survey, _) in surveys.items()}
+        self._surveys_by_number: dict[int, str] = {number: survey for number, (survey, _) in surveys.items()}
         self._is_full = len(surveys) >= MAX_SURVEYS
         self._arrivals: Counter[tuple[int, int]] = Counter()
         self._surveys: Counter[tuple[str | None, int, int]] = Counter()
@@ -223,27 +227,34 @@ class Summary:
         self._add_answers(block.answers)
         held = self.holds(block)
         if held:
-            self._add_arrivals(block.arrivals)
-            self._add_ends(block.ends)
-            known = self._surveys_by_number
-            for environment, state, survey, anonymous, number in block.surveys:
-                if environment in self._wanted:
-                    self._surveys[known.get(survey), state, anonymous] += number
+            self._add_rows(block)
         return held is not None
 
-    def add_counted(self, counts: RawCounts, *, answers: bool) -> None:
-        """Add what was counted of rows that arrived in the period; `answers` too where they were not added before."""
+    def add_counted(self, counts: RowCounts, *, answers: bool) -> None:
+        """Add a block that was counted now; `answers` too where they were not added before."""
         self._recounted += counts.rows
-        self._add_arrivals(counts.arrivals)
-        self._add_ends(counts.ends)
+        # numbers for this result alone, below those that are kept
+        numbers = {survey: number for number, survey in self._surveys_by_number.items()}
+        if not self._is_full:
+            for survey, name in counts.new_surveys(numbers).items():
+                number = min((_OTHER_SURVEY, *self._surveys_by_number)) - 1
+                self._surveys_by_number[number] = survey
+                self._names[survey] = name
+                numbers[survey] = number
+        block = counts.summed(numbers)
         if answers:
-            self._add_answers(counts.answers)
-        kept = {*self._surveys_by_number.values()}
-        for environment, state, survey, name, anonymous, number in counts.surveys:
-            if environment in self._wanted:
-                is_other = len(survey) > MAX_SURVEY_ID_CHARS or (self._is_full and survey not in kept)
-                self._surveys[None if is_other else survey, state, anonymous] += number
-                self._names.setdefault(survey, name)
+            self._add_answers(block.answers)
+        if self.holds(block) is not True:
+            block = counts.within(self.since // SLOT_MS, -(-self.until // SLOT_MS)).summed(numbers)
+        self._add_rows(block)
+
+    def _add_rows(self, block: BlockCounts) -> None:
+        self._add_arrivals(block.arrivals)
+        self._add_ends(block.ends)
+        known, wanted = self._surveys_by_number, self._wanted
+        for environment, state, survey, anonymous, number in block.surveys:
+            if environment in wanted:
+                self._surveys[known.get(survey), state, anonymous] += number
 
     def _add_arrivals(self, rows: Iterable[tuple[int, int, int, int]]) -> None:
         slots = self._slots

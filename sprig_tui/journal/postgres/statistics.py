@@ -8,22 +8,23 @@ from sprig_tui.journal.block_counts import (
     BLOCK_IDS,
     MAX_STALE_BLOCKS,
     MAX_SURVEYS,
-    RawCounts,
+    PLACE,
+    SURVEY,
+    RowCounts,
     Summary,
-    count_statements,
     decode_block,
     encode_block,
-    raw_counts,
     same_counts,
 )
 from sprig_tui.journal.statistics import Statistics, StatisticsRequest
 
-_SELECT_SURVEYS = "SELECT number, survey, name FROM counted_surveys"
-_ANY_TIME = (-(1 << 62), 1 << 62)
-_TIMES, *_STATEMENTS, _ANSWERS = count_statements(
-    "d.id BETWEEN $1::bigint AND $2::bigint",
-    "d.added_at >= $3::bigint AND d.added_at < $4::bigint",
-    "floor({})::bigint",
+_SELECT_CELLS = (
+    f"SELECT {PLACE}, d.attempt, d.reason, {SURVEY}, count(*), min(d.added_at), max(d.added_at), max(d.survey_name)"
+    " FROM deliveries d WHERE d.id BETWEEN $1 AND $2 GROUP BY 1, 2, 3, 4"
+)
+_SELECT_ATTEMPTS = (
+    "SELECT id, status, endpoint, floor(started_at + latency_ms)::bigint, floor(latency_ms)::bigint FROM attempts"
+    " WHERE id = ANY ($1::bigint[])"
 )
 MARK_ALL_STALE = (
     "INSERT INTO stale_counts(block, mark) SELECT block, (random() * 9e18)::bigint"
@@ -39,11 +40,17 @@ async def mark_all_stale(connection: asyncpg.Connection) -> None:
     await connection.execute(f"DELETE FROM kept_counts; {MARK_ALL_STALE}")
 
 
-async def count_block(connection: asyncpg.Connection, block: int, period: tuple[int, int] = _ANY_TIME) -> RawCounts:
-    """The counts of a block's deliveries; those of answers are of all, the others of what arrived in the period."""
-    first, last = block * BLOCK_IDS, (block + 1) * BLOCK_IDS - 1
-    results = [await connection.fetch(statement, first, last, *period) for statement in (_TIMES, *_STATEMENTS)]
-    return raw_counts([*results, await connection.fetch(_ANSWERS, first, last)])
+async def count_block(connection: asyncpg.Connection, block: int) -> RowCounts:
+    """The counts of a block's deliveries."""
+    rows = await connection.fetch(_SELECT_CELLS, block * BLOCK_IDS, (block + 1) * BLOCK_IDS - 1)
+    sent = await connection.fetch(_SELECT_ATTEMPTS, list({row[1] for row in rows if row[1] is not None}))
+    return RowCounts(
+        min((row[5] for row in rows), default=0),
+        max((row[6] for row in rows), default=0),
+        {(row[0], row[1], row[2], row[3]): row[4] for row in rows},
+        {row[0]: (row[1], row[2], row[3], row[4]) for row in sent},
+        {row[3]: row[7] for row in rows},
+    )
 
 
 async def stale_blocks(connection: asyncpg.Connection, spared: int = MAX_STALE_BLOCKS) -> list[tuple[int, int]]:
@@ -52,14 +59,14 @@ async def stale_blocks(connection: asyncpg.Connection, spared: int = MAX_STALE_B
     return rows[: max(0, len(rows) - spared)]
 
 
-async def count_stale(connection: asyncpg.Connection, block: int) -> tuple[int, RawCounts] | None:
+async def count_stale(connection: asyncpg.Connection, block: int) -> tuple[int, RowCounts] | None:
     """Mark and counts of a block as of one moment; None if it is not stale any more."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         mark = await connection.fetchval("SELECT mark FROM stale_counts WHERE block = $1", block)
         return None if mark is None else (mark, await count_block(connection, block))
 
 
-async def store_counts(connection: asyncpg.Connection, block: int, found: tuple[int, RawCounts]) -> bool:
+async def store_counts(connection: asyncpg.Connection, block: int, found: tuple[int, RowCounts]) -> bool:
     """Keep the counts of a block, in the caller's transaction; False if it has changed since it was counted."""
     mark, counts = found
     gone = await connection.fetchval(
@@ -67,10 +74,21 @@ async def store_counts(connection: asyncpg.Connection, block: int, found: tuple[
     )
     if gone is None:
         return False
-    if not counts.arrivals:
+    if not counts.cells:
         await connection.execute("DELETE FROM kept_counts WHERE block = $1", block)
         return True
-    content = encode_block(counts.numbered(await _number_surveys(connection, counts.survey_names())))
+    known = await _survey_numbers(connection)
+    names = counts.new_surveys(known)
+    new = list(names)[: max(0, MAX_SURVEYS - len(known))]
+    if new:
+        await connection.execute(
+            "INSERT INTO counted_surveys(survey, name) SELECT * FROM unnest($1::text[], $2::text[]) AS u(survey, name)"
+            " ORDER BY survey ON CONFLICT (survey) DO NOTHING",
+            new,
+            [names[survey] for survey in new],
+        )
+        known = await _survey_numbers(connection)
+    content = encode_block(counts.summed(known))
     await connection.execute(
         "INSERT INTO kept_counts(block, content) VALUES ($1, $2)"
         " ON CONFLICT (block) DO UPDATE SET content = excluded.content",
@@ -78,21 +96,6 @@ async def store_counts(connection: asyncpg.Connection, block: int, found: tuple[
         content,
     )
     return True
-
-
-async def _number_surveys(connection: asyncpg.Connection, names: dict[str, str]) -> dict[str, int]:
-    """The numbers of these surveys; those without one get it while there are fewer than MAX_SURVEYS."""
-    known = await _survey_numbers(connection)
-    new = [survey for survey in names if survey not in known][: max(0, MAX_SURVEYS - len(known))]
-    if not new:
-        return known
-    await connection.execute(
-        "INSERT INTO counted_surveys(survey, name) SELECT * FROM unnest($1::text[], $2::text[]) AS u(survey, name)"
-        " ORDER BY survey ON CONFLICT (survey) DO NOTHING",
-        new,
-        [names[survey] for survey in new],
-    )
-    return await _survey_numbers(connection)
 
 
 async def _survey_numbers(connection: asyncpg.Connection) -> dict[str, int]:
@@ -105,18 +108,20 @@ async def read_statistics(connection: asyncpg.Connection, request: StatisticsReq
         places = {
             row[0]: (row[1], row[2]) for row in await connection.fetch("SELECT id, name, endpoint FROM environments")
         }
-        surveys = {row[0]: (row[1], row[2]) for row in await connection.fetch(_SELECT_SURVEYS)}
+        surveys = {
+            row[0]: (row[1], row[2])
+            for row in await connection.fetch("SELECT number, survey, name FROM counted_surveys")
+        }
         summary = Summary(request, now, places, surveys)
-        period = (summary.since, summary.until)
         stale = {block for block, _ in await stale_blocks(connection, 0)}
         kept = await connection.fetch("SELECT block, content FROM kept_counts ORDER BY block")
         divided = [
             block for block, content in kept if block not in stale and not summary.add_kept(decode_block(content))
         ]
         for block in sorted(stale):
-            summary.add_counted(await count_block(connection, block, period), answers=True)
+            summary.add_counted(await count_block(connection, block), answers=True)
         for block in divided:
-            summary.add_counted(await count_block(connection, block, period), answers=False)
+            summary.add_counted(await count_block(connection, block), answers=False)
     return summary.result()
 
 
@@ -126,6 +131,6 @@ async def wrong_blocks(connection: asyncpg.Connection) -> list[int]:
     stale = {block for block, _ in await stale_blocks(connection, 0)}
     wrong = []
     for block, content in await connection.fetch("SELECT block, content FROM kept_counts ORDER BY block"):
-        if block not in stale and not same_counts(content, (await count_block(connection, block)).numbered(known)):
+        if block not in stale and not same_counts(content, (await count_block(connection, block)).summed(known)):
             wrong.append(block)
     return wrong

@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import msgspec
 
 from sprig_tui.journal.block_counts import (
     BLOCK_IDS,
     MAX_STALE_BLOCKS,
     MAX_SURVEYS,
+    PLACE,
+    SURVEY,
     BlockCounts,
-    RawCounts,
+    RowCounts,
     Summary,
-    count_statements,
     decode_block,
     encode_block,
-    raw_counts,
     same_counts,
 )
+from sprig_tui.journal.sqlite.tables import encode_ids
 from sprig_tui.journal.statistics import Statistics, StatisticsRequest
 
-_SELECT_SURVEYS = "SELECT number, survey, name FROM counted_surveys"
-_ANY_TIME = (-(1 << 63), (1 << 63) - 1)
-_STATEMENTS = count_statements(
-    "d.id BETWEEN :first AND :last", "d.added_at >= :since AND d.added_at < :until", "CAST({} AS INTEGER)"
+_SELECT_CELLS = (
+    # one row of JSON: each row would acquire the GIL
+    "SELECT min(d.added_at), max(d.added_at), json_group_array(json_array("
+    f"{PLACE.replace('::bigint', '')}, d.attempt, d.reason, {SURVEY}))"
+    " FROM deliveries d WHERE d.id BETWEEN ? AND ?"
 )
+_SELECT_ATTEMPTS = (
+    "SELECT id, status, endpoint, CAST(started_at + latency_ms AS INTEGER), CAST(latency_ms AS INTEGER) FROM attempts"
+    " WHERE id IN (SELECT value FROM json_each(?))"
+)
+_SELECT_NAMES = (
+    f"SELECT {SURVEY}, max(d.survey_name) FROM deliveries d WHERE d.id BETWEEN ? AND ?"
+    " AND d.survey_id IN (SELECT value FROM json_each(?)) GROUP BY 1"
+)
+_cells_decoder = msgspec.json.Decoder(list[tuple[int, int | None, str, str]])
 
 
-def count_block(connection: sqlite3.Connection, block: int, period: tuple[int, int] = _ANY_TIME) -> RawCounts:
-    """The counts of a block's deliveries; those of answers are of all, the others of what arrived in the period."""
-    values = {
-        "first": block * BLOCK_IDS,
-        "last": (block + 1) * BLOCK_IDS - 1,
-        "since": period[0],
-        "until": period[1],
-    }
-    return raw_counts([connection.execute(statement, values).fetchall() for statement in _STATEMENTS])
+def count_block(connection: sqlite3.Connection, block: int, known: Mapping[str, int]) -> RowCounts:
+    """The counts of a block's deliveries, and names of surveys that are not known."""
+    ids = (block * BLOCK_IDS, (block + 1) * BLOCK_IDS - 1)
+    first_at, last_at, rows = connection.execute(_SELECT_CELLS, ids).fetchone()
+    cells = Counter(_cells_decoder.decode(rows))
+    sent = {attempt for _, attempt, _, _ in cells if attempt is not None}
+    attempts = {row[0]: row[1:] for row in connection.execute(_SELECT_ATTEMPTS, (encode_ids(sent),)).fetchall()}
+    new = {survey for _, _, _, survey in cells} - known.keys()
+    names = {}
+    if new:
+        names = dict(connection.execute(_SELECT_NAMES, (*ids, json.dumps(sorted(new)))).fetchall())
+    return RowCounts(first_at or 0, last_at or 0, cells, attempts, names)
 
 
 def stale_blocks(connection: sqlite3.Connection, spared: int = MAX_STALE_BLOCKS) -> list[tuple[int, int]]:
@@ -44,37 +62,36 @@ def stale_blocks(connection: sqlite3.Connection, spared: int = MAX_STALE_BLOCKS)
     return rows[: max(0, len(rows) - spared)]
 
 
-def count_stale(connection: sqlite3.Connection, block: int) -> tuple[int, RawCounts] | None:
+def count_stale(connection: sqlite3.Connection, block: int) -> tuple[int, RowCounts] | None:
     """Mark and counts of a block; None if it is not stale any more.
 
     To be called on a reader: a write transaction that reads damage cannot write any more.
     """
     row = connection.execute("SELECT mark FROM stale_counts WHERE block = ?", (block,)).fetchone()
-    return None if row is None else (row[0], count_block(connection, block))
+    return None if row is None else (row[0], count_block(connection, block, _survey_numbers(connection)))
 
 
-def store_counts(connection: sqlite3.Connection, block: int, found: tuple[int, RawCounts]) -> bool:
+def store_counts(connection: sqlite3.Connection, block: int, found: tuple[int, RowCounts]) -> bool:
     """Keep the counts of a block; False if it has changed since it was counted."""
     mark, counts = found
     gone = connection.execute("DELETE FROM stale_counts WHERE block = ? AND mark = ?", (block, mark)).rowcount
     if not gone:
         return False
-    if not counts.arrivals:
+    if not counts.cells:
         connection.execute("DELETE FROM kept_counts WHERE block = ?", (block,))
         return True
-    content = encode_block(counts.numbered(_number_surveys(connection, counts.survey_names())))
+    known = _survey_numbers(connection)
+    for survey, name in counts.new_surveys(known).items():
+        if len(known) < MAX_SURVEYS:
+            cursor = connection.execute("INSERT INTO counted_surveys(survey, name) VALUES(?, ?)", (survey, name))
+            known[survey] = int(cursor.lastrowid or 0)
+    content = encode_block(counts.summed(known))
     connection.execute("INSERT OR REPLACE INTO kept_counts(block, content) VALUES(?, ?)", (block, content))
     return True
 
 
-def _number_surveys(connection: sqlite3.Connection, names: dict[str, str]) -> dict[str, int]:
-    """The numbers of these surveys; those without one get it while there are fewer than MAX_SURVEYS."""
-    known = {survey: number for number, survey in connection.execute("SELECT number, survey FROM counted_surveys")}
-    for survey, name in names.items():
-        if survey not in known and len(known) < MAX_SURVEYS:
-            cursor = connection.execute("INSERT INTO counted_surveys(survey, name) VALUES(?, ?)", (survey, name))
-            known[survey] = int(cursor.lastrowid or 0)
-    return known
+def _survey_numbers(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("SELECT survey, number FROM counted_surveys").fetchall())
 
 
 def read_statistics(connection: sqlite3.Connection, request: StatisticsRequest, now: int) -> Statistics:
@@ -83,17 +100,20 @@ def read_statistics(connection: sqlite3.Connection, request: StatisticsRequest, 
         number: (name, endpoint)
         for number, name, endpoint in connection.execute("SELECT id, name, endpoint FROM environments")
     }
-    surveys = {row[0]: (row[1], row[2]) for row in connection.execute(_SELECT_SURVEYS)}
+    surveys = {
+        number: (survey, name)
+        for number, survey, name in connection.execute("SELECT number, survey, name FROM counted_surveys")
+    }
+    known = {survey: number for number, (survey, _) in surveys.items()}
     summary = Summary(request, now, places, surveys)
-    period = (summary.since, summary.until)
     stale = {block for block, _ in stale_blocks(connection, 0)}
     divided = [
         block for block, counts in _kept_blocks(connection) if block not in stale and not summary.add_kept(counts)
     ]
     for block in sorted(stale):
-        summary.add_counted(count_block(connection, block, period), answers=True)
+        summary.add_counted(count_block(connection, block, known), answers=True)
     for block in divided:
-        summary.add_counted(count_block(connection, block, period), answers=False)
+        summary.add_counted(count_block(connection, block, known), answers=False)
     return summary.result()
 
 
@@ -104,10 +124,10 @@ def _kept_blocks(connection: sqlite3.Connection) -> Iterator[tuple[int, BlockCou
 
 def wrong_blocks(connection: sqlite3.Connection) -> list[int]:
     """Blocks whose kept counts are not those of their rows."""
-    known = {survey: number for number, survey in connection.execute("SELECT number, survey FROM counted_surveys")}
+    known = _survey_numbers(connection)
     stale = {block for block, _ in stale_blocks(connection, 0)}
     wrong = []
     for block, content in connection.execute("SELECT block, content FROM kept_counts ORDER BY block").fetchall():
-        if block not in stale and not same_counts(content, count_block(connection, block).numbered(known)):
+        if block not in stale and not same_counts(content, count_block(connection, block, known).summed(known)):
             wrong.append(block)
     return wrong
