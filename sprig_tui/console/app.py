@@ -123,6 +123,7 @@ class SprigTui(QueuedInput, TextualApp):
             on_notice=lambda text: notify(self, text),
             on_warning=lambda text: notify_warning(self, text),
         )
+        self._command_history: list[str] = []
         self._leaving = False
         self._asks_about_edits = False
         self._journal_tried = asyncio.Event()
@@ -385,6 +386,25 @@ class SprigTui(QueuedInput, TextualApp):
         from sprig_tui.console.screens.notices import NoticesScreen
 
         self.push_screen(NoticesScreen(self.notices))
+
+    def action_command_line(self) -> None:
+        self.run_flow(self._run_typed_command())
+
+    async def _run_typed_command(self) -> None:
+        from sprig_tui.console.commands.registry import RecordScreen, palette_entries
+        from sprig_tui.console.screens.command_line import CommandLineScreen, record_number
+
+        place: object = self.screen
+        entries = palette_entries(place, self)
+        counts_records = isinstance(place, RecordScreen)
+        dialog = CommandLineScreen(entries, self._command_history, counts_records=counts_records)
+        if (typed := await self.push_screen_wait(dialog)) is None:
+            return
+        if isinstance(place, RecordScreen) and (number := record_number(typed)) is not None:
+            if problem := place.go_to_record(number):
+                notify_warning(self, problem)
+            return
+        await next(entry for entry in entries if entry.name == typed).run()
 
     def action_begin_journal(self) -> None:
         if not self.session.start_new_journal():

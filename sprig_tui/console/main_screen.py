@@ -265,6 +265,16 @@ class MainScreen(Screen[None]):
         self.focus_pane("deliveries")
         self.deliveries.use_filter(f"@{name}")
 
+    def go_to_record(self, number: int) -> str:
+        """Show a record of the open file; returns why there is none."""
+        if "payload" not in self.panes:
+            return "the panes are still loading: try again in a moment"
+        if reason := self.payload.refusal("go_to_record"):
+            return reason
+        self.focus_pane("payload")
+        self.payload.go_to_record(number)
+        return ""
+
     def focused_scope(self) -> str:
         """The scope of the focused pane; empty where none has the focus."""
         if self.focused is None:

@@ -263,7 +263,7 @@ SCREENS: dict[str, Journey] = {
     "export": keys("e", sees="Export"),
     "bulk-send": bulk,
     "open-file": open_file,
-    "go-to-record": of_file("colon", sees="Go to record"),
+    "go-to-record": of_file("ctrl+g", sees="Go to record"),
     "file": of_file(sees="trouble-markup.jsonl"),
     "send-file": of_file("S", sees="Send"),
     "workers": workers,

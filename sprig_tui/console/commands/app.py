@@ -121,6 +121,21 @@ class Palette(Command):
         return "command_palette"
 
 
+class CommandLine(Command):
+    """Type a command by its name, such as replay-filter, a record's number in the open file, or a saved @filter.
+
+    Tab completes, up and down bring earlier ones back; the beginning of a name is enough where only one begins so.
+    """
+
+    id = "command-line"
+    key = "colon"
+    label = "command"
+    title = "Type a command or the number of a record"
+    scope = "console"
+    in_bar = False
+    in_palette = False
+
+
 class Suspend(Command):
     """Go back to the shell that the console was started from; `fg` there comes back. Nothing is sent meanwhile."""
 
@@ -158,6 +173,7 @@ COMMANDS = (
     Topics,
     Help,
     Palette,
+    CommandLine,
     Suspend,
     Quit,
 )

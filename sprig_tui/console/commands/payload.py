@@ -70,7 +70,7 @@ class GoToRecord(Command):
     """Go to a record by its number in the file."""
 
     id = "go-to-record"
-    key = "colon"
+    key = "ctrl+g"
     label = "go to"
     title = "Go to a record by its number"
     scope = "payload"

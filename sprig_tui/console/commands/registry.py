@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, runtime_checkable
 
 from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -26,6 +26,7 @@ from sprig_tui.text import one_line
 
 if TYPE_CHECKING:
     from sprig_tui.console.commands.keymap import KeySlot
+    from sprig_tui.console.console_app import ConsoleApp
 
 
 PANE_COMMANDS: tuple[type[Command], ...] = (*ENVIRONMENTS, *PAYLOAD, *RECORDS, *DELIVERIES)
@@ -100,48 +101,76 @@ class SavedFilterScreen(Protocol):
         ...
 
 
-class PaletteEntry(NamedTuple):
-    """A line of the palette."""
+@runtime_checkable
+class RecordScreen(Protocol):
+    """Screen that goes to a record of the open file by its number."""
 
+    def go_to_record(self, number: int) -> str:
+        """Go to record `number`, from 0; returns why there is none to go to, or an empty text."""
+        ...
+
+
+class PaletteEntry(NamedTuple):
+    """A line of the palette, or a name of the command line."""
+
+    name: str
     title: str
+    keys: str
+    """As shown to the user; empty for none."""
     help: str
     run: Callable[[], Awaitable[None]]
+    in_palette: bool = True
+
+
+def palette_entries(screen: object, app: ConsoleApp) -> list[PaletteEntry]:
+    """The commands and the saved filters that a screen offers."""
+    entries: list[PaletteEntry] = []
+    if isinstance(screen, CommandProviderScreen):
+        entries += [
+            PaletteEntry(
+                command.id,
+                f"{SCOPE_TITLES[command.scope]}: {command.title}",
+                " ".join(app.get_key_display(Binding(key, "", "")) for key in app.keys_of(command)),
+                command.summary(),
+                partial(screen.run_command, command),
+                command.in_palette,
+            )
+            for command in screen.offered_commands()
+        ]
+    if isinstance(screen, SavedFilterScreen):
+        entries += [
+            PaletteEntry(
+                f"@{name}",
+                f"{SCOPE_TITLES['deliveries']}: Filter by @{name}",
+                "",
+                one_line(text, limit=200),
+                partial(screen.use_saved_filter, name),
+            )
+            for name, text in screen.saved_filters().items()
+        ]
+    return entries
 
 
 class CommandPaletteProvider(Provider):
-    """Palette provider for the commands and the saved filters of the screen below it."""
+    """Palette provider for the commands and the saved filters of the screen below it, with their keys."""
 
     def _offered(self) -> list[PaletteEntry]:
-        screen: object = self.screen
-        entries: list[PaletteEntry] = []
-        if isinstance(screen, CommandProviderScreen):
-            entries += [
-                PaletteEntry(
-                    f"{SCOPE_TITLES[command.scope]}: {command.title}",
-                    command.summary(),
-                    partial(screen.run_command, command),
-                )
-                for command in screen.offered_commands()
-                if command.in_palette
-            ]
-        if isinstance(screen, SavedFilterScreen):
-            entries += [
-                PaletteEntry(
-                    f"{SCOPE_TITLES['deliveries']}: Filter by @{name}",
-                    one_line(text, limit=200),
-                    partial(screen.use_saved_filter, name),
-                )
-                for name, text in screen.saved_filters().items()
-            ]
-        return entries
+        app = cast("ConsoleApp", self.app)
+        return [entry for entry in palette_entries(self.screen, app) if entry.in_palette]
 
     async def discover(self) -> Hits:
         for entry in self._offered():
-            yield DiscoveryHit(Content(entry.title), entry.run, text=entry.title, help=entry.help)
+            shown = _with_keys(Content(entry.title), entry.keys)
+            yield DiscoveryHit(shown, entry.run, text=entry.title, help=entry.help)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for entry in self._offered():
             score = matcher.match(entry.title)
             if score > 0:
-                yield Hit(score, matcher.highlight(entry.title), entry.run, text=entry.title, help=entry.help)
+                shown = _with_keys(matcher.highlight(entry.title), entry.keys)
+                yield Hit(score, shown, entry.run, text=entry.title, help=entry.help)
+
+
+def _with_keys(title: Content, keys: str) -> Content:
+    return Content.assemble(title, "  ", (keys, "bold $text-accent")) if keys else title

@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
+from sprig_tui.console.widgets.history_input import HistoryInput
 from sprig_tui.errors import FilterError
 from sprig_tui.journal.filter import MAX_FILTER_DEPTH, parse_filter
 from sprig_tui.journal.filter_completion import complete_word
@@ -68,7 +69,6 @@ def caret_lines(error: FilterError, text: str, *, shift: int, width: int) -> tup
 PROMPT = "/"
 MAX_FILTER_CHARS = 2_000
 """Longest filter; a longer paste is cut."""
-MAX_HISTORY = 50
 
 
 class _FilterSuggester(Suggester):
@@ -83,15 +83,10 @@ class _FilterSuggester(Suggester):
         return complete_filter(value, self._environments(), self._saved()) or None
 
 
-class FilterInput(Input):
+class FilterInput(HistoryInput):
     """Filter input: enter applies, escape cancels, tab completes, up and down go through the history."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "cancel"),
-        Binding("tab", "complete", "complete", show=False),
-        Binding("up", "earlier(-1)", "earlier filter", show=False),
-        Binding("down", "earlier(1)", "later filter", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "cancel")]
 
     class Left(Message):
         """Escape was pressed."""
@@ -103,38 +98,13 @@ class FilterInput(Input):
             compact=True,
             max_length=MAX_FILTER_CHARS,
         )
-        self._history: list[str] = []
-        self._history_index = 0
-        self._draft = ""
-        """The text that was typed before the history was entered."""
 
     def _on_paste(self, event: events.Paste) -> None:
         """Paste several lines as one: the input itself takes the first line alone."""
         event.text = " ".join(event.text.splitlines())
 
-    def add_to_history(self, text: str) -> None:
-        """Append a filter to the history, unless it is the newest entry."""
-        if text and text not in self._history[-1:]:
-            self._history = [*self._history, text][-MAX_HISTORY:]
-        self._history_index = len(self._history)
-
     def action_leave(self) -> None:
         self.post_message(self.Left())
-
-    def action_complete(self) -> None:
-        self.action_end()
-        self.action_cursor_right()
-
-    def action_earlier(self, steps: int) -> None:
-        """Step through the history."""
-        at = self._history_index + steps
-        if not 0 <= at <= len(self._history):
-            return
-        if self._history_index == len(self._history):
-            self._draft = self.value
-        self._history_index = at
-        self.value = self._history[at] if at < len(self._history) else self._draft
-        self.action_end()
 
 
 class FilterBar(Vertical):

@@ -403,10 +403,14 @@ class PayloadInspector(HasCommands, Panel):
 
         async def go_to() -> None:
             if (number := await ask_record_number(self.app, browser)) is not None:
-                self.listing.leave_record()
-                self.navigator.go_to(number)
+                self.go_to_record(number)
 
         self._run_flow(go_to())
+
+    def go_to_record(self, number: int) -> None:
+        """Show record `number`, from 0, of the open file."""
+        self.listing.leave_record()
+        self.navigator.go_to(number)
 
     def action_only_troubled(self) -> None:
         """Troubled records only, or all."""

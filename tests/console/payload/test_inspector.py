@@ -33,11 +33,11 @@ async def test_keys_move_through_the_records_of_a_file(bench, inspector, lines_f
         assert shown(inspector) == "acct_3"
         await press(pilot, "p", "left_square_bracket")
         assert "answers.jsonl  2 of 200 " in screen_text(app).split("\n")[0]
-        await press(pilot, "colon", *"200", "enter", "n")
+        await press(pilot, "ctrl+g", *"200", "enter", "n")
         assert (notices(app)[-1], shown(inspector)) == ("on from the first record", "acct_0")
-        await press(pilot, "n", "colon", *"201", "enter")
+        await press(pilot, "n", "ctrl+g", *"201", "enter")
         assert notices(app)[-1] == "record 201 is past the end: there are 200"
-        await press(pilot, "colon", "1", "enter", "p")
+        await press(pilot, "ctrl+g", "1", "enter", "p")
         assert (notices(app)[-1], shown(inspector)) == ("on from the last record", "acct_199")
 
 
