@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sprig_tui.console.console_app import ConsoleApp
     from sprig_tui.console.deliveries.log import DeliveryLog
     from sprig_tui.console.environments.actions import EnvironmentActions
+    from sprig_tui.console.insight.screen import InsightView
     from sprig_tui.console.payload.inspection import PlanCheck
     from sprig_tui.console.payload.inspector import PayloadInspector
     from sprig_tui.console.payload.records.record_list import RecordList
@@ -413,6 +414,17 @@ class MainScreen(Screen[None]):
         last = load(self._session.dependencies.paths)
         screen = ReconcileScreen(self._session, self.deliveries.replays, self.environments.selected, last)
         self.app.push_screen(screen, self._filter_deliveries)
+
+    def action_insight(self) -> None:
+        from sprig_tui.console.insight.screen import InsightScreen
+
+        self.app.push_screen(InsightScreen(self._session, self._insight_view), self._filter_deliveries)
+
+    @cached_property
+    def _insight_view(self) -> InsightView:
+        from sprig_tui.console.insight.screen import InsightView
+
+        return InsightView()
 
     def action_set_up(self) -> None:
         from sprig_tui.console.setup.screen import SetupScreen

@@ -18,7 +18,7 @@ SLOTS = (
     KeySlot("list-up", ("up", "k"), "list"),
     KeySlot("help", ("question_mark",), "console"),
 )
-CLOSING = {"close-detail", "close-reconcile", "close-explanation", "close-topics"}
+CLOSING = {"close-detail", "close-reconcile", "close-insight", "close-explanation", "close-topics"}
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,7 @@ def test_the_commands_as_they_come_do_not_clash():
         if "leave" in (one.id, other.id) and {one.id, other.id} & {
             "close-detail",
             "close-reconcile",
+            "close-insight",
             "close-explanation",
             "close-setup",
             "close-topics",

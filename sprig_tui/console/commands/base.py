@@ -26,7 +26,17 @@ from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 
 Scope = Literal[
-    "console", "environments", "payload", "records", "deliveries", "detail", "reconcile", "explain", "setup", "topics"
+    "console",
+    "environments",
+    "payload",
+    "records",
+    "deliveries",
+    "detail",
+    "reconcile",
+    "insight",
+    "explain",
+    "setup",
+    "topics",
 ]
 """Place of a command: the whole console, a pane, or a screen of its own."""
 SCOPE_TITLES: dict[str, str] = {
@@ -36,6 +46,7 @@ SCOPE_TITLES: dict[str, str] = {
     "deliveries": "Deliveries",
     "detail": "Detail",
     "reconcile": "Reconcile",
+    "insight": "Insight",
     "explain": "Explain",
     "setup": "Set-up",
     "topics": "Topics",

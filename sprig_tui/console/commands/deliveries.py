@@ -209,6 +209,23 @@ class Follow(Command):
     scope = "deliveries"
 
 
+class Insight(Command):
+    """What the journal holds as bars and plots: over time, by survey, environment, reason, failure and destination.
+
+    It shows how fast deliveries go, and which surveys have answers without a user. Enter on a bar filters the
+    log by it.
+    """
+
+    id = "insight"
+    key = "I"
+    label = "insight"
+    title = "Insight: the journal as bars and plots"
+    scope = "deliveries"
+    namespace = "screen"
+    on_main_screen = True
+    in_bar = False
+
+
 class Export(Command):
     """Write everything that the filter matches to a file: .jsonl for programs, .csv for spreadsheets.
 
@@ -252,6 +269,7 @@ COMMANDS = (
     Mark,
     NextFailed,
     Follow,
+    Insight,
     Export,
     PreviousFailed,
     SendAsNew,

@@ -12,7 +12,7 @@ from sprig_tui.config.toml_file import nearest_key_hint
 from sprig_tui.console.commands.base import Command
 from sprig_tui.errors import KeymapError
 
-SCREEN_SCOPES = frozenset({"detail", "reconcile", "explain", "setup", "topics"})
+SCREEN_SCOPES = frozenset({"detail", "reconcile", "insight", "explain", "setup", "topics"})
 """Scopes with a screen of their own, where the keys of the panes do not work."""
 MODIFIERS = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
 _NAMED = frozenset(key.value for key in Keys) | {*KEY_TO_UNICODE_NAME, *KEY_NAME_REPLACEMENTS.values(), "space"}

@@ -16,6 +16,7 @@ from sprig_tui.console.commands.deliveries import COMMANDS as DELIVERIES
 from sprig_tui.console.commands.deliveries import DETAIL_COMMANDS
 from sprig_tui.console.commands.environments import COMMANDS as ENVIRONMENTS
 from sprig_tui.console.commands.explain import COMMANDS as EXPLAIN
+from sprig_tui.console.commands.insight import COMMANDS as INSIGHT
 from sprig_tui.console.commands.payload import COMMANDS as PAYLOAD
 from sprig_tui.console.commands.reconcile import COMMANDS as RECONCILE
 from sprig_tui.console.commands.records import COMMANDS as RECORDS
@@ -34,6 +35,7 @@ COMMANDS: tuple[type[Command], ...] = (
     *PANE_COMMANDS,
     *DETAIL_COMMANDS,
     *RECONCILE,
+    *INSIGHT,
     *EXPLAIN,
     *SETUP,
     *TOPICS,

@@ -16,12 +16,12 @@ from sprig_tui.console.reconcile.columns import (
     VERDICT_STYLES,
     Column,
     chart_rows,
-    column_cells,
     make_columns,
 )
 from sprig_tui.console.reconcile.words import SIGNS, environment_verdict, span_text
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList
+from sprig_tui.console.widgets.time_axis import column_cells, time_axis
 from sprig_tui.formatting import relative_time
 from sprig_tui.reconcile.model import EnvironmentReport, Verdict
 
@@ -132,20 +132,15 @@ class ReconcileChart(LineList, inherit_bindings=False):
 
     def _axis(self, columns: Sequence[Column], width: int) -> Line:
         """The chosen time below its bar, and the oldest and newest time where there is room."""
-        cells = column_cells(len(columns), width)
         chosen = columns[self.column_index]
-        label = span_text(chosen.start, chosen.end, self.now)
-        at = self.column_index * cells
-        if at + len(label) + 2 <= width:
-            start, text = at, f"▲ {label}"
-        else:
-            start, text = max(0, at - len(label) - 1), f"{label} ▲"
-        oldest = relative_time(columns[0].start, self.now)
-        newest = relative_time(columns[-1].end, self.now)
-        before = oldest.ljust(start) if len(oldest) < start else " " * start
-        gap = cells * len(columns) - start - len(text) - len(newest)
-        after = (TextSpan(" " * gap + newest, "muted"),) if gap > 0 else ()
-        return (TextSpan(before, "muted"), TextSpan(text, "strong"), *after)
+        return time_axis(
+            len(columns),
+            width,
+            chosen=self.column_index,
+            label=span_text(chosen.start, chosen.end, self.now),
+            oldest=relative_time(columns[0].start, self.now),
+            newest=relative_time(columns[-1].end, self.now),
+        )
 
     def line(self, index: int) -> Line | None:
         return self._lines[index].spans if index < len(self._lines) else ()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sprig_tui.console.widgets.line import TextSpan
+from sprig_tui.console.widgets.time_axis import column_cells
 from sprig_tui.reconcile.model import Bucket, Verdict, shortfalls
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
@@ -30,7 +31,6 @@ LEGEND = (
     TextSpan(f"{YOUNG} too young  ", "muted"),
     TextSpan(f"{UNKNOWN} not compared", "warning"),
 )
-MAX_COLUMN_CELLS = 6
 _JOINED = (1, 2, 3, 4, 6, 8, 12, 24)
 """Numbers of buckets that are joined to a column; hours stay parts of a day."""
 _BY_URGENCY = (Verdict.SHORT, Verdict.CANNOT_ASK, Verdict.TOO_YOUNG, Verdict.MORE, Verdict.AGREES)
@@ -60,11 +60,6 @@ def make_columns(buckets: Sequence[Bucket], width: int) -> tuple[Column, ...]:
     needed = -(-len(buckets) // max(1, width))
     joined = next((size for size in _JOINED if size >= needed), needed)
     return tuple(_column(tuple(buckets[at : at + joined])) for at in range(0, len(buckets), joined))
-
-
-def column_cells(columns: int, width: int) -> int:
-    """Cells of each column, a gap included where it has more than one cell; the last one needs no gap."""
-    return max(1, min(MAX_COLUMN_CELLS, (width + 1) // max(1, columns)))
 
 
 def _column(buckets: tuple[Bucket, ...]) -> Column:

@@ -1,0 +1,1 @@
+"""Insight screen: what the journal holds as bars and plots."""

@@ -1,0 +1,172 @@
+"""Insight screen in the real console, with statistics built by hand, and once with a journal's own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sprig_tui.console.insight.groupings import GROUPINGS
+from sprig_tui.console.insight.screen import InsightScreen
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.journal.statistics import StatisticsRequest
+
+from . import figures
+
+CONFIG = """\
+[environments.production]
+write_key = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+[environments.development]
+write_key = "Bb7UanotherMadeUpKeyOfThirty2c9Q"
+"""
+SIZES = [(80, 24), (120, 40), (40, 10)]
+NEXT = "right_square_bracket"
+
+
+class Counts:
+    """What the journal answers; `go_on` holds an answer back."""
+
+    def __init__(self) -> None:
+        self.asked: list[StatisticsRequest] = []
+        self.more = 0
+        self.error: JournalError | None = None
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+
+@pytest.fixture
+def counts(console, clock) -> Counts:
+    console.write(CONFIG)
+    made = Counts()
+
+    class CountedJournal(SQLiteJournal):
+        async def statistics(self, request):
+            made.asked.append(request)
+            await made.go_on.wait()
+            if made.error:
+                raise made.error
+            return figures.statistics(request, at=clock.now(), more=made.more)
+
+    console.journal_class = CountedJournal
+    return made
+
+
+def on_screen(pilot):
+    return isinstance(pilot.app.screen, InsightScreen)
+
+
+async def open_insight(console, pilot):
+    await console.press("I")
+    await console.until(lambda: on_screen(pilot) and pilot.app.screen.statistics is not None)
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_screen(console, clock, counts, snapshot, size):
+    async with console.running(size=size, clock=clock, engine=False) as pilot:
+        await open_insight(console, pilot)
+        await snapshot(pilot, "insight-time")
+        for grouping in GROUPINGS[1:]:
+            await console.press(NEXT)
+            if grouping.name in ("survey", "speed", "anonymous"):
+                await console.press("down")
+                await snapshot(pilot, f"insight-{grouping.name}")
+
+
+async def test_keys_choose_bars_and_times_and_enter_filters_the_log(console, clock, counts):
+    async with console.running(clock=clock, read_only=True) as pilot:
+        await open_insight(console, pilot)
+        screen = pilot.app.screen
+        assert "│14:00 to 15:00: 1,284 delivered" in console.text()
+        await console.press("left", "h")
+        assert "12:00 to 13:00: " in console.text()
+        await console.press("right", "down", "down")
+        assert "13:00 to 14:00: " in console.text()
+        assert screen.list.selected.label == "queued"
+        await console.press("down")
+        expected = screen.list.selected.filter
+        assert "status:withheld" in expected
+        await console.press("enter")
+        assert not on_screen(pilot)
+        assert pilot.app.focused_scope() == "deliveries"
+        assert pilot.app.main.deliveries.filter.text == expected
+        # the grouping, the unit and the environment stay, those of the last time
+        await open_insight(console, pilot)
+        await console.press("tab", "d", "e")
+        await console.until(lambda: "by survey ── last 30 days ── production" in console.text())
+        assert counts.asked[-1] == StatisticsRequest(environments=("production",), unit="day", buckets=30)
+        await console.press("escape", "I")
+        assert "by survey ── last 30 days ── production" in console.text()
+        await console.press("e", "e", "shift+tab", "shift+tab")
+        await console.until(lambda: "without a user, by survey ── last 30 days ── all" in console.text())
+        await console.press("question_mark")
+        assert "Help: Insight" in console.text()
+        await console.press("escape", "q")
+        assert not on_screen(pilot)
+
+
+async def test_mouse_chooses_groupings_bars_and_times(console, clock, counts):
+    async with console.running(clock=clock, engine=False) as pilot:
+        await open_insight(console, pilot)
+        screen = pilot.app.screen
+        await pilot.click(screen.timeline, offset=(9, 3))
+        await pilot.pause()
+        assert screen.timeline.index == 0
+        await pilot.click(screen.tabs, offset=(console.text().split("\n")[1].index("survey") - 1, 0))
+        await pilot.pause()
+        assert "Insight ── by survey" in console.text()
+        await pilot.click(screen.list, offset=(3, 1))
+        await pilot.pause()
+        assert screen.list.cursor == 1
+        expected = screen.list.selected.filter
+        await pilot.click(screen.list, offset=(3, 1))
+        await pilot.pause()
+        assert not on_screen(pilot)
+        assert pilot.app.main.deliveries.filter.text == expected
+        await open_insight(console, pilot)
+        await console.press("left_square_bracket")
+        at = screen.timeline.index
+        await pilot.click(pilot.app.screen.timeline, offset=(8 + 2 * (at + 40), 2))
+        await pilot.pause()
+        await pilot.click(pilot.app.screen.timeline, offset=(8 + 2 * (at + 40), 2))
+        await pilot.pause()
+        assert not on_screen(pilot)
+
+
+async def test_it_follows_the_journal_without_moving_the_cursor(console, clock, counts, monkeypatch):
+    monkeypatch.setattr("sprig_tui.console.insight.screen.REFRESH_S", 0.01)
+    async with console.running(clock=clock, engine=False, size=(80, 24)) as pilot:
+        counts.go_on.clear()
+        await console.press("I")
+        assert "counting …" in console.text()
+        await console.press(NEXT, NEXT, "d", "d", "left_square_bracket", "left_square_bracket", "enter")
+        assert on_screen(pilot), "keys work before the counts are there"
+        assert console.notices()[-1] == "there is no bar to filter by"
+        counts.go_on.set()
+        screen = pilot.app.screen
+        await console.until(lambda: screen.statistics is not None)
+        await console.press("down", "left")
+        before = screen.list.selected, screen.timeline.bucket.since
+        counts.more = 5_000
+        asked = len(counts.asked)
+        await console.until(lambda: len(counts.asked) > asked + 1)
+        assert (screen.list.selected.key, screen.timeline.bucket.since) == (before[0].key, before[1])
+        await console.press("right")
+        total = screen.list.bars[1].total
+        assert total > 5_000
+        clock.advance(3600)
+        await console.until(
+            lambda: len(screen.timeline.buckets) and screen.timeline.buckets[-1].since > before[1] + 3_700_000
+        )
+        assert screen.timeline.index == len(screen.timeline.buckets) - 1, "the newest hour stays the newest"
+        counts.error = JournalError("the journal [/x]\x1b[2J cannot be read")
+        await console.until(lambda: "cannot be read; what is shown is from before" in console.text())
+        assert screen.list.count == 5
+        await pilot.resize_terminal(40, 10)
+        await pilot.pause()
+        await pilot.resize_terminal(120, 40)
+        await pilot.pause()
+        assert screen.timeline.display
+        counts.error = None
+        await console.until(lambda: "cannot be read" not in console.text())
