@@ -74,7 +74,11 @@ class InputError(SprigTuiError):
 
 
 class UnknownFormatError(InputError):
-    """The first records of a file have no known format."""
+    """The first records of a file have no known format; `why` says that of the first one."""
+
+    def __init__(self, message: str, *, hint: str = "", why: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.why = why
 
 
 class SprigApiError(SprigTuiError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from sprig_tui.config.secret_shapes import SECRET_PATTERN
 from sprig_tui.text import one_line
 
 if TYPE_CHECKING:
@@ -67,10 +68,6 @@ _FILE_ENDING = re.compile(r"\.(?:jsonl?|ndjson|csv|tsv|txt|gz|zip|log|xlsx?|md)\
 _FILTER_WORD = re.compile(r"-?[A-Za-z]+:.+", re.DOTALL)
 
 
-_SECRET_PATTERN = re.compile(r"sgp_\S{8,}|spk_\S{8,}|(?=[A-Za-z]*\d)(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])[A-Za-z0-9]{32}")
-"""Patterns of Write Keys and of keys of Sprig's and Segment's APIs."""
-
-
 class UsageMessage(NamedTuple):
     """The problem in one line, and the next step."""
 
@@ -97,7 +94,7 @@ def usage_message(error: click.UsageError) -> UsageMessage:
 def find_secrets(words: Iterable[str]) -> list[str]:
     """Words of a command line that look like keys: no message repeats them."""
     parts = (part for word in words for part in (word, word.partition("=")[2]))
-    return [part for part in parts if _SECRET_PATTERN.fullmatch(part.strip(" '\""))]
+    return [part for part in parts if SECRET_PATTERN.fullmatch(part.strip(" '\""))]
 
 
 def unknown_command_message(word: str, commands: Iterable[str], group: str) -> UsageMessage:

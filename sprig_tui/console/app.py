@@ -461,13 +461,24 @@ class SprigTui(QueuedInput, TextualApp):
             notify_warning(self, text)
 
     def on_paste(self, event: events.Paste) -> None:
-        """Explain where a pasted text belongs that no widget accepts."""
-        from sprig_tui.console.keyboard.advice import close_hint, paste_advice
+        """Say that a screen in front of the panes has no place for a pasted text."""
+        from sprig_tui.console.keyboard.advice import close_hint
 
-        if self.screen is self.main:
-            notify_warning(self, paste_advice(event.text))
-        else:
-            notify_warning(self, f"a paste has no place here: {close_hint(self)} goes back")
+        event.stop()
+        notify_warning(self, f"a paste has no place here: {close_hint(self)} goes back")
+
+    def paste_refusal(self, text: str) -> str:
+        """Also refuses a secret in a field that shows it, and remembers it."""
+        from sprig_tui.config.secret_shapes import certain_secret
+        from sprig_tui.console.keyboard.advice import secret_in_field_advice
+
+        if (kind := certain_secret(text)) is not None:
+            return secret_in_field_advice(self, kind)
+        return super().paste_refusal(text)
+
+    def refuse_oversized_paste(self, size: int) -> None:
+        """Report a paste that was too long to be kept."""
+        notify_warning(self, f"the paste was left out: it has {size:,} characters; save it as a file, and open that")
 
     def action_leave(self) -> None:
         edited = self.main.payload.edited if "payload" in self.main.panes else 0

@@ -50,6 +50,10 @@ class ConsoleApp(Protocol):
         """Leave: the terminal is gone."""
         ...
 
+    def refuse_oversized_paste(self, size: int) -> None:
+        """Report a paste that was too long to be kept."""
+        ...
+
     def load_styles(self) -> None:
         """Load the style sheets that the first paint does not need."""
         ...

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from textual import events
 from textual.message import Message
 
+from sprig_tui.console.keyboard.bracketed import PasteSplitter
 from sprig_tui.console.textual_private import MAX_QUEUED_WRITES, TerminalDriver
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class HangupDriver(TerminalDriver):
         Keys of one write arrive in one read: their times tell bursts from single keys, however busy the machine is.
         """
         parser = self.new_parser()
+        pastes = PasteSplitter(self._on_oversized_paste)
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
         read_at, more = 0.0, False
         try:
@@ -97,7 +99,8 @@ class HangupDriver(TerminalDriver):
                             read_at = Message().time
                         data = os.read(self.fileno, MAX_READ_BYTES)
                         more = len(data) == MAX_READ_BYTES
-                        self._process_events(parser.feed(decode(data)), read_at)
+                        for part in pastes.feed(decode(data)):
+                            self._process_events(parser.feed(part) if isinstance(part, str) else (part,), read_at)
                     self._process_events(parser.tick(), read_at)
         except OSError:
             self._on_hangup()
@@ -107,6 +110,10 @@ class HangupDriver(TerminalDriver):
             if isinstance(message, events.Key):
                 message.time = read_at
             self.process_message(message)
+
+    def _on_oversized_paste(self, size: int) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and so has the app
+            self.call_app(lambda app: cast("ConsoleApp", app).refuse_oversized_paste(size))
 
     def _watch_for_end(self) -> None:
         poll = select.poll()

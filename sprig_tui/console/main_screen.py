@@ -472,11 +472,17 @@ class MainScreen(Screen[None]):
             self.environments.selected = name
 
     def on_paste(self, event: events.Paste) -> None:
-        """Open a file dropped on the terminal, whichever pane has the focus."""
-        if "payload" in self.panes and self.payload.open_pasted(event.text):
-            event.stop()
+        """Open pasted records, or a file dropped on the terminal, whichever pane has the focus; explain what else."""
+        event.stop()
+        if "payload" not in self.panes:
+            return
+        pasted = self.payload.open_pasted(event.text)
+        if pasted.opens:
             self.focus_pane("payload")
-        # other pastes bubble to the app, which explains where they belong
+        else:
+            from sprig_tui.console.keyboard.advice import paste_advice
+
+            notify_warning(self.app, paste_advice(self.console, pasted))
 
     # -- Payload and Deliveries ---------------------------------------------------------------------------------------
 
@@ -553,14 +559,15 @@ class MainScreen(Screen[None]):
 
     def on_payload_inspector_send_all_requested(self, event: SendAllRequested) -> None:
         """Send the records of some files."""
-        counted = event.total if event.complete else 0
+        counted = event.total if event.complete or event.so_far else 0
         work = self._send_actions().send_files(
             event.sources,
-            event.name,
+            f"{event.name} so far" if event.so_far else event.name,
             self.environments.selected,
             counted=counted,
             edited=event.edited,
             listed=event.listed,
+            limit=event.total if event.so_far else None,
         )
         self.console.run_flow(self._after_send(work))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +23,8 @@ from sprig_tui.journal.dedup import as_changed
 from sprig_tui.journal.records import REMOVED_ID, AddResult, DeliveryDetail, NewDelivery, State
 from sprig_tui.journal.resend import is_resendable
 from sprig_tui.reasons import Reason
-from sprig_tui.sprig.reader import read_responses
+from sprig_tui.sprig.held_input import InputSource
+from sprig_tui.sprig.reader import ReadProgress, read_responses, read_stream, total_size
 from sprig_tui.sprig.records import Record, Unsendable
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from sprig_tui.console.session import Session
     from sprig_tui.journal.base import Journal
+    from sprig_tui.sprig.held_input import HeldInput
 
 
 CHECK_EVERY_RECORDS = 16
@@ -200,6 +203,29 @@ def changed_text(origin: DeliveryDetail, entry: NewDelivery, *, is_protected: bo
     return "\n\n".join(parts)
 
 
+def read_sources(
+    sources: Sequence[InputSource], limit: int | None = None, progress: ReadProgress | None = None
+) -> Iterator[Record]:
+    """Records of files and of what is held, in order, at most `limit`. Raises InputError as `read_responses` does."""
+    paths = [source for source in sources if isinstance(source, str)]
+    progress = progress or ReadProgress()
+    progress.bytes_total = total_size(paths) + sum(source.size for source in sources if not isinstance(source, str))
+    if len(paths) == len(sources):
+        # as one reader, which a process of its own can take over
+        return read_responses(paths, progress=progress)
+    readers = (
+        read_responses([source], progress=progress) if isinstance(source, str) else _read_held(source, progress)
+        for source in sources
+    )
+    return islice(chain.from_iterable(readers), limit)
+
+
+def _read_held(held: HeldInput, progress: ReadProgress) -> Iterator[Record]:
+    with held.open() as stream:
+        # its format was checked when it was opened
+        yield from read_stream(stream, held.name, force=True, progress=progress)
+
+
 CONFIRM_FROM_RECORDS = 2
 """Sends of this many records or more have to be confirmed."""
 COUNT_BUDGET_S = 0.3
@@ -288,21 +314,23 @@ class SendActions:
 
     async def send_files(
         self,
-        sources: tuple[str, ...],
+        sources: tuple[InputSource, ...],
         name: str,
         environment: str,
         *,
         counted: int = 0,
         edited: int = 0,
         listed: int | None = None,
+        limit: int | None = None,
     ) -> None:
         """Count the first records of some files, ask, then journal them all while the engine delivers.
 
         `counted` is their number, 0 if unknown; `edited` the number of records edited in the console,
-        `listed` the number of those that the filter of a list shows.
+        `listed` the number of those that the filter of a list shows. No more than `limit` records are sent: what comes
+        after them may be there in part only.
         """
         journal = self._journal()
-        plan = await asyncio.to_thread(self._count_ahead, sources, self._entry_builder(environment), counted)
+        plan = await asyncio.to_thread(self._count_ahead, sources, self._entry_builder(environment), counted, limit)
         if not plan.total:
             notify_warning(self._app, f"{name} holds no records; nothing to send")
             return
@@ -311,7 +339,8 @@ class SendActions:
         confirmed = set(plan.by_environment)
         while True:
             try:
-                await self._ingest(sources, name, plan, self._entry_builder(environment), journal, confirmed)
+                records = read_sources(sources, limit)
+                await self._ingest(records, name, plan, self._entry_builder(environment), journal, confirmed)
             except NotConfirmedError as error:
                 if not await self._confirmed_one_more(error.environment, name):
                     notify_warning(self._app, f"stopped before the first record that goes to {error.environment}")
@@ -320,16 +349,18 @@ class SendActions:
             else:
                 return
 
-    def _count_ahead(self, sources: tuple[str, ...], builder: EntryBuilder, counted: int) -> SendPlan:
+    def _count_ahead(
+        self, sources: tuple[InputSource, ...], builder: EntryBuilder, counted: int, limit: int | None
+    ) -> SendPlan:
         deadline = monotonic() + COUNT_BUDGET_S
-        records = read_responses(sources)
+        progress = ReadProgress()
+        records = read_sources(sources, limit, progress)
         plan = count_records(records, builder, should_stop=lambda: monotonic() > deadline)
-        progress = records.progress
         return estimate_plan(plan, bytes_read=progress.bytes_read, bytes_total=progress.bytes_total, counted=counted)
 
     async def _ingest(
         self,
-        sources: tuple[str, ...],
+        records: Iterator[Record],
         name: str,
         plan: SendPlan,
         builder: EntryBuilder,
@@ -352,7 +383,7 @@ class SendActions:
                 progress.text = f"{result.records:,}{of}\n{ingest_text(result)}"
 
             return await ingest_records(
-                read_responses(sources),
+                records,
                 builder,
                 journal,
                 self._session.engine,

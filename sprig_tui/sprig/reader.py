@@ -26,7 +26,7 @@ from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
 from sprig_tui.sprig.stream import BrokenStreamError, ReadProgress, StreamBuffer, utf8_chunks
 from sprig_tui.sprig.unsendable import invalid_record
 
-__all__ = ["ReadProgress", "RecordReader", "read_responses", "total_size"]
+__all__ = ["ReadProgress", "RecordReader", "read_responses", "read_stream", "total_size"]
 
 STDIN = "-"
 INPUT_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".csv"})
@@ -78,6 +78,17 @@ def require_answers(file: str, max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES)
         next(_require_known_format(records, file), None)
 
 
+def read_stream(
+    stream: BinaryIO, name: str, *, force: bool = False, progress: ReadProgress | None = None
+) -> Iterator[Record]:
+    """Records of one stream, as `read_responses` gives those of standard input; `name` is that of their origin.
+
+    Raises UnknownFormatError, unless `force`, once the first records are read and hold no answers.
+    """
+    records = _read_stream(stream, name, DEFAULT_MAX_RECORD_BYTES, progress or ReadProgress())
+    return records if force else _require_known_format(records, name)
+
+
 def _require_known_format(records: Iterator[Record], name: str) -> Iterator[Record]:
     """The same records; raises UnknownFormatError if none of the first ones has a known format."""
     first: list[Record] = []
@@ -101,10 +112,11 @@ def _not_answers_error(first: list[Record], name: str) -> UnknownFormatError:
     record, name = first[0], os.fsencode(name).decode(errors="replace")
     what = "its only record is not" if len(first) == 1 else f"none of its first {len(first)} records is"
     line = f"line {record.origin.line}: " if record.origin.line > 1 else ""
-    why = record.detail if isinstance(record, Unsendable) else ""
+    why = f"{what} one of Sprig's ({line}{record.detail if isinstance(record, Unsendable) else ''})"
     return UnknownFormatError(
-        f"{name} is not a file of answers: {what} one of Sprig's ({line}{why})",
+        f"{name} is not a file of answers: {why}",
         hint="nothing was stored; sprig-tui preview --help shows a minimal record, and send --force takes it as it is",
+        why=why,
     )
 
 

@@ -46,10 +46,10 @@ def test_a_paste_says_where_it_belongs(home, terminal, size):
     one = terminal(size=size)
     one.shows("no deliveries yet")
     for text, advice in (
-        ('{"userId": "a", "response": 5}', "pasted JSON is not read: save it as a file, and open that with o"),
-        (KEY, "that looks like a key: a asks for the write key"),
+        ('{"userId": "a", "response": 5}', "holds no answers"),
+        (KEY, "that looks like a Write Key"),
         (f"{home.folder}/no/such.jsonl", f"there is no {home.folder}/no/such.jsonl"[:20]),
-        ("some words", "a pasted text goes into a field"),
+        ("some words \x1bq\x1b[A\x1bs", "nothing was opened: a paste is opened if it is JSON"),
     ):
         one.paste(text)
         one.until(lambda advice=advice: advice in one.notices, advice)

@@ -6,7 +6,7 @@ from sprig_tui.console.commands.base import Command
 
 
 class OpenFile(Command):
-    """Open a file or a folder of answers. A file dropped on the terminal is opened too."""
+    """Open a file or a folder of answers. Files dropped on the terminal and pasted answers are opened too."""
 
     id = "open-file"
     key = "o"

@@ -1,19 +1,22 @@
-"""Advice on keys without a binding, and on pasted texts that name no file; a pasted text is never repeated."""
+"""Advice on keys without a binding, and on pasted texts that open nothing; a pasted text is never repeated."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
+from sprig_tui.config.secret_shapes import SecretKind
 from sprig_tui.console.commands import app as app_commands
 from sprig_tui.console.commands.base import SCOPE_TITLES, Command, HasCommands
-from sprig_tui.console.commands.payload import ListRecords
+from sprig_tui.console.commands.deliveries import Filter
+from sprig_tui.console.commands.environments import AddKey, PullAnswers, SetUp
+from sprig_tui.console.commands.payload import ListRecords, OpenFile
 from sprig_tui.console.commands.registry import PANE_COMMANDS
-from sprig_tui.sprig.reader import INPUT_SUFFIXES
+from sprig_tui.console.payload.pasted import PastedText, PasteKind
 from sprig_tui.text import printable
 
 if TYPE_CHECKING:
@@ -22,41 +25,42 @@ if TYPE_CHECKING:
     from sprig_tui.console.console_app import ConsoleApp
 
 
-MAX_PATH_CHARS = 4_096
-"""Longest path."""
-MAX_KEY_CHARS = 200
-"""Longest text taken for a key; write keys have 32 characters, keys of Sprig's API and tokens fewer than 100."""
-MIN_DIFFERENT_CHARS = 8
-"""Least number of different characters in a key."""
-_SECRET = re.compile(r"[A-Za-z0-9_\-.+/=]{16,}")
-_PATH = re.compile(r"(?:file://|[~.]{0,2}/|[A-Za-z]:\\)")
+def paste_advice(app: ConsoleApp, pasted: PastedText) -> str:
+    """Advice for a text that was pasted where no text is typed, and that opens nothing."""
+    match pasted.kind:
+        case PasteKind.EMPTY:
+            return "the paste is empty"
+        case PasteKind.SECRET:
+            return _secret_advice(app, pasted.secret or SecretKind.UNKNOWN)
+        case PasteKind.MISSING_PATH:
+            return _missing_file_text(app, pasted.paths)
+        case PasteKind.BINARY:
+            return f"what was pasted is no text: {app.shown_key(OpenFile)} opens files, also compressed ones"
+        case _:
+            return (
+                "nothing was opened: a paste is opened if it is JSON, Sprig's CSV with its header, or a path;\n"
+                f"{app.shown_key(Filter)} in Deliveries takes a text to search for"
+            )
 
 
-def paste_advice(text: str) -> str:
-    """Advice for a text that was pasted where no text is typed, and that names no file."""
-    text = text.strip()
-    if not text:
-        return "the paste is empty"
-    if text[0] in "{[":
-        return "pasted JSON is not read: save it as a file, and open that with o"
-    words = [line.strip().strip("'\"") for line in text.splitlines() if line.strip()]
-    if len(text) <= MAX_PATH_CHARS and all(_is_path(word) for word in words):
-        return _missing_file_text(words)
-    # a key may come broken over two lines
-    if len(words) <= 2 and _is_secret("".join(words)):
-        return "that looks like a key: a asks for the write key of the selected environment, u for Sprig's API key"
-    return "a pasted text goes into a field: o opens a file, / filters the deliveries, a takes a write key"
+def secret_in_field_advice(app: ConsoleApp, kind: SecretKind) -> str:
+    """Advice for a secret that was pasted into a field whose text is shown."""
+    return f"{_secret_advice(app, kind)}\nif it is none, type it"
 
 
-def _is_secret(text: str) -> bool:
-    return len(text) <= MAX_KEY_CHARS and len(set(text)) >= MIN_DIFFERENT_CHARS and bool(_SECRET.fullmatch(text))
+def _secret_advice(app: ConsoleApp, kind: SecretKind) -> str:
+    """Where a secret belongs; it is neither shown nor kept."""
+    add, pull, set_up = (app.shown_key(command) for command in (AddKey, PullAnswers, SetUp))
+    place = {
+        SecretKind.WRITE_KEY: f"{add} asks for that of the selected environment",
+        SecretKind.SPRIG_KEY: f"{pull} asks for that of the selected environment",
+        SecretKind.TOKEN: f"{set_up} has a step that asks for it",
+        SecretKind.UNKNOWN: f"{add} asks for a Write Key, {pull} for the key of Sprig's API, {set_up} for a token",
+    }[kind]
+    return f"that looks like a {kind.value}, and was not kept: {place}"
 
 
-def _is_path(word: str) -> bool:
-    return bool(_PATH.match(word)) or Path(word.lower().removesuffix(".gz")).suffix in INPUT_SUFFIXES
-
-
-def _missing_file_text(words: list[str]) -> str:
+def _missing_file_text(app: ConsoleApp, words: Sequence[str]) -> str:
     """Text that names the missing file and the part of its path that exists."""
     for word in words:
         try:
@@ -70,9 +74,9 @@ def _missing_file_text(words: list[str]) -> str:
             return f"{printable(word, limit=200)} cannot be a path"
         return (
             f"there is no {printable(word, limit=200)}\n"
-            f"the folder {printable(str(folder), limit=200)} is there: o opens it"
+            f"the folder {printable(str(folder), limit=200)} is there: {app.shown_key(OpenFile)} opens it"
         )
-    return "one of these cannot be opened: o opens them one by one"
+    return f"one of these cannot be opened: {app.shown_key(OpenFile)} opens them one by one"
 
 
 _SILENT_KEYS = frozenset(

@@ -10,13 +10,18 @@ from textual import events
 from textual.actions import ActionParseResult
 from textual.app import App
 from textual.dom import DOMNode
+from textual.widgets import Input
 
 from sprig_tui.console.commands.base import Command
 from sprig_tui.console.keyboard.queue import Keyboard
-from sprig_tui.console.notify import notify
+from sprig_tui.console.notify import notify, notify_warning
 
 if TYPE_CHECKING:
     from textual.await_complete import AwaitComplete
+
+
+MAX_FIELD_PASTE_CHARS = 100_000
+"""Longest paste into a field."""
 
 
 class QueuedInput(App[int]):
@@ -24,7 +29,7 @@ class QueuedInput(App[int]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.keyboard = Keyboard(self, super().on_event, lambda text: notify(self, text))
+        self.keyboard = Keyboard(self, self._pass_on, lambda text: notify(self, text))
 
     async def on_event(self, event: events.Event) -> None:
         """Queue keys, pastes and mouse events; handle others at once."""
@@ -32,6 +37,25 @@ class QueuedInput(App[int]):
             await self.keyboard.enqueue(event)
         else:
             await super().on_event(event)
+
+    async def _pass_on(self, event: events.Event) -> None:
+        """Pass an event to the focused widget, unless it pastes something that its field must not get."""
+        if isinstance(event, events.Paste) and (reason := self._refusal_by_field(event.text)):
+            notify_warning(self, reason)
+            return
+        await super().on_event(event)
+
+    def _refusal_by_field(self, text: str) -> str:
+        field = self.focused
+        return self.paste_refusal(text) if isinstance(field, Input) and not field.password else ""
+
+    def paste_refusal(self, text: str) -> str:
+        """Why a text is not pasted into a field that shows it; empty where it is."""
+        if len(text) > MAX_FIELD_PASTE_CHARS:
+            return (
+                f"the paste was left out: a field takes {MAX_FIELD_PASTE_CHARS:,} characters, and it has {len(text):,}"
+            )
+        return ""
 
     async def run_action(
         self,

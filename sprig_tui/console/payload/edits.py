@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sprig_tui.console.payload.navigation import RecordRef
 from sprig_tui.journal.records import DeliveryDetail
+from sprig_tui.sprig.held_input import InputSource
 from sprig_tui.sprig.records import Record
 
 
@@ -52,6 +53,6 @@ class RecordEdits:
         """Remove the edit of a place and return it; None where there is none."""
         return self._by_place.pop(place, None) if place is not None else None
 
-    def count_in(self, files: tuple[str, ...]) -> int:
+    def count_in(self, files: tuple[InputSource, ...]) -> int:
         """The number of edited records of these files."""
         return sum(place.files == files for place in self._by_place)

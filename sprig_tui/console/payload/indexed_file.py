@@ -16,17 +16,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
-from sprig_tui.errors import InputError
+from sprig_tui.errors import InputError, UnknownFormatError
 from sprig_tui.sprig.csv_rows import CsvRow, detect_delimiter, read_rows
 from sprig_tui.sprig.formats.csv_export import read_export
 from sprig_tui.sprig.formats.detect import parse_raw_record
+from sprig_tui.sprig.held_input import HeldInput, InputSource, StopCheck, never_stop
 from sprig_tui.sprig.json_stream import (
     DEFAULT_MAX_RECORD_BYTES,
     is_json_lines,
     split_documents,
     split_from_element,
 )
-from sprig_tui.sprig.reader import read_lines, read_responses, require_answers
+from sprig_tui.sprig.reader import read_lines, read_stream, require_answers
 from sprig_tui.sprig.records import Record
 from sprig_tui.sprig.stream import (
     CHUNK_BYTES,
@@ -45,6 +46,7 @@ MAX_INDENT_BYTES = 256
 _ELEMENT = re.compile(r"(?P<path>(?:data)?)(?:\[(?P<element>\d+)\])?")
 """Paths of records that reading can start at: in a list, in a page, or a document of its own."""
 _MAX_RECORD_BYTES = DEFAULT_MAX_RECORD_BYTES
+_HEAD_BYTES = 8
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -60,23 +62,16 @@ class IndexEntry(NamedTuple):
     """Its index in that list; -1 for a record that is in none."""
 
 
-class IndexedFile:
-    """The records of one file, from any number on.
+class DiskFile:
+    """A regular file. One that changes while it is open would be told wrongly: `check` raises InputError then."""
 
-    Several iterators may run at once, in different threads: what they share only ever grows. A file that changes while
-    it is open would be told wrongly, so that each start of reading raises InputError then.
-    """
+    ended = True
+    is_drained = False
+    shortfall = ""
 
     def __init__(self, path: str) -> None:
         """Raises InputError for a file that is missing, cannot be opened, or is not regular (such as a pipe)."""
-        self.path = path
-        self.count = 0
-        """Number of records read so far."""
-        self.complete = False
-        """Whether `count` is final."""
-        self._index: list[IndexEntry] = []
-        self._header: list[bytes] = []
-        self._labels_known = False
+        self.name = path
         if not Path(path).exists():
             raise InputError(f"there is no file {path}", hint="check the path")
         if not Path(path).is_file():
@@ -84,23 +79,90 @@ class IndexedFile:
         try:
             with Path(path).open("rb", buffering=0) as stream:
                 self._identity = _identity(os.fstat(stream.fileno()))
-                head = stream.read(CHUNK_BYTES)
         except OSError as error:
             raise InputError(f"cannot open {path}: {error.strerror}", hint="check the file's rights") from error
-        require_answers(path)
+        self.title = Path(path).name
         self.size = self._identity[1]
         """Size in bytes."""
+
+    def open(self, follow: StopCheck | None = None) -> BinaryIO:  # noqa: ARG002 - nothing is appended
+        """A stream from the beginning; raises InputError when the file is gone or has changed."""
+        try:
+            stream = Path(self.name).open("rb", buffering=0)  # noqa: SIM115 - closed by whoever reads it
+        except OSError as error:
+            raise InputError(f"cannot open {self.name}: {error.strerror}", hint="open it again") from error
+        try:
+            self.check(stream)
+        except InputError:
+            stream.close()
+            raise
+        return stream
+
+    def check(self, stream: BinaryIO | None = None) -> None:
+        """Raise InputError when what was opened, or else what the path leads to now, has changed or is gone."""
+        try:
+            status = Path(self.name).stat() if stream is None else os.fstat(stream.fileno())
+        except OSError as error:
+            raise InputError(f"cannot open {self.name}: {error.strerror}", hint="open it again") from error
+        if _identity(status) != self._identity:
+            raise InputError(f"{self.name} has changed since it was opened", hint="open it again")
+
+
+class IndexedFile:
+    """The records of one file, or of an input that is held, from any number on.
+
+    Several iterators may run at once, in different threads: what they share only ever grows.
+    """
+
+    def __init__(self, source: InputSource, stop: StopCheck = never_stop) -> None:
+        """Raises InputError for a file that is missing, cannot be opened, or is not regular (such as a pipe).
+
+        Waits for the first record of an input that has not ended; raises StoppedError once `stop` returns True.
+        """
+        self._input = DiskFile(source) if isinstance(source, str) else source
+        self.path = self._input.name
+        self.count = 0
+        """Number of records read so far."""
+        self.complete = False
+        """Whether `count` is final."""
+        self._index: list[IndexEntry] = []
+        self._header: list[bytes] = []
+        self._labels_known = False
+        with self._input.open(stop) as stream:
+            head = _read_head(stream)
+        if isinstance(source, str):
+            require_answers(source)
+        else:
+            _require_held_answers(source, stop)
         self._gzip = GzipIndex() if is_gzip(head) else None
         """Checkpoints of a compressed file."""
         self._start: int | None = 0
         self._layout: Literal["lines", "csv", "documents", ""] = ""
         self._delimiter = ""
-        with contextlib.suppress(OSError), Path(path).open("rb", buffering=0) as stream:
+        with contextlib.suppress(OSError), self._input.open(stop) as stream:
             if self._gzip is not None:
                 head = _first(self._chunks(stream, 0))
             self._start = _text_offset(head)
             if self._start is not None:
                 self._recognise(StreamBuffer(self._chunks(stream, self._start)))
+        if self.awaits_more:
+            # what comes first is shown before the rest is counted
+            next(self.records(0, stop), None)
+
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+        return self._input.size
+
+    @property
+    def awaits_more(self) -> bool:
+        """Whether records may be appended."""
+        return not (self.complete or self._input.ended)
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether more may be appended, and whoever counts the records waits for it."""
+        return self.awaits_more and self._input.is_drained
 
     @property
     def seekable(self) -> bool:
@@ -112,19 +174,19 @@ class IndexedFile:
         at = bisect_right(self._index, number, key=lambda mark: mark.number)
         return self._index[at - 1].number if at else 0
 
-    def records(self, number: int = 0) -> Iterator[tuple[int, Record]]:
+    def records(self, number: int = 0, follow: StopCheck | None = None) -> Iterator[tuple[int, Record]]:
         """(number, record) from the last mark at or before `number` on, to the end of the file.
 
-        Raises InputError when the file is gone or has changed.
+        Of an input that has not ended, the last record may be there in part: only those that were counted are read,
+        and it is counted by an iterator that waits for more, with `follow`. Raises InputError when the file is gone or
+        has changed, StoppedError once `follow` returns True.
         """
         at = bisect_right(self._index, number, key=lambda mark: mark.number)
         mark = self._index[at - 1] if at else None
-        try:
-            stream = Path(self.path).open("rb", buffering=0)  # noqa: SIM115 - closed by the generator below
-        except OSError as error:
-            raise InputError(f"cannot open {self.path}: {error.strerror}", hint="open it again") from error
-        with stream:
-            self._require_same(os.fstat(stream.fileno()))
+        # in this order: what is counted meanwhile may not be in what is read
+        whole = follow is not None or self._input.ended
+        counted = self.count
+        with self._input.open(follow) as stream:
             if self._layout == "lines":
                 records = self._lines(stream, mark)
             elif self._layout == "csv":
@@ -132,25 +194,24 @@ class IndexedFile:
             elif self._layout == "documents":
                 records = self._documents(stream, mark)
             else:
-                records = read_responses([self.path], force=True)  # checked when it was opened
+                records = read_stream(stream, self.path, force=True)  # checked when it was opened
             position = mark.number if mark else 0
+            if not whole and position >= counted:
+                return
             for record in records:
                 position += 1
                 self.count = max(self.count, position)
                 yield position - 1, record
-            self._require_same(os.fstat(stream.fileno()))
+                if not whole and position >= counted:
+                    return
+            if isinstance(self._input, DiskFile):
+                self._input.check(stream)
             self.complete = True
 
     def require_unchanged(self) -> None:
         """Raise InputError when the file is gone or has changed: one that is being read may give other records then."""
-        try:
-            self._require_same(Path(self.path).stat())
-        except OSError as error:
-            raise InputError(f"cannot open {self.path}: {error.strerror}", hint="open it again") from error
-
-    def _require_same(self, status: os.stat_result) -> None:
-        if _identity(status) != self._identity:
-            raise InputError(f"{self.path} has changed since it was opened", hint="open it again")
+        if isinstance(self._input, DiskFile):
+            self._input.check()
 
     def _recognise(self, window: StreamBuffer) -> None:
         """Recognise the layout from the beginning, as the reader does."""
@@ -269,6 +330,24 @@ class IndexedFile:
             if not had_records:
                 self._header.append(row.raw)
             self._labels_known = True
+
+
+def _read_head(stream: BinaryIO) -> bytes:
+    """The first bytes: enough to recognise compression and encoding, unless there are fewer."""
+    head = b""
+    while len(head) < _HEAD_BYTES and (chunk := stream.read(CHUNK_BYTES)):
+        head += chunk
+    return head
+
+
+def _require_held_answers(held: HeldInput, stop: StopCheck) -> None:
+    """Raise InputError for an input in which none of the first records has a known format."""
+    with held.open(stop) as stream:
+        try:
+            next(read_stream(stream, held.title), None)
+        except UnknownFormatError as error:
+            message = f"{held.title} holds no answers: {error.why}"
+            raise InputError(message, hint="nothing was stored; sprig-tui help formats shows what is read") from error
 
 
 def _first(chunks: Iterator[bytes]) -> bytes:

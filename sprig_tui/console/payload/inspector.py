@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import msgspec
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
@@ -23,9 +23,10 @@ from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.payload.edit_actions import EditActions
 from sprig_tui.console.payload.edits import RecordEdits
-from sprig_tui.console.payload.file_picker import FilePicker, dropped_paths
+from sprig_tui.console.payload.file_picker import FilePicker
 from sprig_tui.console.payload.inspection import Inspection, PlanCheck, inspect_delivery, inspect_record, no_plan
 from sprig_tui.console.payload.navigation import RecordNavigator, RecordRef, ask_record_number
+from sprig_tui.console.payload.pasted import PastedText, held_paste, recognise_paste
 from sprig_tui.console.payload.presenter import RecordPresenter
 from sprig_tui.console.payload.preview_builders import PreviewBuilders
 from sprig_tui.console.payload.records.listing import RecordListing
@@ -39,6 +40,7 @@ from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.console.widgets.panel import Panel
 from sprig_tui.journal.records import Delivery, DeliveryDetail
 from sprig_tui.mapping.records import Rules
+from sprig_tui.sprig.held_input import InputSource
 from sprig_tui.sprig.records import Record
 
 _NEEDS_RECORD = frozenset({"send_record", "edit_record", "edit_field", "copy_value", "copy_json", "copy_curl"})
@@ -145,21 +147,21 @@ class PayloadInspector(HasCommands, Panel):
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
-    def show_file(self, path: str | Path | Sequence[str]) -> None:
-        """Open a file, a folder, or several."""
+    def show_file(self, path: str | Path | Sequence[InputSource]) -> None:
+        """Open a file, a folder, or several, or what is held."""
         self.navigator.open(path)
 
-    def open_pasted(self, text: str) -> bool:
-        """Open the files that a pasted text names; False where it names none that exist."""
-        paths = dropped_paths(text)
-        if paths:
-            self.show_file(paths)
-        return bool(paths)
+    def open_pasted(self, text: str) -> PastedText:
+        """Open the files that a pasted text names, or the records that it holds; returns what it is."""
+        pasted = recognise_paste(text)
+        if pasted.opens:
+            self.show_file(pasted.paths or [held_paste(text, self._clock.now())])
+        return pasted
 
     def show_delivery(self, detail: DeliveryDetail, *, remapped: bool = False) -> None:
         """Show a delivery as it was sent, or `remapped` by the present rules; an unsent edit of it takes precedence."""
         self.place = RecordRef((), detail.delivery.id)
-        self.navigator.in_view = False
+        self.navigator.leave()
         self.listing.on_delivery()
         if (edit := self.edits.get(self.place)) is not None:
             self.show_record(edit.record, edited=True)
@@ -339,7 +341,8 @@ class PayloadInspector(HasCommands, Panel):
     def action_open_file(self) -> None:
         """Ask for a path."""
         browser = self.navigator.browser
-        folder = Path(browser.file.sources[0]).absolute().parent if browser is not None else Path.cwd()
+        last = browser.file.sources[0] if browser is not None else None
+        folder = Path(last).absolute().parent if isinstance(last, str) else Path.cwd()
 
         self._run_flow(self._pick(f"{str(folder).rstrip('/')}/"))
 
@@ -350,11 +353,6 @@ class PayloadInspector(HasCommands, Panel):
 
     def _run_flow(self, work: Coroutine[None, None, None]) -> None:
         self.run_worker(track_flow(self.app, work), group="payload-flow", exclusive=True, exit_on_error=False)
-
-    def on_paste(self, event: events.Paste) -> None:
-        """A path dropped on the terminal is opened; any other text is not for this pane."""
-        if self.open_pasted(event.text):
-            event.stop()
 
     # -- the list of records -------------------------------------------------------------------------------------------
 

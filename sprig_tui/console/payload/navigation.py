@@ -17,11 +17,12 @@ from textual.widget import Widget
 from sprig_tui.clock import Clock
 from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.payload.inspection import PlanCheck, has_problems, no_plan
-from sprig_tui.console.payload.record_file import RecordFile, StoppedError
+from sprig_tui.console.payload.record_file import RecordFile
 from sprig_tui.console.payload.summary import RecordPosition
 from sprig_tui.console.widgets.dialogs import Prompt
 from sprig_tui.errors import InputError
 from sprig_tui.ingest import EntryBuilder
+from sprig_tui.sprig.held_input import InputSource, StopCheck, StoppedError, never_stop
 from sprig_tui.sprig.reader import find_files
 from sprig_tui.sprig.records import Record
 
@@ -29,17 +30,18 @@ from sprig_tui.sprig.records import Record
 class RecordRef(NamedTuple):
     """The place of a record: its number, from 0, in files; or the number of a delivery, and no files."""
 
-    files: tuple[str, ...]
+    files: tuple[InputSource, ...]
     number: int
 
 
-def _existing_files(sources: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[InputError, ...]]:
+def _existing_files(sources: tuple[InputSource, ...]) -> tuple[tuple[InputSource, ...], tuple[InputError, ...]]:
     """The sources that can be opened, and why the others cannot."""
-    existing: list[str] = []
+    existing: list[InputSource] = []
     missing: list[InputError] = []
     for source in sources:
         try:
-            find_files([source])
+            if isinstance(source, str):
+                find_files([source])
         except InputError as error:
             missing.append(error)
         else:
@@ -85,14 +87,17 @@ class RecordBrowser:
         self._reading = Event()
 
     @classmethod
-    async def open(cls, sources: tuple[str, ...]) -> RecordBrowser:
-        """Open those of several sources that can be opened; raises InputError, as RecordFile does, where none can."""
+    async def open(cls, sources: tuple[InputSource, ...], stop: StopCheck = never_stop) -> RecordBrowser:
+        """Open those of several sources that can be opened; raises InputError, as RecordFile does, where none can.
+
+        Waits for standard input to begin; raises StoppedError once `stop` returns True.
+        """
         if len(sources) < 2:
-            return cls(await asyncio.to_thread(RecordFile, sources))
+            return cls(await asyncio.to_thread(RecordFile, sources, stop))
         existing, missing = await asyncio.to_thread(_existing_files, sources)
         if missing and not existing:
             raise missing[0]
-        return cls(await asyncio.to_thread(RecordFile, existing), missing)
+        return cls(await asyncio.to_thread(RecordFile, existing, stop), missing)
 
     def close(self) -> None:
         """End every read that is under way."""
@@ -100,9 +105,10 @@ class RecordBrowser:
         self._reading.set()
 
     async def read(self, number: int) -> Record | None:
-        """Record `number`, None past the end; a read that is under way is stopped, and raises StoppedError.
+        """Record `number`, None past the end, or where it has not come yet.
 
-        Raises InputError when the file is gone or has changed.
+        A read that is under way is stopped, and raises StoppedError. Raises InputError when the file is gone or has
+        changed.
         """
         self._reading.set()
         cached = self.file.cached(number)
@@ -114,6 +120,8 @@ class RecordBrowser:
             await asyncio.sleep(0.05)
             if stop.is_set():
                 raise StoppedError
+            if self.file.is_drained and number >= self.file.count:
+                return None
         return await asyncio.to_thread(self.file.read, number, stop.is_set)
 
     def is_ahead(self, number: int) -> bool:
@@ -198,13 +206,17 @@ class RecordNavigator:
         """The open file."""
         self.in_view = False
         """Whether the record at the present position is on the screen; the owner clears it when it shows another."""
+        self._opening = Event()
+        """Ends the thread that opens something."""
+        self._left = False
+        """Whether the owner showed something else since the last file was to be opened."""
         self._target = 0
         self._waiting_step = 0
         """Direction to move in once the next record with problems is known; 0 for none."""
         self._timer: Timer | None = None
 
-    def open(self, path: str | Path | Sequence[str]) -> None:
-        """Open a file, a folder, or several; the open file stays until the new one is read."""
+    def open(self, path: str | Path | Sequence[InputSource]) -> None:
+        """Open a file, a folder, or several, or what is held; the open file stays until the new one is read."""
         self._start_open((str(path),) if isinstance(path, str | Path) else tuple(path))
 
     def reopen(self) -> None:
@@ -214,8 +226,14 @@ class RecordNavigator:
 
     def close(self) -> None:
         """End the threads that still read."""
+        self._opening.set()
         if self.browser is not None:
             self.browser.close()
+
+    def leave(self) -> None:
+        """The owner shows something else than a record of the file."""
+        self.in_view = False
+        self._left = True
 
     def position(self) -> RecordPosition | None:
         """The position of the record on the screen; None where that is not a record of the file."""
@@ -313,16 +331,27 @@ class RecordNavigator:
     def _run(self, work: Coroutine[None, None, None], group: str, *, exclusive: bool = True) -> None:
         self._owner.run_worker(work, name=group, group=group, exclusive=exclusive, exit_on_error=False)
 
-    def _start_open(self, sources: tuple[str, ...], number: int = 0) -> None:
-        self._run(self._open(sources, number), "loading-record")
+    def _start_open(self, sources: tuple[InputSource, ...], number: int = 0) -> None:
+        self._opening.set()
+        self._opening = Event()
+        self._left = False
+        self._run(self._open(sources, number, self._opening), "loading-record")
 
-    async def _open(self, sources: tuple[str, ...], number: int) -> None:
+    async def _open(self, sources: tuple[InputSource, ...], number: int, stop: Event) -> None:
+        awaited = [source.title for source in sources if not isinstance(source, str) and not source.ended]
+        if awaited:
+            self._on_progress(f"waiting for {awaited[0]}")
         try:
-            browser = await RecordBrowser.open(sources)
+            browser = await RecordBrowser.open(sources, stop.is_set)
             record = await browser.read(number)
+        except StoppedError:
+            return
         except InputError as error:
             notify_error(self._owner.app, error)
             return
+        finally:
+            if awaited:
+                self._on_progress("")
         if record is None and number == 0:
             notify_warning(self._owner.app, f"{browser.file.name} holds no records")
             return
@@ -333,7 +362,11 @@ class RecordNavigator:
             notify_warning(self._owner.app, f"{opened:,} of {len(sources):,} opened: {reasons}{more}")
         self.close()
         self.browser = browser
-        self._show(browser, number if record is not None else 0, record or await browser.read(0))
+        if awaited and self._left:
+            # it came late: what the user looks at meanwhile is not replaced
+            notify(self._owner.app, f"{browser.file.name} is there: n shows its first record")
+        else:
+            self._show(browser, number if record is not None else 0, record or await browser.read(0))
         self._run(self._count(browser), "payload-count", exclusive=False)
 
     async def _count(self, browser: RecordBrowser) -> None:
@@ -344,6 +377,8 @@ class RecordNavigator:
             return
         except InputError as error:
             notify_error(self._owner.app, error)
+        for shortfall in browser.file.shortfalls:
+            notify_warning(self._owner.app, shortfall)
         self._on_position(True)
 
     async def _find_problems(self, browser: RecordBrowser, problems: ProblemIndex) -> None:
@@ -371,9 +406,13 @@ class RecordNavigator:
                 self._on_progress("")
         if record is not None:
             self._show(browser, number, record)
+            return
+        self._target = browser.number
+        count = f"{browser.file.count:,}"
+        if browser.file.awaits_more:
+            notify(self._owner.app, f"record {number + 1:,} has not come yet: {browser.file.name} gave {count} so far")
         else:
-            self._target = browser.number
-            notify_warning(self._owner.app, f"record {number + 1:,} is past the end: there are {browser.file.count:,}")
+            notify_warning(self._owner.app, f"record {number + 1:,} is past the end: there are {count}")
 
     def _show(self, browser: RecordBrowser, number: int, record: Record | None) -> None:
         if record is None or browser is not self.browser:

@@ -1,4 +1,4 @@
-"""Records of files and folders by number; only a few of a million are in memory."""
+"""Records of files, folders and held inputs by number; only a few of a million are in memory."""
 
 from __future__ import annotations
 
@@ -11,30 +11,28 @@ from time import monotonic, sleep
 from sprig_tui.console.payload.indexed_file import IndexedFile
 from sprig_tui.errors import InputError
 from sprig_tui.ingest.prefetch import SHORT_SWITCH_INTERVAL
+from sprig_tui.sprig.held_input import InputSource, StopCheck, StoppedError, never_stop
 from sprig_tui.sprig.reader import find_files
 from sprig_tui.sprig.records import Record
 
 MAX_CACHED_RECORDS = 1_024
 MAX_CACHED_BYTES = 16_000_000
 _STOP_CHECK_EVERY_RECORDS = 64
+APPENDED_CHECK_S = 0.1
+"""Seconds between two looks whether more of an input has come."""
 GIVE_WAY_S = 0.1
 """Seconds that long reads wait after a key, so that the screen has the interpreter."""
-
-StopCheck = Callable[[], bool]
-"""Returns True once the read should stop."""
-
 
 RecordCheck = Callable[[int, Record], bool]
 """Whether the record of this number is wanted."""
 
 
-class StoppedError(Exception):
-    """The read was stopped."""
-
-
-def never_stop() -> bool:
-    """Never stops a read."""
-    return False
+def source_name(source: InputSource) -> str:
+    """Name of a source for people: that of the file or the folder."""
+    if not isinstance(source, str):
+        return source.title
+    path = Path(source)
+    return f"{path.name or path}/" if path.is_dir() else path.name
 
 
 class RecordFile:
@@ -43,10 +41,17 @@ class RecordFile:
     Memory holds the marks of each file (one in a quarter of a megabyte) and the last records read.
     """
 
-    def __init__(self, sources: Sequence[str]) -> None:
-        """Raises InputError for a source that is missing or cannot be opened, and for a folder without data."""
+    def __init__(self, sources: Sequence[InputSource], stop: StopCheck = never_stop) -> None:
+        """Raises InputError for a source that is missing or cannot be opened, and for a folder without data.
+
+        Waits for the first record of an input that has not ended; raises StoppedError once `stop` returns True.
+        """
         self.sources = tuple(sources)
-        self._files = [IndexedFile(path) for path in find_files(sources)]
+        self._files = [
+            IndexedFile(file, stop)
+            for source in sources
+            for file in (find_files([source]) if isinstance(source, str) else [source])
+        ]
         self._cached: OrderedDict[int, Record] = OrderedDict()
         self._cached_bytes = 0
         self._lock = Lock()
@@ -59,8 +64,7 @@ class RecordFile:
     @property
     def name(self) -> str:
         """Name for the title: that of the file or the folder."""
-        first = Path(self.sources[0])
-        name = f"{first.name or first}/" if first.is_dir() else first.name
+        name = source_name(self.sources[0])
         return f"{name} and {len(self.sources) - 1} more" if len(self.sources) > 1 else name
 
     @property
@@ -72,6 +76,21 @@ class RecordFile:
     def complete(self) -> bool:
         """Whether `count` is final."""
         return all(file.complete for file in self._files)
+
+    @property
+    def awaits_more(self) -> bool:
+        """Whether records may be appended."""
+        return any(file.awaits_more for file in self._files)
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether more may be appended, and all that is there was counted."""
+        return any(file.is_drained for file in self._files)
+
+    @property
+    def shortfalls(self) -> tuple[str, ...]:
+        """Why inputs that are held ended too early."""
+        return tuple(filter(None, (source.shortfall for source in self.sources if not isinstance(source, str))))
 
     @property
     def seekable(self) -> bool:
@@ -123,16 +142,27 @@ class RecordFile:
         with SHORT_SWITCH_INTERVAL:
             for file in self._files:
                 if not file.complete:
-                    for number, _ in file.records(file.nearest(file.count)):
+                    for number, _ in file.records(file.nearest(file.count), stop):
                         if number % _STOP_CHECK_EVERY_RECORDS == 0:
                             self._wait_for_keys(stop)
 
     def each(self, stop: StopCheck = never_stop) -> Iterator[tuple[int, Record]]:
-        """Every (number, record), read separately. Raises as `read` does."""
-        return self.from_number(0, stop)
+        """Every (number, record), read separately, also of those to come. Raises as `read` does."""
+        number = 0
+        while True:
+            # before the read: it may end meanwhile
+            whole = not self.awaits_more
+            for position, record in self.from_number(number, stop):
+                yield position, record
+                number = position + 1
+            if whole:
+                return
+            while self.awaits_more and self.count <= number:
+                self._wait_for_keys(stop)
+                sleep(APPENDED_CHECK_S)
 
     def from_number(self, number: int, stop: StopCheck = never_stop) -> Iterator[tuple[int, Record]]:
-        """Every (number, record) from `number` on, read separately. Raises as `read` does."""
+        """Every (number, record) from `number` on that is there, read separately. Raises as `read` does."""
         base = 0
         for file in self._files:
             if not (file.complete and number >= base + file.count):
@@ -191,7 +221,8 @@ class RecordFile:
         file = self._files[index]
         file.require_unchanged()
         ahead = self._reader_file == index and file.nearest(number) <= self._reader_at <= number
-        if self._reader is None or not ahead:
+        # the reader of an input that has not ended stops at what was counted when it began
+        if self._reader is None or not ahead or file.awaits_more:
             self._reader = file.records(number)
             self._reader_file = index
         for position, record in self._reader:

@@ -11,6 +11,7 @@ from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.payload.call_diff import CompareScreen, call_diff
 from sprig_tui.console.payload.navigation import RecordRef
 from sprig_tui.journal.records import DeliveryDetail
+from sprig_tui.sprig.held_input import InputSource
 from sprig_tui.sprig.records import Record
 
 if TYPE_CHECKING:
@@ -46,15 +47,18 @@ class SendAllRequested(Message, namespace="payload_inspector"):
 
     def __init__(
         self,
-        sources: tuple[str, ...],
+        sources: tuple[InputSource, ...],
         name: str,
         total: int,
         *,
         complete: bool,
         edited: int = 0,
         listed: int | None = None,
+        so_far: bool = False,
     ) -> None:
         super().__init__()
+        self.so_far = so_far
+        """Whether more may come: only the first `total` records are sent."""
         self.edited = edited
         """Records of them that were edited here: the files do not have that."""
         self.listed = listed
@@ -109,6 +113,7 @@ class SendRequests:
                 complete=file.complete,
                 edited=edited,
                 listed=self._pane.listing.filtered,
+                so_far=file.awaits_more,
             )
             self._pane.post_message(request)
 

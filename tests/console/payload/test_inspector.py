@@ -155,11 +155,11 @@ async def test_commands_that_have_nothing_to_work_on_say_so(bench, inspector):
 async def test_a_dropped_path_is_opened(bench, inspector, lines_file):
     path = lines_file(2, "my answers.jsonl")
     async with bench() as (_app, pilot):
-        inspector.lines.post_message(events.Paste(f"'{path}' "))
+        assert inspector.open_pasted(f"'{path}' ").opens
         await settle(pilot)
         await settle(pilot)
         assert shown(inspector) == "acct_0"
-        assert not inspector.open_pasted("just some text")
+        assert not inspector.open_pasted("just some text").opens
 
 
 async def test_the_picker_completes_and_opens(bench, inspector, lines_file, tmp_path, screen_text):

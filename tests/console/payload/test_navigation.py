@@ -4,7 +4,8 @@ from threading import Event
 import pytest
 
 from sprig_tui.console.payload.navigation import ProblemIndex, RecordBrowser
-from sprig_tui.console.payload.record_file import RecordFile, StoppedError
+from sprig_tui.console.payload.record_file import RecordFile
+from sprig_tui.sprig.held_input import StoppedError
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sprig_tui.console.payload import indexed_file
-from sprig_tui.console.payload.record_file import MAX_CACHED_RECORDS, RecordFile, StoppedError
+from sprig_tui.console.payload.record_file import MAX_CACHED_RECORDS, RecordFile
 from sprig_tui.errors import InputError, UnknownFormatError
 from sprig_tui.sprig import stream
+from sprig_tui.sprig.held_input import StoppedError
 from sprig_tui.sprig.reader import read_responses
 from sprig_tui.sprig.records import Unsendable
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sprig_tui.console.payload import indexed_file
-from sprig_tui.console.payload.record_file import RecordFile, StoppedError, never_stop
+from sprig_tui.console.payload.record_file import RecordFile
 from sprig_tui.console.payload.records.listed_record import RecordAssessor
 from sprig_tui.console.payload.records.row_format import (
     COLUMNS,
@@ -23,6 +23,7 @@ from sprig_tui.ingest import EntryBuilder
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.formats.detect import parse_document
+from sprig_tui.sprig.held_input import StoppedError, never_stop
 from sprig_tui.sprig.records import Origin
 
 from .conftest import ENVIRONMENTS, flat

@@ -23,7 +23,7 @@ from sprig_tui.console.commands.records import COMMANDS
 from sprig_tui.console.deliveries.filter_bar import FilterBar
 from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_warning
-from sprig_tui.console.payload.record_file import RecordFile, StoppedError
+from sprig_tui.console.payload.record_file import RecordFile
 from sprig_tui.console.payload.records.listed_record import ListedRecord, RecordAssessor
 from sprig_tui.console.payload.records.record_lines import RecordLines
 from sprig_tui.console.payload.records.row_format import (
@@ -39,6 +39,7 @@ from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.console.widgets.panel import Caption
 from sprig_tui.errors import FilterError, InputError
 from sprig_tui.journal.filter import NO_FILTERS
+from sprig_tui.sprig.held_input import StoppedError
 from sprig_tui.text import printable
 
 UPDATES_PER_S = 8
@@ -301,7 +302,8 @@ class RecordList(HasCommands, Vertical):
     def _show_trouble(self, error: InputError) -> None:
         message = error.message
         for source in self.file.sources if self.file is not None else ():
-            message = message.replace(f"{Path(source).parent}/", "")  # the name says enough, and leaves room
+            if isinstance(source, str):
+                message = message.replace(f"{Path(source).parent}/", "")  # the name says enough, and leaves room
         self._trouble = f"{message}: f5 reads it again"
         self._refresh_state()
 

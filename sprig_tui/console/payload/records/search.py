@@ -6,10 +6,11 @@ from array import array
 from bisect import bisect_left
 from threading import Event
 
-from sprig_tui.console.payload.record_file import RecordFile, StopCheck
+from sprig_tui.console.payload.record_file import RecordFile
 from sprig_tui.console.payload.records.listed_record import RecordAssessor
 from sprig_tui.ingest.prefetch import SHORT_SWITCH_INTERVAL
 from sprig_tui.journal.query import MATCH_ALL, Query
+from sprig_tui.sprig.held_input import StopCheck
 from sprig_tui.sprig.records import Record
 
 
@@ -60,7 +61,7 @@ class RecordSearch:
     def run(self, assessor: RecordAssessor) -> None:
         """Look at every record. Raises InputError where the file cannot be read, StoppedError when stopped."""
         with SHORT_SWITCH_INTERVAL:
-            for number, record in self.file.from_number(0, self._stopped.is_set):
+            for number, record in self.file.each(self._stopped.is_set):
                 if self.wanted.matches(number, record, assessor):
                     self.numbers.append(number)
                 self.searched = number + 1
