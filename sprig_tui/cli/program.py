@@ -69,13 +69,13 @@ class Program(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click, but a file opens the console, and an unknown command suggests the nearest."""
+        """As click, but a file or `-` opens the console, and an unknown command suggests the nearest."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             if os.path.lexists(args[0]):
                 return "open", _open_files, args
             raise_unknown_command(ctx, args[0], list(COMMANDS))
         if args and args[0] == "-":
-            raise_unknown_command(ctx, "-", list(COMMANDS))
+            return "open", _open_files, args
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
@@ -106,8 +106,9 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 def program(ctx: click.Context, read_only: bool, no_engine: bool) -> int:
     """Carries each Sprig survey answer into Segment: shows what is sent, loses nothing, replays what failed.
 
-    Without a command it opens the console, on files where some are named (sprig-tui FILE...). `sprig-tui demo` is the
-    place to start; `sprig-tui help` lists the topics of the documentation.
+    Without a command it opens the console, on files where some are named (sprig-tui FILE...), or on what is piped into
+    it (cat FILE | sprig-tui). `sprig-tui demo` is the place to start; `sprig-tui help` lists the topics of the
+    documentation.
 
     Exit codes: 0 all delivered or nothing to do; 1 some rejected, withheld or failed; 2 usage or config;
     3 endpoint unreachable, still queued, or a journal that cannot be used now; 130 interrupted, nothing lost.
@@ -123,7 +124,7 @@ def program(ctx: click.Context, read_only: bool, no_engine: bool) -> int:
 @click.argument("files", nargs=-1)
 @click.pass_context
 def _open_files(ctx: click.Context, files: tuple[str, ...]) -> int:
-    """Open the console on files: what `sprig-tui FILE...` does."""
+    """Open the console on files, or on standard input for `-`: what `sprig-tui FILE...` does."""
     from sprig_tui.cli.commands.console import open_console
 
     asked = ctx.parent.params if ctx.parent else {}

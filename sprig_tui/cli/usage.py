@@ -101,11 +101,6 @@ def unknown_command_message(word: str, commands: Iterable[str], group: str) -> U
     """The message for an unknown command of `group` (such as `sprig-tui keys`)."""
     shown = one_line(word, limit=60)
     if group == "sprig-tui":
-        if word == "-":
-            return UsageMessage(
-                "the console takes its keys from standard input, so it cannot read answers there",
-                "sprig-tui preview - shows what comes in, sprig-tui send - sends it; or save it, and open the file",
-            )
         if _FILE_ENDING.search(word) or "/" in word or "\\" in word or word.startswith((".", "~")):
             return UsageMessage(f"there is no file {shown}", "check the path; sprig-tui FILE opens it in the console")
         if _FILTER_WORD.fullmatch(word):

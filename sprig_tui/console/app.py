@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from sprig_tui.console.screens.explain import ExplainRequested
     from sprig_tui.console.widgets.column_chooser import ColumnsChosen
     from sprig_tui.console.widgets.columns import ChosenColumn
+    from sprig_tui.sprig.held_input import InputSource
 
 
 _log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class SprigTui(QueuedInput, TextualApp):
         permissions: Permissions,
         *,
         clock: Clock | None = None,
-        files: tuple[str, ...] = (),
+        files: tuple[InputSource, ...] = (),
         on_start: Callable[[], None] = lambda: None,
         guides_first_start: bool = True,
     ) -> None:

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from sprig_tui.console.commands.base import Command
     from sprig_tui.console.environments.config_editor import ConfigEditor
     from sprig_tui.console.widgets.columns import ChosenColumn
+    from sprig_tui.sprig.held_input import InputSource
 
 
 class ConsoleApp(Protocol):
     """`SprigTui`, without an import of it."""
 
-    files: tuple[str, ...]
-    """Files that are opened in the Payload pane at the start."""
+    files: tuple[InputSource, ...]
+    """Files, or what is held, that are opened in the Payload pane at the start."""
     warnings: tuple[str, ...]
     """Warnings about the config."""
     config_editor: ConfigEditor

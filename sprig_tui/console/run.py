@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sprig_tui.console.commands.base import Permissions
     from sprig_tui.console.session import ConsoleDependencies
+    from sprig_tui.sprig.held_input import InputSource
 
 
-def run_console(dependencies: ConsoleDependencies, permissions: Permissions, *, files: tuple[str, ...] = ()) -> int:
+def run_console(
+    dependencies: ConsoleDependencies, permissions: Permissions, *, files: tuple[InputSource, ...] = ()
+) -> int:
     """Run the console until it is left; returns the exit code.
 
-    `files` are opened in the Payload pane. Raises ConfigError when the config cannot be read. The caller has checked
-    that there is a terminal.
+    `files`, or what is held, are opened in the Payload pane. Raises ConfigError when the config cannot be read. The
+    caller has checked that there is a terminal.
     """
     # what is loaded now lives as long as the process; collecting garbage would take a tenth of the first paint
     gc.disable()

@@ -8,12 +8,14 @@ import logging
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sprig_tui.cli import diagnostics
+import click
+
+from sprig_tui.cli import diagnostics, terminal_input
 from sprig_tui.cli.context import read_secrets
 from sprig_tui.errors import ConfigError, ExitCode
 from sprig_tui.formatting import format_duration
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from sprig_tui.reconcile.model import Report
     from sprig_tui.reconcile.queries import Progress
     from sprig_tui.segment.public_api_models import Source
+    from sprig_tui.sprig.held_input import InputSource
 
+STDIN = "-"
 _log = logging.getLogger(__name__)
 
 
@@ -39,11 +43,28 @@ def can_open() -> bool:
 
 
 def open_console(*, read_only: bool, no_engine: bool, files: tuple[str, ...] = ()) -> int:
-    """Run the console; without a terminal, say in a sentence what to use instead."""
+    """Run the console; without a terminal, say in a sentence what to use instead.
+
+    Standard input that is piped or redirected is opened like a file, where no file is named or `-` is one of them.
+    """
+    reads_stdin = STDIN in files or (not files and not sys.stdin.isatty() and terminal_input.brings_answers())
+    if reads_stdin and sys.stdin.isatty():
+        diagnostics.failure(
+            "standard input is this terminal, so there are no answers in it to open",
+            "cat FILE | sprig-tui opens those of a pipe; sprig-tui alone opens the console, and answers can be pasted",
+        )
+        return ExitCode.USAGE
+    descriptor = -1
+    if not sys.stdin.isatty() and sys.stdout.isatty() and (reads_stdin or files):
+        with suppress(OSError):  # no terminal
+            descriptor = terminal_input.move_standard_input()
     if not can_open():
+        without = "sprig-tui send - -e development sends standard input, and sprig-tui preview - shows what it would be"
         diagnostics.failure(
             "the console needs a terminal",
-            "without one use sprig-tui send, log, run or demo; sprig-tui --help lists them all",
+            without
+            if reads_stdin
+            else "without one use sprig-tui send, log, run or demo; sprig-tui --help lists them all",
         )
         return ExitCode.USAGE
     from sprig_tui.config.paths import find_paths
@@ -53,9 +74,21 @@ def open_console(*, read_only: bool, no_engine: bool, files: tuple[str, ...] = (
     paths = find_paths()
     # read before the console has the screen: a command may ask a question here
     read_secrets(load_settings(paths), quiet=True)
+    sources = _sources(files or (STDIN,), descriptor, paths) if reads_stdin else files
     return _run_console(
-        paths, lambda: process_secrets.reread(load_settings(paths)), files, read_only=read_only, engine=not no_engine
+        paths, lambda: process_secrets.reread(load_settings(paths)), sources, read_only=read_only, engine=not no_engine
     )
+
+
+def _sources(files: tuple[str, ...], descriptor: int, paths: Paths) -> tuple[InputSource, ...]:
+    """The files, with standard input in the place of `-`; it is read from now on."""
+    from sprig_tui.console.payload.standard_input import StandardInput
+
+    if files.count(STDIN) > 1:
+        raise click.UsageError("standard input (-) can be read once only")
+    held = StandardInput(descriptor, paths.state_dir)
+    held.start()
+    return tuple(held if file == STDIN else file for file in files)
 
 
 def open_demo(folder: Path, samples: Path) -> int:
@@ -80,7 +113,7 @@ def demo_settings(paths: Paths, url: str) -> Settings:
 
 
 def _run_console(
-    paths: Paths, load: Callable[[], Settings], files: tuple[str, ...], *, label: str = "", **permissions: bool
+    paths: Paths, load: Callable[[], Settings], files: tuple[InputSource, ...], *, label: str = "", **permissions: bool
 ) -> int:
     from sprig_tui.cli.setup_services import setup_services
     from sprig_tui.console.commands.base import Permissions
