@@ -16,19 +16,22 @@ class Extra(NamedTuple):
     purpose: str
     """Subject of a message: what needs it."""
     package: str
-    """Its requirement as pyproject.toml has it, without the version."""
+    """Its requirement as pyproject.toml has it, without the version; several are separated by blanks."""
 
 
 POSTGRES = Extra("postgres", "a journal on PostgreSQL", "asyncpg")
 KEYRING = Extra("keyring", "a secret in the system's keyring", "keyring")
 OAUTH = Extra("oauth", "OAuth", "pyjwt[crypto]")
-EXTRAS = (POSTGRES, KEYRING, OAUTH)
+SERVE = Extra("serve", "the console in a browser", "textual-serve websockets")
+EXTRAS = (POSTGRES, KEYRING, OAUTH, SERVE)
 """Those that people install; `test` and `release` are for those who work on sprig-tui."""
 
 
 def missing_extra_error(extra: Extra, error: type[ConfigError] = ConfigError) -> ConfigError:
     """The error of what cannot run without the extra."""
-    text = f"{extra.purpose} needs the package {extra.package}, which is not installed"
+    packages = extra.package.replace(" ", " and ")
+    needed = f"the packages {packages}, which are" if " " in extra.package else f"the package {packages}, which is"
+    text = f"{extra.purpose} needs {needed} not installed"
     return error(text, hint=install_hint(extra))
 
 
@@ -36,7 +39,8 @@ def install_hint(extra: Extra, prefix: Path | None = None) -> str:
     """The command that adds the extra to this installation; pipx and uv keep a file in `prefix` that tells them."""
     prefix = prefix or Path(sys.prefix)
     if (prefix / "pipx_metadata.json").is_file():
-        return f"install it: pipx inject sprig-tui '{extra.package}'"
+        packages = " ".join(f"'{package}'" for package in extra.package.split())
+        return f"install it: pipx inject sprig-tui {packages}"
     if (prefix / "uv-receipt.toml").is_file():
         return f"install it: uv tool install 'sprig-tui[{extra.name}]'"
     return f"install it: pip install 'sprig-tui[{extra.name}]'"

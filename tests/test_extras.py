@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from sprig_tui.cli.program import run
-from sprig_tui.extras import EXTRAS, KEYRING, OAUTH, POSTGRES, Extra, install_hint
+from sprig_tui.extras import EXTRAS, KEYRING, OAUTH, POSTGRES, SERVE, Extra, install_hint
 
 ROOT = Path(__file__).parents[1]
 DATABASE = "postgresql://worker@127.0.0.1:1/sprig"
-MODULES = {POSTGRES: ("asyncpg",), KEYRING: ("keyring",), OAUTH: ("jwt", "cryptography")}
+MODULES = {POSTGRES: ("asyncpg",), KEYRING: ("keyring",), OAUTH: ("jwt", "cryptography"), SERVE: ("textual_serve", "websockets")}
 
 
 @pytest.fixture
@@ -35,7 +35,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def _assert_names(extra: Extra, said: str) -> None:
     words = " ".join(said.split())
-    assert f"{extra.purpose} needs the package {extra.package}, which is not installed" in words
+    assert f"{extra.purpose} needs the package" in words
+    assert all(package in words for package in extra.package.split())
     assert f"install it: pip install 'sprig-tui[{extra.name}]'" in words
     assert "bug" not in words
 
@@ -77,6 +78,11 @@ def test_oauth_of_the_fake_segment(home: Path, capsys: pytest.CaptureFixture[str
     _assert_names(OAUTH, capsys.readouterr().err)
 
 
+def test_console_in_a_browser(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve"]) == 2
+    _assert_names(SERVE, capsys.readouterr().err)
+
+
 def test_hint_is_the_command_of_what_installed_the_program(tmp_path: Path) -> None:
     assert install_hint(POSTGRES, tmp_path) == "install it: pip install 'sprig-tui[postgres]'"
     (tmp_path / "uv-receipt.toml").touch()
@@ -84,6 +90,7 @@ def test_hint_is_the_command_of_what_installed_the_program(tmp_path: Path) -> No
     (tmp_path / "uv-receipt.toml").unlink()
     (tmp_path / "pipx_metadata.json").touch()
     assert install_hint(OAUTH, tmp_path) == "install it: pipx inject sprig-tui 'pyjwt[crypto]'"
+    assert install_hint(SERVE, tmp_path) == "install it: pipx inject sprig-tui 'textual-serve' 'websockets'"
 
 
 def test_the_topic_on_operating_lists_each_extra_with_its_package() -> None:
@@ -97,4 +104,4 @@ def test_every_extra_of_the_package_is_listed() -> None:
     optional = project["optional-dependencies"]
     assert set(optional) - {"test", "release"} == {extra.name for extra in EXTRAS}
     for extra in EXTRAS:
-        assert optional[extra.name][0].partition(">=")[0] == extra.package
+        assert [needed.partition(">=")[0] for needed in optional[extra.name]] == extra.package.split()

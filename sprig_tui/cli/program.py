@@ -40,6 +40,7 @@ COMMANDS = {
     "status": "Lanes, counts, and the live workers of every machine.",
     "pull": "Read new answers from Sprig's REST API, and deliver them.",
     "listen": "Receive Sprig's webhooks, and deliver, until stopped.",
+    "serve": "The console in a browser: read-only, or with a token to act.",
     "keys": "Write Keys and other secrets: list, set, check, remove.",
     "sink": "Run the fake Segment alone, with faults if wanted.",
     "doctor": "Check config, keys, journal and endpoints; say what to do.",
@@ -189,11 +190,11 @@ def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit p
         if error.errno in (errno.EMFILE, errno.ENFILE):
             _report_few_descriptors()
         else:
-            _report_bug(error)
+            report_bug(error)
         return ExitCode.USAGE
     except Exception as error:  # noqa: BLE001 - the outer edge: a person gets a sentence, whatever happened
         _print_traceback_in_debug()
-        _report_bug(error)
+        report_bug(error)
         return ExitCode.USAGE
     return result if isinstance(result, int) else ExitCode.OK
 
@@ -227,7 +228,8 @@ def _report_few_descriptors() -> None:
     )
 
 
-def _report_bug(error: Exception) -> None:
+def report_bug(error: Exception) -> None:
+    """Say in a sentence that this program has a fault."""
     diagnostics.failure(
         f"unexpected fault: {type(error).__name__}",
         f"this is a bug; what was journaled is safe. {DEBUG_VARIABLE}=1 shows where it happened",

@@ -1,4 +1,4 @@
-"""Systemd units for `run` and `listen`."""
+"""Systemd units for `run`, `listen` and `serve`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sprig_tui.config.secrets import WEBHOOK_TOKEN, WRITE_KEY
+from sprig_tui.config.secrets import SERVE_TOKEN, WEBHOOK_TOKEN, WRITE_KEY
 from sprig_tui.config.settings import JOURNAL_URL_VARIABLE
 from sprig_tui.errors import ConfigError
 
@@ -104,6 +104,12 @@ RUN_SERVICE = Service(
     "delivers what is queued to Segment",
     "keys set production",
     (WRITE_KEY.variable_name("production"), JOURNAL_URL_VARIABLE),
+)
+SERVE_SERVICE = Service(
+    "sprig-tui-serve",
+    "shows the console in a browser",
+    "keys set production",
+    (SERVE_TOKEN.variable_name(""), WRITE_KEY.variable_name("production"), JOURNAL_URL_VARIABLE),
 )
 FIRST_FREE_PORT = 1024
 """Ports below it need a capability on Linux."""

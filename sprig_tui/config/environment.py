@@ -122,6 +122,12 @@ class ProfileToken(Secret):
     __slots__ = ()
 
 
+class ServeToken(Secret):
+    """Token that opens the console in a browser."""
+
+    __slots__ = ()
+
+
 class HmacKey(Secret):
     """Key of the hashes that `mapping.hmac` asks for."""
 

@@ -17,6 +17,8 @@ WORKSPACE_SECRET_KEYS = frozenset({"public_api_token", "profile_token"})
 """Keys of `[segment]` whose values are never shown."""
 MAPPING_SECRET_KEYS = frozenset({"hmac_key"})
 """Keys of `[mapping]` whose values are never shown."""
+SERVE_SECRET_KEYS = frozenset({"token"})
+"""Keys of `[serve]` whose values are never shown."""
 
 KEEP_KEYS = ("keep", "keep_failed", "keep_withheld", "keep_content")
 """Keys of `[journal]` that say how long something is kept."""
@@ -138,6 +140,18 @@ class ReconcileTable(Struct, frozen=True, forbid_unknown_fields=True):
     hold_back: Duration | None = None
 
 
+class ServeTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[serve]`: the console in a browser."""
+
+    token: str | None = None
+    token_env: str | None = None
+    token_command: list[str] | None = None
+    token_keyring: str | None = None
+
+    def __repr__(self) -> str:
+        return "ServeTable()"
+
+
 class JournalTable(Struct, frozen=True, forbid_unknown_fields=True):
     """`[journal]`: a file, or the URL of a PostgreSQL database."""
 
@@ -159,6 +173,7 @@ KNOWN_TABLES = (
     "delivery",
     "reconcile",
     "journal",
+    "serve",
     "console",
     "keys",
     "filters",

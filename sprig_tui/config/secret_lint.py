@@ -16,7 +16,7 @@ from msgspec import Struct
 
 WRITE_KEY_CHARS = 32
 """Characters of a write key, letters and digits (observed; Segment documents no format)."""
-MIN_WEBHOOK_TOKEN_CHARS = 16
+MIN_WEBHOOK_TOKEN_CHARS = MIN_SERVE_TOKEN_CHARS = 16
 """Characters below which a token is easily guessed."""
 _MIN_WRITE_KEY_CHARS = 8
 """Characters; a shorter text is a typing mistake, whatever it looks like."""
@@ -374,6 +374,19 @@ def _strip_webhook_token(text: str) -> _StripResult:
         return token, stripped
     return rest.strip(), {**stripped, "bearer": "the word Bearer before the token was taken off"}
 
+
+SERVE_TOKEN_RULES = LintRules(
+    noun="token",
+    long_noun="token",
+    hint="make one with openssl rand -hex 32",
+    max_chars=_MAX_HEADER_CHARS,
+    strip=_header_stripper("token", "bearer"),
+    errors=(
+        *_HEADER_ERRORS,
+        Check("short", "{size} too few: it could be guessed", lambda text: len(text) < MIN_SERVE_TOKEN_CHARS),
+    ),
+    warnings=(),
+)
 
 WEBHOOK_TOKEN_RULES = LintRules(
     noun="token",

@@ -155,7 +155,7 @@ def _named_entries(tables: Tables) -> Iterator[tuple[tuple[str, str], SecretRefe
     environments = tables.get("environments")
     for environment in environments if isinstance(environments, dict) else ():
         yield from _entries_of(environment, _table(tables, environment))
-    for name in ("segment", "mapping"):
+    for name in ("segment", "mapping", "serve"):
         yield from _entries_of("", tables.get(name))
 
 

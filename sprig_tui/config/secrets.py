@@ -21,12 +21,21 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from sprig_tui.config.credentials import credential_label, read_credential
-from sprig_tui.config.environment import HmacKey, ProfileToken, PublicApiToken, SprigApiKey, WebhookToken, WriteKey
-from sprig_tui.config.schema import MappingTable, SegmentTable
+from sprig_tui.config.environment import (
+    HmacKey,
+    ProfileToken,
+    PublicApiToken,
+    ServeToken,
+    SprigApiKey,
+    WebhookToken,
+    WriteKey,
+)
+from sprig_tui.config.schema import MappingTable, SegmentTable, ServeTable
 from sprig_tui.config.secret_lint import (
     HMAC_KEY_RULES,
     PROFILE_TOKEN_RULES,
     PUBLIC_API_TOKEN_RULES,
+    SERVE_TOKEN_RULES,
     SPRIG_API_KEY_RULES,
     WEBHOOK_TOKEN_RULES,
     WRITE_KEY_RULES,
@@ -75,7 +84,9 @@ PROFILE_TOKEN = SecretKind("profile token", "profile_token", "SPRIG_TUI_PROFILE_
 """One for all environments, as the space is."""
 HMAC_KEY = SecretKind("hmac key", "hmac_key", "SPRIG_TUI_HMAC_KEY", HMAC_KEY_RULES)
 """One for all environments: a person has the same hash in each."""
-SECRET_KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY, PUBLIC_API_TOKEN, PROFILE_TOKEN, HMAC_KEY)
+SERVE_TOKEN = SecretKind("token", "token", "SPRIG_TUI_SERVE_TOKEN", SERVE_TOKEN_RULES)
+"""Of the console in a browser."""
+SECRET_KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY, PUBLIC_API_TOKEN, PROFILE_TOKEN, HMAC_KEY, SERVE_TOKEN)
 WRITE_KEY_PREFIX = WRITE_KEY.prefix
 write_key_variable = WRITE_KEY.variable_name
 _named_variables: set[str] = set()
@@ -204,6 +215,21 @@ def resolve_hmac_key(
             hint='make a key with openssl rand -hex 32, and name its variable: hmac_key_env = "SPRIG_HMAC_KEY"',
         )
     return HmacKey(*secret), [structs.replace(note, table="mapping") for note in notes]
+
+
+def resolve_serve_token(
+    table: ServeTable, label: str, environ: Mapping[str, str]
+) -> tuple[ServeToken | None, list[ConfigWarning]]:
+    """The token of the console in a browser, and its warnings; None where none is named.
+
+    One that is named and cannot be used is empty: the console must not open to everybody.
+    """
+    reference = parse_reference(table.token_command, table.token_keyring, f"{label}.token")
+    secret, notes = resolve_secret(SERVE_TOKEN, "", table.token, table.token_env, environ, reference)
+    notes = [structs.replace(note, table="serve") for note in notes]
+    if secret is None:
+        return (ServeToken("", "config") if notes else None), notes
+    return ServeToken(*secret), notes
 
 
 DEFAULT_SUPPRESSED_EVERY_S = 3600.0

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from sprig_tui.config.credentials import credential_label, read_credential
-from sprig_tui.config.environment import DeliverySettings, Environment, HmacKey, nearest_environment
+from sprig_tui.config.environment import DeliverySettings, Environment, HmacKey, ServeToken, nearest_environment
 from sprig_tui.config.oauth import key_file_warnings, key_files_digest, make_oauth
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.retention import make_retention
@@ -27,6 +27,7 @@ from sprig_tui.config.schema import (
     MappingTable,
     ReconcileTable,
     SegmentTable,
+    ServeTable,
     SprigTable,
     SurveyTable,
     convert_table,
@@ -38,6 +39,7 @@ from sprig_tui.config.secrets import (
     make_workspace,
     resolve_api_key,
     resolve_hmac_key,
+    resolve_serve_token,
     resolve_webhook_token,
     resolve_write_key,
 )
@@ -80,6 +82,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     rules: Rules
     hmac_key: HmacKey | None = None
     """The key of `rules.hmac`, which has it once it is read; None where no field needs it."""
+    serve_token: ServeToken | None = None
+    """Token of the console in a browser."""
     surveys: dict[str, Survey]
     """The config's own [surveys]; `rules` also has those that `pull` fetched."""
     sprig_api_url: str
@@ -128,7 +132,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             for environment in self.environments.values()
             for secret in (environment.write_key, environment.sprig_api_key, environment.webhook_token)
         ]
-        every = (*secrets, self.workspace.token, self.workspace.profile_token, self.hmac_key)
+        every = (*secrets, self.workspace.token, self.workspace.profile_token, self.hmac_key, self.serve_token)
         texts = [secret.reveal() for secret in every if secret is not None and secret.is_read]
         keys = [
             environment.oauth.key.pem for environment in self.environments.values() if environment.oauth is not None
@@ -196,6 +200,7 @@ def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]
         workspace=_make_workspace(file, tables, environ, warnings),
         rules=rules,
         hmac_key=hmac_key,
+        serve_token=_serve_token(file, tables, environ, warnings),
         surveys=rules.surveys,
         sprig_api_url=_sprig_api_url(file, tables, warnings),
         delivery=_delivery_settings(file, tables),
@@ -289,6 +294,15 @@ def _make_workspace(
     workspace, notes = make_workspace(table, f"{file}: segment", environ)
     warnings.extend(notes)
     return workspace
+
+
+def _serve_token(
+    file: str, tables: dict[str, Any], environ: Mapping[str, str], warnings: list[ConfigWarning]
+) -> ServeToken | None:
+    table = convert_table(file, ("serve",), tables.get("serve", {}), ServeTable)
+    token, notes = resolve_serve_token(table, f"{file}: serve", environ)
+    warnings.extend(notes)
+    return token
 
 
 def _make_rules(

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import tomli_w
 
-from sprig_tui.config.schema import MAPPING_SECRET_KEYS, SECRET_KEYS, WORKSPACE_SECRET_KEYS
+from sprig_tui.config.schema import MAPPING_SECRET_KEYS, SECRET_KEYS, SERVE_SECRET_KEYS, WORKSPACE_SECRET_KEYS
 from sprig_tui.config.toml_file import dotted_key
 from sprig_tui.errors import ConfigError
 
@@ -268,7 +268,7 @@ def _manual_edit_error(path: tuple[str, ...], changes: Mapping[str, TomlValue | 
             hint="nothing was changed; remove its lines by hand",
         )
     # the words of a command may hold a secret too
-    hidden = SECRET_KEYS | WORKSPACE_SECRET_KEYS | MAPPING_SECRET_KEYS
+    hidden = SECRET_KEYS | WORKSPACE_SECRET_KEYS | MAPPING_SECRET_KEYS | SERVE_SECRET_KEYS
     shown = {
         key: "..." if value is not None and key.removesuffix("_command") in hidden else value
         for key, value in changes.items()

@@ -100,6 +100,7 @@ class SprigTui(QueuedInput, TextualApp):
 
         With `guides_first_start` the set-up screen comes by itself where nothing is set up and no file is opened.
         """
+        self.permissions = permissions  # the base class asks for the driver
         super().__init__()
         self.notices = NoticeHistory(clock or SystemClock())
         self._configured_theme = DEFAULT_THEME
@@ -112,7 +113,6 @@ class SprigTui(QueuedInput, TextualApp):
         self._on_start = on_start
         self.files = files
         self._guides_first_start = guides_first_start and not files
-        self.permissions = permissions
         self.session = Session(dependencies, settings, permissions, clock=clock, on_change=self._on_session_change)
         self.config_editor = ConfigEditor(self.session, self._use_settings, self._report_dropped_entry)
         self.warnings: tuple[str, ...] = ()
@@ -134,6 +134,10 @@ class SprigTui(QueuedInput, TextualApp):
 
     def get_driver_class(self) -> type[Driver]:
         """The console's own driver, where Textual would choose its driver for terminals."""
+        if self.permissions.browser:
+            from sprig_tui.console.browser_driver import BrowserDriver
+
+            return BrowserDriver
         from textual.drivers.linux_driver import LinuxDriver
 
         from sprig_tui.console.driver import HangupDriver
@@ -345,7 +349,9 @@ class SprigTui(QueuedInput, TextualApp):
     async def _copy(self, text: str, what: str, *, is_secret: bool) -> None:
         from sprig_tui.console.clipboard import Clipboard
 
-        clipboard = Clipboard(self.session.dependencies.paths.state_dir, self.copy_to_clipboard)
+        clipboard = Clipboard(
+            self.session.dependencies.paths.state_dir, self.copy_to_clipboard, elsewhere=self.permissions.browser
+        )
         result = await clipboard.copy(text, is_secret=is_secret)
         (notify if result.route else notify_warning)(self, result.message(what))
 
@@ -443,7 +449,9 @@ class SprigTui(QueuedInput, TextualApp):
     def action_suspend(self) -> None:
         from sprig_tui.console.driver import can_be_resumed
 
-        if can_be_resumed():
+        if refusal := self.permissions.refusal(app_commands.Suspend):
+            notify_warning(self, refusal)
+        elif can_be_resumed():
             self.action_suspend_process()
         else:
             notify_warning(self, "the console cannot be suspended: no shell would bring it back; ctrl+q quits")
@@ -534,6 +542,9 @@ class SprigTui(QueuedInput, TextualApp):
         """Save a screenshot in a folder that exists, and name the file; Textual requires a Downloads folder."""
         from sprig_tui.console.screenshot import save_screenshot
 
+        if self.permissions.browser:
+            notify_warning(self, "a console in a browser writes no file: the browser can save its page")
+            return None
         state_dir = self.session.dependencies.paths.state_dir
         saved, fault = save_screenshot(self.export_screenshot(), filename, path, state_dir=state_dir)
         if saved is None:

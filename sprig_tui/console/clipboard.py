@@ -5,6 +5,8 @@ wrong machine; tmux; the terminal itself (OSC 52), up to the size that terminals
 
 A secret is never written to the file. Where no route works it is not copied.
 
+A console in a browser has one route, the browser itself, and no file: desktop and disk are those of another machine.
+
 The text is copied as it is, with one exception. A copied text is often pasted into a shell, and an escape sequence in
 an answer could end the terminal's bracketed paste, so that the shell runs the rest. Control characters (C0, DEL, C1)
 except tab and line feed are therefore replaced by visible pictures, carriage returns before a line feed are dropped,
@@ -83,7 +85,10 @@ class CopyResult(NamedTuple):
 
 
 class Clipboard:
-    """Copies text; `write_terminal` writes an OSC 52 sequence, such as `App.copy_to_clipboard`."""
+    """Copies text; `write_terminal` writes an OSC 52 sequence, such as `App.copy_to_clipboard`.
+
+    `elsewhere`: the user sits at another machine, behind a browser.
+    """
 
     def __init__(
         self,
@@ -92,7 +97,9 @@ class Clipboard:
         *,
         environ: Mapping[str, str] = os.environ,
         platform: str = sys.platform,
+        elsewhere: bool = False,
     ) -> None:
+        self._elsewhere = elsewhere
         self._file = state_dir / FILE_NAME
         self._write_terminal = write_terminal
         self._environ = environ
@@ -101,6 +108,10 @@ class Clipboard:
     async def copy(self, text: str, *, is_secret: bool = False) -> CopyResult:
         """Copy by the first route that works, and unless it is secret into the file (mode 0600); never raises."""
         safe = safe_text(text)
+        if self._elsewhere:
+            route = "the browser, if it allows that" if self._copy_by_terminal(safe.text) else ""
+            fault = "" if route else f"a browser takes {MAX_OSC52_BYTES * 3 // 4:,} bytes at most"
+            return CopyResult(route, None, fault, safe.replaced)
         route = (
             await self._copy_by_tool(safe.text)
             or await self._copy_by_tmux(safe.text)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from textual._xterm_parser import XTermParser
 from textual.app import App
+from textual.driver import Driver
 from textual.drivers._writer_thread import MAX_QUEUED_WRITES
 from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import Notification, Notify
@@ -109,7 +110,7 @@ class TextualApp(App[int]):
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         driver = self._driver
-        if renderable is None or not isinstance(driver, TerminalDriver) or driver.takes_frame():
+        if renderable is None or not isinstance(driver, PacedDriver) or driver.takes_frame():
             super()._display(screen, renderable)
 
     def _fatal_error(self) -> None:
@@ -118,20 +119,12 @@ class TextualApp(App[int]):
         self._close_messages_no_wait()
 
 
-class TerminalDriver(LinuxDriver):
-    """Driver whose output can be replaced, and which stops its whole job when it is suspended."""
-
-    def set_output(self, output: TerminalOutput) -> None:
-        """Write to this from now on."""
-        self._file = cast("Any", output)
+class PacedDriver(Driver):
+    """Driver that may refuse a frame while its output is slow."""
 
     def takes_frame(self) -> bool:
         """Whether a frame can be written now; it is dropped otherwise, and the driver has the screen painted later."""
         return True
-
-    def queued_writes(self) -> int:
-        """Writes that wait for the terminal; at MAX_QUEUED_WRITES the next one blocks the whole event loop."""
-        return self._writer_thread._queue.qsize() if self._writer_thread else 0
 
     def new_parser(self) -> XTermParser:
         """A parser of what the terminal sends."""
@@ -140,6 +133,18 @@ class TerminalDriver(LinuxDriver):
     def call_app(self, method: Callable[[App[Any]], object]) -> None:
         """Call something with the app, in the app's event loop; raises RuntimeError once that has ended."""
         self._loop.call_soon_threadsafe(method, self._app)
+
+
+class TerminalDriver(PacedDriver, LinuxDriver):
+    """Driver whose output can be replaced, and which stops its whole job when it is suspended."""
+
+    def set_output(self, output: TerminalOutput) -> None:
+        """Write to this from now on."""
+        self._file = cast("Any", output)
+
+    def queued_writes(self) -> int:
+        """Writes that wait for the terminal; at MAX_QUEUED_WRITES the next one blocks the whole event loop."""
+        return self._writer_thread._queue.qsize() if self._writer_thread else 0
 
     def _sigtstp_application(self, *_: object) -> None:
         """Stop as Textual does, but the whole job: a parent such as `uv run` would otherwise keep the shell waiting."""

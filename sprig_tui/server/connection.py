@@ -1,4 +1,7 @@
-"""HTTP/1.1 connection: one request after the other, a deadline for each wait, and a response to each rejection."""
+"""HTTP/1.1 connection: one request after the other, a deadline for each wait, and a response to each rejection.
+
+An application may take a connection over with the answer to a request (`Upgraded`), and has its bytes from then on.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import time
 from contextlib import suppress
 from enum import Enum, auto
-from typing import cast
+from typing import Protocol, cast
 
 from sprig_tui.server.connection_registry import ConnectionRegistry, owner_of
 from sprig_tui.server.exchange import ClientDisconnectedError, Exchange, rejection_bytes
@@ -30,6 +33,8 @@ class ConnectionPhase(Enum):
     """Between two requests."""
     REQUEST = auto()
     """A request is being answered."""
+    UPGRADED = auto()
+    """The application has taken it over, and reads and writes another protocol."""
     LINGERING = auto()
     """The last response is sent; further bytes of the client are discarded."""
     CLOSING = auto()
@@ -39,6 +44,25 @@ class ConnectionPhase(Enum):
 
 def _too_many_error() -> HTTPRejectionError:
     return HTTPRejectionError(503, "too many connections; send it again", headers={"retry-after": "1"})
+
+
+class Upgraded(Protocol):
+    """Reader of a connection that speaks another protocol now.
+
+    A client that does not read what was written for `ConnectionLimits.write_seconds` loses the connection.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of the client."""
+
+    def pause_writing(self) -> None:
+        """Write no more for now: the client has not read the last bytes yet."""
+
+    def resume_writing(self) -> None:
+        """Write again."""
+
+    def connection_lost(self) -> None:
+        """The connection is closed."""
 
 
 class HttpConnection(asyncio.Protocol):
@@ -68,6 +92,7 @@ class HttpConnection(asyncio.Protocol):
         self._secure = secure
         self._framing = RequestParser(self._limits)
         self._exchange: Exchange | None = None
+        self._upgraded: Upgraded | None = None
         self._transport: asyncio.Transport | None = None
         self._reading = True
         self._input_ended = False
@@ -106,6 +131,9 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read bytes of requests; discard them after the last response."""
+        if self._upgraded is not None and self.phase is ConnectionPhase.UPGRADED:
+            self._upgraded.data_received(data)
+            return
         if self.phase is ConnectionPhase.LINGERING:
             self._discarded_bytes += len(data)
             if self._discarded_bytes > self._limits.linger_bytes:
@@ -130,11 +158,15 @@ class HttpConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Start the deadline for the client to read the response."""
         self.write_deadline = time.monotonic() + self._limits.write_seconds
+        if self._upgraded is not None:
+            self._upgraded.pause_writing()
 
     def resume_writing(self) -> None:
         """Clear the deadline, and serve the next request."""
         self.write_deadline = NO_DEADLINE
-        if self.phase is ConnectionPhase.REQUEST and self._exchange is None:
+        if self._upgraded is not None:
+            self._upgraded.resume_writing()
+        elif self.phase is ConnectionPhase.REQUEST and self._exchange is None:
             self._next_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -144,6 +176,8 @@ class HttpConnection(asyncio.Protocol):
         self.deadline = self.write_deadline = NO_DEADLINE
         if self._exchange is not None:
             self._exchange.disconnect()
+        if self._upgraded is not None:
+            self._upgraded.connection_lost()
         self._connections.remove(self)
 
     # -- requests -------------------------------------------------------------------------------------------------
@@ -180,7 +214,7 @@ class HttpConnection(asyncio.Protocol):
         self._connections.mark_busy(self)
         self._set_phase(ConnectionPhase.REQUEST, NO_DEADLINE)
         self._exchange = exchange = Exchange(
-            head, self._sender[0], on_continue=self._write_continue, on_body_taken=self._read_events
+            head, self._sender[0], on_continue=self._write_continue, on_body_taken=self._read_events, connection=self
         )
         exchange.closes_connection = self._draining
         task = asyncio.get_running_loop().create_task(self._answer(exchange))
@@ -198,6 +232,38 @@ class HttpConnection(asyncio.Protocol):
         if exchange is self._exchange and self._transport is not None and not self._transport.is_closing():
             self._transport.write(exchange.encode(response))
             self._on_response_sent(exchange, response)
+
+    def take_over(self, response: bytes, upgraded: Upgraded) -> bool:
+        """Answer the present request with these bytes, and give all further ones to `upgraded`; False if it is gone.
+
+        For the application that answers the request; it has the connection as `Exchange.connection`. The response that
+        it returns in the end is not written.
+        """
+        exchange = self._exchange
+        if exchange is None or not exchange.body_complete or self._draining:
+            return False
+        if self._transport is None or self._transport.is_closing() or self._input_ended or self._framing.pending:
+            return False
+        self._exchange = None
+        self._upgraded = upgraded
+        self._set_phase(ConnectionPhase.UPGRADED, NO_DEADLINE)
+        self._transport.write(response)
+        self._set_reading(True)
+        return True
+
+    def write_upgraded(self, data: bytes) -> None:
+        """Write bytes of the other protocol."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def pause_upgraded(self, paused: bool) -> None:
+        """Read nothing of the other protocol for now, or again."""
+        self._set_reading(not paused)
+
+    def close_upgraded(self) -> None:
+        """Close the connection after the client has read everything."""
+        if self.phase is ConnectionPhase.UPGRADED:
+            self._linger()
 
     def _write_continue(self) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sprig_tui.server.framing import RequestHead
 from sprig_tui.server.responses import HTTPRejectionError, Response
+
+if TYPE_CHECKING:
+    from sprig_tui.server.connection import HttpConnection
 
 SLOW_BYTES_PER_S = 10_000
 """Body bytes per second below which a client is evicted first when the connection limit is reached."""
@@ -31,10 +35,13 @@ class Exchange:
         *,
         on_continue: Callable[[], None],
         on_body_taken: Callable[[], None],
+        connection: HttpConnection,
     ) -> None:
         self.head = head
         self.sender = sender
         """Address of the client."""
+        self.connection = connection
+        """For an application that takes it over."""
         self.request_complete = False
         """Whether the whole request has arrived."""
         self.closes_connection = False

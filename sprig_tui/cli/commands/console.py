@@ -91,6 +91,24 @@ def _sources(files: tuple[str, ...], descriptor: int, paths: Paths) -> tuple[Inp
     return tuple(held if file == STDIN else file for file in files)
 
 
+def run_in_browser(*, read_only: bool, no_engine: bool) -> int:
+    """Run the console of one browser; its packets are standard input and output."""
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.secret_reader import process_secrets
+    from sprig_tui.config.settings import load_settings
+
+    paths = find_paths()
+    read_secrets(load_settings(paths), quiet=True)
+    return _run_console(
+        paths,
+        lambda: process_secrets.reread(load_settings(paths)),
+        (),
+        read_only=read_only,
+        engine=not no_engine,
+        browser=True,
+    )
+
+
 def open_demo(folder: Path, samples: Path) -> int:
     """Run the console on the sample payloads, against a fake Segment in this process; `folder` is thrown away after."""
     from sprig_tui.config.paths import paths_in_folder

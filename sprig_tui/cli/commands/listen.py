@@ -113,7 +113,7 @@ def listen(  # noqa: PLR0913 - one parameter per option
     raise_open_files_limit(limits.connections)
     certificate = Certificate(certfile, keyfile) if certfile else None
     if certificate is not None:
-        _warn_key_mode(keyfile or certfile)
+        warn_key_mode(keyfile or certfile)
     bound = bind(host, port)
     with bound:
         _report_tokens(settings, allow_anonymous=is_bound_to_loopback(bound))
@@ -161,7 +161,7 @@ def _warn_short_tokens(settings: Settings) -> None:
         )
 
 
-def _warn_key_mode(file: Path | None) -> None:
+def warn_key_mode(file: Path | None) -> None:
     """Warn of a private key that other users can read."""
     import os
     import stat
@@ -282,7 +282,7 @@ class _ListenRun:
             asyncio.create_task(comparison.run()),
         ]
         if self._certificate is not None:
-            others.append(asyncio.create_task(_reload_certificate(self._certificate, session.signals.hangup_event())))
+            others.append(asyncio.create_task(reload_certificate(self._certificate, session.signals.hangup_event())))
         if status_every:
             others.append(asyncio.create_task(_report_status(receiver, session.engine, session.journal, status_every)))
         try:
@@ -312,7 +312,7 @@ async def _shut_down(server: RunningServer, engine: Engine | None) -> bool:
     return drained
 
 
-async def _reload_certificate(certificate: Certificate, hangup: asyncio.Event) -> None:
+async def reload_certificate(certificate: Certificate, hangup: asyncio.Event) -> None:
     """Load a renewed certificate, at SIGHUP or when its files change."""
     from sprig_tui.cli.reload import wait_for_request
 

@@ -144,6 +144,7 @@ class Suspend(Command):
     label = "suspend"
     title = "Suspend, back to the shell"
     scope = "console"
+    needs = "machine"
     in_bar = False
     priority = True
 

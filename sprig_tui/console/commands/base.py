@@ -53,8 +53,9 @@ SCOPE_TITLES: dict[str, str] = {
     "console": "Console",
 }
 """Names of the places on the screen."""
-Need = Literal["", "sending", "engine", "config"]
-"""Precondition of a command: permission to send, an engine in this process, permission to change the config."""
+Need = Literal["", "sending", "engine", "config", "machine"]
+"""Precondition of a command: permission to send, an engine in this process, permission to change the config, or a
+person who sits at this machine: its files, its programs and its keys are theirs."""
 
 
 class Command:
@@ -120,11 +121,17 @@ class Permissions(NamedTuple):
     """False with `--no-engine`: other processes deliver."""
     config: bool = True
     """False where the environments are not the user's own (`demo`)."""
+    browser: bool = False
+    """Opened in a browser: its user sits at another machine, or is another user of this one."""
 
     def refusal(self, command: type[Command]) -> str:
         """Why the command cannot be used now; empty when it can."""
+        if command.needs == "machine":
+            why = "a console in a browser reaches no file and no program of the server's machine, and shows no key"
+            return f"{command.label}: {why}" if self.browser else ""
         if self.read_only and command.needs:
-            return f"{command.label}: this console is read-only, it was opened with --read-only"
+            how = "sprig-tui serve has no token" if self.browser else "it was opened with --read-only"
+            return f"{command.label}: this console is read-only, {how}"
         if command.needs == "engine" and not self.engine:
             return f"{command.label}: this console has no engine, it was opened with --no-engine"
         if command.needs == "config" and not self.config:

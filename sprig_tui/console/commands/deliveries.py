@@ -237,6 +237,7 @@ class Export(Command):
     label = "export"
     title = "Export what the filter matches"
     scope = "deliveries"
+    needs = "machine"
 
 
 class CopyDelivery(Command):

@@ -110,6 +110,7 @@ class RevealKey(EnvironmentCommand):
     key = "v"
     label = "reveal"
     title = "Show the write key for five seconds"
+    needs = "machine"
 
 
 class EditEnvironment(EnvironmentCommand):

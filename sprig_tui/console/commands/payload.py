@@ -13,6 +13,7 @@ class OpenFile(Command):
     label = "open"
     title = "Open a file or folder of answers"
     scope = "payload"
+    needs = "machine"
     on_main_screen = True
 
 
@@ -187,6 +188,7 @@ class EditRecord(Command):
     label = "edit"
     title = "Edit this record"
     scope = "payload"
+    needs = "machine"
 
 
 class EditField(Command):

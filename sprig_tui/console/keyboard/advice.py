@@ -34,6 +34,8 @@ def paste_advice(app: ConsoleApp, pasted: PastedText) -> str:
             return _secret_advice(app, pasted.secret or SecretKind.UNKNOWN)
         case PasteKind.MISSING_PATH:
             return _missing_file_text(app, pasted.paths)
+        case PasteKind.UNREACHABLE_PATH:
+            return "a console in a browser opens no file of the server's machine: paste the records themselves"
         case PasteKind.BINARY:
             return f"what was pasted is no text: {app.shown_key(OpenFile)} opens files, also compressed ones"
         case _:

@@ -18,7 +18,7 @@ from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.commands.base import Command, HasCommands, bindings
-from sprig_tui.console.commands.payload import COMMANDS
+from sprig_tui.console.commands.payload import COMMANDS, OpenFile
 from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.payload.edit_actions import EditActions
@@ -153,7 +153,7 @@ class PayloadInspector(HasCommands, Panel):
 
     def open_pasted(self, text: str) -> PastedText:
         """Open the files that a pasted text names, or the records that it holds; returns what it is."""
-        pasted = recognise_paste(text)
+        pasted = recognise_paste(text, files=not self.refusal(OpenFile.action()))
         if pasted.opens:
             self.show_file(pasted.paths or [held_paste(text, self._clock.now())])
         return pasted

@@ -28,6 +28,8 @@ class PasteKind(Enum):
     SECRET = auto()
     RECORDS = auto()
     MISSING_PATH = auto()
+    UNREACHABLE_PATH = auto()
+    """A path where no file may be opened: whether there is one is not looked at either."""
     BINARY = auto()
     TEXT = auto()
 
@@ -46,16 +48,19 @@ class PastedText(Struct, frozen=True):
         return self.kind in (PasteKind.PATHS, PasteKind.RECORDS)
 
 
-def recognise_paste(text: str) -> PastedText:  # noqa: PLR0911 - one return for each kind
-    """What a text is that was pasted where no text is typed. Whether records are answers is for their reader to say."""
+def recognise_paste(text: str, *, files: bool = True) -> PastedText:  # noqa: PLR0911 - one return for each kind
+    """What a text is that was pasted where no text is typed. Whether records are answers is for their reader to say.
+
+    `files`: whether files may be opened.
+    """
     text = text.strip()
     if not text:
         return PastedText(PasteKind.EMPTY)
-    if paths := dropped_paths(text):
+    if files and (paths := dropped_paths(text)):
         return PastedText(PasteKind.PATHS, paths)
     words = [line.strip().strip("'\"") for line in text[: _MAX_PATH_CHARS + 1].splitlines() if line.strip()]
     if len(text) <= _MAX_PATH_CHARS and all(_is_path(word) for word in words):
-        return PastedText(PasteKind.MISSING_PATH, tuple(words))
+        return PastedText(PasteKind.MISSING_PATH, tuple(words)) if files else PastedText(PasteKind.UNREACHABLE_PATH)
     if (secret := likely_secret(text)) is not None:
         return PastedText(PasteKind.SECRET, secret=secret)
     if _begins_records(text):

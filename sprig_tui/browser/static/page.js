@@ -1,0 +1,10 @@
+"use strict";
+// runs before the terminal connects: where that goes, and what it may not do
+const terminal = document.getElementById("terminal");
+terminal.dataset.sessionWebsocketUrl = location.origin.replace(/^http/, "ws") + "/ws";
+document.getElementById("again").addEventListener("click", () => location.reload());
+document.getElementById("again").addEventListener("keydown", (event) => event.stopPropagation());
+new MutationObserver(() => {
+  const focus = document.body.classList.contains("-closed") ? "#again" : ".xterm-helper-textarea";
+  document.querySelector(focus)?.focus();
+}).observe(document.body, { attributes: true, attributeFilter: ["class"] });
