@@ -23,10 +23,11 @@ from support.pages_of_documentation import PAGES, ROOT, commands, without_commen
 from support.postgres_databases import create_database, database_name, drop_database, execute
 from support.workspace_lookalike import DEVELOPMENT_KEY, PRODUCTION_KEY, TOKEN, WorkspaceLookalike
 
-PORTS = ("8080", "8722", "8443", "8123", "9100", "9200")
+PORTS = ("8080", "8722", "8443", "8123", "9100", "9200", "8723")
 READY = {
     r"sprig-tui sink\b": r"listening on ",
     r"sprig-tui listen\b(?!.*--print-unit)": r"listening on ",
+    r"sprig-tui serve\b": r"the console is at ",
     r"sprig-tui run\b(?!.*--print-unit)": r"delivering for",
     r"sprig-tui send --watch\b": r"watching",
     r"sprig-tui pull\b.*--every\b": r"next pull",
