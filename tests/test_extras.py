@@ -15,7 +15,12 @@ from sprig_tui.extras import EXTRAS, KEYRING, OAUTH, POSTGRES, SERVE, Extra, ins
 
 ROOT = Path(__file__).parents[1]
 DATABASE = "postgresql://worker@127.0.0.1:1/sprig"
-MODULES = {POSTGRES: ("asyncpg",), KEYRING: ("keyring",), OAUTH: ("jwt", "cryptography"), SERVE: ("textual_serve", "websockets")}
+MODULES = {
+    POSTGRES: ("asyncpg",),
+    KEYRING: ("keyring",),
+    OAUTH: ("jwt", "cryptography"),
+    SERVE: ("textual_serve", "websockets"),
+}
 
 
 @pytest.fixture
