@@ -32,6 +32,7 @@ COMMANDS = {
     "hold": "Hold an environment's queue: nothing is sent until it is resumed.",
     "resume": "Send what is held or paused.",
     "log": "The journal: every delivery, its state and reason.",
+    "stats": "Deliveries over time, by survey, reason, failure and so on.",
     "explain": "Why one answer is, or is not, where it should be.",
     "reconcile": "Compare what was delivered with what Segment counted.",
     "run": "Deliver what is queued until stopped.",

@@ -23,6 +23,7 @@ from sprig_tui.delivery.context import (
     TrackingClientFactory,
     ignore_result,
 )
+from sprig_tui.delivery.count_keeper import CountKeeper
 from sprig_tui.delivery.heartbeat import Heartbeat
 from sprig_tui.delivery.lane import LaneWorker
 from sprig_tui.delivery.replay import ReplayRunner
@@ -93,6 +94,7 @@ class Engine:
         self._settings = settings or DeliverySettings()
         self._client_factory = client_factory or TrackingClientFactory()
         self._workers: dict[str, LaneWorker] = {}
+        self._count_keeper = CountKeeper(journal, timing=timing)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._close_tasks: set[asyncio.Task[None]] = set()
         self._retired_tasks: set[asyncio.Task[None]] = set()
@@ -126,6 +128,7 @@ class Engine:
                 self.suppression.run(self._context.clock, self._context.timing)
             )
         self._heartbeat.start()
+        self._count_keeper.start()
         self._unsubscribe = self._context.journal.subscribe(self._on_notification)
         return self
 
@@ -160,6 +163,7 @@ class Engine:
             await asyncio.gather(
                 *self._close_tasks, *(worker.config.client.close() for worker in self._workers.values())
             )
+            await self._count_keeper.stop()
             await self._heartbeat.stop()
             if self.suppression is not None and self._suppression_task is not None:
                 if timeout > 0:

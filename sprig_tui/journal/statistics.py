@@ -16,7 +16,7 @@ from sprig_tui.journal.records import State
 Unit = Literal["hour", "day"]
 UNIT_MS: dict[Unit, int] = {"hour": 3_600_000, "day": 86_400_000}
 """Usual lengths; a day on which the clock is changed is longer or shorter."""
-MAX_BUCKETS = 1_000
+MAX_BUCKETS = 4_000
 DEFAULT_BUCKETS: dict[Unit, int] = {"hour": 24, "day": 30}
 OTHER = "other"
 """Key of what is not counted one by one: see MAX_SURVEYS in `block_counts`."""

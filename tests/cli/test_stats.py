@@ -1,0 +1,66 @@
+"""`stats`: tables with bars for people, and JSON in which each number has its filter."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+
+@pytest.fixture
+def sent(configured, cli, write, answer):
+    """A journal with two surveys, one of them with a hostile name, and what was withheld and failed."""
+    records = [answer(number) for number in range(3)]
+    records += [answer(4, userId=None), answer(5, surveyId=7, surveyName="N\x1b[31mPS \u202e" + "x" * 90)]
+    cli("send", write(*records), "-e", "development")
+
+
+def test_each_grouping_has_its_lines_and_a_filter_that_finds_them(sent, cli):
+    hours = cli("stats")
+    assert (hours.code, hours.err) == (0, "")
+    assert re.match(r"5 arrived from \d{4}-\d\d-\d\d \d\d:00 to \d{4}-\d\d-\d\d \d\d:00:\n", hours.out)
+    assert hours.out.splitlines()[1] == "4 delivered, 0 failed, 1 withheld, 0 queued"
+    assert re.search(r"  5 +0 +4 +\d+ ms +\d+ ms  #+-+$", hours.out, re.MULTILINE)
+    for by in ("day", "survey", "environment", "reason", "failure", "endpoint"):
+        done = cli("stats", "--by", by)
+        assert (done.code, done.err) == (0, "")
+        assert max(map(len, done.out.splitlines())) <= 80, by
+        assert not re.search(r"[\x1b\u202e]", done.out), by
+    found = cli("stats", "--json").json
+    assert found["total"] == {"queued": 0, "delivered": 4, "failed": 0, "withheld": 1}
+    assert [(one["id"], one["anonymous"]) for one in found["surveys"]] == [("5120", 1), ("7", 0)]
+    assert found["by_environment"][0]["environment"] == "development"
+    for one in (found, *found["surveys"], *found["reasons"], *found["endpoints"], *found["by_environment"]):
+        shown = cli("log", one["filter"], "-n", "0").out.splitlines()
+        counts = one.get("total", one)
+        assert len(shown) == sum(counts.get(state, 0) for state in ("queued", "delivered", "failed", "withheld"))
+    last = found["buckets"][-1]
+    assert len(cli("log", last["answered_filter"], "-n", "0").out.splitlines()) == last["answered"] == 4
+
+
+def test_periods_and_what_they_may_not_be(sent, cli):
+    assert "nothing arrived" in cli("stats", "--since", "2020-01-01", "--until", "2020-01-02").out
+    assert len(cli("stats", "--since", "50h", "--json").json["buckets"]) == 51
+    assert cli("stats", "--by", "survey", "--since", "2020-01-01", "--json").json["unit"] == "day"
+    for arguments, text in (
+        (("--since", "2020-01-01"), "4,000 hours at most"),
+        (("--since", "1h", "--until", "2h"), "ends before it begins"),
+        (("--since", "soon"), "--since: cannot read"),
+        (("-e", "producton"), "production"),
+    ):
+        done = cli("stats", *arguments)
+        assert done.code == 2, arguments
+        assert text in done.err, arguments
+    assert cli("stats", "-e", "production").out.startswith("nothing arrived")
+    assert cli("stats", "--recount", "-e", "development").code == 0
+
+
+def test_without_a_journal_and_with_a_broken_one(configured, cli):
+    done = cli("stats")
+    assert (done.code, done.out) == (0, "")
+    assert "there is no journal yet" in done.err
+    assert cli("stats", "--json").json["total"]["delivered"] == 0
+    (configured / "journal.db").write_bytes(b"no journal " * 500)
+    done = cli("stats")
+    assert done.code == 2
+    assert done.out == ""
