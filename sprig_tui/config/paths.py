@@ -12,6 +12,8 @@ from sprig_tui.errors import ConfigError, InputError
 
 HOME_VARIABLE = "SPRIG_TUI_HOME"
 """Variable that names one folder for config, journal and state."""
+CONSOLE_STATE_NAME = "console.json"
+"""File of the state folder with what the console showed last."""
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,9 @@ _PANE_ACTIONS = frozenset(
         app_commands.FocusPayload,
         app_commands.FocusDeliveries,
         app_commands.Zoom,
+        app_commands.GrowPane,
+        app_commands.ShrinkPane,
+        app_commands.ResetPanes,
     )
 )
 
@@ -384,6 +387,15 @@ class SprigTui(QueuedInput, TextualApp):
     def action_zoom(self) -> None:
         self.main.zoomed = "" if self.main.zoomed else self.main.focused_scope()
 
+    def action_grow_pane(self) -> None:
+        self.main.resize_pane(larger=True)
+
+    def action_shrink_pane(self) -> None:
+        self.main.resize_pane(larger=False)
+
+    def action_reset_panes(self) -> None:
+        self.main.area.reset()
+
     def action_show_workers(self) -> None:
         from sprig_tui.console.screens.workers import WorkersScreen
 
@@ -515,6 +527,7 @@ class SprigTui(QueuedInput, TextualApp):
         if self._leaving:
             self.exit(0)
             return
+        self.main.save_state()
         self._leaving = True
         self.run_worker(self._leave(), exit_on_error=False)
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from sprig_tui.console.commands.base import Command
     from sprig_tui.console.environments.config_editor import ConfigEditor
+    from sprig_tui.console.preferences import Preferences
     from sprig_tui.console.widgets.columns import ChosenColumn
     from sprig_tui.sprig.held_input import InputSource
 
@@ -23,6 +24,7 @@ class ConsoleApp(Protocol):
     warnings: tuple[str, ...]
     """Warnings about the config."""
     config_editor: ConfigEditor
+    preferences: Preferences
 
     @property
     def columns(self) -> Mapping[str, tuple[ChosenColumn, ...]]:

@@ -24,7 +24,9 @@ from sprig_tui.console.commands.registry import PANE_COMMANDS
 from sprig_tui.console.environments.pane import EnvironmentPane
 from sprig_tui.console.environments.warnings import environment_mismatch, token_warning
 from sprig_tui.console.notify import notify, notify_error, notify_warning
-from sprig_tui.console.preferences import LastChoice, initial_environment
+from sprig_tui.console.pane_area import PaneArea
+from sprig_tui.console.preferences import initial_environment
+from sprig_tui.console.screen_state import ScreenState
 from sprig_tui.console.snapshot import ConsoleSnapshot, SnapshotPoller
 from sprig_tui.console.status_line import StatusLine, badge
 from sprig_tui.console.widgets.key_bar import KeyBar
@@ -107,10 +109,12 @@ class MainScreen(Screen[None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
+        self._remembered = ScreenState(self, session)
         self._explained_rejection = False
         self._payload_warning = ""
         """Warning about the payload shown."""
         self.status = StatusLine(badge(session.dependencies.label, session.permissions))
+        self.area = PaneArea()
         self.environments = EnvironmentPane(id="environments", classes="pane")
         self.payload: PayloadInspector
         self.deliveries: DeliveryLog
@@ -125,7 +129,7 @@ class MainScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Status line, panes, key bar."""
         yield self.status
-        with Container(id="panes"):
+        with self.area:
             with Container(id="upper"):
                 yield self.environments
                 yield self._placeholder("payload")
@@ -140,22 +144,22 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the environments of the config."""
-        permissions = self._session.permissions
-        self._last_choice = LastChoice(
-            self._session.dependencies.paths.state_dir, writes=permissions.config and not permissions.read_only
-        )
-        self._remembered_name = initial_environment(self._last_choice.read(), self._session.settings.environments)
-        self.environments.selected = self._remembered_name
+        self._remembered.read()
+        last = self._remembered.state.environment
+        self.environments.selected = initial_environment(last, self._session.settings.environments)
         self.snapshot = SnapshotPoller(self._session).build()
         if self._first_pane() == "environments":
             self.environments.focus()
 
     def _first_pane(self) -> str:
-        """The pane to focus: Payload with a file, Environments without a key, else Deliveries."""
+        """The pane to focus: Payload with a file, Environments without a key, else the last one, or Deliveries."""
         if self.console.files:
             return "payload"
         keys = any(environment.write_key for environment in self._session.settings.environments.values())
-        return "deliveries" if keys else "environments"
+        if not keys:
+            return "environments"
+        last = self._remembered.state.pane
+        return last if last in ("environments", "payload") else "deliveries"
 
     async def mount_panes(self) -> None:
         """Mount the Payload and Deliveries panes; their code is loaded after the first paint."""
@@ -180,11 +184,17 @@ class MainScreen(Screen[None]):
         self.panes |= {"payload": self.payload, "deliveries": self.deliveries}
         self.payload.environment = self.environments.selected
         self.use_settings(core.settings)
+        self._remembered.restore()
         if self.console.files:
             self.payload.show_file(self.console.files)
         if self.focused is None:
             self.focus_pane(self._first_pane())
         self.refresh_bindings()
+        self._remembered.start()
+
+    def save_state(self) -> None:
+        """Keep what is shown for the next start."""
+        self._remembered.save()
 
     def use_settings(self, settings: Settings) -> None:
         """Apply changed settings to the panes."""
@@ -222,6 +232,7 @@ class MainScreen(Screen[None]):
     def _fit_panes(self) -> None:
         if (self.has_class("-narrow") or self.has_class("-short")) and (scope := self.focused_scope()):
             self.update_classes({f"-at-{other}": other == scope for other in self.panes})
+        self.area.fit()
 
     # -- snapshots and warnings ---------------------------------------------------------------------------------------
 
@@ -265,6 +276,11 @@ class MainScreen(Screen[None]):
         """Filter the deliveries by a saved filter."""
         self.focus_pane("deliveries")
         self.deliveries.use_filter(f"@{name}")
+
+    def resize_pane(self, *, larger: bool) -> None:
+        """Make the focused pane larger or smaller."""
+        if (pane := self.focused_place()) is not None:
+            self.area.resize(pane, larger=larger)
 
     def go_to_record(self, number: int) -> str:
         """Show a record of the open file; returns why there is none."""
@@ -316,6 +332,8 @@ class MainScreen(Screen[None]):
     def watch_zoomed(self) -> None:
         """Set a class `-zoom-SCOPE` for the style sheets."""
         self.update_classes({f"-zoom-{scope}": scope == self.zoomed for scope in SCOPE_TITLES})
+        if self.is_mounted:
+            self.area.fit()
 
     def action_unzoom(self) -> None:
         """Show all panes again."""
@@ -372,9 +390,6 @@ class MainScreen(Screen[None]):
     @on(EnvironmentPane.EnvironmentSelected)
     def _on_environment_selected(self, event: EnvironmentPane.EnvironmentSelected) -> None:
         self.status.selected = event.name
-        if event.name != self._remembered_name:
-            self._remembered_name = event.name
-            self.run_worker(lambda: self._last_choice.write(event.name), thread=True, exclusive=True, group="choice")
         if "payload" in self.panes:
             self.payload.environment = event.name
             self.on_payload_inspector_record_shown()
@@ -540,6 +555,10 @@ class MainScreen(Screen[None]):
             else ""
         )
         self.show_warnings()
+
+    def on_payload_inspector_laid_out(self) -> None:
+        """Give the list of records its size beside the record."""
+        self.area.fit()
 
     def on_payload_inspector_send_requested(self, event: SendRequested) -> None:
         """Send some records."""

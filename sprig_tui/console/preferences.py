@@ -1,55 +1,19 @@
-"""Preferences of the user: theme, columns and keys of the config, and the environment selected last."""
+"""Preferences of the user: what `[console]` and `[keys]` of the config say."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual.theme import BUILTIN_THEMES
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.theme import THEMES, choose_theme
-from sprig_tui.errors import ConfigError, KeymapError
-from sprig_tui.files import make_folder, write_atomically
+from sprig_tui.errors import KeymapError
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.widgets.columns import ChosenColumn
-
-
-CHOICE_FILE_NAME = "environment"
-MAX_CHOICE_BYTES = 200
-
-_log = logging.getLogger(__name__)
-
-
-class LastChoice:
-    """Name of the environment selected last, in the state folder; errors count as no name."""
-
-    def __init__(self, state_dir: Path, *, writes: bool) -> None:
-        """`writes`: False for consoles that must not write (demo, read-only)."""
-        self._file = state_dir / CHOICE_FILE_NAME
-        self._writes = writes
-
-    def read(self) -> str:
-        """The name; empty where none was saved."""
-        try:
-            with self._file.open("rb") as stream:
-                return stream.read(MAX_CHOICE_BYTES).decode().strip()
-        except (OSError, ValueError):
-            return ""
-
-    def write(self, name: str) -> None:
-        """Save a name; never raises."""
-        if not self._writes:
-            return
-        try:
-            make_folder(self._file.parent)
-            write_atomically(self._file, f"{name}\n".encode())
-        except ConfigError as error:
-            _log.warning("the chosen environment is not remembered: %s", error.message)
 
 
 def initial_environment(remembered: str, environments: Mapping[str, Environment]) -> str:
@@ -71,6 +35,8 @@ class Preferences(NamedTuple):
     """Problems of `[console]` and the keymap, a sentence each."""
     columns: Mapping[str, tuple[ChosenColumn, ...]] = {}
     """Columns of the lists by their keys in `[console]`; none for those that the width suggests."""
+    remembers: bool = True
+    """Whether what is shown is kept for the next start."""
 
 
 def preferences(settings: Settings) -> Preferences:
@@ -89,7 +55,11 @@ def preferences(settings: Settings) -> Preferences:
         except KeymapError as error:
             faults.append(f"{error.message}; {error.hint}; the default keys are in use")
     columns, column_faults = _columns(settings.console)
-    return Preferences(theme, keymap, (*faults, *column_faults), columns)
+    remembers = settings.console.get("remember", True)
+    if not isinstance(remembers, bool):
+        faults.append("console.remember: it must be true or false; it is taken as true")
+        remembers = True
+    return Preferences(theme, keymap, (*faults, *column_faults), columns, remembers)
 
 
 def _columns(table: Mapping[str, object]) -> tuple[dict[str, tuple[ChosenColumn, ...]], list[str]]:

@@ -1,7 +1,7 @@
 """Copied files: what the console leaves of answers in the state folder, which `forget` searches too.
 
-The text that was copied last, screenshots where there is no folder for downloads, and what a killed console left of an
-edit in an external editor.
+What it showed last with the text of its filter, the text that was copied last, screenshots where there is no folder for
+downloads, and what a killed console left of an edit in an external editor.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import html
 from contextlib import suppress
 from pathlib import Path
 
+from sprig_tui.config.paths import CONSOLE_STATE_NAME
 from sprig_tui.journal.persons import PersonMatcher
 
-_PATTERNS = ("clipboard.txt", "sprig-tui*.svg", "edit-*/payload.*")
+_PATTERNS = (CONSOLE_STATE_NAME, "clipboard.txt", "sprig-tui*.svg", "edit-*/payload.*")
 
 
 def find_copies(state_dir: Path, matcher: PersonMatcher) -> tuple[Path, ...]:

@@ -70,7 +70,7 @@ def configure(console) -> None:
     console.write(CONFIG)
     console.paths.config_file.chmod(0o600)
     console.paths.state_dir.mkdir(exist_ok=True)
-    (console.paths.state_dir / "environment").write_text("production\n")
+    (console.paths.state_dir / "console.json").write_text('{"version": 1, "environment": "production"}')
 
 
 def entry(number: int, environment: str = "production", **fields) -> NewDelivery:

@@ -49,6 +49,39 @@ class Zoom(Command):
     in_bar = False
 
 
+class GrowPane(Command):
+    """Make the focused pane larger; the mouse drags the borders. The sizes are kept for the next start."""
+
+    id = "grow-pane"
+    key = "plus"
+    label = "larger"
+    title = "Make the pane larger"
+    scope = "console"
+    in_bar = False
+
+
+class ShrinkPane(Command):
+    """Make the focused pane smaller."""
+
+    id = "shrink-pane"
+    key = "minus"
+    label = "smaller"
+    title = "Make the pane smaller"
+    scope = "console"
+    in_bar = False
+
+
+class ResetPanes(Command):
+    """Give all panes their usual sizes; a double click on a border does the same for the panes beside it."""
+
+    id = "reset-panes"
+    key = "0"
+    label = "usual sizes"
+    title = "Give the panes their usual sizes"
+    scope = "console"
+    in_bar = False
+
+
 class ShowWorkers(Command):
     """The live workers on every machine that shares the journal: since when, how fast, and what they hold."""
 
@@ -168,6 +201,9 @@ COMMANDS = (
     FocusPayload,
     FocusDeliveries,
     Zoom,
+    GrowPane,
+    ShrinkPane,
+    ResetPanes,
     ShowWorkers,
     ShowNotices,
     BeginJournal,

@@ -100,6 +100,8 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         self._position_before: LogPosition | None = None
         self._returns_to: LogPosition | None = None
         """Where to show the filter that is assigned."""
+        self._opens_at: LogPosition | None = None
+        """Where to show the journal that is opened next."""
         self._is_typing = False
         self.job_line = JobStatus()
         self.replays = ReplayActions(
@@ -146,7 +148,9 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         """Search a newly opened journal, with the cursor where it was."""
         del before
         if journal is not None:
-            self.updater.set_filter(journal, self.filter, keep=self.updater.search is not None)
+            opens_at, self._opens_at = self._opens_at, None
+            keep = self.updater.search is not None
+            self.updater.set_filter(journal, self.filter, keep=keep, position=opens_at)
         self._refresh_texts()
 
     def watch_filter(self, query: Query) -> None:
@@ -156,6 +160,14 @@ class DeliveryLog(HasCommands, Panel, Vertical):
             )
         self.post_message(self.FilterChanged(query))
         self._refresh_texts()
+
+    def open_at(self, delivery_id: int) -> None:
+        """Put the cursor on a delivery: now, or once the journal is open."""
+        position = LogPosition(following=False, cursor_id=delivery_id, top_id=delivery_id)
+        if self.journal is None:
+            self._opens_at = position
+        else:
+            self.updater.set_filter(self.journal, self.filter, position=position)
 
     def watch_saved_filters(self) -> None:
         """Filter again by a filter that names a saved one, which may mean something else now."""

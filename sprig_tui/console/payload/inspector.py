@@ -85,6 +85,9 @@ class PayloadInspector(HasCommands, Panel):
     class RecordShown(Message):
         """Another record is shown, or none, or the file was counted."""
 
+    class LaidOut(Message):
+        """The list is beside the record now, or not any more."""
+
     def __init__(
         self,
         *,

@@ -219,6 +219,11 @@ class RecordNavigator:
         """Open a file, a folder, or several, or what is held; the open file stays until the new one is read."""
         self._start_open((str(path),) if isinstance(path, str | Path) else tuple(path))
 
+    async def open_now(self, sources: tuple[str, ...]) -> bool:
+        """Open files at their first record, and wait for it; False, with a notice, where they cannot be opened."""
+        await self._open(sources, 0)
+        return self.browser is not None
+
     def reopen(self) -> None:
         """Read the open file again, and show the same record, or the first one."""
         if self.browser is not None:

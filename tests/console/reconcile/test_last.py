@@ -23,7 +23,7 @@ endpoint = "eu"
 def written(console):
     console.write(CONFIG)
     console.paths.state_dir.mkdir(exist_ok=True)
-    (console.paths.state_dir / "environment").write_text("production\n")
+    (console.paths.state_dir / "console.json").write_text('{"version": 1, "environment": "production"}')
     return console
 
 

@@ -56,7 +56,7 @@ def workspace(console) -> Workspace:
     console.write(CONFIG + TOKEN)
     console.paths.config_file.chmod(0o600)
     console.paths.state_dir.mkdir(exist_ok=True)
-    (console.paths.state_dir / "environment").write_text("production\n")
+    (console.paths.state_dir / "console.json").write_text('{"version": 1, "environment": "production"}')
     one = Workspace()
     console.compare_counts = one.compare
     return one

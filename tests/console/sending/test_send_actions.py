@@ -7,8 +7,6 @@ import json
 
 import pytest
 
-from sprig_tui.config.environment import Environment
-from sprig_tui.console.preferences import LastChoice, initial_environment
 from sprig_tui.console.sending import SendActions, SendPlan
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
@@ -209,33 +207,6 @@ async def test_unconfirmed_protected_environment_is_asked_about(
         assert await rows(pilot) == []
         await console.press(*"production", "enter")
         await console.until(lambda: sink.stats.accepted == 20)
-
-
-async def test_selected_environment_is_remembered(console, answers, screen_text):
-    console.keys(production=KEY, development=KEY)
-    async with console.running() as pilot:
-        assert pilot.app.main.environments.selected == "development", "nothing protected is preselected"
-        await console.press("1", "g")
-        await console.until((console.paths.state_dir / "environment").exists)
-    async with console.running(read_only=True) as pilot:
-        assert pilot.app.main.environments.selected == "production"
-        await console.press("1", "G")
-        assert pilot.app.main.environments.selected == "development"
-    assert (console.paths.state_dir / "environment").read_text() == "production\n", "read-only writes nothing"
-
-
-def test_unreadable_state_file_is_ignored(tmp_path):
-    (tmp_path / "environment").write_bytes(b"\xff" * 900)
-    assert LastChoice(tmp_path, writes=True).read() == ""
-    (tmp_path / "state").write_text("a file in the way of the folder")
-    choice = LastChoice(tmp_path / "state", writes=True)
-    choice.write("production")
-    assert choice.read() == ""
-    environments = {name: Environment(name=name, protected=name == "production") for name in ("production", "b")}
-    assert initial_environment("b", environments) == "b"
-    assert initial_environment("gone", environments) == "production", (
-        "no key yet: the first one, where nothing can be sent"
-    )
 
 
 async def test_filter_and_follow_update_the_payload_pane(console, sink, answers):

@@ -162,6 +162,8 @@ class RecordListing:
         """Lay out list and record for the width."""
         self._pane.set_class(self.shown, "-listing")
         self._pane.set_class(self.shown and self.is_beside, "-beside")
+        self.records.set_class(self.shown and self.is_beside, "-beside")
+        self._pane.post_message(self._pane.LaidOut())
         self._pane.call_after_refresh(self._pane.presenter.update_head)
 
     def reassess(self, number: int | None = None) -> None:
