@@ -74,9 +74,10 @@ class ScreenState:
         screen = self._screen
         log, payload = screen.deliveries, screen.payload
         browser = payload.navigator.browser
-        files = tuple(str(Path(source).absolute()) for source in browser.file.sources) if browser is not None else ()
-        kept = self._session.dependencies.paths.state_dir.absolute()
-        if len(files) > MAX_FILES or any(kept in Path(one).parents for one in files):
+        sources = browser.file.sources if browser is not None else ()
+        # what was pasted or piped is held by this console alone
+        files = tuple(str(Path(one).absolute()) for one in sources if isinstance(one, str) and one != "-")
+        if len(files) > MAX_FILES or len(files) < len(sources):
             files = ()
         return Remembered(
             journal=self._session.settings.journal_name,

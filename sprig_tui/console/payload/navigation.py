@@ -221,7 +221,8 @@ class RecordNavigator:
 
     async def open_now(self, sources: tuple[str, ...]) -> bool:
         """Open files at their first record, and wait for it; False, with a notice, where they cannot be opened."""
-        await self._open(sources, 0)
+        self._left = False
+        await self._open(sources, 0, self._opening)
         return self.browser is not None
 
     def reopen(self) -> None:
