@@ -30,6 +30,7 @@ from sprig_tui.console.screen_state import ScreenState
 from sprig_tui.console.snapshot import ConsoleSnapshot, SnapshotPoller
 from sprig_tui.console.status_line import StatusLine, badge
 from sprig_tui.console.widgets.key_bar import KeyBar
+from sprig_tui.delivery.hold import HELD_FILTER
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.filter import NO_FILTERS
 from sprig_tui.webhooks.capture_folders import capture_folders
@@ -243,6 +244,8 @@ class MainScreen(Screen[None]):
             self._explained_rejection = True
             notify(self.app, DEMO_REJECTION_TEXT)
         self.environments.environments = snapshot.environments
+        if "deliveries" in self.panes:
+            self.deliveries.held_environments = frozenset(view.name for view in snapshot.environments if view.hold)
         self.show_warnings()
 
     def show_warnings(self) -> None:
@@ -405,7 +408,16 @@ class MainScreen(Screen[None]):
 
     def action_pause_or_resume(self) -> None:
         if (view := self.environments.current) is not None:
-            self.console.run_flow(self._environment_actions.set_lane(view.name, paused=not view.paused_or_waiting))
+            actions = self._environment_actions
+            self.console.run_flow(actions.resume(view.name) if view.paused_or_waiting else actions.hold(view.name))
+
+    def action_hold(self) -> None:
+        self.console.run_flow(self._environment_actions.hold(self.environments.selected))
+
+    def action_show_queue(self) -> None:
+        """Show what is held, or what is queued where nothing is."""
+        if (view := self.environments.current) is not None:
+            self._filter_deliveries(f"{HELD_FILTER if view.hold else 'status:queued'} env:{view.name}")
 
     def action_edit_environment(self) -> None:
         self.console.run_flow(self._environment_actions.edit(self.environments.selected))

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from sprig_tui.console.environments.status import EnvironmentView, Level, view_of
 from sprig_tui.console.session import Session
+from sprig_tui.delivery.hold import hold_of
 from sprig_tui.delivery.snapshot import EngineSnapshot
 from sprig_tui.delivery.worker_table import orphaned_leases, orphaned_parts
 from sprig_tui.errors import JournalError
@@ -63,6 +64,8 @@ class SnapshotPoller:
         self._session = session
         self._counts = Counts({})
         self._lanes: dict[str, Lane] = {}
+        self._oldest: dict[str, int] = {}
+        """As of `Journal.oldest_queued`, while a lane is held."""
         self._fault = ""
         self._history: dict[str, deque[int]] = {}
         self._delivered: dict[str, int] = {}
@@ -97,7 +100,8 @@ class SnapshotPoller:
                 now=now,
                 permissions=session.permissions,
                 opened=self._opened,
-                held=orphaned_parts(self._orphans.get(name, ())),
+                orphaned=orphaned_parts(self._orphans.get(name, ())),
+                hold=hold_of(self._lanes[name], self._counts, self._oldest) if name in self._lanes else None,
                 counted=self._counted(environment, now),
             )
             for name, environment in session.settings.environments.items()
@@ -136,6 +140,8 @@ class SnapshotPoller:
             return
         try:
             self._counts, self._lanes = await journal.counts(), await journal.lanes()
+            is_any_held = any(lane.is_held for lane in self._lanes.values())
+            self._oldest = await journal.oldest_queued() if is_any_held else {}
         except JournalError as error:
             if self._session.journal is journal:
                 self._fault = f"{error.message}; the numbers shown are the last known"

@@ -58,6 +58,7 @@ CONDITIONS: dict[str, Callable[[Delivery], bool]] = {
     "waiting": lambda row: row.state is State.QUEUED and not row.leased and not row.due_at,
     "retrying": lambda row: row.state is State.QUEUED and not row.leased and bool(row.due_at),
     "in-flight": lambda row: row.state is State.QUEUED and row.leased,
+    "held": lambda row: row.held,
     "edited": lambda row: row.edited,
     "replayed": lambda row: row.replayed,
     "anonymous": lambda row: not row.user_id,

@@ -129,6 +129,8 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     """URL of the run with `--endpoint` that delivers it; empty for the environment's own endpoint."""
     replayed: bool = False
     """Whether it was queued again under its message id; replays of versions before this field are not known."""
+    held: bool = False
+    """Whether it is queued, unleased, and a user holds its lane; a hold and its end are no change of the delivery."""
     content_dropped: bool = False
     """Whether retention removed its record, its call and its answer: it cannot be replayed or edited."""
 

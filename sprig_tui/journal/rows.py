@@ -16,6 +16,11 @@ STATE_CODES = {state: number for number, state in enumerate(STATES_BY_CODE)}
 REPLAY_MARK = 0
 """In `history`, the number of an attempt that no request has: the delivery was queued again. Versions that do not know
 the mark ignore it."""
+IS_HELD = (
+    "d.state = 0 AND d.lease IS NULL"
+    " AND d.environment IN (SELECT l.environment FROM lanes l WHERE l.state = 'paused' AND l.until = 0)"
+)
+"""Condition on a delivery `d`: see `Lane.is_held`."""
 IS_REPLAYED = f"EXISTS (SELECT 1 FROM history h WHERE h.delivery = d.id AND h.attempt = {REPLAY_MARK})"
 """Condition on a delivery `d`."""
 
@@ -29,7 +34,7 @@ SELECT_DELIVERY = f"""
 SELECT d.id, e.name, d.message_id, d.state, d.reason, d.detail, d.survey_id, d.survey_name, d.user_id,
   d.question_type, d.answer, d.answered_at, d.added_at, d.due_at, d.attempts, coalesce(a.status, 0), d.error,
   coalesce(a.latency_ms, 0.0), a.started_at, d.source, d.line, d.lease, d.size, d.edited, d.origin,
-  coalesce(a.endpoint, ''), e.endpoint, {IS_REPLAYED}, d.first_try
+  coalesce(a.endpoint, ''), e.endpoint, {IS_REPLAYED}, d.first_try, {IS_HELD}
 FROM deliveries d JOIN environments e ON e.id = d.environment LEFT JOIN attempts a ON a.id = d.attempt
 """
 ATTEMPT_COLUMNS = "started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt, endpoint"
@@ -72,6 +77,7 @@ def delivery_from_row(row: Sequence[Any]) -> Delivery:
         bound_for=row[26],
         replayed=bool(row[27]),
         content_dropped=row[28] == CONTENT_DROPPED,
+        held=bool(row[29]),
     )
 
 

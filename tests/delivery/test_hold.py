@@ -47,7 +47,8 @@ async def test_a_hold_survives_a_restart_and_a_bulk_replay_queues_behind_it(benc
         async with bench.engine(environment) as engine:
             job = await bench.journal.start_replay(Query())
             engine.wake()
-            await bench.until(lambda: not engine.snapshot().replays, engine)
+            while (await bench.journal.replays())[0].state != "done":
+                await bench.tick(engine)
             bench.time.advance(600)
             await engine.add(bench.entries(range(30, 35)))
             assert set(await bench.states(ids)) == {State.QUEUED}

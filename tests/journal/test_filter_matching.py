@@ -91,6 +91,7 @@ BRANCHES = st.recursive(
 
 async def test_a_database_finds_what_the_query_matches(journal, entry, claim, attempt, clock):
     await fill(journal, entry, claim, attempt, clock)
+    await journal.set_lane("development", "paused", "look first", by="anna@build")
     rows = (await journal.page(MATCH_ALL, limit=1_000)).deliveries
     for name, condition in CONDITIONS.items():
         assert 0 < sum(map(condition, rows)) < len(rows), f"the journal shows nothing about is:{name}"

@@ -6,8 +6,11 @@ import pytest
 from support.records import make_worker
 
 from sprig_tui.delivery.hold import hold_lane, read_holds, wait_until_quiet
+from sprig_tui.delivery.withdraw import find_queued
 from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.pause_reasons import PauseReason
+from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import LaneChange, Settlement, State
 
 
@@ -74,3 +77,18 @@ async def test_nothing_is_claimed_with_an_add_while_held(journal, entry):
     request = ClaimRequest("production", events=10, payload_bytes=475_000, lease_ms=60_000)
     results, claims = await journal.add_and_claim([entry()], (request,))
     assert ([one.state for one in results], claims) == ([State.QUEUED], ())
+
+
+async def test_held_deliveries_are_found_by_the_lane(journal, entry, claim):
+    await journal.add([entry(), entry(), entry("staging"), entry(endpoint="http://127.0.0.1:8080")])
+    assert (await claim(events=1)).ids == (1,)
+    held = parse_filter("is:held", now_ms=0)
+    assert (await journal.ids(held)).ids == ()
+    await hold_lane(journal, "production", by="anna@build")
+    assert (await journal.ids(held)).ids == (2,), "what is leased, elsewhere or of others is not held"
+    assert (await journal.ids(parse_filter("-is:held", now_ms=0))).ids == (4, 3, 1)
+    rows = (await journal.page(Query())).deliveries
+    assert [row.id for row in rows if row.held] == [row.id for row in rows if held.matches(row)] == [2]
+    assert list((await find_queued(journal, held)).ids) == [2]
+    await journal.set_lane("production", "open")
+    assert (await journal.ids(held)).ids == ()

@@ -89,18 +89,39 @@ class SetUp(EnvironmentCommand):
 
 
 class PauseOrResume(EnvironmentCommand):
-    """Pause sending to the selected environment, or resume it.
+    """Hold the queue of the selected environment, or release it.
 
-    What is queued stays queued. It holds for every process on this journal, until it is resumed. On a lane that waits
-    or is paused over a rejected key, resuming retries at once.
+    Nothing is sent by any process on this journal while it is held; answers are still taken in. It asks why, and who,
+    when and why are shown to everybody. To release a queue counts it and asks first; a protected environment asks for
+    its name. On a lane that waits or is paused over a rejected key, it retries at once.
     """
 
     id = "pause-or-resume"
     key = "p"
-    label = "pause"
-    title = "Pause or resume sending"
+    label = "hold"
+    title = "Hold the queue, or release it"
     needs = "sending"
     acts_unasked = True
+
+
+class Hold(EnvironmentCommand):
+    """Hold the queue of the selected environment also where it waits or is paused; on a held one, change the reason."""
+
+    id = "hold"
+    key = "P"
+    label = "hold"
+    title = "Hold the queue, whatever its state"
+    needs = "sending"
+    in_bar = False
+
+
+class ShowQueue(EnvironmentCommand):
+    """Show what is held or queued for the selected environment in the log, to mark it, withdraw it or read it."""
+
+    id = "show-queue"
+    key = "w"
+    label = "queue"
+    title = "Show what is held or queued"
 
 
 class RevealKey(EnvironmentCommand):
@@ -174,6 +195,8 @@ COMMANDS = (
     SetUp,
     PullAnswers,
     PauseOrResume,
+    Hold,
+    ShowQueue,
     RevealKey,
     EditEnvironment,
     NewEnvironment,

@@ -69,6 +69,8 @@ class DeliveryLog(HasCommands, Panel, Vertical):
     """Filters of the config, for `@name`."""
     file_hint: var[str] = var("")
     """Hint about the open file, shown while there are no deliveries."""
+    held_environments: var[frozenset[str]] = var(frozenset())
+    """Environments whose queue is held: their deliveries change without a change of their own."""
     trouble: var[str] = var("")
     """Error shown below the rows on narrow screens."""
 
@@ -177,6 +179,11 @@ class DeliveryLog(HasCommands, Panel, Vertical):
             self.filter = self.bar.parse(self.filter.text)
         except FilterError as error:
             notify_warning(self.app, f"{error.message}: the log shows what it meant before")
+
+    def watch_held_environments(self) -> None:
+        """Search again: what is held is a matter of the lane."""
+        if self.journal is not None and self.updater.search is not None:
+            self.updater.set_filter(self.journal, self.filter, keep=True)
 
     def watch_file_hint(self) -> None:
         self._refresh_texts()

@@ -166,11 +166,13 @@ def ignored_until(delivery: Delivery, now: int) -> str:
 
 
 def state_word(delivery: Delivery) -> str:
-    """The state; for a queued delivery `in flight`, `retry` or `queued`."""
+    """The state; for a queued delivery `in flight`, `held`, `retry` or `queued`."""
     if delivery.state is not State.QUEUED:
         return delivery.state.value
     if delivery.leased:
         return "in flight"
+    if delivery.held:
+        return "held"
     return "retry" if delivery.due_at else "queued"
 
 

@@ -1,4 +1,4 @@
-"""Environment actions: change keys and settings, pause and resume lanes, send a test event."""
+"""Environment actions: change keys and settings, hold and resume lanes, send a test event."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sprig_tui.console.environments.send_test_event import SendTestEventScreen
 from sprig_tui.console.environments.source_picker import PASTE, pick_key, source_list
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.widgets.dialogs import Prompt, ask_confirmation
+from sprig_tui.delivery.hold import hold_lane, read_holds
 from sprig_tui.errors import ConfigError, SprigTuiError
 from sprig_tui.ingest.test_event import EVENT_NAME, make_test_event
 
@@ -166,11 +167,37 @@ class EnvironmentActions:
 
     # -- sending -------------------------------------------------------------------------------------------------------
 
-    async def set_lane(self, name: str, *, paused: bool) -> None:
-        """Pause or resume a lane, for every process on this journal."""
-        await self._journal().set_lane(name, "paused" if paused else "open")
+    async def hold(self, name: str) -> None:
+        """Ask for the reason, and hold a lane for every process on this journal; or change the reason of a hold."""
+        journal = self._journal()
+        held = (await read_holds(journal)).get(name)
+        text = "Answers are still taken in and queued; nothing is sent until somebody releases it."
+        if held is not None:
+            text = f"It is {held.text(self._session.clock.now())}."
+        why = await self._app.push_screen_wait(
+            Prompt(f"Hold {name}?", text, value=held.why if held else "", placeholder="why (may be empty)", saves=True)
+        )
+        if why is None:
+            return
+        await hold_lane(journal, name, why.strip())
         self._wake_engine(name)
-        notify(self._app, f"{name} paused; what comes stays queued" if paused else f"{name} resumes")
+        sending = (await journal.counts()).leased.get(name, 0)
+        also = f"; {sending:,} that a worker has claimed may still be sent" if sending else ""
+        notify(self._app, f"{name} is held{also}")
+
+    async def resume(self, name: str) -> None:
+        """Release a hold, after a question where deliveries wait behind it; or let a lane try again at once."""
+        journal, environment = self._journal(), self._environment(name)
+        held = (await read_holds(journal)).get(name)
+        if held is not None and held.waiting:
+            now = self._session.clock.now()
+            text = f"{held.text(now)}\n{held.queue_text(now)}\nThey go to {environment.base_url}."
+            question, yes = f"Send what is held for {name}?", f"Send {held.waiting:,}"
+            if not await self._confirmed(environment, question, text, yes=yes):
+                return
+        await journal.set_lane(name, "open")
+        self._wake_engine(name)
+        notify(self._app, f"{name} {'is released' if held is not None else 'resumes'}")
 
     async def send_test_event(self, name: str) -> None:
         """Journal a test event, let the engine send it, and show what becomes of it."""

@@ -42,7 +42,8 @@ def delivery_progress_text(
     if delivery.state is State.WITHHELD:
         return f"Withheld: {delivery.reason}. {delivery.detail}", True
     if lane is not None and lane.state == "paused":
-        return f"Queued, but sending to {environment.name} is paused: {lane.cause}. p resumes.", True
+        state = lane.cause if lane.is_held else f"paused: {lane.cause}"
+        return f"Queued, but sending to {environment.name} is {state}. p resumes.", True
     if lane is not None and lane.state == "waiting" and lane.until > now:
         return f"Queued; the next try is in {time_left(lane.until, now)} ({lane.cause}).", False
     return "On its way ..." if delivery.leased else "Queued ...", False

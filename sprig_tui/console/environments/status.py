@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.commands.base import Permissions
+from sprig_tui.delivery.hold import Hold
 from sprig_tui.delivery.retry import OAUTH_PAUSES
 from sprig_tui.delivery.snapshot import LaneSnapshot
 from sprig_tui.formatting import relative_time, time_ago, time_left
@@ -40,8 +41,10 @@ class StatusInputs(Struct, frozen=True, kw_only=True):
     """Deliveries being sent, by any process."""
     rate: int
     """Deliveries per second."""
-    held: tuple[str, str] = ("", "")
+    orphaned: tuple[str, str] = ("", "")
     """Leases of dead workers and when they expire, as two texts; empty for none."""
+    hold: Hold | None = None
+    """The hold of the lane; None where it is not held."""
     engine: bool
     """Whether this console delivers."""
     read_only: bool = False
@@ -59,7 +62,7 @@ def status_of(facts: StatusInputs, now: int) -> EnvironmentStatus:
         return unready
     lane = facts.lane
     if lane.state == "paused":
-        return _paused_status(lane, now, last)
+        return _held_status(facts.hold, now, last) if facts.hold is not None else _paused_status(lane, now, last)
     if lane.state == "probing" and lane.pauses and lane.until > now:
         return _brief_status("◌", "trying one answer", f": {lane.cause}", "warning", last)
     if lane.state in ("waiting", "probing") and lane.until > now:
@@ -96,10 +99,13 @@ def _paused_status(lane: Lane, now: int, last: str) -> EnvironmentStatus:
         return _brief_status("‖", "paused", f", {lane.cause}; e changes it, p tries again{again}", "bad", last)
     if lane.reason in OAUTH_PAUSES:
         return _brief_status("‖", "paused", f", {lane.cause}; p tries again{again}", "bad", last)
-    cause = lane.detail.text if lane.reason is PauseReason.MANUAL else lane.cause
-    if cause:
-        return _brief_status("‖", "paused", f" ({cause}); p resumes", "warning", last)
-    return _brief_status("‖", "paused by hand", "; p resumes", "warning", last)
+    return _brief_status("‖", "paused", f" ({lane.cause}); p resumes{again}", "warning", last)
+
+
+def _held_status(hold: Hold, now: int, last: str) -> EnvironmentStatus:
+    """The queue before who and why: a narrow pane cuts the end."""
+    keys = "; w shows them, p sends them" if hold.waiting else "; p releases it"
+    return _brief_status("‖", hold.queue_text(now), f"; {hold.text(now)}{keys}", "warning", last)
 
 
 def _waiting_status(lane: Lane, now: int, last: str) -> EnvironmentStatus:
@@ -121,9 +127,9 @@ def _brief_status(mark: str, brief: str, rest: str, level: Level, last: str) -> 
 
 
 def _open_status(facts: StatusInputs, last: str) -> EnvironmentStatus:
-    held, until = facts.held
-    if held and not facts.rate:
-        return _brief_status("◷", held, f", {until}", "warning", last)
+    orphaned, until = facts.orphaned
+    if orphaned and not facts.rate:
+        return _brief_status("◷", orphaned, f", {until}", "warning", last)
     if facts.rate or facts.in_flight:
         return EnvironmentStatus("▲", f"delivering {facts.rate:,}/s", "good", last)
     if facts.queued and not facts.engine:
@@ -159,6 +165,8 @@ class EnvironmentView(Struct, frozen=True, kw_only=True):
     """App ID of its OAuth client; empty without OAuth."""
     sprig_id: str = ""
     status: EnvironmentStatus = EnvironmentStatus("·", "")
+    hold: Hold | None = None
+    """The hold of its lane; None where it is not held."""
     paused_or_waiting: bool = False
     """Whether the lane can be resumed."""
     queued: int = 0
@@ -199,7 +207,8 @@ def view_of(  # noqa: PLR0913 - separate facts, all passed by keyword
     now: int,
     permissions: Permissions,
     opened: bool = True,
-    held: tuple[str, str] = ("", ""),
+    orphaned: tuple[str, str] = ("", ""),
+    hold: Hold | None = None,
     counted: tuple[str, Level] = ("", ""),
 ) -> EnvironmentView:
     """The view of one environment.
@@ -215,7 +224,8 @@ def view_of(  # noqa: PLR0913 - separate facts, all passed by keyword
         now: ms since 1970.
         permissions: whether this console delivers.
         opened: whether the journal was read yet.
-        held: leases of dead workers and when they expire, as two texts.
+        orphaned: leases of dead workers and when they expire, as two texts.
+        hold: the hold of its lane.
         counted: what the last comparison with Segment's counts said.
     """
     lane = lane or (live.lane if live else Lane(environment=environment.name))
@@ -231,7 +241,8 @@ def view_of(  # noqa: PLR0913 - separate facts, all passed by keyword
         engine=permissions.engine and not permissions.read_only,
         read_only=permissions.read_only,
         opened=opened,
-        held=held,
+        orphaned=orphaned,
+        hold=hold,
         trouble=live.local_error if live else "",
     )
     key = environment.write_key
@@ -246,6 +257,7 @@ def view_of(  # noqa: PLR0913 - separate facts, all passed by keyword
         oauth=environment.oauth.client_id if environment.oauth else "",
         sprig_id=environment.sprig_environment_id or "",
         status=status_of(facts, now),
+        hold=hold,
         paused_or_waiting=lane.state == "paused" or (lane.state == "waiting" and lane.until > now),
         queued=queued,
         elsewhere=elsewhere,

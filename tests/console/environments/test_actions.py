@@ -1,9 +1,10 @@
-"""Test events, pause and resume, refused keys, read-only and --no-engine, over a real socket."""
+"""Test events, hold and resume, refused keys, read-only and --no-engine, over a real socket."""
 
 from __future__ import annotations
 
 from textual.widgets import Input
 
+from sprig_tui.console.widgets.dialogs import Confirm, Prompt
 from sprig_tui.ingest.test_event import EVENT_NAME
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
@@ -33,16 +34,40 @@ async def test_test_event_to_a_protected_environment_asks_first(console, sink, s
         assert (await pilot.app.session.journal.page(Query())).deliveries == ()
 
 
-async def test_pause_and_resume_of_a_lane(console, sink, screen_text):
+async def test_a_held_queue_is_looked_at_and_part_of_it_taken_back_before_the_rest_goes(console, sink, screen_text):
     console.keys(development=KEY, endpoint=sink.url)
-    async with console.running() as pilot:
+    async with console.running(size=(160, 40)) as pilot:
         await console.press("1", "j", "p")
-        await console.until(lambda: "paused by hand" in screen_text(pilot.app))
+        await console.until(lambda: isinstance(pilot.app.screen, Prompt))
+        await console.press(*"look", "enter")
+        await console.until(lambda: "0 held; held by" in screen_text(pilot.app))
+        lane = (await pilot.app.session.journal.lanes())["development"]
+        assert (lane.is_held, lane.detail.text, "@" in lane.detail.by) == (True, "look", True)
         await console.press("t")
-        await console.until(lambda: "is paused: by hand" in screen_text(pilot.app))
-        await console.press("escape", "p")
+        await console.until(lambda: "development is held by " in screen_text(pilot.app))
+        await console.press("escape", "t")
+        await console.until(lambda: "development is held by " in screen_text(pilot.app))
+        await console.press("escape", "w")
+        log = pilot.app.screen.deliveries
+        await console.until(lambda: log.filter.text == "is:held env:development" and log.lines.count == 2)
+        await console.until(lambda: [row.held for row in [log.lines.selected_row] if row] == [True])
+        await console.press("b")
+        await console.until(lambda: isinstance(pilot.app.screen, Confirm))
+        await console.press("y")
+        await console.until(lambda: log.lines.count == 1)
+        assert not sink.stats.requests
+        await console.press("1", "p")
+        await console.until(lambda: isinstance(pilot.app.screen, Confirm))
+        assert "Send what is held for development?" in screen_text(pilot.app)
+        assert "1 held, the oldest for " in screen_text(pilot.app)
+        await console.press("enter")
+        assert (await pilot.app.session.journal.lanes())["development"].is_held, "no is the default"
+        await console.press("p")
+        await console.until(lambda: isinstance(pilot.app.screen, Confirm))
+        await console.press("y")
         await console.until(lambda: "last answer 200" in screen_text(pilot.app))
-        assert (await pilot.app.session.journal.lanes())["development"].state == "open"
+        await console.until(lambda: log.lines.count == 0)
+        assert sink.stats.accepted == 1
 
 
 async def test_rejected_key_is_reported_and_a_new_key_resumes(console, sink, screen_text):

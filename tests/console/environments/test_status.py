@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from sprig_tui.console.environments.status import StatusInputs, status_of
-from sprig_tui.journal.pause_reasons import reason_of
+from sprig_tui.delivery.hold import Hold
+from sprig_tui.journal.pause_reasons import PauseReason, reason_of
 from sprig_tui.journal.records import Lane
 
 NOW = 1_790_000_000_000
@@ -35,6 +37,17 @@ def waiting(cause: str, **fields) -> Lane:
     )
 
 
+HELD = Lane(environment="p", state="paused", reason=PauseReason.MANUAL)
+HOLD = Hold(
+    environment="p", by="anna@build", since=NOW - 60_000, why="look", waiting=1_204, sending=5, oldest_at=NOW - 180_000
+)
+FULL_HOLD = (
+    "1,204 held, the oldest for 3 m, 5 still being sent;"
+    " held by anna@build since 14:12: look; w shows them, p sends them"
+)
+EMPTY_HOLD = "0 held; held by anna@build since 14:12; p releases it"
+
+
 @pytest.mark.parametrize(
     ("given", "text", "level"),
     [
@@ -45,12 +58,12 @@ def waiting(cause: str, **fields) -> Lane:
         (facts(queued=12, rate=212), "delivering 212/s", "good"),
         (facts(queued=12, in_flight=3), "delivering 0/s", "good"),
         (
-            facts(queued=12, in_flight=3, held=("3 claimed by a worker that is gone", "until 14:15")),
+            facts(queued=12, in_flight=3, orphaned=("3 claimed by a worker that is gone", "until 14:15")),
             "3 claimed by a worker that is gone, until 14:15",
             "warning",
         ),
         (
-            facts(queued=12, rate=9, held=("3 claimed by a worker that is gone", "until 14:15")),
+            facts(queued=12, rate=9, orphaned=("3 claimed by a worker that is gone", "until 14:15")),
             "delivering 9/s",
             "good",
         ),
@@ -78,7 +91,12 @@ def waiting(cause: str, **fields) -> Lane:
             "paused, check the endpoint https://x: it answers 404; e changes it, p tries again",
             "bad",
         ),
-        (facts(paused("by hand")), "paused by hand; p resumes", "warning"),
+        (
+            facts(HELD, hold=HOLD),
+            FULL_HOLD,
+            "warning",
+        ),
+        (facts(HELD, hold=replace(HOLD, waiting=0, sending=0, why="")), EMPTY_HOLD, "warning"),
         (
             facts(paused("maintenance")),
             "paused (maintenance); p resumes",
@@ -103,11 +121,11 @@ def test_status_sentences(given, text, level):
         (facts(waiting("503")), "failing"),
         (facts(waiting("429, Segment asked for 40 s")), "waiting 40 s"),
         (facts(paused("write key Zq8T…e1Rk refused (401)")), "paused"),
-        (facts(paused("by hand")), "paused by hand"),
+        (facts(HELD, hold=HOLD), "1,204 held, the oldest for 3 m, 5 still being sent"),
         (facts(has_key=False, queued=1_204), "no key"),
         (facts(queued=1_204, engine=False), "1,204 queued"),
         (
-            facts(queued=3, held=("3 claimed by a worker that is gone", "until 14:15")),
+            facts(queued=3, orphaned=("3 claimed by a worker that is gone", "until 14:15")),
             "3 claimed by a worker that is gone",
         ),
     ],
