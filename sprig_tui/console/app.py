@@ -7,7 +7,7 @@ import logging
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.actions import ActionParseResult
@@ -24,6 +24,7 @@ from sprig_tui.console.commands import app as app_commands
 from sprig_tui.console.commands.base import Command, HasCommands, Permissions, bindings
 from sprig_tui.console.environments.config_editor import ConfigEditor
 from sprig_tui.console.environments.warnings import config_warnings
+from sprig_tui.console.glyphs import AsciiGlyphs, ascii_key, terminal_encoding
 from sprig_tui.console.keyboard.app_input import QueuedInput
 from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.main_screen import MainScreen
@@ -32,8 +33,9 @@ from sprig_tui.console.palette_colours import palette_filter
 from sprig_tui.console.preferences import Preferences, preferences
 from sprig_tui.console.session import ConsoleDependencies, Session
 from sprig_tui.console.snapshot import ConsoleSnapshot
-from sprig_tui.console.textual_private import TextualApp, add_line_filter
-from sprig_tui.console.theme import DEFAULT_THEME, THEMES, first_sheets, later_sheets
+from sprig_tui.console.status_line import Badge, badge
+from sprig_tui.console.textual_private import TextualApp, add_line_filter, add_to_screen, use_ascii
+from sprig_tui.console.theme import DEFAULT_THEME, THEMES, add_muted, default_theme, first_sheets, later_sheets
 from sprig_tui.errors import ConfigError, SprigTuiError
 
 if TYPE_CHECKING:
@@ -111,8 +113,11 @@ class SprigTui(QueuedInput, TextualApp):
         self._chosen_columns: dict[str, tuple[ChosenColumn, ...]] = {}
         for theme in THEMES:
             self.register_theme(theme)
-        if (colours := palette_filter(self.console.color_system)) is not None and not self.no_color:
-            add_line_filter(self, colours)
+        colours = None if self.no_color else self.console.color_system
+        self._usual_theme = default_theme(colours)
+        if (palette := palette_filter(colours)) is not None:
+            add_line_filter(self, palette)
+        self._ascii = AsciiGlyphs(terminal_encoding())
         self._on_start = on_start
         self.files = files
         self._guides_first_start = guides_first_start and not files
@@ -120,6 +125,7 @@ class SprigTui(QueuedInput, TextualApp):
         self.config_editor = ConfigEditor(self.session, self._use_settings, self._report_dropped_entry)
         self.warnings: tuple[str, ...] = ()
         self.main = MainScreen(self.session)
+        self._badge = badge(dependencies.label, permissions)
         self._background = BackgroundTasks(
             self.session,
             reload_config=self._read_config,
@@ -193,6 +199,12 @@ class SprigTui(QueuedInput, TextualApp):
         self._background.wake()
         self.main.use_journal()
 
+    def push_screen(self, screen: Any, *arguments: Any, **options: Any) -> Any:
+        """Push a screen as Textual does; it shows what kind of console this is."""
+        if self._badge:
+            add_to_screen(screen, Badge(self._badge))
+        return super().push_screen(screen, *arguments, **options)
+
     # -- snapshots and settings ---------------------------------------------------------------------------------------
 
     def _show_snapshot(self, snapshot: ConsoleSnapshot) -> None:
@@ -230,7 +242,8 @@ class SprigTui(QueuedInput, TextualApp):
 
     def _apply(self, settings: Settings) -> None:
         """Use the theme and the keys of the config, and keep its warnings."""
-        self.preferences = preferences(settings)
+        self.preferences = preferences(settings, usual_theme=self._usual_theme)
+        use_ascii(self, self._ascii, wanted=self.preferences.glyphs == "ascii")
         self._configured_theme = self.preferences.theme
         if self._configured_theme != self.theme:
             self.theme = self._configured_theme
@@ -243,6 +256,10 @@ class SprigTui(QueuedInput, TextualApp):
         """Load the style sheets that the first paint does not need."""
         self.stylesheet.read_all(later_sheets())
         self.refresh_css(animate=False)
+
+    def get_css_variables(self) -> dict[str, str]:
+        """The variables of the theme, with those of muted texts."""
+        return add_muted(super().get_css_variables())
 
     def get_theme(self, theme_name: str) -> Theme | None:
         """A theme by name; ours already before they are registered, when Textual computes the first colours."""
@@ -293,6 +310,11 @@ class SprigTui(QueuedInput, TextualApp):
     def shown_key(self, command: type[Command]) -> str:
         """The command's first key, as shown to the user."""
         return self.get_key_display(Binding(self.keys_of(command)[0], "", ""))
+
+    def get_key_display(self, binding: Binding) -> str:
+        """A key as shown to the user."""
+        display = super().get_key_display(binding)
+        return ascii_key(display) if self.preferences.glyphs == "ascii" else display
 
     # -- flows and actions --------------------------------------------------------------------------------------------
 

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from sprig_tui.console.widgets.columns import ChosenColumn
 
 
+MIN_WIDE_CELLS = 116
+"""From this width on Environments and Payload stand side by side: Payload then has what it has on 80 columns."""
 UNZOOM = Binding("escape", "unzoom", show=False, priority=True)
 DEMO_REJECTION_TEXT = (
     "one of the samples is rejected on purpose: its request was split until the sample was alone,\n"
@@ -95,7 +97,7 @@ Pane: TypeAlias = "EnvironmentPane | PayloadInspector | DeliveryLog"
 class MainScreen(Screen[None]):
     """Environments, Payload and Deliveries; panes post messages, and only this screen connects them."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual declares it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (MIN_WIDE_CELLS, "-wide")]  # noqa: RUF012 - as Textual declares it
     VERTICAL_BREAKPOINTS = [(0, "-short"), (15, "-tall")]  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [
         *map(_screen_binding, _SHARED_COMMANDS.values()),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual.theme import BUILTIN_THEMES
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.console.theme import THEMES, choose_theme
+from sprig_tui.console.glyphs import Glyphs, choose_glyphs, terminal_encoding
+from sprig_tui.console.theme import DEFAULT_THEME, THEMES, choose_theme
 from sprig_tui.errors import KeymapError
 
 if TYPE_CHECKING:
@@ -37,14 +39,19 @@ class Preferences(NamedTuple):
     """Columns of the lists by their keys in `[console]`; none for those that the width suggests."""
     remembers: bool = True
     """Whether what is shown is kept for the next start."""
+    glyphs: Glyphs = "unicode"
 
 
-def preferences(settings: Settings) -> Preferences:
-    """Preferences in the config; one problem in the keymap rejects all of it."""
+def preferences(settings: Settings, *, usual_theme: str = DEFAULT_THEME) -> Preferences:
+    """Preferences in the config; one problem in the keymap rejects all of it.
+
+    `usual_theme` is the one where the config names none.
+    """
     theme, theme_fault = choose_theme(
-        settings.console.get("theme"), {*BUILTIN_THEMES, *(theme.name for theme in THEMES)}
+        settings.console.get("theme"), {*BUILTIN_THEMES, *(theme.name for theme in THEMES)}, usual_theme
     )
-    faults = [theme_fault] if theme_fault else []
+    glyphs, glyphs_fault = choose_glyphs(settings.console.get("glyphs"), os.environ, terminal_encoding())
+    faults = [fault for fault in (theme_fault, glyphs_fault) if fault]
     keymap: dict[str, str] = {}
     if settings.keys:
         from sprig_tui.console.commands.keymap import check_keymap
@@ -59,7 +66,7 @@ def preferences(settings: Settings) -> Preferences:
     if not isinstance(remembers, bool):
         faults.append("console.remember: it must be true or false; it is taken as true")
         remembers = True
-    return Preferences(theme, keymap, (*faults, *column_faults), columns, remembers)
+    return Preferences(theme, keymap, (*faults, *column_faults), columns, remembers, glyphs)
 
 
 def _columns(table: Mapping[str, object]) -> tuple[dict[str, tuple[ChosenColumn, ...]], list[str]]:

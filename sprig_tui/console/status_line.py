@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 from textual.content import Content
 from textual.reactive import reactive
+from textual.screen import Screen
 from textual.widget import Widget
 
 from sprig_tui.console.commands.base import Permissions
@@ -117,6 +118,36 @@ def _cells(parts: Sequence[StatusPart]) -> int:
 
 def _spread_parts(left: list[StatusPart], right: list[StatusPart], width: int) -> list[StatusPart]:
     return [*left, StatusPart(" " * max(1, width - _cells(left) - _cells(right))), *right]
+
+
+class Badge(Widget):
+    """Kind of console in the corner of a screen that has no status line, or may hide it."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self, text: str) -> None:
+        super().__init__(id="badge")
+        self._text = text
+        self._left = -1
+
+    def on_mount(self) -> None:
+        self.styles.width = cell_len(self._text) + 2
+        self._place(self.screen)
+        self.screen.screen_layout_refresh_signal.subscribe(self, self._place)
+
+    def _place(self, screen: Screen[object]) -> None:
+        # below a dialog the status line of the panes shows the same, where the dialog does not reach it
+        own = [child for child in screen.children if child is not self and not child.has_class("-textual-system")]
+        hidden = screen.is_modal and not any(child.region and child.region.y <= 0 for child in own)
+        if hidden == self.visible:
+            self.visible = not hidden
+        left = max(0, screen.size.width - cell_len(self._text) - 5)
+        if left != self._left:
+            self._left = left
+            self.styles.offset = (left, 0)
+
+    def render(self) -> Content:
+        return Content(self._text)
 
 
 class StatusLine(Widget):

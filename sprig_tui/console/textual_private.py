@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from textual._xterm_parser import XTermParser
 from textual.app import App
@@ -18,6 +18,7 @@ from textual.drivers._writer_thread import MAX_QUEUED_WRITES
 from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import Notification, Notify
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widgets._toast import ToastRack
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from textual.geometry import Size
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
-    from textual.scrollbar import ScrollBar
+    from textual.widget import Widget
 
 __all__ = ["MAX_QUEUED_WRITES"]
 
@@ -157,6 +158,37 @@ class TerminalDriver(PacedDriver, LinuxDriver):
 def add_line_filter(app: App[Any], line_filter: LineFilter) -> None:
     """Apply a filter to every line that the app paints."""
     app._filters.append(line_filter)
+
+
+def add_to_screen(screen: Screen[Any], widget: Widget) -> None:
+    """Compose a screen with one more widget, after its own ones."""
+    extend = screen._extend_compose
+
+    def extended(widgets: list[Widget]) -> None:
+        extend(widgets)
+        widgets.append(widget)
+
+    screen._extend_compose = extended  # type: ignore[method-assign]
+
+
+class WholeCellBar(ScrollBarRender):
+    """Scrollbar whose thumb ends with a cell: parts of a cell are glyphs of their own."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "]
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "]
+
+
+def use_ascii(app: App[Any], line_filter: LineFilter, *, wanted: bool) -> None:
+    """Apply the filter that paints ASCII to every line, or no longer; scrollbars then end with a cell."""
+    if (line_filter in app._filters) == wanted:
+        return
+    if wanted:
+        app._filters.append(line_filter)
+    else:
+        app._filters.remove(line_filter)
+    ScrollBar.renderer = WholeCellBar if wanted else ScrollBarRender
+    if app.is_running:
+        app.refresh_css(animate=False)
 
 
 def handle_exception(app: App[Any], error: Exception) -> None:

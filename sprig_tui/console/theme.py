@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
+from textual.color import Color
 from textual.theme import Theme
 
 from sprig_tui.config.toml_file import nearest_key_hint
@@ -27,9 +28,23 @@ def later_sheets() -> list[PurePath]:
     return [sheet for sheet in sorted(FOLDER.glob("*.tcss")) if sheet.name != "base.tcss"]
 
 
-MUTED, DISABLED = "$foreground 70%", "$foreground 40%"
+MUTED, DISABLED = "$muted", "$disabled"
 """For texts made of pieces: in these Textual takes `$text-muted` for the colour of the greatest contrast."""
+
+
+def add_muted(variables: dict[str, str]) -> dict[str, str]:
+    """The variables of a theme with those of MUTED and DISABLED: a share of the foreground, or grey in ANSI."""
+    foreground = Color.parse(variables["foreground"])
+    red, green, blue = foreground.rgb
+    for name, share in (("muted", 0.7), ("disabled", 0.4)):
+        color = "ansi_bright_black" if foreground.ansi is not None else f"rgba({red},{green},{blue},{share})"
+        variables[name] = color
+    return variables
+
+
 DEFAULT_THEME = "sprig"
+ANSI_THEME = "sprig-ansi"
+"""The theme of terminals of 16 and 256 colours: in their own 16 colours, which their owner chose to be readable."""
 THEMES = (
     Theme(
         name="sprig",
@@ -71,15 +86,63 @@ THEMES = (
             "scrollbar-background-active": "#fbfcfa",
         },
     ),
+    Theme(
+        name=ANSI_THEME,
+        ansi=True,
+        primary="ansi_green",
+        secondary="ansi_blue",
+        accent="ansi_cyan",
+        warning="ansi_yellow",
+        error="ansi_red",
+        success="ansi_green",
+        foreground="ansi_default",
+        background="ansi_default",
+        surface="ansi_default",
+        panel="ansi_default",
+        boost="ansi_default",
+        variables={
+            "ansi-background": "ansi_black",
+            "ansi-foreground": "ansi_white",
+            "surface": "ansi_default",
+            "panel": "ansi_default",
+            "text-muted": "ansi_bright_black",
+            "text-disabled": "ansi_bright_black",
+            "border": "ansi_green",
+            "border-blurred": "ansi_bright_black",
+            "block-cursor-foreground": "ansi_black",
+            "block-cursor-background": "ansi_green",
+            "block-cursor-blurred-foreground": "ansi_default",
+            "block-cursor-blurred-background": "ansi_default",
+            "block-cursor-blurred-text-style": "reverse",
+            "input-cursor-background": "ansi_default",
+            "input-cursor-foreground": "ansi_default",
+            "input-selection-background": "ansi_cyan",
+            "input-selection-foreground": "ansi_black",
+            "link-color": "ansi_default",
+            "link-color-hover": "ansi_black",
+            "link-background-hover": "ansi_green",
+            "scrollbar": "ansi_bright_black",
+            "scrollbar-hover": "ansi_green",
+            "scrollbar-active": "ansi_green",
+            "scrollbar-background": "ansi_default",
+            "scrollbar-background-hover": "ansi_default",
+            "scrollbar-background-active": "ansi_default",
+        },
+    ),
 )
 
 
-def choose_theme(wanted: object, known: Iterable[str]) -> tuple[str, str]:
+def default_theme(color_system: str | None) -> str:
+    """The theme where none is chosen, by Rich's name of the terminal's colours; None for no colours."""
+    return ANSI_THEME if color_system in ("standard", "256") else DEFAULT_THEME
+
+
+def choose_theme(wanted: object, known: Iterable[str], default: str = DEFAULT_THEME) -> tuple[str, str]:
     """The theme to use, and the problem with `console.theme` of the config; empty where there is none."""
     if wanted is None:
-        return DEFAULT_THEME, ""
+        return default, ""
     names = list(known)
     if isinstance(wanted, str) and wanted in names:
         return wanted, ""
     shown = repr(wanted[:60]) if isinstance(wanted, str) else "that"
-    return DEFAULT_THEME, f"console.theme: there is no theme {shown}; {nearest_key_hint(str(wanted)[:60], names)}"
+    return default, f"console.theme: there is no theme {shown}; {nearest_key_hint(str(wanted)[:60], names)}"

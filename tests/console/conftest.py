@@ -30,8 +30,9 @@ from sprig_tui.config.save import save_environment
 from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.console.app import SprigTui
 from sprig_tui.console.commands.base import Permissions
+from sprig_tui.console.main_screen import MIN_WIDE_CELLS
 from sprig_tui.console.session import ConsoleDependencies
-from sprig_tui.console.theme import THEMES, sheets
+from sprig_tui.console.theme import THEMES, add_muted, sheets
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.sqlite import SQLiteJournal
@@ -62,7 +63,7 @@ class Host(App[None]):
     """App with only the widgets under test, and the console's styles."""
 
     CSS_PATH = sheets()
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual has it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (MIN_WIDE_CELLS, "-wide")]  # noqa: RUF012 - as Textual has it
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, *widgets: Widget, permissions: Permissions | None = None) -> None:
@@ -72,6 +73,9 @@ class Host(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = THEME
+
+    def get_css_variables(self) -> dict[str, str]:
+        return add_muted(super().get_css_variables())
 
     def compose(self) -> ComposeResult:
         yield from self._hosted

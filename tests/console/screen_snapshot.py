@@ -22,6 +22,7 @@ THEME = "sprig"
 PICTURE_SIZE = (120, 40)
 PICTURES = {
     "add-key",
+    "ascii-in-16-colours",
     "console",
     "deliveries-wrong-filter",
     "delivery-detail",

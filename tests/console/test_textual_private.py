@@ -11,6 +11,7 @@ from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import Monochrome
 from textual.geometry import Size
+from textual.screen import Screen
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.widget import Widget
@@ -31,6 +32,8 @@ AN_HOUR_S = 3600.0
         (App, "_close_messages_no_wait"),
         (App, "_handle_exception"),
         (App, "_start_widget"),
+        (Screen, "_extend_compose"),
+        (ScrollBar, "renderer"),
         (LinuxDriver, "_sigtstp_application"),
         (LinuxDriver, "run_input_thread"),
     ],
