@@ -161,11 +161,16 @@ class SprigTui(QueuedInput, TextualApp):
     def on_mount(self) -> None:
         """Paint first; journal and engine come after."""
         self.call_after_refresh(self.run_worker, track_flow(self, self._start()), exit_on_error=False)
-        self.app_resume_signal.subscribe(self, lambda _: self.keyboard.drop(until_now=True))
+        self.app_resume_signal.subscribe(self, lambda _: self._on_resumed())
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError, ValueError, RuntimeError):
             loop.add_signal_handler(signal.SIGTERM, self.leave)
             loop.add_signal_handler(signal.SIGHUP, self.hang_up)
+
+    def _on_resumed(self) -> None:
+        """Drop keys that were meant for the shell, and paint the whole screen: the terminal has kept nothing of it."""
+        self.keyboard.drop(until_now=True)
+        self.refresh(layout=True)
 
     async def _start(self) -> None:
         await self.main.mount_panes()

@@ -58,6 +58,8 @@ class RecordFile:
         self._busy_until = 0.0
         """Time of the monotonic clock up to which the screen needs the interpreter."""
         self._reader: Iterator[tuple[int, Record]] | None = None
+        self._reader_is_short = False
+        """Whether the reader stops at what was counted when it began, since more was to come."""
         self._reader_file = 0
         self._reader_at = 0
 
@@ -221,8 +223,8 @@ class RecordFile:
         file = self._files[index]
         file.require_unchanged()
         ahead = self._reader_file == index and file.nearest(number) <= self._reader_at <= number
-        # the reader of an input that has not ended stops at what was counted when it began
-        if self._reader is None or not ahead or file.awaits_more:
+        if self._reader is None or not ahead or self._reader_is_short:
+            self._reader_is_short = file.awaits_more
             self._reader = file.records(number)
             self._reader_file = index
         for position, record in self._reader:
