@@ -32,7 +32,8 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), clipboard-read=(), geolocation=(), microphone=()",
-    "referrer-policy": "no-referrer",
+    # without any referrer a browser would post our own form from the origin "null"
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }

@@ -43,7 +43,7 @@ async def test_without_a_token_this_machine_may_look(serving: Start) -> None:
     assert up.consoles() == []
 
     first = await up.open()
-    await first.shows("read-only", "Environments", "no deliveries yet")
+    await first.shows("read-only", "paste answers to see them", "no deliveries yet")
     await first.type("3/user:nobody")
     await first.shows("/user:nobody")
     await first.type("\r")
@@ -52,7 +52,7 @@ async def test_without_a_token_this_machine_may_look(serving: Start) -> None:
     await first.type("\x1b[200~/etc/hostname\x1b[201~")
     await first.shows("paste the records themselves")
     await first.type('\x1b[200~{"userId": "acct_77", "question": "Ok?", "response": 5}\x1b[201~')
-    await first.shows("acct_77")
+    await first.shows("text pasted at")
     await first.resize(60, 20)
     await first.type("?")
     await first.shows("Help")
@@ -85,7 +85,7 @@ async def test_the_token_lets_act_and_is_seen_by_nobody_else(serving: Start) -> 
         assert response.status == 403
     entered = await up.get(f"/?token={TOKEN}")
     assert (entered.status, entered.headers["location"]) == (303, "/")
-    assert entered.headers["referrer-policy"] == "no-referrer"
+    assert entered.headers["referrer-policy"] == "same-origin"
     up.http.cookie_jar.clear()
     async with up.http.post(f"{up.url}/login", data={"token": TOKEN}) as response:
         assert response.status == 200
@@ -94,6 +94,9 @@ async def test_the_token_lets_act_and_is_seen_by_nobody_else(serving: Start) -> 
     browser = await up.open()
     await browser.shows("Production", "no deliveries yet")
     assert "read-only" not in browser.text
+    await browser.type("1v")
+    await browser.shows("reveal: a console in a browser")
+    assert "F" * 32 not in browser.text
     await browser.type("a")
     await browser.shows("Write key of production")
     (console,) = up.consoles()

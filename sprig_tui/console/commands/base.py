@@ -130,7 +130,7 @@ class Permissions(NamedTuple):
             why = "a console in a browser reaches no file and no program of the server's machine, and shows no key"
             return f"{command.label}: {why}" if self.browser else ""
         if self.read_only and command.needs:
-            how = "sprig-tui serve has no token" if self.browser else "it was opened with --read-only"
+            how = "its server has no token, or --read-only" if self.browser else "it was opened with --read-only"
             return f"{command.label}: this console is read-only, {how}"
         if command.needs == "engine" and not self.engine:
             return f"{command.label}: this console has no engine, it was opened with --no-engine"

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.payload.views.base import RecordView
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList
@@ -22,6 +23,12 @@ HINT: tuple[Line, ...] = (
     (TextSpan("  a record of your own holds at least", "muted"),),
     *((TextSpan(f"  {line}", "string"),) for line in MINIMAL_RECORD.splitlines()),
 )
+BROWSER_HINT: tuple[Line, ...] = (
+    *HINT[:2],
+    (TextSpan("   ", ""), TextSpan("  paste answers to see them here: JSON, JSON Lines or Sprig's CSV")),
+    *HINT[4:],
+)
+"""The same where files are out of reach."""
 
 
 class PayloadLines(LineList):
@@ -62,7 +69,8 @@ class PayloadLines(LineList):
         return [TextSpan(*span) for span in self._view.line(index)]
 
     def empty_lines(self) -> Sequence[Line]:
-        return HINT
+        permissions: Permissions = getattr(self.app, "permissions", Permissions())
+        return BROWSER_HINT if permissions.browser else HINT
 
     def action_choose(self) -> None:
         if self._view is not None and 0 <= self.cursor < len(self._view) and self._view.toggle(self.cursor):
