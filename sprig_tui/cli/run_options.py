@@ -16,6 +16,7 @@ from sprig_tui.config.environment import UNREACHABLE_TIMEOUT_S
 if TYPE_CHECKING:
     from sprig_tui.config.environment import DeliverySettings, Environment
     from sprig_tui.config.settings import Settings
+    from sprig_tui.journal.base import Journal
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
@@ -119,3 +120,22 @@ def report_elsewhere(elsewhere: Mapping[str, str]) -> None:
             f"what is delivered for {name} goes to {url}, and does not count as delivered to {name}'s own endpoint;"
             " set endpoint in the config if it is meant to"
         )
+
+
+HOLD_AT_START_TEXT = "asked for with --hold, to look before the first is sent"
+hold_option = click.option(
+    "--hold",
+    "hold",
+    is_flag=True,
+    help="Begin with the queues held: nothing is sent until sprig-tui resume ENV.",
+)
+
+
+async def hold_at_start(journal: Journal, settings: Settings) -> None:
+    """Hold the environments that have a Write Key; a hold that exists stays as it is. Raises JournalError."""
+    from sprig_tui.delivery.hold import hold_lane
+
+    for name, found in settings.environments.items():
+        if found.write_key is not None:
+            lane = await hold_lane(journal, name, HOLD_AT_START_TEXT, keep=True)
+            diagnostics.info(f"{name} is {lane.cause}; sprig-tui resume {name} sends what is queued")

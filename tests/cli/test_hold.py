@@ -51,6 +51,20 @@ def test_a_protected_environment_is_resumed_by_its_name(configured, cli, write, 
     assert cli("hold").code == 2
 
 
+def test_a_run_with_hold_sends_nothing_until_it_is_resumed(configured, cli, sink, start, write, answer):
+    cli("send", write(answer(1)), "-e", "development", "--no-wait")
+    running = start("run", "--hold", "--status-every", "0")
+    running.until("development is held by ")
+    running.until("delivering for")
+    held = cli("status", "--json").json["environments"]
+    assert held["production"]["held"]["why"] == "asked for with --hold, to look before the first is sent"
+    assert held["development"]["held"]["deliveries"] == 1
+    assert not sink.sink.events
+    assert cli("resume", "development", "--yes").code == 0
+    sink.wait_until(lambda stats: stats.accepted == 1)
+    assert start("listen", "--port", "0", "--hold", "--no-engine").until("development is held by ")
+
+
 def test_a_running_worker_stops_at_the_hold_and_goes_on_at_its_end(configured, cli, sink, start, write, answer):
     start("run", "--status-every", "0").until("delivering for")
     cli("send", write(answer(1)), "-e", "development")

@@ -13,7 +13,13 @@ import click
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import DURATION_TYPE, command
-from sprig_tui.cli.run_options import RunOptions, report_elsewhere, standing_terms_options
+from sprig_tui.cli.run_options import (
+    RunOptions,
+    hold_at_start,
+    hold_option,
+    report_elsewhere,
+    standing_terms_options,
+)
 from sprig_tui.config.secrets import HMAC_KEY, PUBLIC_API_TOKEN, WEBHOOK_TOKEN, WRITE_KEY
 from sprig_tui.errors import ConfigError, ExitCode
 from sprig_tui.text import printable
@@ -62,6 +68,7 @@ CERTIFICATE_CHECK_INTERVAL_S = 2.0
 )
 @click.option("--print-unit", is_flag=True, help="Print a systemd unit for this command line, and do nothing else.")
 @click.option("-v", "--verbose", is_flag=True, help="Also what lanes and replays do.")
+@hold_option
 @standing_terms_options
 def listen(  # noqa: PLR0913 - one parameter per option
     *,
@@ -71,6 +78,7 @@ def listen(  # noqa: PLR0913 - one parameter per option
     certfile: Path | None,
     keyfile: Path | None,
     no_engine: bool,
+    hold: bool,
     max_body: int | None,
     max_connections: int | None,
     idle_timeout: float | None,
@@ -84,6 +92,9 @@ def listen(  # noqa: PLR0913 - one parameter per option
     Webhooks go to /webhooks/ENVIRONMENT, or to /webhooks, where the environment id in the body tells whose they are.
     They carry the environment's token (sprig-tui keys token ENV), which is asked for unless the address is loopback.
     A webhook is answered 200 when the journal has it, safe from a power cut; 503 when it cannot be stored.
+
+    With --hold it begins with the queues of all environments that have a Write Key held, as by sprig-tui hold: webhooks
+    are accepted, and nothing is sent until sprig-tui resume ENV. Each start with the option holds again.
 
     Monitors ask /healthz, /readyz and /metrics. SIGTERM or Ctrl-C: what was accepted is finished first; a second one
     stops at once. A changed config is taken up while it runs.
@@ -119,7 +130,7 @@ def listen(  # noqa: PLR0913 - one parameter per option
         _report_tokens(settings, allow_anonymous=is_bound_to_loopback(bound))
         for finding in check_file_mode(settings):
             diagnostics.warning(finding.message, finding.hint)
-        listener = _ListenRun(settings, terms, limits, bound, certificate, capture)
+        listener = _ListenRun(settings, terms, limits, bound, certificate, capture, hold=hold)
         return asyncio.run(listener.run(status_every, deliver=not no_engine, verbose=verbose))
 
 
@@ -184,8 +195,11 @@ class _ListenRun:
         bound: socket.socket,
         certificate: Certificate | None,
         capture: Path | None,
+        *,
+        hold: bool,
     ) -> None:
         self._settings = settings
+        self._hold = hold
         self._options = options
         self._limits = limits
         self._bound = bound
@@ -256,6 +270,8 @@ class _ListenRun:
         from sprig_tui.delivery.heartbeat import Heartbeat
 
         await session.opened()
+        if self._hold:
+            await hold_at_start(session.journal, self._settings)
         if not deliver:
             await session.stack.enter_async_context(Heartbeat(session.journal, "listen"))
             return

@@ -14,7 +14,13 @@ import click
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.context import awaited_journal, open_settings, read_secrets
 from sprig_tui.cli.options import DURATION_TYPE, ParamType, command
-from sprig_tui.cli.run_options import RunOptions, report_elsewhere, standing_terms_options
+from sprig_tui.cli.run_options import (
+    RunOptions,
+    hold_at_start,
+    hold_option,
+    report_elsewhere,
+    standing_terms_options,
+)
 from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WEBHOOK_TOKEN, WRITE_KEY
 from sprig_tui.errors import ConfigError, ExitCode, JournalError, JournalLostError
 
@@ -98,6 +104,7 @@ MAX_WORKERS = 64
     help="So many processes, to use more than one core; one that dies is started again.",
 )
 @metrics_option
+@hold_option
 @click.option(
     "--status-every", type=DURATION_TYPE, default=30.0, show_default="30s", help="A status line so often; 0: never."
 )
@@ -109,6 +116,7 @@ def run(
     terms: RunOptions,
     workers: int,
     metrics: tuple[str, int] | None,
+    hold: bool,
     status_every: float,
     print_unit: bool,
     supervised: int | None,
@@ -119,6 +127,9 @@ def run(
     SIGTERM or Ctrl-C lets requests on the wire finish; a second one stops at once. Any number of them, on any number
     of machines, may share a journal; sprig-tui status lists them. A changed config is taken up while it runs: a new
     key resumes its lane.
+
+    With --hold it begins with the queues of all environments that have a Write Key held, as by sprig-tui hold: look at
+    what is queued, then let it go with sprig-tui resume. Each start with the option holds again.
 
     With --workers N it starts N processes of itself and passes their words on, each with its number in front. They
     are stopped with it, and stop when it is killed. Exit code: the worst of theirs.
@@ -152,7 +163,7 @@ def run(
         raise click.UsageError("--workers needs a POSIX system; start sprig-tui run several times instead")
     bound = bind_metrics(metrics, settings) if metrics else None
     try:
-        command_run = _RunCommand(settings, terms, status_every, verbose=verbose, bound=bound)
+        command_run = _RunCommand(settings, terms, status_every, verbose=verbose, bound=bound, hold=hold)
         return asyncio.run(command_run.supervise(workers) if workers > 1 else command_run.deliver())
     finally:
         if bound is not None:
@@ -174,12 +185,15 @@ class _RunCommand:
         *,
         verbose: bool,
         bound: socket.socket | None = None,
+        hold: bool = False,
     ) -> None:
         self._settings = settings
         self._options = options
         self._status_every = status_every
         self._level = logging.INFO if verbose else logging.WARNING
         self._bound = bound
+        self._hold = hold
+        """Whether to hold the queues first; a worker of a supervisor does not: it may be started again later."""
 
     async def deliver(self, *, channel: WorkerChannel | None = None) -> int:
         """Deliver in this process, until stopped or until the supervisor is gone; returns the exit code."""
@@ -201,6 +215,8 @@ class _RunCommand:
             if not await session.wait_until_open():
                 diagnostics.info("stopped; the journal could not be opened until now")
                 return ExitCode.OK
+            if self._hold:
+                await hold_at_start(journal, self._settings)
             engine = await session.start_engine("run", adopt=True, on_result=on_result)
             served = ", ".join(sorted(engine.served_environments()))
             diagnostics.info(f"delivering for {served}; press Ctrl-C to stop")
@@ -225,8 +241,11 @@ class _RunCommand:
         async with AsyncExitStack() as stack:
             stack.enter_context(engine_log(self._level))
             interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
-            async with awaited_journal(self._settings):
-                pass  # report permanent problems once before workers start; they wait for temporary ones
+            async with awaited_journal(self._settings) as awaited:
+                # report permanent problems once before workers start; they wait for temporary ones
+                if self._hold:
+                    await awaited.opened()
+                    await hold_at_start(awaited.journal, self._settings)
             supervisor, health_server = Supervisor(number), None
             if self._bound is not None:
                 awaited = await stack.enter_async_context(awaited_journal(self._settings))
