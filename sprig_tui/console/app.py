@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -19,6 +21,7 @@ from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from sprig_tui.clock import SystemClock
+from sprig_tui.console.alerts import TerminalAlerts
 from sprig_tui.console.background import BackgroundTasks
 from sprig_tui.console.commands import app as app_commands
 from sprig_tui.console.commands.base import Command, HasCommands, Permissions, bindings
@@ -34,7 +37,7 @@ from sprig_tui.console.preferences import Preferences, preferences
 from sprig_tui.console.session import ConsoleDependencies, Session
 from sprig_tui.console.snapshot import ConsoleSnapshot
 from sprig_tui.console.status_line import Badge, badge
-from sprig_tui.console.textual_private import TextualApp, add_line_filter, add_to_screen, use_ascii
+from sprig_tui.console.textual_private import TextualApp, add_line_filter, add_to_screen, use_ascii, write_to_terminal
 from sprig_tui.console.theme import DEFAULT_THEME, THEMES, add_muted, default_theme, first_sheets, later_sheets
 from sprig_tui.errors import ConfigError, SprigTuiError
 
@@ -108,6 +111,7 @@ class SprigTui(QueuedInput, TextualApp):
         self.permissions = permissions  # the base class asks for the driver
         super().__init__()
         self.notices = NoticeHistory(clock or SystemClock())
+        self.alerts = TerminalAlerts(partial(write_to_terminal, self), os.environ)
         self._configured_theme = DEFAULT_THEME
         self.preferences = Preferences(DEFAULT_THEME, {}, ())
         self._chosen_columns: dict[str, tuple[ChosenColumn, ...]] = {}
@@ -215,6 +219,8 @@ class SprigTui(QueuedInput, TextualApp):
     def _show_snapshot(self, snapshot: ConsoleSnapshot) -> None:
         with self.batch_update():
             self.main.snapshot = snapshot
+        if snapshot.journal != "opening":
+            self.alerts.look_at(snapshot.environments)
 
     def on_app_focus(self) -> None:
         """Poll at full speed again."""
@@ -249,6 +255,7 @@ class SprigTui(QueuedInput, TextualApp):
         """Use the theme and the keys of the config, and keep its warnings."""
         self.preferences = preferences(settings, usual_theme=self._usual_theme)
         use_ascii(self, self._ascii, wanted=self.preferences.glyphs == "ascii")
+        self.alerts.method = self.preferences.alerts
         self._configured_theme = self.preferences.theme
         if self._configured_theme != self.theme:
             self.theme = self._configured_theme

@@ -66,6 +66,13 @@ def notify(app: App[Any], text: str, *, severity: SeverityLevel = "information")
         keyboard.drop_typed_ahead()
 
 
+def notify_end(app: App[Any], text: str, *, severity: SeverityLevel = "information") -> None:
+    """Show the end of a bulk job, and alert somebody who looks elsewhere, where the config asks for it."""
+    notify(app, text, severity=severity)
+    if (alerts := getattr(app, "alerts", None)) is not None:
+        alerts.alert(text)
+
+
 def notify_warning(app: App[Any], text: str) -> None:
     """Show a warning, such as for something that was not done."""
     notify(app, text, severity="warning")

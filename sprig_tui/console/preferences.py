@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from textual.theme import BUILTIN_THEMES
 
 from sprig_tui.config.environment import Environment
+from sprig_tui.console.alerts import AlertMethod, choose_alerts
 from sprig_tui.console.glyphs import Glyphs, choose_glyphs, terminal_encoding
 from sprig_tui.console.theme import DEFAULT_THEME, THEMES, choose_theme
 from sprig_tui.errors import KeymapError
@@ -40,6 +41,7 @@ class Preferences(NamedTuple):
     remembers: bool = True
     """Whether what is shown is kept for the next start."""
     glyphs: Glyphs = "unicode"
+    alerts: AlertMethod = "off"
 
 
 def preferences(settings: Settings, *, usual_theme: str = DEFAULT_THEME) -> Preferences:
@@ -62,11 +64,13 @@ def preferences(settings: Settings, *, usual_theme: str = DEFAULT_THEME) -> Pref
         except KeymapError as error:
             faults.append(f"{error.message}; {error.hint}; the default keys are in use")
     columns, column_faults = _columns(settings.console)
+    alerts, alert_fault = choose_alerts(settings.console.get("notify"))
+    faults += [alert_fault] if alert_fault else []
     remembers = settings.console.get("remember", True)
     if not isinstance(remembers, bool):
         faults.append("console.remember: it must be true or false; it is taken as true")
         remembers = True
-    return Preferences(theme, keymap, (*faults, *column_faults), columns, remembers, glyphs)
+    return Preferences(theme, keymap, (*faults, *column_faults), columns, remembers, glyphs, alerts)
 
 
 def _columns(table: Mapping[str, object]) -> tuple[dict[str, tuple[ChosenColumn, ...]], list[str]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.secret_lint import SPRIG_API_KEY_RULES, lint_secret
-from sprig_tui.console.notify import notify, notify_warning
+from sprig_tui.console.notify import notify_end, notify_warning
 from sprig_tui.console.screens.progress import ProgressScreen, TaskProgress
 from sprig_tui.console.sending import ingest_text
 from sprig_tui.console.widgets.dialogs import Prompt, ask_confirmation
@@ -115,7 +115,7 @@ class PullActions:
         if isinstance(result, SprigTuiError):
             raise result
         if isinstance(result, PullProgress):
-            notify(self._app, pull_result_text(name, result, ingested))
+            notify_end(self._app, pull_result_text(name, result, ingested))
         else:
             notify_warning(self._app, pull_stopped_text(name, ingested))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from sprig_tui.console.notify import notify, notify_warning
+from sprig_tui.console.notify import notify, notify_end, notify_warning
 from sprig_tui.console.payload.call_diff import call_diff, diff_text
 from sprig_tui.console.screens.progress import ProgressScreen, TaskProgress
 from sprig_tui.console.widgets.dialogs import ask_confirmation
@@ -399,7 +399,7 @@ class SendActions:
                 "send the file again for the rest; nothing is sent twice",
             )
         else:
-            notify(self._app, f"{name}: {ingest_end_text(result)}")
+            notify_end(self._app, f"{name}: {ingest_end_text(result)}")
 
     async def _run_with_progress(self, title: str, work: Any, kind: type[Result]) -> Result | None:
         result = await self._app.push_screen_wait(ProgressScreen(title, work))

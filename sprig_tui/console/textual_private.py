@@ -191,6 +191,13 @@ def use_ascii(app: App[Any], line_filter: LineFilter, *, wanted: bool) -> None:
         app.refresh_css(animate=False)
 
 
+def write_to_terminal(app: App[Any], sequence: str) -> None:
+    """Write a sequence that no widget draws, such as a bell."""
+    if app._driver is not None:
+        app._driver.write(sequence)
+        app._driver.flush()
+
+
 def handle_exception(app: App[Any], error: Exception) -> None:
     """End the app as an error in one of Textual's own message handlers does."""
     app._handle_exception(error)

@@ -15,7 +15,7 @@ from sprig_tui.clock import Clock
 from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.deliveries.replay_text import job_end_text, job_text
 from sprig_tui.console.keyboard.queue import stop_tracking_flow
-from sprig_tui.console.notify import notify, notify_error, notify_warning
+from sprig_tui.console.notify import notify, notify_end, notify_error, notify_warning
 from sprig_tui.console.widgets.dialogs import Prompt, ask_confirmation
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.formatting import local_time
@@ -87,7 +87,7 @@ class ExportAction:
         except SprigTuiError as error:
             notify_error(self._pane.app, error)
         else:
-            notify(self._pane.app, f"{done.rows:,} deliveries are in {printable(str(path))}")
+            notify_end(self._pane.app, f"{done.rows:,} deliveries are in {printable(str(path))}")
         finally:
             # cancelled with the worker when the console closes, so that no partial file stays
             self._task.cancel()
@@ -172,7 +172,7 @@ class JobStatus(Static):
         if before is not None and (self.job is None or self.job.id != before.id):
             ended = next((job for job in jobs if job.id == before.id and job.state in ("done", "cancelled")), None)
             if ended is not None:
-                notify(self.app, job_end_text(ended))
+                notify_end(self.app, job_end_text(ended))
         self._show_job()
 
     def _show_job(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from textual.widget import Widget
 
 from sprig_tui.console.keyboard.queue import stop_tracking_flow
-from sprig_tui.console.notify import notify, notify_error, notify_warning
+from sprig_tui.console.notify import notify, notify_end, notify_error, notify_warning
 from sprig_tui.console.widgets.dialogs import ask_confirmation
 from sprig_tui.delivery.withdraw import UNDO_FILTER, QueuedDeliveries, WithdrawJob, find_queued, find_queued_among
 from sprig_tui.errors import JournalError
@@ -72,7 +72,8 @@ class WithdrawActions:
             self._on_progress("")
         if job is None or not job.position:
             return False
-        (notify_warning if job.done.leased or job.was_cut_short else notify)(self._pane.app, withdraw_outcome(job))
+        is_part = job.done.leased or job.was_cut_short
+        notify_end(self._pane.app, withdraw_outcome(job), severity="warning" if is_part else "information")
         return job.done.withdrawn > 0
 
     async def _count_queued(self, find: Coroutine[None, None, QueuedDeliveries]) -> QueuedDeliveries | None:
