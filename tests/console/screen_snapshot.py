@@ -28,6 +28,8 @@ PICTURES = {
     "delivery-detail",
     "explain",
     "help-deliveries",
+    "insight-speed",
+    "insight-time",
     "journal-lost",
     "marked-and-filtered",
     "palette",

@@ -42,9 +42,9 @@ class BarList(LineList, inherit_bindings=False):
             hint: what is said where there are none.
             first: whether these are other groups than before, so that the cursor goes to the top.
         """
-        key = self.selected.key if self.selected is not None and not first else ""
-        keys = [bar.key for bar in bars]
-        cursor = keys.index(key) if key in keys else 0 if first else max(0, self.cursor)
+        before = None if first else self.selected
+        same = (at for at, bar in enumerate(bars) if before is not None and bar.key == before.key)
+        cursor = next(same, 0 if first else max(0, self.cursor))
         self.bars, self._hint = bars, hint
         self._peak = max((bar.total for bar in bars), default=0)
         self._layout = bar_layout(bars, self.scrollable_content_region.width)

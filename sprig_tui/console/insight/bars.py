@@ -8,7 +8,7 @@ printable where the line is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -57,8 +57,8 @@ class Bar(NamedTuple):
     """Identity among the bars, so that the cursor stays on it when the numbers change."""
     label: str
     parts: tuple[Part, ...]
-    filter: str
-    """The filter text of these deliveries; empty where no filter finds them."""
+    find: Callable[[], str]
+    """Gives the filter text of these deliveries; empty where no filter finds them."""
     figure: str = ""
     """Beside the number, such as `12 %`."""
     note: str = ""

@@ -70,10 +70,10 @@ def time_bars(shown: Shown) -> Sequence[Bar]:
     parts = parts_of(shown.bucket.arrived)
     total = sum(part.number for part in parts)
     note = f"{bucket_text(shown.bucket, shown.now)}: {parts_text(parts)}"
-    bars = [Bar("", "all", parts, shown.filters.arrived(shown.bucket), note=note)]
+    bars = [Bar("", "all", parts, partial(shown.filters.arrived, shown.bucket), note=note)]
     for state, part in zip(SHADES, parts, strict=True):
-        text = shown.filters.arrived(shown.bucket, state)
-        bars.append(Bar(state.value, part.shade.name, (part,), text, share_text(part.number, total), note))
+        find = partial(shown.filters.arrived, shown.bucket, state)
+        bars.append(Bar(state.value, part.shade.name, (part,), find, share_text(part.number, total), note))
     return bars
 
 
@@ -98,7 +98,8 @@ def _speed_bar(shown: Shown, bucket: Bucket) -> Bar:
             f" half within {figure}, 95 % within {latency_text(bucket.p95_ms)}"
         )
     parts = (Part(ANSWERED, bucket.answered),)
-    return Bar(str(bucket.since), label, parts, shown.filters.answered(bucket), figure, f"{label}: {note}")
+    find = partial(shown.filters.answered, bucket)
+    return Bar(str(bucket.since), label, parts, find, figure, f"{label}: {note}")
 
 
 def speed_charts(buckets: Sequence[Bucket]) -> Sequence[Chart]:
@@ -125,7 +126,7 @@ class _Group(NamedTuple):
     key: str
     label: str
     parts: tuple[Part, ...]
-    filter: str
+    find: Callable[[], str]
 
 
 def _bars(groups: Sequence[_Group]) -> Iterator[Bar]:
@@ -141,7 +142,7 @@ def survey_bars(shown: Shown) -> Sequence[Bar]:
     return [
         *_bars(
             [
-                _Group(survey.id, survey_label(survey), parts_of(survey.states), shown.filters.survey(survey))
+                _Group(survey.id, survey_label(survey), parts_of(survey.states), partial(shown.filters.survey, survey))
                 for survey in shown.statistics.surveys
             ]
         )
@@ -153,8 +154,10 @@ def environment_bars(shown: Shown) -> Sequence[Bar]:
     return [
         *_bars(
             [
-                _Group(name, name or "(no environment)", parts_of(states), shown.filters.environment(name))
-                for name, states in shown.statistics.environments.items()
+                _Group(name, name or "(no environment)", parts_of(states), partial(shown.filters.environment, name))
+                for name, states in sorted(
+                    shown.statistics.environments.items(), key=lambda one: -sum(one[1].values())
+                )
             ]
         )
     ]
@@ -165,7 +168,7 @@ def destination_bars(shown: Shown) -> Sequence[Bar]:
     return [
         *_bars(
             [
-                _Group(url, destination_label(url), parts_of(states), shown.filters.endpoint(url))
+                _Group(url, destination_label(url), parts_of(states), partial(shown.filters.endpoint, url))
                 for url, states in shown.statistics.endpoints.items()
             ]
         )
@@ -181,7 +184,7 @@ def reason_bars(shown: Shown) -> Sequence[Bar]:
                     reason,
                     reason_label(reason) or "(no reason)",
                     (Part(SHADES[State.WITHHELD], count),),
-                    shown.filters.reason(reason),
+                    partial(shown.filters.reason, reason),
                 )
                 for reason, count in shown.statistics.reasons.items()
             ]
@@ -198,7 +201,7 @@ def failure_bars(shown: Shown) -> Sequence[Bar]:
                     str(status),
                     failure_label(status),
                     (Part(SHADES[State.FAILED], count),),
-                    shown.filters.failure(status),
+                    partial(shown.filters.failure, status),
                 )
                 for status, count in shown.statistics.failures.items()
             ]
@@ -213,7 +216,7 @@ def anonymous_bars(shown: Shown) -> Sequence[Bar]:
             survey.id,
             label := survey_label(survey),
             (Part(ANONYMOUS, survey.anonymous),),
-            shown.filters.survey(survey, anonymous=True),
+            partial(shown.filters.survey, survey, anonymous=True),
             share_text(survey.anonymous, survey.total),
             f"{label}: {survey.anonymous:,} of {survey.total:,} answers are without a user",
         )

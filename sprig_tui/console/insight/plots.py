@@ -65,7 +65,7 @@ def stacked_rows(columns: Sequence[Sequence[Part]], width: int, rows: int, chose
     stacks = [_stack(parts, top, rows) for parts in columns]
     lines: list[Line] = []
     for row in reversed(range(rows)):
-        spans = [_axis_span(top, row, rows)]
+        spans = [_axis_span(top, row, rows, whole=True)]
         for index, stack in enumerate(stacks):
             glyph, style = stack[row]
             bar, gap = (cells, 0) if cells == 1 else (cells - 1, 1)
@@ -146,13 +146,13 @@ def _cell(layers: Sequence[tuple[str, str]]) -> tuple[str, str]:
     return (chr(ord(_NO_DOTS) + bits) if bits else " "), style
 
 
-def _axis_span(top: float, row: int, rows: int) -> TextSpan:
-    """The number and the line left of a row, counted from the bottom."""
+def _axis_span(top: float, row: int, rows: int, *, whole: bool = False) -> TextSpan:
+    """The number and the line left of a row, counted from the bottom; `whole`: of things that are counted."""
     number = ""
     if row == rows - 1:
         number = short_number(top)
     elif row == 0:
         number = "0"
-    elif rows >= 7 and row == (rows - 1) // 2 and rows % 2:
+    elif rows >= 7 and row == (rows - 1) // 2 and rows % 2 and (top / 2 == int(top / 2) or not whole):
         number = short_number(top / 2)
     return TextSpan(f"{number:>{NUMBER_CELLS}} {'┤' if number else '│'}", "muted")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import ClassVar
 
 from textual import events, on
@@ -34,11 +35,15 @@ from sprig_tui.text import one_line, printable
 
 REFRESH_S = 2.0
 """Seconds between two reads of the counts."""
+REFRESH_COST_FACTOR = 5
+"""At least so many times as long as a read took: one of counts that are not kept yet takes seconds."""
 BUCKETS: dict[Unit, int] = {"hour": 48, "day": 30}
 TITLES: dict[Unit, str] = {"hour": "last 48 hours", "day": "last 30 days"}
 MIN_CHART_ROWS = 5
 """Fewer tell nothing: the charts are left out."""
 MAX_CHART_ROWS = 24
+NARROW_CELLS = 100
+"""Width below which the note has two rows."""
 
 
 @dataclass
@@ -66,7 +71,6 @@ class InsightScreen(HasCommands, Screen[str]):
         Binding("shift+tab", "previous_grouping", show=False),
     ]
     AUTO_FOCUS = "BarList"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual declares it
 
     def __init__(self, session: Session, view: InsightView) -> None:
         """`view` is changed by the keys."""
@@ -113,9 +117,10 @@ class InsightScreen(HasCommands, Screen[str]):
     async def _follow(self) -> None:
         while True:
             self._wake.clear()
+            begun = monotonic()
             await self._read(self.request)
             with suppress(TimeoutError):
-                async with asyncio.timeout(REFRESH_S):
+                async with asyncio.timeout(max(REFRESH_S, REFRESH_COST_FACTOR * (monotonic() - begun))):
                     await self._wake.wait()
 
     async def _read(self, request: StatisticsRequest) -> None:
@@ -182,6 +187,8 @@ class InsightScreen(HasCommands, Screen[str]):
 
     def _fit(self) -> None:
         """Give the charts their share of the rows, or leave them out where there are too few."""
+        # set here, because classes by the width would cost another pass of styles when the screen opens
+        self._note.styles.height = 2 if self.size.width < NARROW_CELLS else 1
         others = (self.tabs, self._notice, self._note)
         rows = self._frame.content_size.height - sum(one.outer_size.height for one in others if one.display)
         wanted = min(MAX_CHART_ROWS, rows - self.grouping.rows - 1)
@@ -242,10 +249,10 @@ class InsightScreen(HasCommands, Screen[str]):
             notify_warning(self.app, "there is no bar to filter by")
         elif not bar.total:
             notify_warning(self.app, "there are none of these")
-        elif not bar.filter:
+        elif not (text := bar.find()):
             notify_warning(self.app, "no filter finds these deliveries alone")
         else:
-            self.dismiss(bar.filter)
+            self.dismiss(text)
 
     def action_next_grouping(self) -> None:
         self._change_grouping(self._view.grouping + 1)

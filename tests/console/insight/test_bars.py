@@ -43,7 +43,7 @@ def test_bar_is_as_wide_as_its_room_and_never_longer_than_the_peak(counts, cells
 @settings(max_examples=40)
 @given(st.lists(st.tuples(st.text(max_size=80), COUNTS), max_size=5), st.integers(24, 200))
 def test_every_line_has_the_width_of_the_list(groups, width):
-    bars = [Bar(str(at), label, parts(numbers), "", "12 %") for at, (label, numbers) in enumerate(groups)]
+    bars = [Bar(str(at), label, parts(numbers), str, "12 %") for at, (label, numbers) in enumerate(groups)]
     layout = bar_layout(bars, width)
     peak = max((bar.total for bar in bars), default=0)
     for bar in bars:
@@ -53,8 +53,8 @@ def test_every_line_has_the_width_of_the_list(groups, width):
 
 def test_line_shows_label_parts_number_and_share():
     bars = [
-        Bar("a", "Checkout", parts((70, 20, 9, 1)), "", "50 %"),
-        Bar("b", HOSTILE, parts((0, 0, 0, 50)), "", "25 %"),
+        Bar("a", "Checkout", parts((70, 20, 9, 1)), str, "50 %"),
+        Bar("b", HOSTILE, parts((0, 0, 0, 50)), str, "25 %"),
     ]
     layout = bar_layout(bars, 60)
     assert drawn(bar_line(bars[0], layout, 100)) == "Checkout                  ████████████████░░░░▒▒!  100  50 %"

@@ -34,8 +34,8 @@ def test_time_has_the_states_of_the_chosen_hour():
         ("all", sum(hour.arrived.values())),
         *((state.value, hour.arrived[state]) for state in hour.arrived),
     ]
-    assert bars[0].filter == made.filters.arrived(hour)
-    assert all(f"status:{bar.label}" in bar.filter for bar in bars[1:])
+    assert bars[0].find() == made.filters.arrived(hour)
+    assert all(f"status:{bar.label}" in bar.find() for bar in bars[1:])
     assert bars[0].note.startswith("13:00 to 14:00: ")
 
 
@@ -68,7 +68,7 @@ def test_speed_has_a_bar_for_each_hour_newest_first():
     made = shown()
     bars = BY_NAME["speed"].bars(made)
     assert [bar.key for bar in bars] == [str(bucket.since) for bucket in reversed(made.buckets)]
-    assert bars[1].filter == made.filters.answered(made.bucket)
+    assert bars[1].find() == made.filters.answered(made.bucket)
     assert bars[1].figure == latency_text(made.bucket.median_ms)
     assert "nothing was answered" in {bar.note.partition(": ")[2] for bar in bars}
 
@@ -81,8 +81,8 @@ def test_every_filter_is_one_of_the_log_and_every_chart_has_its_room(grouping, u
     bars = grouping.bars(made)
     assert len({bar.key for bar in bars}) == len(bars)
     for bar in bars:
-        assert parse_filter(bar.filter, now_ms=NOW)
-        assert bar.filter or bar.label == "(other surveys)"
+        assert parse_filter(bar.find(), now_ms=NOW)
+        assert bar.find() or bar.label == "(other surveys)"
     for chart in grouping.charts(made.buckets) if grouping.charts else ():
         assert len(chart.rows(100, 7, 3)) == 7
 

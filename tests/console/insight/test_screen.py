@@ -9,6 +9,8 @@ import pytest
 from sprig_tui.console.insight.groupings import GROUPINGS
 from sprig_tui.console.insight.screen import InsightScreen
 from sprig_tui.errors import JournalError
+from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.journal.statistics import StatisticsRequest
 
@@ -52,6 +54,20 @@ def counts(console, clock) -> Counts:
     return made
 
 
+def answer(number: int) -> NewDelivery:
+    """Every third one is anonymous; the names of the surveys are hostile."""
+    anonymous = number % 3 == 0
+    return NewDelivery(
+        "production",
+        f"sprig-{number:032x}",
+        reason="anonymous" if anonymous else "",
+        survey_id=f"{number % 2}:x y",
+        survey_name=figures.HOSTILE,
+        user_id="" if anonymous else "acct_1",
+        body=b'{"a":1}',
+    )
+
+
 def on_screen(pilot):
     return isinstance(pilot.app.screen, InsightScreen)
 
@@ -69,6 +85,7 @@ async def test_screen(console, clock, counts, snapshot, size):
         await snapshot(pilot, "insight-time")
         for grouping in GROUPINGS[1:]:
             await console.press(NEXT)
+            assert pilot.app.screen.list.cursor == 0
             if grouping.name in ("survey", "speed", "anonymous"):
                 await console.press("down")
                 await snapshot(pilot, f"insight-{grouping.name}")
@@ -85,7 +102,7 @@ async def test_keys_choose_bars_and_times_and_enter_filters_the_log(console, clo
         assert "13:00 to 14:00: " in console.text()
         assert screen.list.selected.label == "queued"
         await console.press("down")
-        expected = screen.list.selected.filter
+        expected = screen.list.selected.find()
         assert "status:withheld" in expected
         await console.press("enter")
         assert not on_screen(pilot)
@@ -119,7 +136,7 @@ async def test_mouse_chooses_groupings_bars_and_times(console, clock, counts):
         await pilot.click(screen.list, offset=(3, 1))
         await pilot.pause()
         assert screen.list.cursor == 1
-        expected = screen.list.selected.filter
+        expected = screen.list.selected.find()
         await pilot.click(screen.list, offset=(3, 1))
         await pilot.pause()
         assert not on_screen(pilot)
@@ -170,3 +187,56 @@ async def test_it_follows_the_journal_without_moving_the_cursor(console, clock, 
         assert screen.timeline.display
         counts.error = None
         await console.until(lambda: "cannot be read" not in console.text())
+        console.paths.journal_file.rename(console.paths.journal_file.with_suffix(".away"))
+        await console.until(lambda: "the journal was moved or deleted" in console.text())
+        assert screen.list.count == 5, "what was counted is still shown"
+        await console.press("escape", "I")
+        await console.until(lambda: on_screen(pilot) and "the journal was moved or deleted" in console.text())
+        await console.press("left", "down", "enter", "d", "e", NEXT, "q")
+        assert not on_screen(pilot)
+
+
+async def test_bars_of_a_real_journal_are_what_the_log_shows(console):
+    console.write(CONFIG)
+    async with SQLiteJournal(console.paths.journal_file) as journal:
+        await journal.add([answer(number) for number in range(30)])
+        claim = await journal.claim(ClaimRequest("production", events=20, payload_bytes=99_999, lease_ms=60_000))
+        attempt = Attempt(
+            started_at=journal.clock.now(),
+            status=400,
+            outcome="refused",
+            latency_ms=38,
+            events=20,
+            endpoint="https://api.segment.io",
+        )
+        await journal.settle(
+            claim,
+            [
+                Settlement(ids=claim.ids[:5], state=State.FAILED, attempt=attempt, error="http 400"),
+                Settlement(ids=claim.ids[5:], state=State.DELIVERED, attempt=attempt),
+            ],
+        )
+    async with console.running(engine=False) as pilot:
+        for grouping in GROUPINGS:
+            await open_insight(console, pilot)
+            while pilot.app.screen.grouping is not grouping:
+                await console.press(NEXT)
+            await console.press("end" if grouping.name in ("time", "survey") else "home")
+            bar = pilot.app.screen.list.selected
+            assert bar is not None, grouping.name
+            await console.press("enter")
+            deliveries = pilot.app.main.deliveries
+            await console.until(lambda shown=deliveries, bar=bar: shown.lines.count == bar.total)
+            assert deliveries.filter.text == bar.find()
+
+
+async def test_empty_journal_has_times_without_deliveries(console, clock):
+    console.write(CONFIG)
+    async with console.running(clock=clock, engine=False, size=(80, 24)) as pilot:
+        await open_insight(console, pilot)
+        await console.press("enter")
+        assert console.notices()[-1] == "there are none of these"
+        for grouping in GROUPINGS[1:]:
+            await console.press(NEXT)
+            assert grouping.follows_time or grouping.nothing in console.text()
+        assert on_screen(pilot)
