@@ -155,9 +155,7 @@ def environment_bars(shown: Shown) -> Sequence[Bar]:
         *_bars(
             [
                 _Group(name, name or "(no environment)", parts_of(states), partial(shown.filters.environment, name))
-                for name, states in sorted(
-                    shown.statistics.environments.items(), key=lambda one: -sum(one[1].values())
-                )
+                for name, states in sorted(shown.statistics.environments.items(), key=lambda one: -sum(one[1].values()))
             ]
         )
     ]

@@ -36,7 +36,7 @@ class Timeline(LineList, can_focus=False, inherit_bindings=False):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"line--chosen"}
     DEFAULT_CSS = """
-    Timeline > .line--chosen { background: $block-cursor-blurred-background; text-style: bold; }
+    Timeline > .line--chosen { background: $block-cursor-blurred-background; }
     """
 
     class Chosen(Message):
@@ -147,4 +147,5 @@ class Timeline(LineList, can_focus=False, inherit_bindings=False):
         if not name.endswith(CHOSEN):
             return super()._style(name, cursor=False)
         plain = super()._style(name.removesuffix(CHOSEN), cursor=False)
-        return plain + self.get_component_rich_style("line--chosen")
+        # the colours of the parts stay
+        return plain + Style(bgcolor=self.get_component_rich_style("line--chosen").bgcolor, bold=True)
