@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from textual.theme import BUILTIN_THEMES
 
 from sprig_tui.config.environment import Environment
+from sprig_tui.config.toml_file import MAX_SHOWN_KEY_CHARS, dotted_key, nearest_key_hint
 from sprig_tui.console.alerts import AlertMethod, choose_alerts
 from sprig_tui.console.glyphs import Glyphs, choose_glyphs, terminal_encoding
 from sprig_tui.console.theme import DEFAULT_THEME, THEMES, choose_theme
@@ -26,6 +27,10 @@ def initial_environment(remembered: str, environments: Mapping[str, Environment]
     keyed = [environment for environment in environments.values() if environment.write_key is not None]
     free = [environment for environment in keyed if not environment.protected]
     return next((environment.name for environment in [*free, *keyed, *environments.values()]), "")
+
+
+KEYS = ("columns", "glyphs", "notify", "record_columns", "remember", "theme")
+"""Keys of `[console]`."""
 
 
 class Preferences(NamedTuple):
@@ -53,7 +58,13 @@ def preferences(settings: Settings, *, usual_theme: str = DEFAULT_THEME) -> Pref
         settings.console.get("theme"), {*BUILTIN_THEMES, *(theme.name for theme in THEMES)}, usual_theme
     )
     glyphs, glyphs_fault = choose_glyphs(settings.console.get("glyphs"), os.environ, terminal_encoding())
-    faults = [fault for fault in (theme_fault, glyphs_fault) if fault]
+    unknown = next((key for key in settings.console if key not in KEYS), None)
+    unknown_fault = (
+        f"unknown key {dotted_key('console', unknown[:MAX_SHOWN_KEY_CHARS])}; {nearest_key_hint(unknown, KEYS)}"
+        if unknown is not None
+        else ""
+    )
+    faults = [fault for fault in (unknown_fault, theme_fault, glyphs_fault) if fault]
     keymap: dict[str, str] = {}
     if settings.keys:
         from sprig_tui.console.commands.keymap import check_keymap

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import unicodedata
 from pathlib import Path
 
@@ -13,7 +14,11 @@ from rich.segment import Segment
 from rich.style import Style
 
 import sprig_tui
+from sprig_tui.config.paths import paths_in_folder
+from sprig_tui.config.settings import make_settings
+from sprig_tui.config.toml_file import read_config_file
 from sprig_tui.console.glyphs import AsciiGlyphs, ascii_key, choose_glyphs, to_ascii
+from sprig_tui.console.preferences import KEYS, preferences
 from sprig_tui.console.theme import ANSI_THEME, DEFAULT_THEME, default_theme
 
 PACKAGE = Path(sprig_tui.__file__).parent
@@ -45,6 +50,20 @@ def test_choose_glyphs(wanted, environ, encoding, glyphs, fault):
     assert chosen == glyphs
     assert fault in said
     assert bool(fault) == bool(said)
+
+
+def test_unknown_key_of_the_console_is_named(tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text('[console]\nthem = "nord"\nglyphs = "asci"\n')
+    settings = make_settings(read_config_file(config), paths_in_folder(str(tmp_path)), {})
+    assert [fault.partition(";")[0] for fault in preferences(settings).faults] == [
+        "unknown key console.them",
+        "console.glyphs: there are no glyphs 'asci'",
+    ]
+    # each key that is read is known
+    read = {key for file in PACKAGE.rglob("*.py") for key in re.findall(r'\.console\.get\("(\w+)"', file.read_text())}
+    assert read <= set(KEYS)
+    assert "theme" in read
 
 
 def drawn_glyphs() -> dict[str, str]:

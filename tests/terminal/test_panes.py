@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from .terminal import ENTER, Size
@@ -18,6 +20,10 @@ def test_grounds_are_grey_without_truecolor(terminal, home, name):
     columns, rows = one.size
     grounds = {one.cell(column, row).bg for row in range(rows) for column in range(0, columns, 3)}
     assert not grounds & {*NAVY_AND_TEAL, "blue", "cyan"}
+    # of the terminal's own 16: none is a number of its palette or a mixture
+    texts = {one.cell(column, row).fg for row in range(rows) for column in range(columns)}
+    assert texts - {"default"}
+    assert not {text for text in texts if re.fullmatch("[0-9a-f]{6}", text)}
     one.press("q")
     assert one.leave() == 0
 

@@ -67,6 +67,8 @@ COLUMNS = (
 )
 """In the order of the log."""
 
+SPARE_CELLS, MIN_SPARED_RANK = 16, 9
+"""Columns from this rank on are shown only where the others get so much more than their least widths."""
 WIDE_MIN_CELLS = 150
 """From this width on there are ids, questions, milliseconds, and gaps of two cells."""
 WIDE_COLUMNS = frozenset({"id", "question"})
@@ -89,6 +91,8 @@ def place_columns(width: int, chosen: tuple[ChosenColumn, ...] = ()) -> tuple[Pl
         return place_chosen(columns, chosen, width - MARK_CELLS, gap)
     offered = [column for column in columns if column.name not in WIDE_COLUMNS or is_wide]
     kept, room = columns_that_fit(offered, width - MARK_CELLS, gap)
+    while room < SPARE_CELLS and kept[-1].rank >= MIN_SPARED_RANK:
+        room += kept.pop().min_cells + gap
     widths: dict[str, int] = {column.name: column.min_cells for column in kept}
     if is_wide and room >= TIME.max_cells - TIME.min_cells:
         room -= TIME.max_cells - TIME.min_cells

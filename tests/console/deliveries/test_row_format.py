@@ -137,7 +137,8 @@ def columns_text(width):
     [
         (40, "time:8 state:9 result:16"),
         (80, "time:8 environment:11 survey:10 user:8 answer:8 state:9 status:4 result:10"),
-        (100, "time:8 environment:12 survey:11 user:9 type:7 answer:9 state:9 status:4 attempts:5 result:12"),
+        (100, "time:8 environment:12 survey:14 user:11 answer:11 state:9 status:4 result:19"),
+        (110, "time:8 environment:12 survey:13 user:10 type:7 answer:11 state:9 status:4 attempts:5 result:17"),
         (120, "time:8 environment:12 survey:16 user:11 type:7 answer:12 state:9 status:4 attempts:5 result:22"),
         (
             160,
