@@ -399,6 +399,11 @@ class SprigTui(QueuedInput, TextualApp):
         """Whether the main screen is in front."""
         return self.screen is self.main
 
+    def place_notices(self) -> None:
+        """Keep notices off the newest deliveries."""
+        if self.main.is_mounted:
+            self.main.place_notices()
+
     def focused_scope(self) -> str:
         """The scope of the focused pane; empty where none has the focus."""
         return self.main.focused_scope()

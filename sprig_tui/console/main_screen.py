@@ -334,6 +334,15 @@ class MainScreen(Screen[None]):
             return
         await self.run_command(command)
 
+    def place_notices(self) -> None:
+        """Show notices where they do not cover the newest deliveries: those of a log with few rows are at the top."""
+        alone = self.zoomed or (self.has_class("-short") and self.focused_scope())
+        is_low = False
+        if alone == "deliveries" and "deliveries" in self.panes:
+            lines = self.deliveries.lines
+            is_low = 2 * lines.count < lines.size.height
+        self.set_class(is_low, "-notices-low")
+
     def watch_zoomed(self) -> None:
         """Set a class `-zoom-SCOPE` for the style sheets."""
         self.update_classes({f"-zoom-{scope}": scope == self.zoomed for scope in SCOPE_TITLES})

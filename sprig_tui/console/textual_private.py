@@ -44,6 +44,8 @@ class TerminalOutput(Protocol):
 
 
 MAX_SHOWN_NOTICES = 3
+MIN_ROWS_FOR_NOTICES = 15
+"""Rows of a screen that shows more than one notice."""
 MIN_NOTICE_S = 0.05
 """Seconds that a notice is shown at least, once a screen has it."""
 
@@ -86,7 +88,11 @@ class TextualApp(App[int]):
         """The text that the shell shows after an unexpected error ended the app."""
         raise NotImplementedError
 
+    def place_notices(self) -> None:
+        """Called before a notice is shown."""
+
     def _on_notify(self, event: Notify) -> None:
+        self.place_notices()
         # Textual calls its own handler after this one. A notice that is shown already is shown anew, not twice, and a
         # pile of them must not cover the screen: the history has them all
         shown, new = list(self._notifications), event.notification
@@ -95,7 +101,8 @@ class TextualApp(App[int]):
                 self._unnotify(notice, refresh=False)
                 shown.remove(notice)
                 break
-        for notice in shown[: max(0, len(shown) + 1 - MAX_SHOWN_NOTICES)]:
+        most = MAX_SHOWN_NOTICES if self.size.height >= MIN_ROWS_FOR_NOTICES else 1
+        for notice in shown[: max(0, len(shown) + 1 - most)]:
             self._unnotify(notice, refresh=False)
 
     def _refresh_notifications(self) -> None:
