@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from textual import events
 from textual.message import Message
 
-from sprig_tui.console.keyboard.bracketed import PasteSplitter
+from sprig_tui.console.keyboard.bracketed import BurstPaste, PasteSplitter
 from sprig_tui.console.textual_private import MAX_QUEUED_WRITES, TerminalDriver
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class HangupDriver(TerminalDriver):
         Keys of one write arrive in one read: their times tell bursts from single keys, however busy the machine is.
         """
         parser = self.new_parser()
-        pastes = PasteSplitter(self._on_oversized_paste)
+        pastes, burst = PasteSplitter(self._on_oversized_paste), BurstPaste(self._on_oversized_paste)
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
         read_at, more = 0.0, False
         try:
@@ -100,7 +100,12 @@ class HangupDriver(TerminalDriver):
                         data = os.read(self.fileno, MAX_READ_BYTES)
                         more = len(data) == MAX_READ_BYTES
                         for part in pastes.feed(decode(data)):
+                            if isinstance(part, str) and burst.take(part):
+                                continue
+                            self._process_events(burst.end(), read_at)
                             self._process_events(parser.feed(part) if isinstance(part, str) else (part,), read_at)
+                    elif burst.has_begun:
+                        self._process_events(burst.end(), read_at)
                     self._process_events(parser.tick(), read_at)
         except OSError:
             self._on_hangup()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from textual import events
 
 from sprig_tui.console.keyboard import bracketed
-from sprig_tui.console.keyboard.bracketed import PasteSplitter
+from sprig_tui.console.keyboard.bracketed import BurstPaste, PasteSplitter
 
 START, END = "\x1b[200~", "\x1b[201~"
 
@@ -49,3 +49,24 @@ def test_a_longer_paste_is_dropped_with_its_length(monkeypatch):
     text = f"{START}{'x' * 101}{END}q{START}{'y' * 100}{END}"
     for size in (3, 7, 1_000):
         assert split(in_reads(text, size)) == ("q", ["101 characters", "y" * 100])
+
+
+@pytest.mark.parametrize(
+    ("reads", "pasted"),
+    [
+        (['{"userId": "acct_1", "response": 5, "x": 1}'], '{"userId": "acct_1", "response": 5, "x": 1}'),
+        (['[\r  {"userId": "acct_1", "response": 5},\r', "y"], '[\r  {"userId": "acct_1", "response": 5},\ry'),
+        (['{"userId": "acct_1"}'], ""),
+        (["{" * 100], ""),
+        (["[" * 100], ""),
+        (["[}{]" * 30], ""),
+        (['say {"userId": "acct_1", "response": 5, "x": 1}'], ""),
+        (['{"userId": "acct_1", "response": 5, "x": \x1b[A'], ""),
+    ],
+)
+def test_json_without_brackets_is_told_from_keys(reads, pasted):
+    burst = BurstPaste(on_oversized=print)
+    assert [burst.take(read) for read in reads] == [bool(pasted)] * len(reads)
+    assert burst.has_begun == bool(pasted)
+    assert "".join(paste.text for paste in burst.end()) == pasted
+    assert not burst.has_begun

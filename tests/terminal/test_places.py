@@ -55,10 +55,14 @@ def test_a_paste_says_where_it_belongs(home, terminal, size):
         one.until(lambda advice=advice: advice in one.notices, advice)
         assert KEY not in one.text.replace("\n", "")
     # a terminal without bracketed paste gives keys: none of them is a command
-    one.write(f'{{"userId": "tttt", "response": 5}}{ENTER}{KEY}{ENTER}')
+    one.write(f'say {{"userId": "tttt", "response": 5}}{ENTER}{KEY}{ENTER}')
     if size == FULL:  # the notices fill a narrow screen
         one.until(lambda: "typed ahead: dropped" in one.notices)
     one.settle()
+    # only JSON is told from keys: it is longer than what is typed ahead, and begins as nothing else
+    records = home.sample("flat.jsonl", environment="development").read_text(encoding="utf-8")
+    one.write(records.replace("\n", ENTER) * 5)
+    one.shows("text pasted at", "1 of 20")
     one.press("q")
     assert one.leave() == 0
     assert home.deliveries() == []
