@@ -2,13 +2,155 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
+import asyncio
+import tempfile
+from pathlib import Path
 
-from sprig_tui.journal.base import Journal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from support.clocks import ManualClock
+from support.records import make_entry
+
+from sprig_tui.journal.base import ClaimRequest, Journal
 from sprig_tui.journal.filter import parse_filter
-from sprig_tui.journal.records import Settlement, State
+from sprig_tui.journal.persons import make_identifier
+from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
+from sprig_tui.journal.retention import Cutoffs
+from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.journal.statistics import Statistics, StatisticsRequest
 from sprig_tui.journal.statistics_filters import StatisticsFilters
+
+ENDPOINT = "http://127.0.0.1:9"
+STEPS = (
+    "add", "again", "deliver", "fail", "retry", "split", "suppress", "withdraw", "requeue", "as-new", "replay",
+    "elsewhere", "adopt", "merge", "release", "forget", "prune", "retain", "content", "keep", "hour",
+)  # fmt: skip
+"""Everything that changes deliveries, and keeping the counts of what changed."""
+
+
+class Walk:
+    """Steps in any order over one journal."""
+
+    def __init__(self, journal: Journal, clock: ManualClock) -> None:
+        self.journal = journal
+        self.clock = clock
+        self.made = 0
+
+    async def step(self, name: str) -> None:
+        """Take one step."""
+        await getattr(self, f"_{name.replace('-', '_')}")()
+
+    async def _add(self) -> None:
+        await self.journal.add([self._entry() for _ in range(4)])
+
+    async def _again(self) -> None:
+        self.made = max(self.made - 2, 0)
+        await self.journal.add([replace(self._entry(), digest=b"other", body=b'{"x":1}') for _ in range(2)])
+
+    async def _deliver(self) -> None:
+        await self._settle(State.DELIVERED, 200)
+
+    async def _fail(self) -> None:
+        await self._settle(State.FAILED, 400 + self.made % 2)
+
+    async def _retry(self) -> None:
+        await self._settle(State.QUEUED, 503)
+
+    async def _split(self) -> None:
+        await self._settle(None, 400)
+
+    async def _suppress(self) -> None:
+        await self._settle(State.WITHHELD, 0, reason="suppressed")
+
+    async def _withdraw(self) -> None:
+        await self.journal.withdraw(await self._ids(3))
+
+    async def _requeue(self) -> None:
+        await self.journal.requeue(await self._ids(3))
+
+    async def _as_new(self) -> None:
+        await self.journal.requeue(await self._ids(2), as_new=True)
+
+    async def _replay(self) -> None:
+        job = await self.journal.start_replay(parse_filter("is:failed,withheld", now_ms=self.clock.now()))
+        while job.state == "running":
+            job = await self.journal.step_replay(job.id, 2)
+
+    async def _elsewhere(self) -> None:
+        await self.journal.requeue(await self._ids(3, "is:delivered,failed"), overrides={"production": ENDPOINT})
+
+    async def _adopt(self) -> None:
+        await self._settle(State.DELIVERED, 200, endpoint=ENDPOINT)
+
+    async def _merge(self) -> None:
+        await self.journal.merge_endpoint("production", ENDPOINT)
+
+    async def _release(self) -> None:
+        await self.journal.release(await self._claim())
+
+    async def _forget(self) -> None:
+        person = [make_identifier("user", f"acct_{self.made}")]
+        await self.journal.begin_forget(person, "ann")
+        await self.journal.erase([one.id for one in (await self.journal.find_persons(0, person)).found])
+        await self.journal.undo_forget(None, "ann")
+
+    async def _prune(self) -> None:
+        await self.journal.prune(self.clock.now() - 3_000_000)
+
+    async def _retain(self) -> None:
+        await self.journal.retention.take_turn("me")
+        cutoffs = Cutoffs(failed=self.clock.now())
+        due = await self.journal.retention.due_rows(cutoffs, 0)
+        await self.journal.retention.remove("me", cutoffs, due.ids)
+
+    async def _content(self) -> None:
+        await self.journal.retention.take_turn("me")
+        cutoffs = Cutoffs(content=self.clock.now())
+        for first in (await self.journal.retention.due_packs(cutoffs, 0)).ids:
+            await self.journal.retention.clean_pack("me", cutoffs, first)
+
+    async def _keep(self) -> None:
+        await self.journal.keep_counts(spared=0)
+
+    async def _hour(self) -> None:
+        self.clock.advance(3_600)
+
+    def _entry(self) -> NewDelivery:
+        self.made += 1
+        number = self.made
+        return make_entry(
+            number,
+            ("production", "staging", "production")[number % 3],
+            survey_id=("", "7", "77")[number % 3],
+            survey_name=f"Exit {number % 4}",
+            user_id=f"acct_{number}" if number % 5 else "",
+            reason="" if number % 7 else "anonymous",
+        )
+
+    async def _ids(self, number: int, text: str = "") -> list[int]:
+        found = await self.journal.ids(parse_filter(text, now_ms=self.clock.now()), limit=40)
+        return list(found.ids[::2][:number])
+
+    async def _claim(self, endpoint: str = ""):
+        return await self.journal.claim(
+            ClaimRequest("production", 3, 475_000, 60_000, endpoint=endpoint, adopt=bool(endpoint))
+        )
+
+    async def _settle(self, state: State | None, status: int, *, reason: str = "", endpoint: str = "") -> None:
+        taken = await self._claim(endpoint)
+        if not taken.lease:
+            return
+        attempt = Attempt(
+            started_at=self.clock.now(),
+            status=status,
+            latency_ms=38.5,
+            events=3,
+            endpoint=endpoint or "https://a.example",
+        )
+        settled = Settlement(ids=taken.ids, state=state, attempt=attempt if status else None, reason=reason)
+        await self.journal.settle(taken, [settled])
+        await self.journal.release(taken)
 
 
 def numbers(statistics: Statistics) -> list[tuple[str, str, int]]:
@@ -68,3 +210,32 @@ async def test_each_number_is_that_of_its_filter(journal, entry, claim, attempt,
         assert await journal.keep_counts(spared=0) == 0
         kept = await check(journal, request)
         assert replace(kept, recounted=0) == replace(counted, recounted=0)
+
+
+async def test_counts_are_those_of_the_rows_after_each_step(journal, clock):
+    walk = Walk(journal, clock)
+    for name in ("add", "deliver", "hour", "elsewhere", "merge", *STEPS):
+        await walk.step("add")
+        clock.advance(1_300)
+        await walk.step("keep")
+        await walk.step(name)
+        await check(journal, StatisticsRequest(buckets=12))
+    assert (await journal.verify()).problems == ()
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.sampled_from(STEPS), min_size=4, max_size=16))
+def test_counts_are_those_of_the_rows_after_any_steps(names):
+    async def run() -> None:
+        clock = ManualClock()
+        with tempfile.TemporaryDirectory() as folder:
+            async with SQLiteJournal(Path(folder) / "journal.db", clock=clock) as journal:
+                walk = Walk(journal, clock)
+                for name in ("add", "add", *names):
+                    await walk.step(name)
+                await check(journal, StatisticsRequest(buckets=3))
+                await walk.step("keep")
+                await check(journal, StatisticsRequest(buckets=3))
+                assert (await journal.verify()).problems == ()
+
+    asyncio.run(run())
