@@ -222,13 +222,28 @@ class Summary:
             return True
         return False if block.last_at < self.since or block.first_at >= self.until else None
 
-    def add_kept(self, block: BlockCounts) -> bool:
-        """Add a block; False if what arrived in the period has to be counted: then only its answers are added."""
-        self._add_answers(block.answers)
-        held = self.holds(block)
-        if held:
-            self._add_rows(block)
-        return held is not None
+    def recounted_blocks(self, kept: Iterable[tuple[int, bytes]], stale: Iterable[int]) -> list[tuple[int, bool]]:
+        """Add what is kept of all blocks but the stale ones; returns those that have to be counted from their rows.
+
+        With each, whether its answers have to be counted too: not of blocks that are only partly in the period.
+        """
+        changed = {*stale}
+        divided = []
+        for block, content in kept:
+            if block in changed:
+                continue
+            try:
+                counts = decode_block(content)
+            except msgspec.DecodeError:
+                changed.add(block)
+                continue
+            self._add_answers(counts.answers)
+            held = self.holds(counts)
+            if held:
+                self._add_rows(counts)
+            elif held is None:
+                divided.append((block, False))
+        return [*((block, True) for block in sorted(changed)), *divided]
 
     def add_counted(self, counts: RowCounts, *, answers: bool) -> None:
         """Add a block that was counted now; `answers` too where they were not added before."""

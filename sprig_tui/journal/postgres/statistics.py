@@ -12,7 +12,6 @@ from sprig_tui.journal.block_counts import (
     SURVEY,
     RowCounts,
     Summary,
-    decode_block,
     encode_block,
     same_counts,
 )
@@ -26,6 +25,7 @@ _SELECT_ATTEMPTS = (
     "SELECT id, status, endpoint, floor(started_at + latency_ms)::bigint, floor(latency_ms)::bigint FROM attempts"
     " WHERE id = ANY ($1::bigint[])"
 )
+_SELECT_KEPT = "SELECT block, content FROM kept_counts ORDER BY block"
 MARK_ALL_STALE = (
     "INSERT INTO stale_counts(block, mark) SELECT block, (random() * 9e18)::bigint"
     f" FROM generate_series((SELECT min(id) / {BLOCK_IDS} FROM deliveries),"
@@ -113,15 +113,10 @@ async def read_statistics(connection: asyncpg.Connection, request: StatisticsReq
             for row in await connection.fetch("SELECT number, survey, name FROM counted_surveys")
         }
         summary = Summary(request, now, places, surveys)
-        stale = {block for block, _ in await stale_blocks(connection, 0)}
-        kept = await connection.fetch("SELECT block, content FROM kept_counts ORDER BY block")
-        divided = [
-            block for block, content in kept if block not in stale and not summary.add_kept(decode_block(content))
-        ]
-        for block in sorted(stale):
-            summary.add_counted(await count_block(connection, block), answers=True)
-        for block in divided:
-            summary.add_counted(await count_block(connection, block), answers=False)
+        stale = [block for block, _ in await stale_blocks(connection, 0)]
+        kept = [(row[0], row[1]) for row in await connection.fetch(_SELECT_KEPT)]
+        for block, answers in summary.recounted_blocks(kept, stale):
+            summary.add_counted(await count_block(connection, block), answers=answers)
     return summary.result()
 
 
@@ -130,7 +125,7 @@ async def wrong_blocks(connection: asyncpg.Connection) -> list[int]:
     known = await _survey_numbers(connection)
     stale = {block for block, _ in await stale_blocks(connection, 0)}
     wrong = []
-    for block, content in await connection.fetch("SELECT block, content FROM kept_counts ORDER BY block"):
+    for block, content in await connection.fetch(_SELECT_KEPT):
         if block not in stale and not same_counts(content, (await count_block(connection, block)).summed(known)):
             wrong.append(block)
     return wrong

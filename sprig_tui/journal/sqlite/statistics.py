@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -15,10 +15,8 @@ from sprig_tui.journal.block_counts import (
     MAX_SURVEYS,
     PLACE,
     SURVEY,
-    BlockCounts,
     RowCounts,
     Summary,
-    decode_block,
     encode_block,
     same_counts,
 )
@@ -39,6 +37,7 @@ _SELECT_NAMES = (
     f"SELECT {SURVEY}, max(d.survey_name) FROM deliveries d WHERE d.id BETWEEN ? AND ?"
     " AND d.survey_id IN (SELECT value FROM json_each(?)) GROUP BY 1"
 )
+_SELECT_KEPT = "SELECT block, content FROM kept_counts ORDER BY block"
 _cells_decoder = msgspec.json.Decoder(list[tuple[int, int | None, str, str]])
 
 
@@ -106,20 +105,10 @@ def read_statistics(connection: sqlite3.Connection, request: StatisticsRequest, 
     }
     known = {survey: number for number, (survey, _) in surveys.items()}
     summary = Summary(request, now, places, surveys)
-    stale = {block for block, _ in stale_blocks(connection, 0)}
-    divided = [
-        block for block, counts in _kept_blocks(connection) if block not in stale and not summary.add_kept(counts)
-    ]
-    for block in sorted(stale):
-        summary.add_counted(count_block(connection, block, known), answers=True)
-    for block in divided:
-        summary.add_counted(count_block(connection, block, known), answers=False)
+    stale = (block for block, _ in stale_blocks(connection, 0))
+    for block, answers in summary.recounted_blocks(connection.execute(_SELECT_KEPT), stale):
+        summary.add_counted(count_block(connection, block, known), answers=answers)
     return summary.result()
-
-
-def _kept_blocks(connection: sqlite3.Connection) -> Iterator[tuple[int, BlockCounts]]:
-    for block, content in connection.execute("SELECT block, content FROM kept_counts ORDER BY block"):
-        yield block, decode_block(content)
 
 
 def wrong_blocks(connection: sqlite3.Connection) -> list[int]:
@@ -127,7 +116,7 @@ def wrong_blocks(connection: sqlite3.Connection) -> list[int]:
     known = _survey_numbers(connection)
     stale = {block for block, _ in stale_blocks(connection, 0)}
     wrong = []
-    for block, content in connection.execute("SELECT block, content FROM kept_counts ORDER BY block").fetchall():
+    for block, content in connection.execute(_SELECT_KEPT).fetchall():
         if block not in stale and not same_counts(content, count_block(connection, block, known).summed(known)):
             wrong.append(block)
     return wrong

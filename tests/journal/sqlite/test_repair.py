@@ -17,18 +17,21 @@ from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import NewDelivery, Settlement, State, WorkerInfo
 from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.journal.statistics import StatisticsRequest
 
 COUNT = 240
 RENEWABLE = [
     "attempt_status",
     "attempts",
     "changes",
+    "counted_surveys",
     "counts",
     "due",
     "ended_badly",
     "environments",
     "history",
     "ids",
+    "kept_counts",
     "leases",
     "origins",
     "positions",
@@ -38,6 +41,7 @@ RENEWABLE = [
     "sequence",
     "sqlite_autoindex_environments_1",
     "sqlite_sequence",
+    "stale_counts",
     "tombstone_filter",
     "workers",
 ]
@@ -60,6 +64,8 @@ async def path(tmp_path, entries, clock, attempt) -> Path:
         await journal.start_replay(Query())
         await journal.check_writable()
         await journal.heartbeat(worker("other", clock))
+        await journal.keep_counts(spared=0)
+        await journal.add([entries[0]])
     return tmp_path / "j.db"
 
 
@@ -114,7 +120,10 @@ async def test_repair_rebuilds_derived_tables(path, clock, attempt, entry, entri
         }
         assert len((await journal.page(Query(), limit=500)).deliveries) == COUNT + 1
         assert [one.id for one in await journal.workers() if one.id == "this"] == ["this"]
+        statistics = await journal.statistics(StatisticsRequest())
+        assert statistics.totals == {State.DELIVERED: COUNT - 4, State.FAILED: 5}
         found = await journal.verify()
+        assert not any("statistics" in one for one in found.problems)
         assert not any("counts" in one or "stored" in one for one in found.problems)
         # a record of a request that is lost is not replaced by that of another
         detail = await journal.get(6)
