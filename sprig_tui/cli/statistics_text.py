@@ -11,8 +11,9 @@ from sprig_tui.cli import output
 from sprig_tui.cli.log_format import STATE_STYLES, fit_text
 from sprig_tui.formatting import iso_time, local_time
 from sprig_tui.journal.records import State, bare_url
-from sprig_tui.journal.statistics import NO_STATUS, Bucket, StateCounts, Statistics, SurveyCounts
+from sprig_tui.journal.statistics import Bucket, StateCounts, Statistics, SurveyCounts
 from sprig_tui.journal.statistics_filters import StatisticsFilters
+from sprig_tui.journal.statistics_labels import UNKNOWN, failure_label, survey_label
 from sprig_tui.text import one_line
 
 Grouping = Literal["hour", "day", "survey", "environment", "reason", "failure", "endpoint"]
@@ -86,11 +87,6 @@ def _table(statistics: Statistics, by: Grouping) -> _Table:
             return _number_table("failure", State.FAILED, failures)
 
 
-def failure_label(status: int) -> str:
-    """The label of failures with an HTTP status, or without one."""
-    return "no response" if status == NO_STATUS else f"HTTP {status}"
-
-
 def _bucket_row(bucket: Bucket, by: Grouping) -> _Row:
     numbers = (
         *_numbers(bucket.arrived),
@@ -103,18 +99,17 @@ def _bucket_row(bucket: Bucket, by: Grouping) -> _Row:
 
 
 def _survey_row(survey: SurveyCounts) -> _Row:
-    label = "other surveys" if survey.is_other else one_line(survey.name or survey.id) or "(no survey)"
     share = f"{survey.anonymous_share:.0%}" if survey.total else "-"
-    return _Row(label, (*_numbers(survey.states), share), survey.states)
+    return _Row(survey_label(survey), (*_numbers(survey.states), share), survey.states)
 
 
 def _state_table(heading: str, counts: Mapping[str, StateCounts]) -> _Table:
-    rows = [_Row(one_line(name) or "(unknown)", _numbers(states), states) for name, states in counts.items()]
+    rows = [_Row(one_line(name) or UNKNOWN, _numbers(states), states) for name, states in counts.items()]
     return _Table((heading, "total", "failed"), rows)
 
 
 def _number_table(heading: str, state: State, counts: Mapping[str, int]) -> _Table:
-    rows = [_Row(one_line(name) or "(unknown)", (f"{number:,}",), {state: number}) for name, number in counts.items()]
+    rows = [_Row(one_line(name) or UNKNOWN, (f"{number:,}",), {state: number}) for name, number in counts.items()]
     return _Table((heading, "total"), rows)
 
 

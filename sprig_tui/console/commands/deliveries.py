@@ -210,9 +210,9 @@ class Follow(Command):
 
 
 class Insight(Command):
-    """What the journal holds as bars and plots: over time, by survey, environment, reason, failure and destination.
+    """What the journal holds as bars and plots: over time, by survey, environment, reason, failure and endpoint.
 
-    It shows how fast deliveries go, and which surveys have answers without a user. Enter on a bar filters the
+    It shows how fast deliveries go, and which surveys have anonymous answers. Enter on a bar filters the
     log by it.
     """
 

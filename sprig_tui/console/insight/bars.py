@@ -1,9 +1,9 @@
 """Bars of the insight screen: a line for each group of deliveries, its parts as glyphs of their own. Pure.
 
-█ delivered    ░ queued    ▒ withheld    ! failed
+█ delivered    ○ queued    ▒ withheld    ✗ failed
 
-Each part has a glyph of its own, so that neither colour nor a good eye for shades is needed. Names of strangers become
-printable where the line is drawn.
+Each part has a glyph of its own, in ASCII too, so that neither colour nor a good eye for shades is needed. Names
+of strangers become printable where the line is drawn.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Shade(NamedTuple):
 
 SHADES = {
     State.DELIVERED: Shade("delivered", "█", "good"),
-    State.QUEUED: Shade("queued", "░", "accent"),
+    State.QUEUED: Shade("queued", "○", "accent"),
     State.WITHHELD: Shade("withheld", "▒", "warning"),
-    State.FAILED: Shade("failed", "!", "bad"),
+    State.FAILED: Shade("failed", "✗", "bad"),
 }
 """By state, in the order of the parts."""
 

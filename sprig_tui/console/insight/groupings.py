@@ -10,20 +10,20 @@ from sprig_tui.console.insight.bars import SHADES, Bar, Part, Shade, parts_text
 from sprig_tui.console.insight.plots import AXIS_CELLS, Series, line_rows, stacked_rows
 from sprig_tui.console.insight.timeline import Chart
 from sprig_tui.console.insight.words import (
+    MAX_NAME_CHARS,
     bucket_text,
-    destination_label,
-    failure_label,
+    endpoint_label,
     latency_text,
     share_text,
-    survey_label,
 )
 from sprig_tui.console.widgets.line import TextSpan
 from sprig_tui.journal.records import State
 from sprig_tui.journal.statistics import Bucket, StateCounts, Statistics
 from sprig_tui.journal.statistics_filters import StatisticsFilters
+from sprig_tui.journal.statistics_labels import UNKNOWN, failure_label, survey_label
 from sprig_tui.reasons import reason_label
 
-ANONYMOUS = Shade("without a user", "▒", "warning")
+ANONYMOUS = Shade("anonymous", "▒", "warning")
 ANSWERED = Shade("answered", "█", "good")
 _INDENT = TextSpan(" " * AXIS_CELLS)
 
@@ -142,7 +142,12 @@ def survey_bars(shown: Shown) -> Sequence[Bar]:
     return [
         *_bars(
             [
-                _Group(survey.id, survey_label(survey), parts_of(survey.states), partial(shown.filters.survey, survey))
+                _Group(
+                    survey.id,
+                    survey_label(survey, limit=MAX_NAME_CHARS),
+                    parts_of(survey.states),
+                    partial(shown.filters.survey, survey),
+                )
                 for survey in shown.statistics.surveys
             ]
         )
@@ -154,19 +159,19 @@ def environment_bars(shown: Shown) -> Sequence[Bar]:
     return [
         *_bars(
             [
-                _Group(name, name or "(no environment)", parts_of(states), partial(shown.filters.environment, name))
+                _Group(name, name or UNKNOWN, parts_of(states), partial(shown.filters.environment, name))
                 for name, states in sorted(shown.statistics.environments.items(), key=lambda one: -sum(one[1].values()))
             ]
         )
     ]
 
 
-def destination_bars(shown: Shown) -> Sequence[Bar]:
+def endpoint_bars(shown: Shown) -> Sequence[Bar]:
     """By the URL that the requests went to."""
     return [
         *_bars(
             [
-                _Group(url, destination_label(url), parts_of(states), partial(shown.filters.endpoint, url))
+                _Group(url, endpoint_label(url), parts_of(states), partial(shown.filters.endpoint, url))
                 for url, states in shown.statistics.endpoints.items()
             ]
         )
@@ -180,7 +185,7 @@ def reason_bars(shown: Shown) -> Sequence[Bar]:
             [
                 _Group(
                     reason,
-                    reason_label(reason) or "(no reason)",
+                    reason_label(reason) or UNKNOWN,
                     (Part(SHADES[State.WITHHELD], count),),
                     partial(shown.filters.reason, reason),
                 )
@@ -208,15 +213,15 @@ def failure_bars(shown: Shown) -> Sequence[Bar]:
 
 
 def anonymous_bars(shown: Shown) -> Sequence[Bar]:
-    """Those without a user by survey, most first, each with its share of the survey."""
+    """Anonymous ones by survey, most first, each with its share of the survey."""
     return [
         Bar(
             survey.id,
-            label := survey_label(survey),
+            label := survey_label(survey, limit=MAX_NAME_CHARS),
             (Part(ANONYMOUS, survey.anonymous),),
             partial(shown.filters.survey, survey, anonymous=True),
             share_text(survey.anonymous, survey.total),
-            f"{label}: {survey.anonymous:,} of {survey.total:,} answers are without a user",
+            f"{label}: {survey.anonymous:,} of {survey.total:,} answers are anonymous",
         )
         for survey in sorted(shown.statistics.surveys, key=lambda survey: -survey.anonymous)
         if survey.anonymous
@@ -227,9 +232,9 @@ GROUPINGS = (
     Grouping("time", "over time", time_bars, "nothing arrived", time_charts, rows=5),
     Grouping("survey", "by survey", survey_bars, "nothing arrived"),
     Grouping("environment", "by environment", environment_bars, "nothing arrived"),
-    Grouping("withheld", "withheld, by reason", reason_bars, "nothing was withheld"),
+    Grouping("reason", "withheld, by reason", reason_bars, "nothing was withheld"),
     Grouping("failure", "failed, by HTTP status", failure_bars, "nothing failed"),
-    Grouping("destination", "by destination", destination_bars, "nothing was sent"),
+    Grouping("endpoint", "by endpoint", endpoint_bars, "nothing was sent"),
     Grouping("speed", "speed", speed_bars, "nothing was answered", speed_charts, rows=6, follows_time=True),
-    Grouping("anonymous", "without a user, by survey", anonymous_bars, "every answer has a user"),
+    Grouping("anonymous", "anonymous answers, by survey", anonymous_bars, "no answer is anonymous"),
 )

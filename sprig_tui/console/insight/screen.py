@@ -60,8 +60,8 @@ class InsightScreen(HasCommands, Screen[str]):
     """Shows one grouping at a time; the counts are read in the background, again and again while it is open."""
 
     HELP = (
-        "What the journal holds, as bars: over time, by survey, environment, reason, failure and destination; how fast"
-        " it went; and which surveys have answers without a user. ] and [ go between these, up and down choose a bar,"
+        "What the journal holds, as bars: over time, by survey, environment, reason, failure and endpoint; how fast"
+        " it went; and which surveys have anonymous answers. ] and [ go between these, up and down choose a bar,"
         " left and right a time. Enter shows the deliveries of the bar in the log. It follows what arrives."
     )
     COMMAND_CLASSES = COMMANDS

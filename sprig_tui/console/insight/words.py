@@ -1,13 +1,15 @@
 """Words of the insight screen: times, names and figures as text. Pure.
 
-Names of strangers (surveys, URLs) become one line here; control characters are made visible where a line is drawn.
+URLs of strangers become one line here; control characters are made visible where a line is drawn.
 """
 
 from __future__ import annotations
 
 from sprig_tui.console.reconcile.words import span_text
 from sprig_tui.formatting import format_duration, relative_day, relative_time
-from sprig_tui.journal.statistics import UNIT_MS, Bucket, SurveyCounts
+from sprig_tui.journal.records import bare_url
+from sprig_tui.journal.statistics import UNIT_MS, Bucket
+from sprig_tui.journal.statistics_labels import UNKNOWN
 from sprig_tui.segment.limits import ENDPOINT_URLS
 from sprig_tui.text import one_line
 
@@ -29,24 +31,11 @@ def _is_day(bucket: Bucket) -> bool:
     return bucket.until - bucket.since > 2 * UNIT_MS["hour"]
 
 
-def survey_label(survey: SurveyCounts) -> str:
-    """The name of a survey, or its id where it has none."""
-    if survey.is_other:
-        return "(other surveys)"
-    name = one_line(survey.name, limit=MAX_NAME_CHARS) or one_line(survey.id, limit=MAX_NAME_CHARS)
-    return name or "(no survey)"
-
-
-def destination_label(url: str) -> str:
+def endpoint_label(url: str) -> str:
     """The URL without its scheme, with the region where it is Segment's own."""
-    host = one_line(url, limit=MAX_NAME_CHARS).removeprefix("https://")
+    shown = one_line(bare_url(url), limit=MAX_NAME_CHARS)
     region = _REGIONS.get(url)
-    return f"{region}  {host}" if region else host or "(no URL)"
-
-
-def failure_label(status: int) -> str:
-    """The HTTP status in words."""
-    return f"HTTP {status}" if status else "no HTTP status"
+    return f"{region}  {shown}" if region else shown or UNKNOWN
 
 
 def latency_text(milliseconds: float) -> str:

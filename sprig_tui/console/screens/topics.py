@@ -34,6 +34,7 @@ PLACE_TOPICS: Mapping[str, str] = {
     "deliveries": "filters",
     "detail": "replay",
     "reconcile": "reconcile",
+    "insight": "statistics",
     "explain": "reconcile",
     "setup": "setup",
 }

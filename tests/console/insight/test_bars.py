@@ -57,8 +57,8 @@ def test_line_shows_label_parts_number_and_share():
         Bar("b", HOSTILE, parts((0, 0, 0, 50)), str, "25 %"),
     ]
     layout = bar_layout(bars, 60)
-    assert drawn(bar_line(bars[0], layout, 100)) == "Checkout                  ████████████████░░░░▒▒!  100  50 %"
-    assert drawn(bar_line(bars[1], layout, 100)) == "[/red]日本語␛[2J⟨U+202E…  !!!!!!!!!!!!              50  25 %"
+    assert drawn(bar_line(bars[0], layout, 100)) == "Checkout                  ████████████████○○○○▒▒✗  100  50 %"
+    assert drawn(bar_line(bars[1], layout, 100)) == "[/red]日本語␛[2J⟨U+202E…  ✗✗✗✗✗✗✗✗✗✗✗✗              50  25 %"
 
 
 def test_parts_in_words():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sprig_tui.console.insight.groupings import GROUPINGS, Grouping, Shown
-from sprig_tui.console.insight.words import bucket_text, destination_label, latency_text, share_text
+from sprig_tui.console.insight.words import bucket_text, endpoint_label, latency_text, share_text
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.statistics import Bucket, StatisticsRequest
 from sprig_tui.journal.statistics_filters import StatisticsFilters
@@ -45,18 +45,18 @@ def test_groups_have_their_shares_and_names():
         (SHOWN, 2031, "24 %"),
         ("3", 1395, "16 %"),
         ("(no survey)", 1093, "13 %"),
-        ("(other surveys)", 7, "<1 %"),
+        ("other surveys", 7, "<1 %"),
     ]
     assert lines(BY_NAME["environment"]) == [("production", 8306, ">99 %"), ("development", 40, "<1 %")]
-    assert lines(BY_NAME["withheld"]) == [
+    assert lines(BY_NAME["reason"]) == [
         ("no User ID", 170, "94 %"),
         ("invalid", 9, "5 %"),
         ("withdrawn", 1, "1 %"),
     ]
-    assert lines(BY_NAME["failure"]) == [("HTTP 400", 40, "89 %"), ("no HTTP status", 3, "7 %"), ("HTTP 503", 2, "4 %")]
-    assert [label for label, *_ in lines(BY_NAME["destination"])] == [
+    assert lines(BY_NAME["failure"]) == [("HTTP 400", 40, "89 %"), ("no response", 3, "7 %"), ("HTTP 503", 2, "4 %")]
+    assert [label for label, *_ in lines(BY_NAME["endpoint"])] == [
         "US  api.segment.io",
-        f"http://127.0.0.1:8080/{SHOWN}",
+        f"127.0.0.1:8080/{SHOWN}",
     ]
 
 
@@ -82,7 +82,7 @@ def test_every_filter_is_one_of_the_log_and_every_chart_has_its_room(grouping, u
     assert len({bar.key for bar in bars}) == len(bars)
     for bar in bars:
         assert parse_filter(bar.find(), now_ms=NOW)
-        assert bar.find() or bar.label == "(other surveys)"
+        assert bar.find() or bar.label == "other surveys"
     for chart in grouping.charts(made.buckets) if grouping.charts else ():
         assert len(chart.rows(100, 7, 3)) == 7
 
@@ -90,8 +90,8 @@ def test_every_filter_is_one_of_the_log_and_every_chart_has_its_room(grouping, u
 def test_words():
     day = Bucket(since=NOW - 86_400_000, until=NOW, arrived={})
     assert bucket_text(day, NOW) == "20 Sep"
-    assert destination_label("") == "(no URL)"
-    assert destination_label("https://events.eu1.segmentapis.com") == "EU  events.eu1.segmentapis.com"
+    assert endpoint_label("") == "(unknown)"
+    assert endpoint_label("https://events.eu1.segmentapis.com") == "EU  events.eu1.segmentapis.com"
     assert [share_text(*one) for one in ((0, 0), (0, 5), (1, 1000), (999, 1000), (5, 5))] == [
         "0 %",
         "0 %",

@@ -46,8 +46,8 @@ def test_axis_ends_just_above_the_highest_number(highest):
 def test_columns_are_stacked_by_state():
     rows = stacked_rows(columns((4, 0, 0, 0), (2, 1, 0, 1), (0, 0, 0, 0)), 10, 4, chosen=1)
     assert texts(rows) == [
-        "     4 ┤██ !!    ",
-        "       │██ ░░    ",
+        "     4 ┤██ ✗✗    ",
+        "       │██ ○○    ",
         "       │██ ██    ",
         "     0 ┤██ ██ ·· ",
     ]
@@ -56,7 +56,7 @@ def test_columns_are_stacked_by_state():
 
 def test_one_delivery_among_many_is_still_seen():
     rows = stacked_rows(columns((89_999, 0, 0, 1)), 6, 6)
-    assert texts(rows)[1].startswith("       │!")
+    assert texts(rows)[1].startswith("       │✗")
 
 
 def test_lines_are_drawn_over_each_other_with_gaps_and_the_chosen_column():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -116,7 +117,7 @@ async def test_keys_choose_bars_and_times_and_enter_filters_the_log(console, clo
         await console.press("escape", "I")
         assert "by survey ── last 30 days ── production" in console.text()
         await console.press("e", "e", "shift+tab", "shift+tab")
-        await console.until(lambda: "without a user, by survey ── last 30 days ── all" in console.text())
+        await console.until(lambda: "anonymous answers, by survey ── last 30 days ── all" in console.text())
         await console.press("question_mark")
         assert "Help: Insight" in console.text()
         await console.press("escape", "q")
@@ -196,13 +197,14 @@ async def test_it_follows_the_journal_without_moving_the_cursor(console, clock, 
         assert not on_screen(pilot)
 
 
-async def test_bars_of_a_real_journal_are_what_the_log_shows(console):
+async def test_bars_of_a_real_journal_are_what_the_log_shows(console, clock):
     console.write(CONFIG)
-    async with SQLiteJournal(console.paths.journal_file) as journal:
+    console.journal_class = partial(SQLiteJournal, clock=clock)
+    async with console.journal_class(console.paths.journal_file) as journal:
         await journal.add([answer(number) for number in range(30)])
         claim = await journal.claim(ClaimRequest("production", events=20, payload_bytes=99_999, lease_ms=60_000))
         attempt = Attempt(
-            started_at=journal.clock.now(),
+            started_at=clock.now(),
             status=400,
             outcome="refused",
             latency_ms=38,
@@ -216,7 +218,7 @@ async def test_bars_of_a_real_journal_are_what_the_log_shows(console):
                 Settlement(ids=claim.ids[5:], state=State.DELIVERED, attempt=attempt),
             ],
         )
-    async with console.running(engine=False) as pilot:
+    async with console.running(clock=clock, engine=False) as pilot:
         for grouping in GROUPINGS:
             await open_insight(console, pilot)
             while pilot.app.screen.grouping is not grouping:
