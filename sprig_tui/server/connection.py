@@ -121,7 +121,8 @@ class HttpConnection(asyncio.Protocol):
         if self.phase is ConnectionPhase.CLOSED:
             self._transport.abort()
             return
-        self._transport.set_write_buffer_limits(high=0)  # pause_writing is called as soon as a write would block
+        # pause_writing is called as soon as a write would block; with 0, asyncio's TLS calls it for an empty buffer too
+        self._transport.set_write_buffer_limits(high=1 if self._secure else 0, low=0)
         if not self._admitted:
             self._reject(_too_many_error())
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -361,3 +362,19 @@ async def test_shutdown_does_not_wait_for_slow_clients(serve):
 )
 def test_owner_is_the_address_or_its_ipv6_network(host, owner):
     assert owner_of(host) == owner
+
+
+async def test_over_tls_a_response_that_was_read_leaves_no_deadline(serve: Serve, certificate):
+    served = await serve(tls_context(*certificate))
+    anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    reader, writer = await served.connect(tls=anyone)
+    await served.until(lambda: served.up.connections.members)
+    (connection,) = served.up.connections.members
+    for _ in range(3):
+        # it would be taken for a slow reader, and closed although it only waits for the next request
+        assert connection.write_deadline == float("inf")
+        writer.write(GET)
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(re.search(rb"content-length: (\d+)", head)[1]))
+    writer.close()

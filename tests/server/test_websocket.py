@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -14,18 +16,21 @@ from sprig_tui.server.limits import ConnectionLimits
 from sprig_tui.server.responses import Response, ignore_rejection
 from sprig_tui.server.routes import Route, Routes
 from sprig_tui.server.server import RunningServer, bind, running_server
+from sprig_tui.server.tls import tls_context
 from sprig_tui.server.websocket import WebSocket, accept_websocket, check_upgrade
 
 MAX_BYTES = 100_000
 LIMITS = ConnectionLimits(write_seconds=0.2)
-Serve = Callable[[Callable[[WebSocket], Awaitable[None]]], Awaitable[RunningServer]]
+Serve = Callable[..., Awaitable[RunningServer]]
 
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
-        async def start(talk: Callable[[WebSocket], Awaitable[None]]) -> RunningServer:
+        async def start(
+            talk: Callable[[WebSocket], Awaitable[None]], tls: ssl.SSLContext | None = None
+        ) -> RunningServer:
             async def answer(exchange: Exchange) -> Response:
                 check_upgrade(exchange)
                 websocket = accept_websocket(exchange, MAX_BYTES)
@@ -34,7 +39,7 @@ async def serve() -> AsyncIterator[Serve]:
                 return Response()
 
             app = Routes([Route("/ws", answer)], {}, ignore_rejection)
-            return await stack.enter_async_context(running_server(app, bind("127.0.0.1", 0), LIMITS))
+            return await stack.enter_async_context(running_server(app, bind("127.0.0.1", 0), LIMITS, tls))
 
         yield start
 
@@ -51,10 +56,13 @@ async def echo(websocket: WebSocket) -> None:
     await websocket.close(1000)
 
 
-async def test_messages_come_back_in_order_and_an_orderly_end_is_answered(serve: Serve, client) -> None:
-    server = await serve(echo)
+@pytest.mark.parametrize("secure", [False, True])
+async def test_messages_come_back_in_order_and_an_orderly_end_is_answered(
+    serve: Serve, client: aiohttp.ClientSession, certificate: tuple[Path, Path], secure: bool
+) -> None:
+    server = await serve(echo, tls_context(*certificate) if secure else None)
     sent = ["", "ä" * 20_000, *(f"{number}" for number in range(3_000)), "\U0001f600"]
-    async with client.ws_connect(f"{server.url}/ws") as websocket:
+    async with client.ws_connect(f"{server.url}/ws", ssl=False) as websocket:
 
         async def write() -> None:
             for text in sent:
