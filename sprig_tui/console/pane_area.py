@@ -52,6 +52,8 @@ class PaneArea(Container):
         self.sizes = USUAL_SIZES
         self._dragged: Divider | None = None
         """The border under the pressed button."""
+        self._grip = 0
+        """Where the border was taken hold of, in cells from its first one."""
 
     # -- sizes ---------------------------------------------------------------------------------------------------------
 
@@ -163,6 +165,9 @@ class PaneArea(Container):
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         self._dragged = self.divider_at(event.screen_x, event.screen_y) if event.button == 1 else None
+        if self._dragged is not None:
+            # a border is two cells wide where two frames meet
+            self._grip = self._cells_to(self._dragged, event) - self._cells_now(self._dragged)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Move the border; the button may have been released outside of the terminal."""
@@ -174,11 +179,18 @@ class PaneArea(Container):
         event.stop()
         self.capture_mouse()
         self.screen.clear_selection()
-        start = self._region_of("#records" if self._dragged == "records" else "#upper")
-        if self._dragged == "upper":
-            self._move("upper", event.screen_y - start.y + 1)
-        else:
-            self._move(self._dragged, event.screen_x - start.x + 1)
+        self._move(self._dragged, self._cells_to(self._dragged, event) - self._grip)
+
+    def _cells_now(self, divider: Divider) -> int:
+        """Rows or columns of what is before the border."""
+        if divider == "upper":
+            return self._region_of("#upper").height
+        return self._region_of(f"#{divider}").width
+
+    def _cells_to(self, divider: Divider, event: events.MouseEvent) -> int:
+        """Rows or columns from the beginning of what is before the border to the mouse."""
+        start = self._region_of("#records" if divider == "records" else "#upper")
+        return event.screen_y - start.y if divider == "upper" else event.screen_x - start.x
 
     def on_mouse_up(self) -> None:
         self._end_drag()

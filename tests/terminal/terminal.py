@@ -210,6 +210,12 @@ class Terminal:
         for _ in range(times):
             self.write(f"\x1b[<0;{column + 1};{row + 1}M\x1b[<0;{column + 1};{row + 1}m")
 
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """The left button, held from one cell to another."""
+        self.write(f"\x1b[<0;{start[0] + 1};{start[1] + 1}M")
+        self.write(f"\x1b[<32;{end[0] + 1};{end[1] + 1}M")
+        self.write(f"\x1b[<0;{end[0] + 1};{end[1] + 1}m")
+
     def click_on(self, text: str, *, nth: int = 0, times: int = 1) -> None:
         """The left button, in the middle of a text that is on the screen."""
         self.shows(text)
@@ -357,12 +363,16 @@ class Terminal:
 
     def assert_as_it_was(self) -> None:
         """The terminal is as the program found it: the person's screen, cooked, cursor shown, no mouse, no pastes."""
+        self.assert_is_quiet(b"2004")
+        assert termios.tcgetattr(self.slave)[:4] == self.before[:4]
+
+    def assert_is_quiet(self, *modes: bytes) -> None:
+        """The person's screen, cursor shown, no mouse; a shell that is in front may have asked for pastes."""
         written = bytes(self.written)
-        for mode in (b"1049", b"1000", b"1003", b"1006", b"2004"):
+        for mode in (b"1049", b"1000", b"1003", b"1006", *modes):
             on, off = written.rfind(b"\x1b[?" + mode + b"h"), written.rfind(b"\x1b[?" + mode + b"l")
             assert off > on, f"mode {mode.decode()} is still on"
         assert self.cursor_shown
-        assert termios.tcgetattr(self.slave)[:4] == self.before[:4]
 
     def close(self) -> None:
         """Leave nothing behind."""

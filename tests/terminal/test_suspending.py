@@ -7,26 +7,59 @@ import pytest
 from .terminal import ENTER, FULL, NARROW, ctrl
 
 
-@pytest.mark.parametrize("size", [FULL, NARROW], ids=str)
-def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(shell, size):
-    one = shell(size)
-    one.write("sprig-tui demo\r")
-    one.shows("Environments", "no deliveries yet")
+def test_ctrl_z_goes_to_the_shell_and_fg_comes_back_and_the_next_start_shows_the_same(shell, home, segment):
+    home.key(endpoint=segment.url)
+    home.sample("flat.jsonl", environment="development")
+    one = shell(FULL)
+    one.write("cat flat.jsonl | sprig-tui\r")
+    one.shows("standard input  1 of 4", "no deliveries yet")
     one.press(ctrl("z"))
     one.shows("Stopped", "$", gone="Environments")
+    one.write("fg\r")
+    one.shows("standard input  1 of 4", gone="Stopped")
+    one.press("q")
+    one.until(lambda: "Environments" not in one.text and one.text.rstrip().endswith("$"), "the prompt again")
+    one.write("clear; sprig-tui flat.jsonl\r")
+    one.shows("flat.jsonl  1 of 4", "no deliveries yet")
+
+    (_, border) = one.places("╭─ Deliveries")[0]
+    one.drag((60, border), (60, border + 6))
+    one.until(lambda: one.places("╭─ Deliveries")[0][1] == border + 6, "the border where the mouse let it go")
+    (edge, row) = one.places("╮╭─ Payload")[0]
+    one.drag((edge, row + 3), (edge - 9, row + 3))
+    one.until(lambda: one.places("╮╭─ Payload") == [(edge - 9, row)], "the other border, too")
+
+    one.press("2", "n", "S")
+    one.shows("Send all 4 records")
+    one.press(ctrl("z"))
+    one.shows("Stopped", "$", gone="Environments")
+    one.assert_is_quiet()
     one.write("echo shell=$((40+2))\r")
     one.shows("shell=42")
-    one.resize(NARROW if size == FULL else FULL)
+    one.resize(NARROW)
     one.write("fg\r")
-    one.shows("Environments", "no deliveries yet", "palette", gone="shell=42")
-    one.press("?")
-    one.shows("Help")
+    one.shows("Send all 4 records", "palette", gone="shell=42")
+    one.press("y")
+    one.shows("flat.jsonl  2 of 4", "Deliveries ── 4", "delivered 200", gone="Send all")
+    one.resize(FULL)
+    one.until(lambda: one.places("╭─ Deliveries")[0][1] == border + 6, "the same share of the room")
+    one.press("3", "/")
+    one.write(f"user:acct_88213{ENTER}")
+    one.shows("user:acct_88213", "1 of 4")
+    one.press("f", "2", "f")
+    one.shows("record   place")
     one.press("q")
-    one.shows("Environments", gone="Help")
-    one.press("q")
-    one.until(lambda: one.text.rstrip().endswith("fg\nsprig-tui demo\n$"), "the prompt again")
+    one.until(lambda: "Environments" not in one.text and one.text.rstrip().endswith("$"), "the prompt again")
     one.write("echo code=$?\r")
     one.shows("code=0")
+    one.assert_is_quiet()
+
+    one.write("clear; sprig-tui\r")
+    one.shows("flat.jsonl  2 of 4", "user:acct_88213", "record   place")
+    assert one.places("╭─ Deliveries")[0][1] == border + 6
+    assert one.places("╮╭─ Payload") == [(edge - 9, row)]
+    one.press("q")
+    one.until(lambda: "Environments" not in one.text and one.text.rstrip().endswith("$"), "the prompt again")
 
 
 def test_without_a_shell_it_says_that_it_cannot(terminal):
