@@ -17,6 +17,7 @@ _SPRIG_KEY = r"spk_\S{8,}"
 _WRITE_KEY = r"(?=[A-Za-z]*\d)(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])[A-Za-z0-9]{32}"
 SECRET_PATTERN = re.compile(f"{_TOKEN}|{_SPRIG_KEY}|{_WRITE_KEY}")
 """A whole word that has the shape of one of them."""
+_WORD_END = re.compile(r"""[\s:"'()<>=]+""")
 _ANY_SECRET = re.compile(r"[A-Za-z0-9_\-.+/=]{16,}")
 _HEADER_WORD = re.compile(r"(?:authorization\s*:\s*)?(?:bearer|basic|api-key)\s+", re.IGNORECASE)
 _NAMED_WRITE_KEY = re.compile(
@@ -42,6 +43,11 @@ def certain_secret(text: str) -> SecretKind | None:
     if text.startswith("sgp_"):
         return SecretKind.TOKEN
     return SecretKind.SPRIG_KEY if text.startswith("spk_") else SecretKind.WRITE_KEY
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a word of a text, such as a filter, is a secret for certain: the text is not kept for later."""
+    return any(certain_secret(word) is not None for word in _WORD_END.split(text))
 
 
 def likely_secret(text: str) -> SecretKind | None:

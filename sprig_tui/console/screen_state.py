@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from sprig_tui.config.secret_shapes import holds_secret
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.pane_area import PaneSizes
 from sprig_tui.console.remembered import MAX_FILES, NOTHING, Remembered, RememberedFile
@@ -87,7 +88,7 @@ class ScreenState:
             record=browser.number if browser is not None and files else 0,
             listed=payload.listing.shown and bool(files),
             view=payload.view_name,
-            filter=log.filter.text,
+            filter="" if holds_secret(log.filter.text) else log.filter.text,
             delivery=0 if log.following else log.lines.selected,
             sizes={name: share for name, share in screen.area.sizes._asdict().items() if share},
         )

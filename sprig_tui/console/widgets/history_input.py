@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
+from sprig_tui.config.secret_shapes import holds_secret
+
 MAX_HISTORY = 50
 
 
@@ -27,8 +29,8 @@ class HistoryInput(Input):
         """The text that was typed before the history was entered."""
 
     def add_to_history(self, text: str) -> None:
-        """Append a text to the history, unless it is the newest entry."""
-        if text and text not in self._history[-1:]:
+        """Append a text to the history, unless it is the newest entry, or holds a key."""
+        if text and text not in self._history[-1:] and not holds_secret(text):
             self._history.append(text)
             del self._history[:-MAX_HISTORY]
         self._history_index = len(self._history)

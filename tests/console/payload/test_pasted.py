@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sprig_tui.config.secret_shapes import SecretKind, certain_secret, likely_secret
+from sprig_tui.config.secret_shapes import SecretKind, certain_secret, holds_secret, likely_secret
 from sprig_tui.console.payload.pasted import PasteKind, held_paste, recognise_paste
 from sprig_tui.console.payload.record_file import RecordFile
 from sprig_tui.errors import InputError
@@ -82,6 +82,19 @@ def test_what_is_taken_for_a_secret(text, certain, likely):
     """Ids are searched for, and go into a field; beside the fields nothing is lost by caution."""
     assert certain_secret(text) is certain
     assert likely_secret(text) is likely
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (f"status:failed {KEY}", False),
+        (f'user:"{KEY}" OR (text:sgp_inventedTokenOfTheWorkspace)', False),
+        ("user:acct_88213 survey:Checkout since:yesterday", True),
+        ("id:d41d8cd98f00b204e9800998ecf8427e", True),
+    ],
+)
+def test_a_filter_that_holds_a_key_is_not_kept(text, kept):
+    assert holds_secret(text) != kept
 
 
 @pytest.mark.parametrize(
