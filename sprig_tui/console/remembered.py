@@ -53,8 +53,12 @@ NOTHING = Remembered()
 class RememberedFile:
     """Reads and writes the state; no error stops the console."""
 
-    def __init__(self, state_dir: Path, *, writes: bool) -> None:
-        """`writes`: False for consoles that must not write (demo, read-only)."""
+    def __init__(self, state_dir: Path, *, writes: bool, reads: bool = True) -> None:
+        """`writes`: False for consoles that must not write (demo, read-only).
+
+        `reads`: False where the state is another person's.
+        """
+        self._reads = reads
         self._file = state_dir / CONSOLE_STATE_NAME
         self._writes = writes
         self._written = NOTHING
@@ -63,6 +67,8 @@ class RememberedFile:
 
     def read(self) -> Remembered:
         """The state; that of a first start where the file is missing, damaged, too large or of another version."""
+        if not self._reads:
+            return NOTHING
         try:
             with self._file.open("rb") as stream:
                 content = stream.read(MAX_BYTES + 1)

@@ -29,8 +29,12 @@ class ScreenState:
         self._screen = screen
         self._session = session
         permissions = session.permissions
+        # in a browser sits somebody else, who must not see which files are open at the terminal, nor open them
+        own = not permissions.browser
         self._file = RememberedFile(
-            session.dependencies.paths.state_dir, writes=permissions.config and not permissions.read_only
+            session.dependencies.paths.state_dir,
+            writes=own and permissions.config and not permissions.read_only,
+            reads=own,
         )
         self._lock = Lock()
         self._is_complete = False

@@ -11,6 +11,8 @@ import aiohttp
 import pytest
 
 from sprig_tui.cli.program import run
+from sprig_tui.config.paths import paths_in_folder
+from sprig_tui.console.remembered import Remembered, RememberedFile
 
 from .conftest import Serving, gone
 
@@ -73,7 +75,10 @@ async def test_without_a_token_this_machine_may_look(serving: Start) -> None:
     assert await up.program.stop() == 0
 
 
-async def test_the_token_lets_act_and_is_seen_by_nobody_else(serving: Start) -> None:
+async def test_the_token_lets_act_and_is_seen_by_nobody_else(serving: Start, tmp_path: Path) -> None:
+    (tmp_path / "answers.jsonl").write_text('{"userId": "acct_1"}\n')
+    shown_at_the_terminal = Remembered(files=(str(tmp_path / "answers.jsonl"),), filter="status:failed")
+    RememberedFile(paths_in_folder(str(tmp_path / "home")).state_dir, writes=True).write(shown_at_the_terminal)
     up = await serving(token=TOKEN)
     for path in ("/", "/?token=wrong", f"/?token={TOKEN[:-1]}"):
         assert (await up.get(path)).status == 401
@@ -92,7 +97,8 @@ async def test_the_token_lets_act_and_is_seen_by_nobody_else(serving: Start) -> 
         assert 'id="terminal"' in await response.text()
 
     browser = await up.open()
-    await browser.shows("Production", "no deliveries yet")
+    # neither the file nor the filter of the person at the terminal
+    await browser.shows("Production", "no deliveries yet", "paste answers to see them", "Deliveries ── 0 ──")
     assert "read-only" not in browser.text
     await browser.type("1v")
     await browser.shows("reveal: a console in a browser")
