@@ -32,7 +32,7 @@ from sprig_tui.journal.records import PruneResult, WorkerInfo, WorkerLeases
 from sprig_tui.journal.tombstones import PRUNED_COLUMNS, TOMBSTONE_CONDITION, removed_identity
 from sprig_tui.journal.verify import MAX_PROBLEMS, VerifyReport, check_pack
 
-_WRITTEN_TABLES = ("environments", "deliveries", "ids", "counts", "changes")
+_WRITTEN_TABLES = ("environments", "deliveries", "ids", "counts", "changes", "stale_counts")
 _PROBE_WRITE = f"""
 SET LOCAL lock_timeout = 2500;
 SELECT pg_advisory_xact_lock({LOCK_NAMESPACE}, 1);
