@@ -31,8 +31,8 @@ from sprig_tui.journal.statistics import (
 
 BLOCK_IDS = 4096
 """Consecutive ids of a block."""
-MAX_STALE_BLOCKS = 6
-"""Stale blocks that may be left: each is counted again at each look, in some 10 ms."""
+MAX_STALE_BLOCKS = 3
+"""Stale blocks that may be left: each is counted again at each look, in some 5 ms."""
 SLOT_MS = 900_000
 """Arrivals and answers are kept by quarters of an hour, of which the hours and days of every time zone consist."""
 MAX_SURVEYS = 1_000
