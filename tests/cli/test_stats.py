@@ -52,7 +52,9 @@ def test_periods_and_what_they_may_not_be(sent, cli):
         assert done.code == 2, arguments
         assert text in done.err, arguments
     assert cli("stats", "-e", "production").out.startswith("nothing arrived")
-    assert cli("stats", "--recount", "-e", "development").code == 0
+    recounted = cli("stats", "--recount", "-e", "development")
+    assert (recounted.code, recounted.err) == (0, "counting the deliveries of the journal, once ...\n")
+    assert cli("stats", "-e", "development").out == recounted.out
 
 
 def test_without_a_journal_and_with_a_broken_one(configured, cli):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sprig_tui.journal.base import Journal
     from sprig_tui.journal.statistics import StatisticsRequest, Unit
 
-MAX_WAIT_BLOCKS = 16
-"""Blocks of changed deliveries that are counted without a word about it, in about a quarter of a second."""
+MAX_COUNTED_BLOCKS = 8
+"""Blocks of changed deliveries that are counted for one look without being kept, in some 50 ms."""
 
 
 @command("stats")
@@ -122,13 +122,16 @@ async def _write(
 
 
 async def _keep_counts(journal: Journal, *, must: bool) -> None:
-    """Count what has changed since it was counted; where that cannot be stored, it is counted for this look alone."""
+    """Count what has changed since it was counted, if that is much: a look needs no permission to write otherwise.
+
+    Where it cannot be stored, it is counted for this look alone.
+    """
     try:
-        left = await journal.keep_counts(MAX_WAIT_BLOCKS)
-        if left:
-            diagnostics.info("counting the deliveries of the journal, once ...")
-        while left:
-            left = await journal.keep_counts(MAX_WAIT_BLOCKS)
+        if not must and await journal.keep_counts(0) <= MAX_COUNTED_BLOCKS:
+            return
+        diagnostics.info("counting the deliveries of the journal, once ...")
+        while await journal.keep_counts():
+            pass
     except JournalError:
         if must:
             raise
