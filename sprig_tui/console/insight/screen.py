@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import ClassVar
 
@@ -54,6 +54,8 @@ class InsightView:
     unit: Unit = "hour"
     environment: str = ""
     """Empty for all."""
+    known: dict[StatisticsRequest, Statistics] = field(default_factory=dict)
+    """The last counts by request: what was shown before is shown at once, and counted again."""
 
 
 class InsightScreen(HasCommands, Screen[str]):
@@ -77,8 +79,6 @@ class InsightScreen(HasCommands, Screen[str]):
         super().__init__()
         self._session = session
         self._view = view
-        self._known: dict[StatisticsRequest, Statistics] = {}
-        """The last counts by request, so that going back and forth shows them at once."""
         self._trouble = ""
         self._wake = asyncio.Event()
         self.tabs = TabBar([grouping.name for grouping in GROUPINGS])
@@ -112,7 +112,7 @@ class InsightScreen(HasCommands, Screen[str]):
     @property
     def statistics(self) -> Statistics | None:
         """The last counts of it; None before they are known."""
-        return self._known.get(self.request)
+        return self._view.known.get(self.request)
 
     async def _follow(self) -> None:
         while True:
@@ -124,18 +124,18 @@ class InsightScreen(HasCommands, Screen[str]):
                     await self._wake.wait()
 
     async def _read(self, request: StatisticsRequest) -> None:
-        journal, before = self._session.journal, self._known.get(request)
+        journal, before = self._session.journal, self._view.known.get(request)
         trouble = ""
         if journal is None:
             trouble = printable(self._session.trouble, limit=600) or "the journal is not open yet"
         else:
             try:
-                self._known[request] = await journal.statistics(request)
+                self._view.known[request] = await journal.statistics(request)
             except JournalError as error:
                 trouble = printable(error.message, limit=600)
-        if trouble and self._known:
+        if trouble and self._view.known:
             trouble += "; what is shown is from before"
-        if trouble != self._trouble or (request == self.request and self._known.get(request) != before):
+        if trouble != self._trouble or (request == self.request and self._view.known.get(request) != before):
             self._trouble = trouble
             self._show()
 
@@ -188,9 +188,11 @@ class InsightScreen(HasCommands, Screen[str]):
     def _fit(self) -> None:
         """Give the charts their share of the rows, or leave them out where there are too few."""
         # set here, because classes by the width would cost another pass of styles when the screen opens
-        self._note.styles.height = 2 if self.size.width < NARROW_CELLS else 1
-        others = (self.tabs, self._notice, self._note)
-        rows = self._frame.content_size.height - sum(one.outer_size.height for one in others if one.display)
+        note_rows = 2 if self.size.width < NARROW_CELLS else 1
+        self._note.styles.height = note_rows
+        notice_rows = self._notice.outer_size.height if self._notice.display else 0
+        # the note has its rows also while there is none
+        rows = self._frame.content_size.height - self.tabs.outer_size.height - notice_rows - note_rows
         wanted = min(MAX_CHART_ROWS, rows - self.grouping.rows - 1)
         shown = self.grouping.charts is not None and wanted >= MIN_CHART_ROWS
         self.timeline.styles.height = max(1, wanted)
@@ -266,7 +268,7 @@ class InsightScreen(HasCommands, Screen[str]):
 
     def action_next_insight_environment(self) -> None:
         # those of the journal too, which the config may no longer have
-        known = [name for statistics in self._known.values() for name in statistics.environments]
+        known = [name for statistics in self._view.known.values() for name in statistics.environments]
         names = list(dict.fromkeys(["", *self._session.settings.environments, *known]))
         at = names.index(self._view.environment) if self._view.environment in names else 0
         self._view.environment = names[(at + 1) % len(names)]

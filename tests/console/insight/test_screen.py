@@ -93,7 +93,7 @@ async def test_screen(console, clock, counts, snapshot, size):
 
 
 async def test_keys_choose_bars_and_times_and_enter_filters_the_log(console, clock, counts):
-    async with console.running(clock=clock, read_only=True) as pilot:
+    async with console.running(clock=clock, read_only=True, size=(80, 24)) as pilot:
         await open_insight(console, pilot)
         screen = pilot.app.screen
         assert "│14:00 to 15:00: 1,284 delivered" in console.text()
@@ -111,7 +111,10 @@ async def test_keys_choose_bars_and_times_and_enter_filters_the_log(console, clo
         assert pilot.app.main.deliveries.filter.text == expected
         # the grouping, the unit and the environment stay, those of the last time
         await open_insight(console, pilot)
-        await console.press("tab", "d", "e")
+        await console.press("d")
+        await console.until(lambda: pilot.app.screen.statistics is not None)
+        assert pilot.app.screen.list.size.height >= pilot.app.screen.list.count == 5, "no bar is hidden by the chart"
+        await console.press("tab", "e")
         await console.until(lambda: "by survey ── last 30 days ── production" in console.text())
         assert counts.asked[-1] == StatisticsRequest(environments=("production",), unit="day", buckets=30)
         await console.press("escape", "I")
@@ -193,7 +196,10 @@ async def test_it_follows_the_journal_without_moving_the_cursor(console, clock, 
         assert screen.list.count == 5, "what was counted is still shown"
         await console.press("escape", "I")
         await console.until(lambda: on_screen(pilot) and "the journal was moved or deleted" in console.text())
-        await console.press("left", "down", "enter", "d", "e", NEXT, "q")
+        assert pilot.app.screen.list.count == 5
+        await console.press("d", "e", NEXT, "enter")
+        assert console.notices()[-1] == "there is no bar to filter by", "of what was never counted"
+        await console.press("left", "down", "J", "q")
         assert not on_screen(pilot)
 
 
