@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -20,6 +21,8 @@ MAX_BYTES = 64_000
 """Size of the file; a state that is larger is written without its files and its filter."""
 MAX_FILES = 100
 """Open files that are remembered; of more, none is."""
+
+Number = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 _log = logging.getLogger(__name__)
 
@@ -35,13 +38,13 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The pane that had the focus."""
     files: tuple[str, ...] = ()
     """Open files and folders, as absolute paths."""
-    record: int = 0
+    record: Number = 0
     """The record shown, from 0."""
     listed: bool = False
     """Whether the list of records was open."""
     view: str = ""
     filter: str = ""
-    delivery: int = 0
+    delivery: Number = 0
     """The delivery under the cursor; 0 while the log followed the newest."""
     sizes: dict[str, float] = {}
     """Shares of the panes, by their names in `PaneSizes`."""

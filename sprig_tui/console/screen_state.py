@@ -134,7 +134,7 @@ class ScreenState:
     async def _restore_files(self) -> None:
         state, payload = self.state, self._screen.payload
         try:
-            there = [file for file in state.files if await asyncio.to_thread(Path(file).exists)]
+            there = [file for file in state.files if await asyncio.to_thread(_can_be_opened, Path(file))]
             gone = [one_line(Path(file).name, limit=80) for file in state.files if file not in there]
             if gone:
                 more = f" and {len(gone) - 1:,} more" if len(gone) > 1 else ""
@@ -146,6 +146,11 @@ class ScreenState:
                     await payload.listing.toggle()
         finally:
             self._is_complete = True
+
+
+def _can_be_opened(path: Path) -> bool:
+    """Whether a file or a folder is there: a pipe of a shell that has ended may be anything now."""
+    return path.is_file() or path.is_dir()
 
 
 def restored_sizes(shares: dict[str, float]) -> PaneSizes:

@@ -43,7 +43,16 @@ def test_the_file_is_private_and_comes_back(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\xff" * 900, b"[]", b'{"version": 1, "files": 3}', b'{"version": 2, "environment": "b"}', b'{"version":'],
+    [
+        b"",
+        b"\xff" * 900,
+        b"[]",
+        b'{"version": 1, "files": 3}',
+        b'{"version": 1, "record": -1}',
+        b'{"version": 1, "delivery": 1e300}',
+        b'{"version": 2, "environment": "b"}',
+        b'{"version":',
+    ],
 )
 def test_a_file_that_cannot_be_used_is_no_file(tmp_path, content):
     (tmp_path / "console.json").write_bytes(content)
