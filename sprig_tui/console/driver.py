@@ -50,6 +50,8 @@ class HangupDriver(TerminalDriver):
         self._lock = threading.Lock()
         self._lost = False
         self._watch: threading.Thread | None = None
+        self._reader: threading.Thread | None = None
+        """The thread that reads keys."""
 
     def start_application_mode(self) -> None:
         """Start as Textual does, drop keys typed while another program had the terminal, and watch for its end."""
@@ -85,6 +87,7 @@ class HangupDriver(TerminalDriver):
 
         Keys of one write arrive in one read: their times tell bursts from single keys, however busy the machine is.
         """
+        reader = self._reader = threading.current_thread()
         parser = self.new_parser()
         pastes, burst = PasteSplitter(self._on_oversized_paste), BurstPaste(self._on_oversized_paste)
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
@@ -92,7 +95,8 @@ class HangupDriver(TerminalDriver):
         try:
             with selectors.DefaultSelector() as selector:
                 selector.register(self.fileno, selectors.EVENT_READ)
-                while not self.exit_event.is_set():
+                # SIGCONT without a stop, as when the terminal closes, starts another one: the newest reads
+                while not self.exit_event.is_set() and self._reader is reader:
                     if selector.select(INPUT_POLL_S):
                         # before the read: what is written after it has a later time, whatever delays this thread
                         if not more:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from .terminal import ENTER, FULL, NARROW, ctrl
@@ -87,6 +89,20 @@ def test_keys_typed_ahead_of_an_editor_are_no_commands(terminal, home, segment):
     one.assert_as_it_was()
     assert home.deliveries() == []
     assert segment.events == ()
+
+
+def test_a_console_that_is_continued_without_a_stop_reads_keys_and_ends(terminal):
+    one = terminal()
+    one.shows("Environments", "no deliveries yet")
+    for _ in range(3):
+        one.process.send_signal(signal.SIGCONT)
+        one.settle()
+    one.press("?")
+    one.shows("Help")
+    one.press("q")
+    one.shows("Environments", gone="Help")
+    one.press("q")
+    assert one.leave() == 0
 
 
 BROKEN = {
