@@ -151,7 +151,11 @@ class PayloadInspector(HasCommands, Panel):
     # -- what is shown -------------------------------------------------------------------------------------------------
 
     def show_file(self, path: str | Path | Sequence[InputSource]) -> None:
-        """Open a file, a folder, or several, or what is held."""
+        """Open a file, a folder, or several, or what is held. Where files are out of reach, only what is held."""
+        on_disk = isinstance(path, (str, Path)) or any(isinstance(one, str) for one in path)
+        if on_disk and (refusal := self.refusal(OpenFile.action())):
+            notify_warning(self.app, refusal)
+            return
         self.navigator.open(path)
 
     def open_pasted(self, text: str) -> PastedText:

@@ -13,6 +13,7 @@ from sprig_tui.config.checks import describe_reuse
 from sprig_tui.config.environment import PublicApiToken, SprigApiKey
 from sprig_tui.config.secret_lint import PUBLIC_API_TOKEN_RULES, SPRIG_API_KEY_RULES
 from sprig_tui.config.secrets import PUBLIC_API_TOKEN, SPRIG_API_KEY, WEBHOOK_TOKEN
+from sprig_tui.console.commands.payload import OpenFile
 from sprig_tui.console.environments.actions import EnvironmentActions
 from sprig_tui.console.environments.config_editor import ConfigEditor
 from sprig_tui.console.notify import notify, notify_warning
@@ -256,6 +257,9 @@ class SetupActions:
 
     async def _open_records(self, observation: Observation) -> SetupResult | None:
         del observation
+        if reason := self._session.permissions.refusal(OpenFile):
+            notify_warning(self._app, reason)
+            return None
         paths = await self._app.push_screen_wait(FilePicker(f"{str(Path.cwd()).rstrip('/')}/"))
         return SetupResult(files=tuple(paths), shows_payload=True) if paths else None
 
