@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from sprig_tui.journal.query import MAX_ID_DIGITS, SEARCHED_FIELDS, Node, Query, Term, case_forms, split_comparison
 from sprig_tui.journal.records import State
-from sprig_tui.journal.rows import CONTENT_DROPPED, IS_HELD, IS_REPLAYED, STATE_CODES
+from sprig_tui.journal.rows import CONTENT_DROPPED, IS_HELD, IS_REPLAYED, IS_UNLEASED, STATE_CODES
 
 _MAX_BIGINT = (1 << 63) - 1
 _SENT_AT = "SELECT started_at + latency_ms FROM attempts WHERE id = d.attempt AND status > 0"
@@ -174,8 +174,8 @@ _CONDITIONS: dict[str, Callable[[_Compiler, Term], str]] = {
 }
 _STATE_CONDITIONS = {
     **{state.value: f"d.state = {code}" for state, code in STATE_CODES.items()},
-    "waiting": "d.state = 0 AND d.lease IS NULL AND d.due_at = 0",
-    "retrying": "d.state = 0 AND d.lease IS NULL AND d.due_at <> 0",
+    "waiting": f"d.state = 0 AND {IS_UNLEASED} AND d.due_at = 0",
+    "retrying": f"d.state = 0 AND {IS_UNLEASED} AND d.due_at <> 0",
     "in-flight": "d.state = 0 AND d.lease IS NOT NULL",
     "held": IS_HELD,
     "edited": "d.edited",

@@ -16,9 +16,12 @@ STATE_CODES = {state: number for number, state in enumerate(STATES_BY_CODE)}
 REPLAY_MARK = 0
 """In `history`, the number of an attempt that no request has: the delivery was queued again. Versions that do not know
 the mark ignore it."""
+IS_UNLEASED = "+d.lease IS NULL"
+"""Condition on a delivery `d`; without the sign a part of a search by environment reads its whole queue in SQLite."""
 IS_HELD = (
-    "d.state = 0 AND d.lease IS NULL"
-    " AND d.environment IN (SELECT l.environment FROM lanes l WHERE l.state = 'paused' AND l.until = 0)"
+    f"d.state = 0 AND {IS_UNLEASED}"
+    # without the sign SQLite reads the whole queue of the environment for each part of a search
+    " AND +d.environment IN (SELECT l.environment FROM lanes l WHERE l.state = 'paused' AND l.until = 0)"
 )
 """Condition on a delivery `d`: see `Lane.is_held`."""
 IS_REPLAYED = f"EXISTS (SELECT 1 FROM history h WHERE h.delivery = d.id AND h.attempt = {REPLAY_MARK})"

@@ -103,9 +103,9 @@ def _paused_status(lane: Lane, now: int, last: str) -> EnvironmentStatus:
 
 
 def _held_status(hold: Hold, now: int, last: str) -> EnvironmentStatus:
-    """The queue before who and why: a narrow pane cuts the end."""
-    keys = "; w shows them, p sends them" if hold.waiting else "; p releases it"
-    return _brief_status("‖", hold.queue_text(now), f"; {hold.text(now)}{keys}", "warning", last)
+    """The queue and the keys before who and why: a narrow pane cuts the end."""
+    keys = "w shows them, p sends them" if hold.waiting else "p releases it"
+    return _brief_status("‖", hold.queue_text(now), f"; {keys}; {hold.text(now)}", "warning", last)
 
 
 def _waiting_status(lane: Lane, now: int, last: str) -> EnvironmentStatus:

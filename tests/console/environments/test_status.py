@@ -43,9 +43,9 @@ HOLD = Hold(
 )
 FULL_HOLD = (
     "1,204 held, the oldest for 3 m, 5 still being sent;"
-    " held by anna@build since 14:12: look; w shows them, p sends them"
+    " w shows them, p sends them; held by anna@build since 14:12: look"
 )
-EMPTY_HOLD = "0 held; held by anna@build since 14:12; p releases it"
+EMPTY_HOLD = "0 held; p releases it; held by anna@build since 14:12"
 
 
 @pytest.mark.parametrize(
