@@ -8,6 +8,7 @@ from sprig_tui.errors import FilterError
 from sprig_tui.journal.moments import RANGE_MARK, parse_range
 from sprig_tui.journal.records import State
 from sprig_tui.journal.statistics import NO_STATUS, Bucket, Statistics, SurveyCounts
+from sprig_tui.reasons import Reason
 
 _WITHOUT_STATUS = "-status:1xx,2xx,3xx,4xx,5xx"
 
@@ -49,7 +50,9 @@ class StatisticsFilters:
         return _joined(word, _state_word(state), self._period)
 
     def reason(self, reason: str) -> str:
-        """What was withheld for a reason."""
+        """What was withheld for a reason; the filter does not know those of a later version."""
+        if reason not in set(Reason):
+            return ""
         return _joined(self._environments, f"is:withheld reason:{reason}", self._period)
 
     def failure(self, status: int) -> str:

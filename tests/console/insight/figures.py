@@ -44,7 +44,7 @@ def statistics(request: StatisticsRequest, *, at: int = NOW, more: int = 0) -> S
         buckets=tuple(buckets),
         surveys=(*surveys, other),
         environments={"production": {State.DELIVERED: 8_300, State.FAILED: 6}, "development": {State.DELIVERED: 40}},
-        reasons={"anonymous": 170, "invalid": 9, "withdrawn": 1},
+        reasons={"anonymous": 170, "invalid": 9, "of-a-later-version": 1},
         failures={400: 40, 0: 3, 503: 2},
         endpoints={
             "https://api.segment.io": {State.DELIVERED: 8_300, State.FAILED: 6},

@@ -119,6 +119,8 @@ async def test_keys_choose_bars_and_times_and_enter_filters_the_log(console, clo
         assert counts.asked[-1] == StatisticsRequest(environments=("production",), unit="day", buckets=30)
         await console.press("escape", "I")
         assert "by survey ── last 30 days ── production" in console.text()
+        await console.press("end", "enter")
+        assert console.notices()[-1] == "no filter finds these deliveries alone", "of all the other surveys"
         await console.press("e", "e", "shift+tab", "shift+tab")
         await console.until(lambda: "anonymous answers, by survey ── last 30 days ── all" in console.text())
         await console.press("question_mark")
