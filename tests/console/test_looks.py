@@ -96,6 +96,11 @@ def test_every_glyph_has_an_ascii_one_as_wide():
         assert cell_len(text) == cell_len(glyph), glyph
 
 
+def test_signs_that_mean_different_things_look_different():
+    for signs in ("█░▒!", "█!+┊░·", "✓!✗·", "●○‖◷△✗", "▸▾", "▁▂▃▄▅▆▇█"):
+        assert len(set(to_ascii(signs))) == len(signs)
+
+
 def test_foreign_text_stays_where_the_terminal_has_it():
     assert to_ascii("日本 é ✓") == "日本 é +"
     assert to_ascii("日本 é ✓", "iso8859-1") == "???? é +"
