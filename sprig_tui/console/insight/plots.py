@@ -83,7 +83,7 @@ def _stack(parts: Sequence[Part], top: float, rows: int) -> list[tuple[str, str]
     stack = [
         (part.shade.glyph, part.shade.style) for part, given in zip(parts, shared, strict=True) for _ in range(given)
     ]
-    stack += [(" ", "muted")] * (rows - len(stack))
+    stack += [(" ", "")] * (rows - len(stack))
     if not total and rows:
         stack[0] = (NOTHING, "muted")
     return stack

@@ -51,7 +51,7 @@ def test_columns_are_stacked_by_state():
         "       │██ ██    ",
         "     0 ┤██ ██ ·· ",
     ]
-    assert [span.style for span in rows[0]] == ["muted", "good", "", "bad" + CHOSEN, "", "muted", ""]
+    assert [span.style for span in rows[0]] == ["muted", "good", "", "bad" + CHOSEN, "", "", ""]
 
 
 def test_one_delivery_among_many_is_still_seen():
