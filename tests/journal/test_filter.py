@@ -30,6 +30,7 @@ WORDS = ("slow", "-", '"', '"a', 'b"', "(", ")", "-(", "(x)", "OR", "or", "statu
         ("-env:production", [("env", "production", True)]),
         ("environment:Production", [("env", "production")]),
         ('survey:"Checkout effort"', [("survey", "Checkout effort")]),
+        ("-survey-id:* survey-id:a,b", [("survey-id", "*", True), ("survey-id", "a,b")]),
         ('-survey:"a b" slow "two words"', [("survey", "a b", True), ("text", "slow"), ("text", "two words")]),
         ("user:acct_* id:41", [("user", "acct_*"), ("id", "41")]),
         ("reason:anonymous", [("reason", "anonymous")]),

@@ -67,6 +67,7 @@ FIELD_VALUES: dict[str, st.SearchStrategy[str]] = {
     "reason": st.sampled_from(("anonymous", "withdrawn")),
     "env": st.sampled_from(("production", "development", "other")),
     "survey": st.sampled_from(TEXTS),
+    "survey-id": st.sampled_from(("1", "512", "5120", "*")),
     "user": st.sampled_from(("acct_1", "acct_1*", "ACCT*", "ÄNNE*", "*")),
     "id": st.sampled_from(("1", "7", "sprig-")),
     "origin": st.sampled_from(("1", "2", "20")),
