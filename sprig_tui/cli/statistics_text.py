@@ -19,7 +19,7 @@ from sprig_tui.text import one_line
 Grouping = Literal["hour", "day", "survey", "environment", "reason", "failure", "endpoint"]
 PIPE_COLUMNS = 80
 """Width where stdout is no terminal."""
-MIN_BAR_COLUMNS, MAX_BAR_COLUMNS, MAX_LABEL_COLUMNS = 10, 60, 36
+MIN_BAR_COLUMNS, MAX_BAR_COLUMNS, MIN_LABEL_COLUMNS, MAX_LABEL_COLUMNS = 10, 60, 16, 36
 MAX_ROWS = 100
 """Surveys and endpoints that are listed."""
 BAR_SIGNS = {State.DELIVERED: "#", State.FAILED: "x", State.WITHHELD: "-", State.QUEUED: "."}
@@ -121,13 +121,17 @@ def _table_lines(table: _Table, columns: int) -> Iterator[str]:
     rows = table.rows[:MAX_ROWS] if table.headings[0] not in ("hour", "day") else table.rows
     cells = [table.headings[1:], *(row.numbers for row in rows)]
     widths = [max(len(line[at]) for line in cells) for at in range(len(table.headings) - 1)]
-    taken = sum(widths) + 2 * len(widths)
     longest = max((len(row.label) for row in rows), default=0)
-    label_width = max(len(table.headings[0]), min(longest, MAX_LABEL_COLUMNS, columns - taken - MIN_BAR_COLUMNS - 2))
+    # a narrow terminal has the first columns alone
+    while len(widths) > 1 and min(longest, MIN_LABEL_COLUMNS) + sum(widths) + 2 * len(widths) > columns:
+        widths.pop()
+    taken = sum(widths) + 2 * len(widths)
+    room = max(columns - taken - MIN_BAR_COLUMNS - 2, MIN_LABEL_COLUMNS)
+    label_width = max(len(table.headings[0]), min(longest, MAX_LABEL_COLUMNS, room))
     bar_width = min(MAX_BAR_COLUMNS, columns - label_width - taken - 2)
     most = max((sum(row.states.values()) for row in rows), default=0)
     for row in (_Row(table.headings[0], table.headings[1:], {}), *rows):
-        figures = "".join(f"  {number:>{width}}" for number, width in zip(row.numbers, widths, strict=True))
+        figures = "".join(f"  {number:>{width}}" for number, width in zip(row.numbers, widths, strict=False))
         bar = bar_text(row.states, most, bar_width) if bar_width >= MIN_BAR_COLUMNS else ""
         yield f"{fit_text(row.label, label_width)}{figures}  {bar}".rstrip()
     if len(table.rows) > len(rows):

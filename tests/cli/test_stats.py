@@ -6,6 +6,10 @@ import re
 
 import pytest
 
+from sprig_tui.cli.statistics_text import bar_text, statistics_lines
+from sprig_tui.journal.records import State
+from sprig_tui.journal.statistics import Bucket, Statistics, StatisticsRequest, SurveyCounts
+
 
 @pytest.fixture
 def sent(configured, cli, write, answer):
@@ -66,3 +70,26 @@ def test_without_a_journal_and_with_a_broken_one(configured, cli):
     done = cli("stats")
     assert done.code == 2
     assert done.out == ""
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80, 120, 300])
+@pytest.mark.parametrize("by", ["hour", "day", "survey", "reason", "endpoint"])
+def test_tables_fit_any_width(columns, by):
+    states = {State.DELIVERED: 12_345_678, State.FAILED: 1, State.QUEUED: 999}
+    bucket = Bucket(since=0, until=3_600_000, arrived=states, answered=12_345_678, median_ms=65_536, p95_ms=65_536)
+    statistics = Statistics(
+        request=StatisticsRequest(),
+        buckets=(bucket,),
+        surveys=(SurveyCounts(id="1", name="N" * 90, states=states, anonymous=3),),
+        environments={},
+        reasons={"not-a-response": 7},
+        failures={},
+        endpoints={"https://a.example/" + "u" * 90: states},
+    )
+    lines = [*statistics_lines(statistics, by, columns)]
+    start = lines.index("") + 1
+    table = lines[start : lines.index("", start)]
+    assert len(table) == 2
+    assert all(len(line) <= max(columns, 28) for line in table)
+    assert len(bar_text(states, 12_346_678, 10)) == 10
+    assert bar_text({State.FAILED: 1}, 10**9, 10) == "x"
