@@ -12,6 +12,7 @@ from sprig_tui.console.deliveries.row_format import COLUMNS, MARK_CELLS, place_c
 from sprig_tui.console.payload.records.row_format import COLUMNS as RECORD_COLUMNS
 from sprig_tui.console.payload.records.row_format import place_record_columns
 from sprig_tui.console.widgets.columns import ChosenColumn, parse_columns
+from sprig_tui.errors import JournalError
 from sprig_tui.journal.records import NewDelivery
 
 NAMES = [column.name for column in COLUMNS]
@@ -111,8 +112,15 @@ async def test_columns_are_chosen_in_the_dialog_and_saved(console):
         shown = ", ".join(f'"{one.text}"' for one in log.lines.chosen)
         wanted = CONFIG.replace('["time", "user:14", "answer"]', f"[{shown}]")
         assert "".join(console.paths.config_file.read_text().split()) == "".join(wanted.split())
+
         # the question is read with the payload, and is harmless
+        async def away(_ids):
+            raise JournalError("the journal is away")
+
+        log.journal.bodies = away
         console.write('[console]\ncolumns = ["question:24", "result"]\n')
+        await console.until(lambda: log.lines.shows_questions)
+        del log.journal.bodies
         await console.until(lambda: "How was 日本 ␛[2J?" in console.text())
         # escape shows what was shown before; reset removes the key
         await console.press("vertical_line", "down", "space", "escape")

@@ -206,11 +206,13 @@ class LogUpdater:
                 await self._read_questions(search, questions)
 
     async def _read_questions(self, search: DeliverySearch, ids: list[int]) -> None:
-        """Read the questions of rows in view; where payloads cannot be read, their rows stay without."""
+        """Read the questions of rows in view; later where the journal cannot be read now."""
         try:
             bodies = await search.journal.bodies(ids)
         except JournalError:
-            bodies = {}
+            await asyncio.sleep(ERROR_RETRY_S)
+            self._lines.rows_wanted.set()
+            return
         for delivery_id in ids:
             self._lines.questions[delivery_id] = question_text(bodies.get(delivery_id, b""))
         if search is self.search:
