@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from sprig_tui.cli.shutdown import SIGNAL_DEBOUNCE_S
 from sprig_tui.cli.supervisor import MIN_RESTART_BACKOFF_S
 
 QUIET = ("--status-every", "0")
+LOOK_AGAIN_S = 0.1
+"""Between two looks at the journal: looks without a pause take the processor from the workers that are waited for."""
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def alive(cli) -> Callable[[int], list[int]]:
 
     def wait(number: int) -> list[int]:
         while len(found := cli("status", "--json").json["workers"]) != number:
-            pass
+            time.sleep(LOOK_AGAIN_S)
         return [worker["pid"] for worker in found]
 
     return wait
@@ -72,7 +75,7 @@ def test_killed_worker_is_restarted_and_nothing_is_lost(shared, sink, start, cli
     alive(3)  # the killed one is thought alive for as long as it could just be late
     cli("send", write(*[answer(number) for number in range(20, 40)]), "-e", "development", "--no-wait")
     while standing(cli)["delivered"] < 20:  # the other one, or the new one, goes on with what came later
-        pass
+        time.sleep(LOOK_AGAIN_S)
     assert standing(cli) == {"queued": 20, "delivered": 20, "leased": 20}, "the lease of the killed one has to run out"
     assert supervisor.stop() == 0
 
@@ -84,7 +87,7 @@ def test_crashing_worker_is_restarted_with_backoff(configured, start, alive, cli
     assert "in 500 ms" in supervisor.until("another takes its place")
     assert MIN_RESTART_BACKOFF_S == 0.5
     while not (fresh := {worker["pid"] for worker in cli("status", "--json").json["workers"]} - known):
-        pass
+        time.sleep(LOOK_AGAIN_S)
     os.kill(fresh.pop(), signal.SIGKILL)
     assert "in 1 s" in supervisor.until("another takes its place")
     assert supervisor.stop() == 0, "also while one is being waited for"
@@ -148,12 +151,12 @@ def test_supervisor_metrics_cover_all_workers(configured, sink, start, cli, writ
         sink.wait_until(lambda stats, until=number + 1: stats.accepted == until)
     told = 'sprig_tui_attempts_total{environment="development",outcome="delivered",status="200"}'
     while numbers(url).get(told) != 6:  # they come up the line a moment later
-        pass
+        time.sleep(LOOK_AGAIN_S)
     assert numbers(url)['sprig_tui_attempt_seconds_count{environment="development"}'] == 6
     assert numbers(url)["sprig_tui_worker_restarts_total"] == 0
     os.kill(pids[0], signal.SIGKILL)
     while numbers(url)["sprig_tui_worker_restarts_total"] != 1:
-        pass
+        time.sleep(LOOK_AGAIN_S)
     assert numbers(url)[told] == 6, "a counter never falls"
     assert httpx.get(url + "/readyz", trust_env=False).json()["ready"] is True
     assert supervisor.stop() == 0

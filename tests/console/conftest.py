@@ -11,7 +11,7 @@ os.environ.pop("NO_COLOR", None)
 import asyncio
 import time
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -127,14 +127,22 @@ def screen_text() -> Callable[[App], str]:
 
 
 @pytest.fixture
-def snapshot() -> Callable[[Pilot, str], Awaitable[None]]:
+def snapshot() -> Callable[..., Awaitable[None]]:
     """`await snapshot(pilot, "deliveries")` compares with tests/console/snapshots/NAME-WIDTHxHEIGHT.txt.
 
-    A scene of `PICTURES` is compared with NAME.html too, at one size. SPRIG_TUI_UPDATE_SNAPSHOTS=1 writes what is seen
-    instead; look at the difference before keeping it.
+    With `sizes`, the terminal is resized to each of them: what a size shows depends on nothing that was before, and a
+    mount costs ten times a new layout. A scene of `PICTURES` is compared with NAME.html too, at one size.
+    SPRIG_TUI_UPDATE_SNAPSHOTS=1 writes what is seen instead; look at the difference before keeping it.
     """
 
-    async def compare(pilot: Pilot, name: str) -> None:
+    async def compare(pilot: Pilot, name: str, *, sizes: Sequence[tuple[int, int]] = ()) -> None:
+        for width, height in sizes:
+            if pilot.app.size != (width, height):
+                await pilot.resize_terminal(width, height)
+                await pilot.pause()
+            await compare(pilot, name)
+        if sizes:
+            return
         await settle_cursors(pilot)
         size = pilot.app.size
         _compare(SNAPSHOTS / f"{name}-{size.width}x{size.height}.txt", text_of(pilot.app))

@@ -136,11 +136,10 @@ async def test_broken_gzip_is_retried(sprig_api: FakeSprigApi, sprig_api_key: st
     assert (await ask(sprig_api, sprig_api_key)).kind == "retry"
 
 
-@pytest.mark.parametrize("status", range(100, 700))
-def test_every_status_has_a_kind(status: int) -> None:
-    kind = classify(status)
-    assert (kind == "ok") == (200 <= status < 300)
-    assert (kind == "key-refused") == (status in (401, 403))
+def test_every_status_has_a_kind() -> None:
+    kinds = {status: classify(status) for status in range(100, 700)}
+    assert [status for status, kind in kinds.items() if kind == "ok"] == list(range(200, 300))
+    assert [status for status, kind in kinds.items() if kind == "key-refused"] == [401, 403]
 
 
 @pytest.mark.parametrize("url", ["ftp://sprig.example", "https://", "https://user:secret@sprig.example", "sprig"])

@@ -223,6 +223,10 @@ class FolderLines(LineList):
         self.scroll_to(0, 0, animate=False)
         self.invalidate()
 
+    def on_resize(self) -> None:
+        """The names get what the sizes leave of the width."""
+        self.invalidate()
+
     def line(self, index: int) -> Line | None:
         if index >= len(self.items):
             return None

@@ -130,11 +130,11 @@ def test_heading_and_full_time(delivery):
     assert full_time(NOW) == "2026-09-21 14:13:20.000"
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_detail_screen_snapshot(opened, log, mixed, snapshot, until, size):
-    async with opened(size=size) as pilot:
+async def test_detail_screen_snapshot(opened, log, mixed, snapshot, until):
+    sizes = [(80, 24), (120, 40), (200, 60)]
+    async with opened(size=sizes[0]) as pilot:
         await shown(pilot, log, mixed["failed"], until)
-        await snapshot(pilot, "delivery-detail")
+        await snapshot(pilot, "delivery-detail", sizes=sizes)
 
 
 async def shown(pilot, log, delivery_id, until):

@@ -20,10 +20,15 @@ def rows(log):
     return [log.lines.render_line(y).text for y in range(log.lines.count)]
 
 
+async def test_log_snapshot(opened, log, mixed, snapshot):
+    sizes = [(80, 24), (120, 40), (200, 60)]
+    async with opened(size=sizes[0]) as pilot:
+        await snapshot(pilot, "deliveries", sizes=sizes)
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_log_snapshot(opened, log, mixed, snapshot, size):
+async def test_error_in_a_filter_snapshot(opened, log, mixed, snapshot, size):
     async with opened(size=size) as pilot:
-        await snapshot(pilot, "deliveries")
         await pilot.press("slash", *"status:fialed", "enter")
         await snapshot(pilot, "deliveries-wrong-filter")
 

@@ -1,5 +1,3 @@
-import pytest
-
 from .conftest import flat, settle
 
 TROUBLED = [
@@ -14,16 +12,17 @@ TROUBLED = [
 ]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-@pytest.mark.parametrize("view", ["Fields", "JSON", "Raw", "curl"])
-async def test_pictures(bench, inspector, lines_file, snapshot, size, view):
-    async with bench(size=size, file=lines_file(TROUBLED, "troubled.jsonl")) as (_app, pilot):
-        inspector.view_name = view
-        await settle(pilot)
-        await snapshot(pilot, f"payload-{view.lower()}")
+SIZES = [(80, 24), (120, 40), (200, 60)]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_empty_payload_pane_snapshot(bench, snapshot, size):
-    async with bench(size=size) as (_app, pilot):
-        await snapshot(pilot, "payload-empty")
+async def test_pictures(bench, inspector, lines_file, snapshot):
+    async with bench(size=SIZES[0], file=lines_file(TROUBLED, "troubled.jsonl")) as (_app, pilot):
+        for view in ("Fields", "JSON", "Raw", "curl"):
+            inspector.view_name = view
+            await settle(pilot)
+            await snapshot(pilot, f"payload-{view.lower()}", sizes=SIZES)
+
+
+async def test_empty_payload_pane_snapshot(bench, snapshot):
+    async with bench(size=SIZES[0]) as (_app, pilot):
+        await snapshot(pilot, "payload-empty", sizes=SIZES)
