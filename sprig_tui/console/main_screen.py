@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sprig_tui.console.payload.inspection import PlanCheck
     from sprig_tui.console.payload.inspector import PayloadInspector
     from sprig_tui.console.payload.records.record_list import RecordList
-    from sprig_tui.console.payload.send_requests import SendAllRequested, SendRequested
+    from sprig_tui.console.payload.send_requests import CompareRequested, SendAllRequested, SendRequested
     from sprig_tui.console.sending import SendActions
     from sprig_tui.console.session import Session
     from sprig_tui.console.setup.results import SetupResult
@@ -535,6 +535,12 @@ class MainScreen(Screen[None]):
             # keys wait for a delivery chosen by a key, not for one that the log follows
             group = "loading-delivery" if event.by_person else "delivery"
             self.run_worker(self._fetch_delivery(event.delivery.id), exclusive=True, group=group, exit_on_error=False)
+
+    def on_payload_inspector_compare_requested(self, event: CompareRequested) -> None:
+        """Fetch the delivery that the shown one was made of, and compare."""
+        from sprig_tui.console.payload.origin_comparison import show_comparison
+
+        self.console.run_flow(show_comparison(self.app, self._session.journal, event))
 
     async def _fetch_delivery(self, delivery_id: int) -> None:
         if (journal := self._session.journal) is None:

@@ -26,6 +26,7 @@ from sprig_tui.console.deliveries.log_updater import LogUpdater
 from sprig_tui.console.deliveries.replay import ReplayActions
 from sprig_tui.console.deliveries.row_format import (
     COLUMNS,
+    FRAME_CELLS,
     TitleState,
     clickable_title,
     default_columns,
@@ -218,6 +219,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
             following=self.lines.following,
             new=self.lines.new_rows,
             marked=len(self.lines.marks),
+            width=self.outer_size.width - FRAME_CELLS,
         )
         if not self._ready:
             return

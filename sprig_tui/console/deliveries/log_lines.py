@@ -140,7 +140,7 @@ class LogLines(LineList, inherit_bindings=False):
     # -- lines ---------------------------------------------------------------------------------------------------------
 
     def line(self, index: int) -> Line | None:
-        if self.search is None:
+        if self.search is None or index >= len(self.search.matches):  # rows left the filter since the last count
             return None
         delivery_id = self.search.matches[index]
         delivery = self.search.row(delivery_id)
@@ -159,7 +159,9 @@ class LogLines(LineList, inherit_bindings=False):
 
     def line_key(self, index: int) -> Hashable:
         """The id of the delivery."""
-        return self.search.matches[index] if self.search is not None else index
+        if self.search is None or index >= len(self.search.matches):
+            return "no delivery", index
+        return self.search.matches[index]
 
     def empty_lines(self) -> Sequence[Line]:
         """The hints, while there are no rows."""

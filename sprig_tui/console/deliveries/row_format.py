@@ -88,9 +88,9 @@ def place_columns(width: int, chosen: tuple[ChosenColumn, ...] = ()) -> tuple[Pl
     is_wide = width >= WIDE_MIN_CELLS
     gap, columns = (2, _WIDE) if is_wide else (1, COLUMNS)
     if chosen:
-        return place_chosen(columns, chosen, width - MARK_CELLS, gap)
+        return place_chosen(columns, chosen, width - MARK_CELLS, gap, asked_for=WIDE_COLUMNS)
     offered = [column for column in columns if column.name not in WIDE_COLUMNS or is_wide]
-    kept, room = columns_that_fit(offered, width - MARK_CELLS, gap)
+    kept, room = columns_that_fit(sorted(offered, key=lambda column: column.rank), width - MARK_CELLS, gap)
     while room < SPARE_CELLS and kept[-1].rank >= MIN_SPARED_RANK:
         room += kept.pop().min_cells + gap
     widths: dict[str, int] = {column.name: column.min_cells for column in kept}
@@ -247,7 +247,10 @@ _CELLS: dict[str, Callable[[Delivery, int, int], Cell]] = {
 
 
 MAX_FILTER_TITLE_CHARS = 60
+MIN_FILTER_TITLE_CHARS = 8
 SEPARATOR = " ── "
+FRAME_CELLS = 6
+"""Cells of a title's row that the frame takes."""
 
 
 class TitleState(Struct, frozen=True, kw_only=True):
@@ -263,6 +266,8 @@ class TitleState(Struct, frozen=True, kw_only=True):
     new: int = 0
     """New matches since following ended."""
     marked: int = 0
+    width: int = 200
+    """Cells for the title. A long filter gives way to what comes after it."""
 
 
 def log_title(state: TitleState) -> str:
@@ -271,17 +276,18 @@ def log_title(state: TitleState) -> str:
 
 
 def _title_parts(state: TitleState) -> list[str]:
-    parts = ["Deliveries"]
-    if state.filter:
-        parts.append("/" + one_line(state.filter, limit=MAX_FILTER_TITLE_CHARS))
-    parts.append(amount_text(state))
+    parts = [amount_text(state)]
     if state.marked:
         parts.append(f"{state.marked:,} marked")
     if state.following:
         parts.append("following")
     elif state.new:
         parts.append(f"+{state.new:,} new")
-    return parts
+    if state.filter:
+        room = state.width - len(SEPARATOR.join(["Deliveries", "/", *parts]))
+        limit = max(MIN_FILTER_TITLE_CHARS, min(room, MAX_FILTER_TITLE_CHARS))
+        parts.insert(0, "/" + one_line(state.filter, limit=limit))
+    return ["Deliveries", *parts]
 
 
 def clickable_title(state: TitleState) -> Content:

@@ -59,21 +59,30 @@ def diff_content(changes: Sequence[FieldChange]) -> Content:
     return Content("\n").join(lines)
 
 
+class Comparison(NamedTuple):
+    """The changes of a call against another one."""
+
+    title: str
+    changes: Sequence[FieldChange]
+
+
 class CompareScreen(ModalScreen[None]):
-    """Shows the changes of a call."""
+    """Shows the changes of a call, against one other or several."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,equals_sign,q", "leave", "close")]
 
-    def __init__(self, title: str, changes: Sequence[FieldChange]) -> None:
+    def __init__(self, *comparisons: Comparison) -> None:
         super().__init__(classes="dialog")
-        self._heading = title
-        self._changes = changes
+        self._comparisons = comparisons
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog-box dialog-long") as box:
-            box.border_title = Content(self._heading)
+            first, *others = self._comparisons
+            box.border_title = Content(first.title)
             box.border_subtitle = hint(ESCAPE_CLOSES)
-            yield Static(diff_content(self._changes))
+            yield Static(diff_content(first.changes))
+            for other in others:
+                yield Static(Content.assemble("\n", (other.title, "bold"), "\n", diff_content(other.changes)))
 
     def action_leave(self) -> None:
         self.dismiss(None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from sprig_tui.console.notify import notify, notify_warning
-from sprig_tui.console.payload.call_diff import CompareScreen, call_diff
+from sprig_tui.console.payload.call_diff import CompareScreen, Comparison, call_diff
 from sprig_tui.console.payload.navigation import RecordRef
 from sprig_tui.journal.records import DeliveryDetail
 from sprig_tui.sprig.held_input import InputSource
@@ -16,6 +16,9 @@ from sprig_tui.sprig.records import Record
 
 if TYPE_CHECKING:
     from sprig_tui.console.payload.inspector import PayloadInspector
+
+
+NOTHING_TO_COMPARE = "there is nothing to compare: no call is made of it now, or none was made before"
 
 
 class SendRequested(Message, namespace="payload_inspector"):
@@ -40,6 +43,15 @@ class SendRequested(Message, namespace="payload_inspector"):
         """For each record that a person changed (`Entry.edited`), where the edit is kept until it is sent."""
         self.environment = environment
         """Where they would go, as the pane says; empty for several records."""
+
+
+class CompareRequested(Message, namespace="payload_inspector"):
+    """A delivery is to be compared with the one that it was made of, beside these comparisons."""
+
+    def __init__(self, detail: DeliveryDetail, comparisons: Sequence[Comparison]) -> None:
+        super().__init__()
+        self.detail = detail
+        self.comparisons = comparisons
 
 
 class SendAllRequested(Message, namespace="payload_inspector"):
@@ -123,8 +135,13 @@ class SendRequests:
         if shown is None or origin is None:
             return
         after = pane.remapped_body(origin) if pane.detail is not None and not shown.remapped else shown.body
-        if not after or not origin.body:
-            notify(pane.app, "there is nothing to compare: no call is made of it now, or none was made before")
-            return
-        title = f"Delivery {origin.delivery.id}: - as it was, + as it would be sent now"
-        pane.app.push_screen(CompareScreen(title, call_diff(origin.body, after)))
+        comparisons = []
+        if after and origin.body:
+            title = f"Delivery {origin.delivery.id}: - as it was, + as it would be sent now"
+            comparisons.append(Comparison(title, call_diff(origin.body, after)))
+        if pane.detail is not None and pane.detail.delivery.origin_id:
+            pane.post_message(CompareRequested(pane.detail, comparisons))
+        elif comparisons:
+            pane.app.push_screen(CompareScreen(*comparisons))
+        else:
+            notify(pane.app, NOTHING_TO_COMPARE)

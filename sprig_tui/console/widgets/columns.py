@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sprig_tui.config.toml_file import nearest_key_hint
@@ -74,13 +74,13 @@ ColumnType = TypeVar("ColumnType", bound=SizedColumn)
 def columns_that_fit(
     columns: Iterable[ColumnType], room: int, gap: int, widths: dict[str, int] | None = None
 ) -> tuple[list[ColumnType], int]:
-    """The columns that fit, at least one, by rank; and the cells that are left.
+    """The first columns that fit, at least one; and the cells that are left.
 
     `widths` are least widths by name that differ from `min_cells`.
     """
     kept: list[ColumnType] = []
     least = widths or {}
-    for column in sorted(columns, key=lambda column: column.rank):
+    for column in columns:
         needed = least.get(column.name, column.min_cells) + (gap if kept else 0)
         if needed > room and kept:
             break
@@ -105,18 +105,25 @@ def share_room(columns: Sequence[SizedColumn], widths: dict[str, int], room: int
 
 
 def place_chosen(
-    columns: Sequence[SizedColumn], chosen: Sequence[ChosenColumn], room: int, gap: int
+    columns: Sequence[SizedColumn],
+    chosen: Sequence[ChosenColumn],
+    room: int,
+    gap: int,
+    *,
+    asked_for: Collection[str] = (),
 ) -> tuple[PlacedColumn, ...]:
     """The chosen columns in their order, as far as they fit.
 
     A column with a width of its own gets it, or what is left of the room; the others share the rest. Where the least
-    widths do not fit, columns of the highest rank are left out.
+    widths do not fit, columns of the highest rank are left out, but last those in `asked_for`: lists have them only for
+    who chose them.
     """
     by_name = {column.name: column for column in columns}
     listed = [by_name[one.name] for one in chosen if one.name in by_name]
     wanted = {one.name: one.width for one in chosen if one.width}
     least = {name: min(width, by_name[name].min_cells) for name, width in wanted.items() if name in by_name}
-    kept, room = columns_that_fit(listed, room, gap, least)
+    by_need = sorted(listed, key=lambda column: (column.name not in asked_for, column.rank))
+    kept, room = columns_that_fit(by_need, room, gap, least)
     widths = {column.name: least.get(column.name, column.min_cells) for column in kept}
     for name in (one.name for one in chosen if one.width and one.name in widths):
         added = max(0, min(room, wanted[name] - widths[name]))

@@ -243,6 +243,12 @@ async def test_filtered_log_drops_rows_that_no_longer_match(opened, log, mixed, 
         log.filter = parse_filter("status:failed", now_ms=0)
         await until(pilot, lambda: log.lines.count == 1)
         await journal.requeue([mixed["failed"]])
+        matches = log.updater.search.matches
+        removed = [matches[0]]
+        matches.remove(removed)
+        log.lines.invalidate()
+        assert not log.lines.render_line(0).text.strip(), "painted before the lines know of it"
+        matches.add_older(removed)
         log.wake()
         await until(pilot, lambda: log.lines.count == 0)
         await until(pilot, lambda: "0 of 5" in str(log.border_title))

@@ -184,6 +184,10 @@ def test_narrowest_log_shows_the_time(width):
         ),
         (TitleState(shown=9, total=9, following=False, new=123, marked=2), "Deliveries ── 9 ── 2 marked ── +123 new"),
         (TitleState(shown=15, total=12), "Deliveries ── 15 ── following"),
+        (
+            TitleState(filter="survey-id:5121 is:anonymous arrived:2026-11-18", shown=6, total=34, width=70),
+            "Deliveries ── /survey-id:5121 is:anonymous ar… ── 6 of 34 ── following",
+        ),
         (TitleState(filter="[red]\x1b[2J", total=1), "Deliveries ── /[red]␛[2J ── 0 of 1 ── following"),
     ],
 )

@@ -70,7 +70,9 @@ class RecordLines(LineList, inherit_bindings=False):
         """The record of a line, from 0; -1 for none."""
         if not 0 <= index < self.count:
             return -1
-        return index if self.numbers is None else self.numbers[index]
+        if self.numbers is None:
+            return index
+        return self.numbers[index] if index < len(self.numbers) else -1
 
     @property
     def selected(self) -> int:

@@ -59,7 +59,13 @@ WIDE_COLUMNS = frozenset({"question"})
 @lru_cache(maxsize=64)
 def place_record_columns(width: int, chosen: tuple[ChosenColumn, ...] = ()) -> tuple[PlacedColumn, ...]:
     """The columns of a list of this width: those that the user chose, or where nothing is chosen those that fit."""
-    return place_chosen(COLUMNS, chosen or default_record_columns(width), width - MARK_CELLS, GAP_CELLS)
+    return place_chosen(
+        COLUMNS,
+        chosen or default_record_columns(width),
+        width - MARK_CELLS,
+        GAP_CELLS,
+        asked_for=WIDE_COLUMNS if chosen else (),
+    )
 
 
 def default_record_columns(width: int) -> tuple[ChosenColumn, ...]:
