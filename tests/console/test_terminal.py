@@ -159,26 +159,6 @@ def test_invalid_config_is_a_sentence_and_exit_2(terminal, tmp_path):
     assert b"not valid TOML" in one.seen
 
 
-def test_next_start_resumes_after_kill_during_send(terminal, tmp_path):
-    from sprig_tui.config.save import save_environment
-
-    paths = paths_in_folder(str(tmp_path / "home"))
-    key = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
-    save_environment(paths, "development", {"write_key": key, "endpoint": "http://127.0.0.1:9"})
-    one = terminal()
-    one.until(b"Environments", b"no deliveries yet")
-    one.press("1j")
-    one.until(b"Development")
-    one.press("t")
-    one.until(b"Test event to development", b"next try")
-    one.process.kill()
-    assert one.leave() == -signal.SIGKILL
-    two = terminal()
-    two.until(b"unreachable")
-    two.press("q")
-    assert two.leave() == 0
-
-
 def test_first_paint_shows_environments_and_payload(terminal):
     one = terminal()
     one.until(b"Deliveries")

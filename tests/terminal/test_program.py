@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from .conftest import KEY
-from .terminal import FULL, MIDDLE, NARROW, SIZES, TINY, ctrl
+from .terminal import DOWN, FULL, MIDDLE, NARROW, SIZES, TINY, ctrl
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -74,3 +76,19 @@ def test_a_shell_has_it_as_a_job(shell):
     one = shell(NARROW)
     one.write("sprig-tui --version; echo code=$?\r")
     one.shows("sprig-tui 0.", "code=0")
+
+
+def test_next_start_resumes_after_kill_during_send(home, terminal):
+    home.key(endpoint="http://127.0.0.1:9")
+    one = terminal()
+    one.shows("Environments", "no deliveries yet")
+    one.press("1", DOWN)
+    one.shows("t test")
+    one.press("t")
+    one.shows("Test event to development", "next try")
+    one.process.send_signal(signal.SIGKILL)
+    assert one.leave() == -signal.SIGKILL
+    two = terminal()
+    two.shows("unreachable")
+    two.press("q")
+    assert two.leave() == 0
