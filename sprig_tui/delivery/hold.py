@@ -44,6 +44,11 @@ class Hold(Struct, frozen=True, kw_only=True):
     oldest_at: int
     """When the first of the queue was added, ms; 0 for an empty queue."""
 
+    @property
+    def identity(self) -> tuple[str, int, str]:
+        """Who, when and why: what makes it another hold than one before."""
+        return self.by, self.since, self.why
+
     def text(self, now: int) -> str:
         """Such as `held by anna@build-1 since 12:04: check the survey`; printable."""
         since = f" since {relative_time(self.since, now)}" if self.since else ""
@@ -86,6 +91,12 @@ async def read_holds(journal: Journal) -> dict[str, Hold]:
         return {}
     counts, oldest = await journal.counts(), await journal.oldest_queued()
     return {name: hold for name, lane in lanes.items() if name and (hold := hold_of(lane, counts, oldest))}
+
+
+async def newer_hold(journal: Journal, environment: str, known: Hold | None) -> Hold | None:
+    """The hold of an environment, where somebody made or changed it after `known` was read. Raises JournalError."""
+    hold = (await read_holds(journal)).get(environment)
+    return hold if hold is not None and (known is None or hold.identity != known.identity) else None
 
 
 def this_person() -> str:

@@ -32,7 +32,7 @@ def test_a_hold_made_first_lets_a_person_look_before_anything_is_sent(configured
     assert len(sink.sink.events) == 2
 
 
-def test_a_protected_environment_is_resumed_by_its_name(configured, cli, write, answer, monkeypatch):
+def test_a_protected_environment_is_resumed_by_its_name(configured, cli, process, write, answer, monkeypatch):
     cli("hold", "production", "development")
     cli("send", write(answer(1)), "-e", "production", "--no-wait", "--yes")
     monkeypatch.setattr(prompts, "is_interactive", lambda: True)
@@ -42,6 +42,10 @@ def test_a_protected_environment_is_resumed_by_its_name(configured, cli, write, 
         asked.append(f"{question}|{name}")
         return False
 
+    monkeypatch.setattr(prompts, "confirm_name", confirm_name)
+    monkeypatch.setattr(prompts, "confirm_name", lambda *_: process("hold", "production", "--why", "legal").code == 0)
+    newer = cli("resume", "production")
+    assert (newer.code, newer.err.count("production was not released: it is held by ")) == (2, 1)
     monkeypatch.setattr(prompts, "confirm_name", confirm_name)
     kept = cli("resume", "production")
     assert (kept.code, asked) == (2, ["production is protected: 1 go there|production"])

@@ -56,7 +56,7 @@ async def resume_lanes(names: tuple[str, ...], *, yes: bool, as_json: bool = Fal
 async def _resume(journal: Journal, settings: Settings, name: str, *, yes: bool) -> bool:
     """Resume one; False where that was refused."""
     from sprig_tui.clock import SystemClock
-    from sprig_tui.delivery.hold import read_holds
+    from sprig_tui.delivery.hold import newer_hold, read_holds
 
     lane = (await journal.lanes()).get(name)
     if lane is None or lane.state == "open":
@@ -68,6 +68,9 @@ async def _resume(journal: Journal, settings: Settings, name: str, *, yes: bool)
         diagnostics.info(f"{name} is {hold.text(now)}; {hold.queue_text(now)}")
         if hold.waiting and not yes and not _is_confirmed(settings, hold):
             return False
+    if (newer := await newer_hold(journal, name, hold)) is not None:
+        diagnostics.failure(f"{name} was not released: it is {newer.text(now)} meanwhile", "look, and try again")
+        return False
     await journal.set_lane(name, "open")
     was = hold.text(now) if hold is not None else f"{lane.state}: {lane.cause}"
     diagnostics.success(f"{name} is resumed; it was {was}")

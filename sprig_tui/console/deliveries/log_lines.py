@@ -284,5 +284,6 @@ class LogLines(LineList, inherit_bindings=False):
     def _post_change(self) -> None:
         """Remember the ids at the cursor and at the top."""
         self._cursor_id = self.selected
-        if self.search is not None and self.count:
-            self._top_id = self.search.matches[min(self.scroll_offset.y, self.count - 1)]
+        # rows may have left the filter since the last count
+        if self.search is not None and (known := min(self.count, len(self.search.matches))):
+            self._top_id = self.search.matches[min(self.scroll_offset.y, known - 1)]

@@ -17,7 +17,7 @@ from sprig_tui.console.environments.send_test_event import SendTestEventScreen
 from sprig_tui.console.environments.source_picker import PASTE, pick_key, source_list
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.widgets.dialogs import Prompt, ask_confirmation
-from sprig_tui.delivery.hold import hold_lane, read_holds
+from sprig_tui.delivery.hold import hold_lane, newer_hold, read_holds
 from sprig_tui.errors import ConfigError, SprigTuiError
 from sprig_tui.ingest.test_event import EVENT_NAME, make_test_event
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from sprig_tui.console.session import Session
+    from sprig_tui.delivery.hold import Hold
     from sprig_tui.journal.base import Journal
 
 
@@ -179,6 +180,7 @@ class EnvironmentActions:
         )
         if why is None:
             return
+        await self._check_hold(journal, name, held)
         await hold_lane(journal, name, why.strip())
         self._wake_engine(name)
         sending = (await journal.counts()).leased.get(name, 0)
@@ -195,9 +197,16 @@ class EnvironmentActions:
             question, yes = f"Send what is held for {name}?", f"Send {held.waiting:,}"
             if not await self._confirmed(environment, question, text, yes=yes):
                 return
+        await self._check_hold(journal, name, held)
         await journal.set_lane(name, "open")
         self._wake_engine(name)
         notify(self._app, f"{name} {'is released' if held is not None else 'resumes'}")
+
+    async def _check_hold(self, journal: Journal, name: str, known: Hold | None) -> None:
+        """Refuse to replace or release a hold that another person made while the question was open."""
+        if (newer := await newer_hold(journal, name, known)) is not None:
+            now = self._session.clock.now()
+            raise SprigTuiError(f"nothing was changed: {name} is {newer.text(now)} meanwhile; look, and try again")
 
     async def send_test_event(self, name: str) -> None:
         """Journal a test event, let the engine send it, and show what becomes of it."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from textual.widgets import Input
 
 from sprig_tui.console.widgets.dialogs import Confirm, Prompt
-from sprig_tui.ingest.test_event import EVENT_NAME
+from sprig_tui.delivery.hold import hold_lane
+from sprig_tui.ingest.test_event import EVENT_NAME, make_test_event
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 
@@ -68,6 +69,26 @@ async def test_a_held_queue_is_looked_at_and_part_of_it_taken_back_before_the_re
         await console.until(lambda: "last answer 200" in screen_text(pilot.app))
         await console.until(lambda: log.lines.count == 0)
         assert sink.stats.accepted == 1
+
+
+async def test_a_hold_that_somebody_made_meanwhile_is_neither_replaced_nor_released(console, sink, screen_text):
+    console.keys(development=KEY, endpoint=sink.url)
+    async with console.running(engine=False) as pilot:
+        journal = pilot.app.session.journal
+        await console.press("1", "j", "p")
+        await console.until(lambda: isinstance(pilot.app.screen, Prompt))
+        await hold_lane(journal, "development", "legal asks", by="anna@desk")
+        await console.press(*"mine", "enter")
+        await console.until(lambda: "development is held by anna@desk" in " ".join(console.notices()))
+        assert (await journal.lanes())["development"].detail.text == "legal asks"
+        await journal.add([make_test_event("development", 1)])
+        await console.until(lambda: "1 held" in screen_text(pilot.app))
+        await console.press("p")
+        await console.until(lambda: isinstance(pilot.app.screen, Confirm))
+        await hold_lane(journal, "development", "stop", by="berta@desk")
+        await console.press("y")
+        await console.until(lambda: "development is held by berta@desk" in " ".join(console.notices()))
+        assert (await journal.lanes())["development"].is_held
 
 
 async def test_rejected_key_is_reported_and_a_new_key_resumes(console, sink, screen_text):
