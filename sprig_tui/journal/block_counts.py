@@ -376,16 +376,13 @@ def _by_name(counts: Counter[tuple[str, int]]) -> dict[str, StateCounts]:
 
 
 def _by_url(counts: Counter[tuple[str, str, int]]) -> dict[str, StateCounts]:
-    """What the filter `endpoint:` finds for each URL: a part, in any case, of one of both."""
-    urls = {url for sent, bound, _ in counts for url in (sent, bound) if url}
+    """By the URL of the last request and the one that a delivery is bound for; once where they are the same."""
     found: dict[str, StateCounts] = {}
-    for url in sorted(urls):
-        states: StateCounts = {}
-        for (sent, bound, code), number in counts.items():
-            if url.lower() in sent.lower() or url.lower() in bound.lower():
-                states[STATES_BY_CODE[code]] = states.get(STATES_BY_CODE[code], 0) + number
-        found[url] = states
-    return dict(sorted(found.items(), key=lambda item: -sum(item[1].values())))
+    for (sent, bound, code), number in sorted(counts.items()):
+        for url in {sent, bound} - {""}:
+            states = found.setdefault(url, {})
+            states[STATES_BY_CODE[code]] = states.get(STATES_BY_CODE[code], 0) + number
+    return dict(sorted(found.items(), key=lambda item: (-sum(item[1].values()), item[0])))
 
 
 def _quantile(numbers: Mapping[int, int], share: float) -> int:

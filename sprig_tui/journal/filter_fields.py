@@ -61,7 +61,12 @@ FIELDS: dict[str, FilterField] = {
             "origin", "delivery", "origin:41", "what was made of this delivery: revisions, duplicates, new sendings"
         ),
         FilterField("to", "endpoint", "to:eu", "where its last request went: us, eu or a part of the URL"),
-        FilterField("endpoint", "text", "endpoint:127.0.0.1", "the same, by a part of the URL alone"),
+        FilterField(
+            "endpoint",
+            "text",
+            "endpoint:127.0.0.1 or endpoint:=https://api.segment.io",
+            "the same, by a part of the URL alone; = stands before a whole URL",
+        ),
         FilterField("attempts", "number", "attempts:>2", "requests that carried it so far", lists=True),
         FilterField("latency", "number", "latency:>500ms", "time of its last request: ms, s, m", lists=True),
         FilterField("size", "number", "size:>10kb", "bytes of the call: b, kb, mb", lists=True),

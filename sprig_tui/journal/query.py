@@ -65,6 +65,8 @@ CONDITIONS: dict[str, Callable[[Delivery], bool]] = {
     "without-content": lambda row: row.content_dropped,
 }
 """Values of `is`."""
+WHOLE_URL_SIGN = "="
+"""Before a value of `endpoint` that is a whole URL."""
 MAX_ID_DIGITS = 18
 """A longer number is no delivery's: ids have 63 bits."""
 
@@ -77,11 +79,11 @@ class Term(Struct, frozen=True, gc=False, tag="term"):
     `user` a user id, a trailing `*` for a prefix; `id` a delivery's number or message id (or its beginning);
     `origin` the number of the delivery that it was made of (a revision, possible duplicate or new sending of it);
     `endpoint` a part, in any case, of the URL that its last request was made to or that a run with `--endpoint`
-    bound it for; `since` and `until` wall times of arrival, ms since 1970 as text (since inclusive, until
-    exclusive); `sent-since` and `sent-until` the same of the answer to its last request, if there was one; `is` a
-    name of CONDITIONS; `attempts`, `latency` and `size` a comparison with the number of requests, the milliseconds
-    of the last one, if there was one, and the bytes of the call; `text` a part, in any case, of survey name, user
-    id, answer, error, reason, detail, source or message id.
+    bound it for, or `=` and the whole URL; `since` and `until` wall times of arrival, ms since 1970 as text (since
+    inclusive, until exclusive); `sent-since` and `sent-until` the same of the answer to its last request, if there
+    was one; `is` a name of CONDITIONS; `attempts`, `latency` and `size` a comparison with the number of requests,
+    the milliseconds of the last one, if there was one, and the bytes of the call; `text` a part, in any case, of
+    survey name, user id, answer, error, reason, detail, source or message id.
     """
 
     field: FilterField
@@ -119,7 +121,9 @@ class Term(Struct, frozen=True, gc=False, tag="term"):
             case "origin":
                 return delivery.origin_id == int(value)
             case "endpoint":
-                return any(value.lower() in url.lower() for url in (delivery.endpoint, delivery.bound_for))
+                urls = (delivery.endpoint, delivery.bound_for)
+                whole = whole_url(value)
+                return whole in urls if whole else any(value.lower() in url.lower() for url in urls)
             case "since":
                 return delivery.added_at >= int(value)
             case "until":
@@ -171,6 +175,12 @@ class Query(Struct, frozen=True):
     def narrowed(self, *terms: Node) -> Query:
         """What matches this query and all of these terms and groups; they never widen it."""
         return Query((Group((self.terms,)), *terms) if self.terms else terms, self.text)
+
+
+def whole_url(value: str) -> str:
+    """The URL of a value of `endpoint` such as `=https://api.segment.io`; empty for a part of a URL."""
+    url = value.removeprefix(WHOLE_URL_SIGN)
+    return url if url != value and url.startswith(("http://", "https://")) else ""
 
 
 def all_match(nodes: Collection[Node], delivery: Delivery) -> bool:

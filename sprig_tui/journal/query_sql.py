@@ -7,7 +7,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from sprig_tui.journal.query import MAX_ID_DIGITS, SEARCHED_FIELDS, Node, Query, Term, case_forms, split_comparison
+from sprig_tui.journal.query import (
+    MAX_ID_DIGITS,
+    SEARCHED_FIELDS,
+    Node,
+    Query,
+    Term,
+    case_forms,
+    split_comparison,
+    whole_url,
+)
 from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import CONTENT_DROPPED, IS_HELD, IS_REPLAYED, IS_UNLEASED, STATE_CODES
 
@@ -112,9 +121,13 @@ class _Compiler:
         return f"d.origin IS NOT NULL AND d.origin = {self._add(int(term.value))}"
 
     def endpoint(self, term: Term) -> str:
-        pattern = f"%{_escaped(term.value)}%"
-        sent = f"d.attempt IN (SELECT id FROM attempts WHERE {self._like('endpoint', pattern)})"
-        return f"{self._like('e.endpoint', pattern)} OR d.attempt IS NOT NULL AND {sent}"
+        whole, pattern = whole_url(term.value), f"%{_escaped(term.value)}%"
+        bound_for, sent_to = (
+            f"{column} = {self._add(whole)}" if whole else self._like(column, pattern)
+            for column in ("e.endpoint", "endpoint")
+        )
+        sent = f"d.attempt IN (SELECT id FROM attempts WHERE {sent_to})"
+        return f"{bound_for} OR d.attempt IS NOT NULL AND {sent}"
 
     def since(self, term: Term) -> str:
         return f"d.added_at >= {self._add(_clamped(term.value))}"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sprig_tui.errors import FilterError
 from sprig_tui.journal.moments import RANGE_MARK, parse_range
+from sprig_tui.journal.query import WHOLE_URL_SIGN, whole_url
 from sprig_tui.journal.records import State
 from sprig_tui.journal.statistics import NO_STATUS, Bucket, Statistics, SurveyCounts
 from sprig_tui.reasons import Reason
@@ -62,7 +63,7 @@ class StatisticsFilters:
 
     def endpoint(self, url: str, state: State | None = None) -> str:
         """What went to a URL or is bound for it."""
-        word = field_word("endpoint", url)
+        word = field_word("endpoint", WHOLE_URL_SIGN + url) if whole_url(WHOLE_URL_SIGN + url) else ""
         return _joined(self._environments, _state_word(state), word, self._period) if word else ""
 
 

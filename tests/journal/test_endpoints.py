@@ -118,7 +118,7 @@ async def test_lanes_of_endpoints_are_separate(journal, entry, take):
     await journal.add([entry(), entry(endpoint=SINK)])
     await journal.set_lane("production", "paused", "a trial failed", endpoint=SINK)
     assert (await journal.lanes())["production"].state == "open"
-    assert (await journal.lanes(SINK))["production"].cause == "a trial failed"
+    assert (await journal.lanes(SINK))["production"].cause == "held by hand: a trial failed"
     assert (await take(SINK)).ids == ()
     assert (await take()).ids == (1,)
     await journal.set_lane("production", "paused", "by hand")
@@ -232,6 +232,10 @@ async def test_endpoint_filter_finds_deliveries(journal, entry, carry):
     assert await found("endpoint:127.0.0.1:8080") == [2]
     assert await found("endpoint:EU1") == [1]
     assert await found("-endpoint:127.0.0.1") == [1]
+    assert await found(f"endpoint:={SINK} to:=https://events.eu1.segmentapis.com") == [1, 2]
+    assert await found(f"endpoint:={SINK[:-1]}") == [], "a whole URL is not a part of a longer one"
+    assert await found(f"-endpoint:={SINK}") == [1, 3]
+    assert await found("endpoint:=127.0.0.1") == [], "without a scheme it is a part, as it was"
     assert await found("-status:200") == [2, 3]
 
 

@@ -150,6 +150,11 @@ def terms_of(nodes):
         ("latency:>0.4", ["latency:>=1"]),
         ("size:>=10kb", ["size:>=10240"]),
         ("to:eu to:127.0.0.1", ["endpoint:https://events.eu1.segmentapis.com", "endpoint:127.0.0.1"]),
+        (
+            "endpoint:=https://a.example to:=http://127.0.0.1:80",
+            ["endpoint:=https://a.example", "endpoint:=http://127.0.0.1:80"],
+        ),
+        ('-endpoint:="https://a.example"', ["-endpoint:=https://a.example"]),
         ("arrived:2h", [f"since:{NOW - DAY // 12}"]),
         ("sent:7d..1d", [f"sent-since:{NOW - 7 * DAY}", f"sent-until:{NOW - DAY}"]),
         ("-arrived:..1d", [f"-until:{NOW - DAY}"]),

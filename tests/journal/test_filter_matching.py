@@ -71,7 +71,7 @@ FIELD_VALUES: dict[str, st.SearchStrategy[str]] = {
     "user": st.sampled_from(("acct_1", "acct_1*", "ACCT*", "ÄNNE*", "*")),
     "id": st.sampled_from(("1", "7", "sprig-")),
     "origin": st.sampled_from(("1", "2", "20")),
-    "endpoint": st.sampled_from(("segment", "EU1", URLS[0])),
+    "endpoint": st.sampled_from(("segment", "EU1", URLS[0], f"={URLS[0]}", f"={URLS[0][:-1]}")),
     "is": st.sampled_from(tuple(CONDITIONS)),
     "attempts": st.sampled_from((">0", "=1", ">=2", "<1", "<=9999999999999")),
     "latency": st.sampled_from((">0", ">500", "<=512", "=38", ">=1500", "<40")),

@@ -200,6 +200,7 @@ async def test_each_number_is_that_of_its_filter(journal, entry, claim, attempt,
     unkept = await check(journal, StatisticsRequest(buckets=3))
     assert unkept.totals == {State.QUEUED: 2, State.DELIVERED: 1, State.FAILED: 1, State.WITHHELD: 1}
     assert (unkept.reasons, unkept.failures) == ({"anonymous": 1}, {400: 1})
+    assert unkept.endpoints == {"https://a.example": {State.DELIVERED: 1}, "https://a.example/eu": {State.FAILED: 1}}
     assert [bucket.answered for bucket in unkept.buckets] == [0, 2, 0]
     for request in (
         StatisticsRequest(unit="day", buckets=2),

@@ -25,6 +25,7 @@ from sprig_tui.reasons import reason_label
 
 ANONYMOUS = Shade("anonymous", "▒", "warning")
 ANSWERED = Shade("answered", "█", "good")
+NOTHING_ARRIVED = "nothing arrived"
 _INDENT = TextSpan(" " * AXIS_CELLS)
 
 
@@ -48,13 +49,17 @@ class Grouping(NamedTuple):
     title: str
     bars: Callable[[Shown], Sequence[Bar]]
     nothing: str
-    """What is said where there is no bar."""
+    """What is said where something arrived, and there is no bar."""
     charts: Callable[[Sequence[Bucket]], Sequence[Chart]] | None = None
     """Over time, above the bars."""
     rows: int = 0
     """Rows that the bars need below the charts."""
     follows_time: bool = False
     """Whether there is a bar for each bucket, newest first, so that the cursor chooses the time."""
+
+    def hint(self, statistics: Statistics) -> str:
+        """What is said where there is no bar."""
+        return self.nothing if statistics.totals else NOTHING_ARRIVED
 
 
 def parts_of(states: StateCounts) -> tuple[Part, ...]:
@@ -229,9 +234,9 @@ def anonymous_bars(shown: Shown) -> Sequence[Bar]:
 
 
 GROUPINGS = (
-    Grouping("time", "over time", time_bars, "nothing arrived", time_charts, rows=5),
-    Grouping("survey", "by survey", survey_bars, "nothing arrived"),
-    Grouping("environment", "by environment", environment_bars, "nothing arrived"),
+    Grouping("time", "over time", time_bars, NOTHING_ARRIVED, time_charts, rows=5),
+    Grouping("survey", "by survey", survey_bars, NOTHING_ARRIVED),
+    Grouping("environment", "by environment", environment_bars, NOTHING_ARRIVED),
     Grouping("reason", "withheld, by reason", reason_bars, "nothing was withheld"),
     Grouping("failure", "failed, by HTTP status", failure_bars, "nothing failed"),
     Grouping("endpoint", "by endpoint", endpoint_bars, "nothing was sent"),

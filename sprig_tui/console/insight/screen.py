@@ -177,7 +177,7 @@ class InsightScreen(HasCommands, Screen[str]):
                 bucket,
                 self._session.clock.now(),
             )
-            self.list.show(self.grouping.bars(shown), hint=self.grouping.nothing, first=first)
+            self.list.show(self.grouping.bars(shown), hint=self.grouping.hint(shown.statistics), first=first)
         self._frame.border_subtitle = Content(legend(self.list.bars))
         self._show_note()
 

@@ -117,10 +117,13 @@ def last_verdict(report: Report, environment: str, now: int) -> tuple[str, Verdi
 
 
 def span_text(start: int, end: int, now: int) -> str:
-    """`13:00 to 14:00`, with the date where it is not today; local time."""
+    """`13:00 to 14:00`, `23:00 to midnight`, with the date where it is not today; local time."""
     first, last = relative_time(start, now), relative_time(end, now)
-    if local_time(start).date() == local_time(end).date():
-        last = f"{local_time(end):%H:%M}"
+    day, clock_time = local_time(start).date(), f"{local_time(end):%H:%M}"
+    if local_time(end).date() == day:
+        last = clock_time
+    elif local_time(end - 1).date() == day and clock_time == "00:00":
+        last = "midnight"
     return f"{first} to {last}"
 
 

@@ -15,6 +15,7 @@ from sprig_tui.console.reconcile.words import (
     environment_verdict,
     last_verdict,
     report_sentences,
+    span_text,
 )
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.reconcile.model import Obstacle, Verdict
@@ -41,6 +42,14 @@ from .reports import AMPLITUDE, BRAZE, HOSTILE, HOUR_MS, NOW, THIS_HOUR, bucket,
 )
 def test_environment_verdict(given, text):
     assert environment_verdict(given) == text
+
+
+def test_span_ends_at_midnight_in_a_word():
+    hour = THIS_HOUR  # 14:00
+    assert span_text(hour, hour + HOUR_MS, NOW) == "14:00 to 15:00"
+    assert span_text(hour + 9 * HOUR_MS, hour + 10 * HOUR_MS, NOW) == "23:00 to midnight"
+    assert span_text(hour - 15 * HOUR_MS, hour - 14 * HOUR_MS, NOW).endswith(" 23:00 to midnight")
+    assert " to 00:00" not in span_text(hour - 38 * HOUR_MS, hour + 10 * HOUR_MS, NOW)
 
 
 @pytest.mark.parametrize(
