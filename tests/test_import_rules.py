@@ -84,6 +84,28 @@ def test_help_of_a_command_loads_no_screen_and_no_network(tmp_path: Path, name: 
     assert not loaded_by(command(name, "--help"), tmp_path) & heavy
 
 
+def test_the_first_paint_loads_only_what_it_shows(tmp_path: Path) -> None:
+    loaded = loaded_by(
+        "from sprig_tui.cli.commands.console import open_console; import sprig_tui.console.app", tmp_path
+    )
+    assert not loaded & {
+        "sprig_tui.cli.commands.listen",
+        "sprig_tui.cli.setup_services",
+        "sprig_tui.config.reload",
+        "sprig_tui.console.deliveries.log",
+        "sprig_tui.console.payload.inspection",
+        "sprig_tui.console.payload.inspector",
+        "sprig_tui.journal.base",
+        "sprig_tui.journal.filter",
+        "sprig_tui.mapping.mapper",
+        "sprig_tui.segment.public_api_models",
+        "email",
+        "json",
+        "sqlite3",
+        "zstandard",
+    }
+
+
 def test_the_log_needs_no_network(tmp_path: Path) -> None:
     assert not loaded_by(command("log"), tmp_path) & {"textual", "rich", "httpx"}
 

@@ -12,7 +12,6 @@ from sprig_tui.config.secret_references import SecretReference
 from sprig_tui.errors import SecretReadError
 from sprig_tui.segment.limits import ENDPOINT_URLS, PARTNER_REQUESTS_PER_SECOND, TOKEN_URLS
 from sprig_tui.segment.oauth.credentials import TOKEN_ROUTE, OAuthCredentials
-from sprig_tui.segment.source_checks import stage_of, stage_words
 from sprig_tui.text import mask
 
 UNREACHABLE_TIMEOUT_S = 60.0
@@ -207,6 +206,8 @@ def nearest_environment(name: str, environment_names: Iterable[str]) -> str:
     names, typed = list(environment_names), name.casefold()
     if typed in names:
         return typed
+    from sprig_tui.segment.source_checks import stage_of, stage_words
+
     stage = stage_of(typed)
     if stage in ALIASED_STAGES and stage in names:
         return stage

@@ -149,14 +149,14 @@ def _strip_quotes(text: str) -> str:
 
 def _header_stripper(noun: str, schemes: str) -> Callable[[str], _StripResult]:
     """Removes spaces, quotes, `Authorization:` and one of the `schemes` (a pattern)."""
-    header = re.compile(rf"(?:{_AUTHORIZATION})?(?:(?:{schemes})(?:\s+|$))?", re.IGNORECASE)
+    header = rf"(?i:(?:{_AUTHORIZATION})?(?:(?:{schemes})(?:\s+|$))?)"
 
     def strip(text: str) -> _StripResult:
         secret, stripped = _strip_spaces(text, noun)
         if (bare := _strip_quotes(secret)) != secret:
             secret = bare.strip()
             stripped["quotes"] = f"quotes around the {noun} were taken off"
-        if (bare := header.sub("", secret, count=1).strip()) != secret:
+        if (bare := re.sub(header, "", secret, count=1).strip()) != secret:
             secret = bare
             stripped["scheme"] = f"the header's words before the {noun} were taken off"
         return secret, stripped
@@ -166,7 +166,7 @@ def _header_stripper(noun: str, schemes: str) -> Callable[[str], _StripResult]:
 
 # -- write keys
 
-_ASSIGNMENT = re.compile(r"(?:export\s+)?[\"']?(?:[A-Za-z_]*write[_-]?key[A-Za-z_]*)[\"']?\s*[:=]\s*", re.IGNORECASE)
+_ASSIGNMENT = r"(?i:(?:export\s+)?[\"']?(?:[A-Za-z_]*write[_-]?key[A-Za-z_]*)[\"']?\s*[:=]\s*)"
 _ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+")
 _INVISIBLE_CHARS = "\ufeff\u200b\u200c\u200d\u2060"
 
@@ -182,7 +182,7 @@ def _strip_write_key(text: str) -> _StripResult:
             if key.removesuffix("\n").removesuffix("\r") != trimmed:
                 stripped.setdefault("spaces", "spaces around the key were taken off")
             key = trimmed
-        assigned = _ASSIGNMENT.match(key)
+        assigned = re.match(_ASSIGNMENT, key)
         if assigned and assigned.end() < len(key):
             key = key[assigned.end() :]
             stripped.setdefault("assignment", "the name before the key was taken off")

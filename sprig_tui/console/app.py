@@ -177,8 +177,10 @@ class SprigTui(QueuedInput, TextualApp):
         self.refresh(layout=True)
 
     async def _start(self) -> None:
+        await asyncio.to_thread(self.config_editor.follow)
         await self.main.mount_panes()
         self._on_start()
+        self._remove_stale_edits()
         self._background.start()
         # keys typed ahead may need the journal; if it takes longer to open, their commands report that
         with suppress(TimeoutError):
@@ -188,6 +190,17 @@ class SprigTui(QueuedInput, TextualApp):
         elif self._guides_first_start:
             # keys do not wait any longer; the set-up comes when the journal does
             self.run_worker(self._guide_first_start(), exit_on_error=False)
+
+    def _remove_stale_edits(self) -> None:
+        """Remove what consoles left that were killed during an edit."""
+        from sprig_tui.console.payload.external_editor import remove_stale_edit_folders
+
+        self.run_worker(
+            partial(remove_stale_edit_folders, self.session.dependencies.paths.state_dir),
+            thread=True,
+            exit_on_error=False,
+            group="stale-edits",
+        )
 
     async def _guide_first_start(self) -> None:
         """Open the set-up screen, unless something else came in front meanwhile."""

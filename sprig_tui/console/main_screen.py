@@ -32,8 +32,6 @@ from sprig_tui.console.status_line import StatusLine, badge
 from sprig_tui.console.widgets.key_bar import KeyBar
 from sprig_tui.delivery.hold import HELD_FILTER
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.filter import NO_FILTERS
-from sprig_tui.webhooks.capture_folders import capture_folders
 
 if TYPE_CHECKING:
     from sprig_tui.config.paths import Paths
@@ -169,6 +167,7 @@ class MainScreen(Screen[None]):
         await asyncio.to_thread(_load_panes)
         from sprig_tui.console.deliveries.log import DeliveryLog
         from sprig_tui.console.payload.inspector import PayloadInspector
+        from sprig_tui.webhooks.capture_folders import capture_folders
 
         core = self._session
         self.payload = PayloadInspector(state_dir=core.dependencies.paths.state_dir, clock=core.clock, id="payload")
@@ -275,7 +274,7 @@ class MainScreen(Screen[None]):
 
     def saved_filters(self) -> Mapping[str, str]:
         """The saved filters by name, for the palette."""
-        return self.deliveries.saved_filters if "deliveries" in self.panes else NO_FILTERS
+        return self.deliveries.saved_filters if "deliveries" in self.panes else {}
 
     async def use_saved_filter(self, name: str) -> None:
         """Filter the deliveries by a saved filter."""

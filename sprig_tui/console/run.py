@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sprig_tui.console.commands.base import Permissions
     from sprig_tui.console.session import ConsoleDependencies
     from sprig_tui.sprig.held_input import InputSource
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Collect no garbage until the console has started, or this ends.
+
+    What is loaded at the start lives as long as the process: looking through it would take a tenth of the first paint.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def run_console(
@@ -19,16 +34,11 @@ def run_console(
     `files`, or what is held, are opened in the Payload pane. Raises ConfigError when the config cannot be read. The
     caller has checked that there is a terminal.
     """
-    # what is loaded now lives as long as the process; collecting garbage would take a tenth of the first paint
-    gc.disable()
     settings = dependencies.load()
     from sprig_tui.console.app import SprigTui
 
     app = SprigTui(dependencies, settings, permissions, files=files, on_start=_schedule_garbage_collection)
-    try:
-        result = app.run()
-    finally:
-        gc.enable()
+    result = app.run()
     return result if isinstance(result, int) else (app.return_code or 0)
 
 

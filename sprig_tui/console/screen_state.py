@@ -7,7 +7,6 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from sprig_tui.config.secret_shapes import holds_secret
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.pane_area import PaneSizes
 from sprig_tui.console.remembered import MAX_FILES, NOTHING, Remembered, RememberedFile
@@ -76,6 +75,8 @@ class ScreenState:
 
     def collect(self) -> Remembered:
         """What is shown."""
+        from sprig_tui.config.secret_shapes import holds_secret
+
         screen = self._screen
         log, payload = screen.deliveries, screen.payload
         browser = payload.navigator.browser

@@ -76,8 +76,8 @@ class ConsoleDependencies(NamedTuple):
     """Compares what was delivered with Segment's counts; raises SprigTuiError. None where that is not offered."""
     explain: ExplainDelivery | None = None
     """Explains where a delivery is; raises SprigTuiError. None where that is not offered."""
-    setup: SetupServices | None = None
-    """What the set-up asks of Segment and Sprig. None where that is not offered."""
+    setup: Callable[[], SetupServices] | None = None
+    """Makes what the set-up asks of Segment and Sprig. None where that is not offered."""
 
 
 class Session:

@@ -15,13 +15,13 @@ from sprig_tui.delivery.hold import hold_of
 from sprig_tui.delivery.snapshot import EngineSnapshot
 from sprig_tui.delivery.worker_table import orphaned_leases, orphaned_parts
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import Counts, Lane, ReplayJob, State, WorkerLeases
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
     from sprig_tui.config.paths import Paths
     from sprig_tui.console.reconcile.last import LastComparisons
+    from sprig_tui.journal.base import Journal
 
 ACTIVE_POLL_S = 0.1
 IDLE_POLL_S = 1.0

@@ -8,18 +8,20 @@ for that.
 from __future__ import annotations
 
 import asyncio
-import getpass
 import socket
 from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from sprig_tui.delivery.worker_table import without_live_worker
 from sprig_tui.formatting import format_duration, relative_time
-from sprig_tui.journal.base import Journal
 from sprig_tui.journal.pause_reasons import PauseReason
 from sprig_tui.journal.records import Counts, Lane, State
 from sprig_tui.text import one_line
+
+if TYPE_CHECKING:
+    from sprig_tui.journal.base import Journal
 
 QUIET_POLL_S = 0.1
 """Seconds between two looks at what is still being sent."""
@@ -101,6 +103,8 @@ async def newer_hold(journal: Journal, environment: str, known: Hold | None) -> 
 
 def this_person() -> str:
     """User and machine of this process, such as `anna@build-1`."""
+    import getpass
+
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name

@@ -31,10 +31,10 @@ from sprig_tui.config.environment import DeliverySettings, Environment
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason, pause_text
 from sprig_tui.journal.records import Attempt, Lane, LaneChange, Settlement, State
 from sprig_tui.segment.limits import MAX_RETRY_AFTER_MS
-from sprig_tui.segment.oauth.token_response import TokenFailure, TokenFailureKind
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import SendResult
+    from sprig_tui.segment.oauth.token_response import TokenFailure
 
 
 INITIAL_RETRY_BACKOFF_MS = 500
@@ -105,6 +105,8 @@ def wait_reason(result: SendResult, asked_ms: int) -> Pause:
 
 def token_failed(environment: Environment, failure: TokenFailure) -> Pause:
     """Pause or wait over an OAuth token that could not be had."""
+    from sprig_tui.segment.oauth.token_response import TokenFailureKind
+
     oauth = environment.oauth_credentials
     client, credentials, url = (oauth.client_id, oauth.fingerprint, oauth.token_url) if oauth else ("", "", "")
     if failure.kind is TokenFailureKind.KEY_UNUSABLE:

@@ -6,11 +6,14 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from sprig_tui.formatting import format_duration
-from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import WorkerInfo, WorkerLeases
 from sprig_tui.text import one_line
+
+if TYPE_CHECKING:
+    from sprig_tui.journal.base import Journal
 
 COLUMN_HEADINGS = ("host", "pid", "role", "version", "since", "up", "rate", "leases", "delivers for")
 _RIGHT_ALIGNED = frozenset({"pid", "up", "rate", "leases"})

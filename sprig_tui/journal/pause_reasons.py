@@ -156,19 +156,19 @@ _CAUSES: Mapping[PauseReason, Callable[[PauseDetail], str]] = MappingProxyType(
     }
 )
 
-_PATTERNS: tuple[tuple[PauseReason, re.Pattern[str]], ...] = (
+_PATTERNS: tuple[tuple[PauseReason, str], ...] = (
     (
         PauseReason.KEY_REFUSED,
-        re.compile(r"write key (?P<key>.+) refused \((?P<status>\d+)\)", re.DOTALL),
+        r"(?s:write key (?P<key>.+) refused \((?P<status>\d+)\))",
     ),
-    (PauseReason.WRONG_ENDPOINT, re.compile(r"check the endpoint (?P<endpoint>\S+): it answers (?P<status>\d+)")),
-    (PauseReason.WRONG_ENDPOINT, re.compile(r"check the endpoint (?P<endpoint>\S+): (?P<error>.*)", re.DOTALL)),
-    (PauseReason.RETRY_AFTER, re.compile(r"(?P<status>\d+), Segment asked for (?P<asked>\d+(?:\.\d+)?) s")),
-    (PauseReason.HTTP_ERROR, re.compile(r"(?P<status>\d+)")),
-    (PauseReason.MANUAL, re.compile(f"(?:paused )?{_BY_HAND}")),
-    (PauseReason.NOT_SEGMENT, re.compile(r"(?P<error>redirected to .*: check the endpoint)", re.DOTALL)),
-    (PauseReason.NOT_SEGMENT, re.compile(r"(?P<error>http \d+ with a web page: check the endpoint)")),
-    (PauseReason.NOT_SEGMENT, re.compile(r"(?P<error>the proxy wants a user and password \(407\))")),
+    (PauseReason.WRONG_ENDPOINT, r"check the endpoint (?P<endpoint>\S+): it answers (?P<status>\d+)"),
+    (PauseReason.WRONG_ENDPOINT, r"(?s:check the endpoint (?P<endpoint>\S+): (?P<error>.*))"),
+    (PauseReason.RETRY_AFTER, r"(?P<status>\d+), Segment asked for (?P<asked>\d+(?:\.\d+)?) s"),
+    (PauseReason.HTTP_ERROR, r"(?P<status>\d+)"),
+    (PauseReason.MANUAL, f"(?:paused )?{_BY_HAND}"),
+    (PauseReason.NOT_SEGMENT, r"(?s:(?P<error>redirected to .*: check the endpoint))"),
+    (PauseReason.NOT_SEGMENT, r"(?P<error>http \d+ with a web page: check the endpoint)"),
+    (PauseReason.NOT_SEGMENT, r"(?P<error>the proxy wants a user and password \(407\))"),
 )
 """All sentences of versions up to schema 5, the most specific first; the groups are fields of the detail."""
 
@@ -184,7 +184,7 @@ def reason_of(cause: str, state: str) -> tuple[PauseReason, PauseDetail]:
     if not cause:
         return (PauseReason.MANUAL if state == "paused" else PauseReason.NONE), NO_DETAIL
     for reason, pattern in _PATTERNS:
-        if match := pattern.fullmatch(cause):
+        if match := re.fullmatch(pattern, cause):
             return reason, _detail_in(match.groupdict())
     if state in ("waiting", "probing"):
         # the only other reason to wait is a network error, which is stored in the words of the network

@@ -216,7 +216,7 @@ class Bench:
             list_sources=self.list_sources,
             compare_counts=self.compare_counts,
             explain=self.explain,
-            setup=self.setup,
+            setup=(lambda: self.setup) if self.setup is not None else None,
         )
         app = SprigTui(
             dependencies,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 
@@ -20,6 +22,15 @@ async def test_themes_show_the_same_text(console, snapshot, theme, name):
         assert pilot.app.theme == theme if name == "light" else True
         shown = console.text()
     assert "Environments" in shown
+
+
+async def test_answers_left_by_a_killed_edit_are_removed_at_the_start(console):
+    left = console.paths.state_dir / "edit-killed"
+    left.mkdir(parents=True)
+    (left / "payload.json").write_text("{}")
+    os.utime(left, (1, 1))
+    async with console.running(ready=False):
+        await console.until(lambda: not left.exists())
 
 
 async def test_no_color_shows_the_same_text(console, monkeypatch, screen_text):

@@ -17,6 +17,7 @@ import click
 
 from sprig_tui.cli import diagnostics, terminal_input
 from sprig_tui.cli.context import read_secrets
+from sprig_tui.console.run import run_console, without_garbage_collection
 from sprig_tui.errors import ConfigError, ExitCode
 from sprig_tui.formatting import format_duration
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.paths import Paths
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.session import CountsRange
+    from sprig_tui.console.setup.services import SetupServices
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.explain.model import Line
     from sprig_tui.journal.base import Journal
@@ -42,6 +44,7 @@ def can_open() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+@without_garbage_collection()
 def open_console(*, read_only: bool, no_engine: bool, files: tuple[str, ...] = ()) -> int:
     """Run the console; without a terminal, say in a sentence what to use instead.
 
@@ -91,6 +94,7 @@ def _sources(files: tuple[str, ...], descriptor: int, paths: Paths) -> tuple[Inp
     return tuple(held if file == STDIN else file for file in files)
 
 
+@without_garbage_collection()
 def run_in_browser(*, read_only: bool, no_engine: bool) -> int:
     """Run the console of one browser; its packets are standard input and output."""
     from sprig_tui.config.paths import find_paths
@@ -109,6 +113,7 @@ def run_in_browser(*, read_only: bool, no_engine: bool) -> int:
     )
 
 
+@without_garbage_collection()
 def open_demo(folder: Path, samples: Path) -> int:
     """Run the console on the sample payloads, against a fake Segment in this process; `folder` is thrown away after."""
     from sprig_tui.config.paths import paths_in_folder
@@ -133,17 +138,13 @@ def demo_settings(paths: Paths, url: str) -> Settings:
 def _run_console(
     paths: Paths, load: Callable[[], Settings], files: tuple[InputSource, ...], *, label: str = "", **permissions: bool
 ) -> int:
-    from sprig_tui.cli.setup_services import setup_services
     from sprig_tui.console.commands.base import Permissions
-    from sprig_tui.console.payload.external_editor import remove_stale_edit_folders
-    from sprig_tui.console.run import run_console
     from sprig_tui.console.session import ConsoleDependencies
     from sprig_tui.journal.open import open_journal
 
     def make_engine(journal: Journal, settings: Settings) -> Engine:
         return _make_engine(journal, settings, paths)
 
-    remove_stale_edit_folders(paths.state_dir)
     dependencies = ConsoleDependencies(
         paths,
         load,
@@ -155,7 +156,7 @@ def _run_console(
         # the demo's keys belong to no workspace
         compare_counts=None if label == "demo" else partial(_compare_counts, paths),
         explain=partial(_explain, paths),
-        setup=setup_services(),
+        setup=_setup_services,
     )
     return run_console(dependencies, Permissions(**permissions), files=files)
 
@@ -234,6 +235,12 @@ async def _explain(
 def _wait_text(seconds: float) -> str:
     """What the console shows while Segment lets it wait."""
     return f"Segment asks to wait {format_duration(seconds)}"
+
+
+def _setup_services() -> SetupServices:
+    from sprig_tui.cli.setup_services import setup_services
+
+    return setup_services()
 
 
 def _warm_up() -> None:

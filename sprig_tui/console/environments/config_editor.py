@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sprig_tui.config.contents import join_names
 from sprig_tui.config.environment import Environment
-from sprig_tui.config.reload import ConfigReloader
-from sprig_tui.config.save import delete_environment, save_console, save_environment, save_workspace
 from sprig_tui.config.secret_reader import process_secrets
-from sprig_tui.config.secret_storage import DroppedEntry, Tables, drop_entries, in_config_only
-from sprig_tui.config.startup import removed_since_last_use
-from sprig_tui.config.toml_edit import TomlValue
 from sprig_tui.console.session import Session
 from sprig_tui.errors import ConfigError
 
 if TYPE_CHECKING:
+    from sprig_tui.config.reload import ConfigReloader
+    from sprig_tui.config.secret_storage import DroppedEntry, Tables
     from sprig_tui.config.secrets import Workspace
     from sprig_tui.config.settings import Settings
+    from sprig_tui.config.toml_edit import TomlValue
 
 _log = logging.getLogger(__name__)
 
@@ -44,16 +42,30 @@ class ConfigEditor:
         self._session = session
         self._on_reload = on_reload
         self._on_entry_dropped = on_entry_dropped
-        self.missing = "; ".join(
-            f"{text}; {hint}" for text, hint in removed_since_last_use(session.dependencies.paths, session.settings)
-        )
+        self.missing = ""
         """What was removed from the config since the console last used it, as a sentence; empty for nothing."""
-        self._config_reload = ConfigReloader(session.dependencies.paths, session.settings, session.dependencies.load)
+        self._is_following = False
         self._busy = asyncio.Lock()
+
+    @cached_property
+    def _config_reload(self) -> ConfigReloader:
+        from sprig_tui.config.reload import ConfigReloader
+        from sprig_tui.config.startup import removed_since_last_use
+
+        paths, settings = self._session.dependencies.paths, self._session.settings
+        self.missing = "; ".join(f"{text}; {hint}" for text, hint in removed_since_last_use(paths, settings))
+        self._is_following = True
+        return ConfigReloader(paths, settings, self._session.dependencies.load)
+
+    def follow(self) -> None:
+        """Look for what is missing since the last use, and follow the file: called after the first paint."""
+        _ = self._config_reload
 
     @property
     def fault(self) -> str:
         """Why the config on disk is not in use; empty while it is."""
+        if not self._is_following:
+            return ""
         reloader = self._config_reload
         if not reloader.message:
             return ""
@@ -77,7 +89,8 @@ class ConfigEditor:
     def close(self) -> None:
         """Stop watching the file."""
         process_secrets.stop()
-        self._config_reload.close()
+        if self._is_following:
+            self._config_reload.close()
 
     async def save(self, expected: Environment | None, name: str, changes: Mapping[str, TomlValue | None]) -> None:
         """Write config keys of one environment (None removes a key) and use them.
@@ -86,6 +99,9 @@ class ConfigEditor:
         `expected` is the environment as the user saw it, None for a new one. If it differs from the one on disk,
         nothing is written and ConfigError is raised.
         """
+        from sprig_tui.config.save import save_environment
+        from sprig_tui.config.secret_storage import in_config_only
+
         async with self._busy:
             await self._check_unchanged(expected, name)
             before = self._session.settings.document.tables
@@ -94,6 +110,8 @@ class ConfigEditor:
 
     async def drop(self, expected: Environment) -> None:
         """Remove an environment's table from the config; checks and errors as in `save`."""
+        from sprig_tui.config.save import delete_environment
+
         async with self._busy:
             await self._check_unchanged(expected, expected.name)
             before = self._session.settings.document.tables
@@ -102,6 +120,9 @@ class ConfigEditor:
 
     async def save_workspace(self, expected: Workspace, changes: Mapping[str, TomlValue | None]) -> None:
         """Write config keys of the Segment workspace and use them; checks and errors as in `save`."""
+        from sprig_tui.config.save import save_workspace
+        from sprig_tui.config.secret_storage import in_config_only
+
         async with self._busy:
             await self._reload_before_write()
             if self._session.settings.workspace != expected:
@@ -118,6 +139,8 @@ class ConfigEditor:
 
         `called` is its name in messages, such as `the theme`.
         """
+        from sprig_tui.config.save import save_console
+
         async with self._busy:
             before = self._session.settings.console.get(key)
             await self._reload_before_write()
@@ -143,6 +166,8 @@ class ConfigEditor:
 
     async def _drop_entries(self, before: Tables) -> None:
         """Remove the entries of the keyring that the config no longer names; the keyring may ask a person first."""
+        from sprig_tui.config.secret_storage import drop_entries
+
         document = self._session.settings.document
         for dropped in await asyncio.to_thread(drop_entries, document.file, before, document.tables):
             self._on_entry_dropped(dropped)
@@ -164,6 +189,8 @@ class ConfigEditor:
             self._config_reload.apply(news.settings)
             self.missing = ""
         await self._on_reload(news.settings)
+        from sprig_tui.config.contents import join_names
+
         if not news.removed or written:
             return "the config changed on disk; it was read again"
         _log.warning("the config no longer has %s", join_names(news.removed))

@@ -133,10 +133,10 @@ class SetupActions:
 
     @property
     def _services(self) -> SetupServices:
-        services = self._session.dependencies.setup
-        if services is None:
+        make_services = self._session.dependencies.setup
+        if make_services is None:
             raise SprigTuiError("this console cannot ask Segment or Sprig", hint="use sprig-tui setup in a shell")
-        return services
+        return make_services()
 
     def _environment(self, observation: Observation) -> Environment:
         return self._session.settings.environment(observation.environment)

@@ -70,13 +70,13 @@ class Observation:
 
     async def _gather(self, *, asks_segment: bool, on_progress: Callable[[str], None]) -> Facts:
         session = self._session
-        services, journal = session.dependencies.setup, session.journal
-        if services is None:
+        make_services, journal = session.dependencies.setup, session.journal
+        if make_services is None:
             raise SprigTuiError("this console has no set-up", hint="use sprig-tui setup in a shell")
         # ids of one journal mean nothing in another
         before = self.facts if journal is not None and journal is self._read_journal else None
         self._read_journal = journal
-        return await services.gather_facts(
+        return await make_services().gather_facts(
             session.settings, journal, self.environment, asks_segment, before, on_progress
         )
 

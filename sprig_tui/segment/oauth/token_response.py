@@ -9,7 +9,6 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from sprig_tui.http.retry_after import retry_after
 from sprig_tui.text import without_controls
 
 DEFAULT_TOKEN_LIFE_S = 60.0
@@ -89,6 +88,8 @@ def read_token_response(
     error = _error_text(body) or f"http {status}"
     if status in _REJECTED:
         return TokenFailure(kind=TokenFailureKind.REJECTED, status=status, error=error)
+    from sprig_tui.http.retry_after import retry_after
+
     wait = retry_after(headers, now_ms=now_ms) or 0.0
     if status == 429:
         wait = wait or DEFAULT_LIMIT_WAIT_S
