@@ -8,7 +8,7 @@ the same way.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -29,6 +29,17 @@ def json_text(value: Any, *, ascii_only: bool = False) -> str:
     except UnicodeEncodeError:
         data = msgspec.json.encode(_escape_invalid_values(value))
     text = data.decode("utf-8", "replace")
+    return (_NOT_ASCII if ascii_only else _UNSAFE).sub(_escape_unsafe, text)
+
+
+def json_lines(values: Sequence[Any], *, ascii_only: bool = False) -> str:
+    """Each value as `json_text` has it, on a line of its own."""
+    try:
+        text = msgspec.json.Encoder().encode_lines(values).decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        return "".join(json_text(value, ascii_only=ascii_only) + "\n" for value in values)
+    if text.isascii() and "\x7f" not in text:
+        return text
     return (_NOT_ASCII if ascii_only else _UNSAFE).sub(_escape_unsafe, text)
 
 

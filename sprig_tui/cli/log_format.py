@@ -31,7 +31,6 @@ OUTCOME_WIDTH, SHORT_OUTCOME_WIDTH = 24, 10
 """Columns reserved for the outcome."""
 LABELS = {"endpoint": "was sent to", "bound_for": "would go to", "content_dropped": "content gone"}
 """Labels of fields whose names are unclear."""
-TIME_FIELDS = ("answered_at", "added_at", "due_at", "settled_at")
 
 
 class DeliveryLineFormatter:
@@ -93,17 +92,16 @@ class DeliveryLineFormatter:
 def write_deliveries(deliveries: list[Delivery] | tuple[Delivery, ...], form: OutputFormat) -> None:
     """Write deliveries to stdout."""
     if form == "csv":
-        from sprig_tui.journal.export_format import csv_lines, delivery_fields
+        from sprig_tui.journal.export_format import csv_lines, export_values
 
-        output.write_lines(csv_lines([[*delivery_fields(delivery).values()]]).rstrip("\r\n") for delivery in deliveries)
-        return
+        output.write_text(csv_lines([export_values(one) for one in deliveries]).replace("\r\n", "\n"))
+    elif form == "json":
+        from sprig_tui.journal.export_format import export_row
 
-    lines = DeliveryLineFormatter(output.terminal_columns())
-    for delivery in deliveries:
-        if form == "json":
-            output.write_json(delivery_json(delivery))
-        else:
-            output.write_line(lines.line(delivery))
+        output.write_json_lines([export_row(delivery) for delivery in deliveries])
+    else:
+        lines = DeliveryLineFormatter(output.terminal_columns())
+        output.write_lines(lines.line(delivery) for delivery in deliveries)
 
 
 def outcome_text(delivery: Delivery) -> str:
@@ -161,11 +159,9 @@ def delivery_json(delivery: Delivery) -> dict[str, Any]:
     """The delivery by its field names, times as ISO 8601 or null."""
     import msgspec
 
-    found: dict[str, Any] = msgspec.structs.asdict(delivery)
-    for name in TIME_FIELDS:
-        found[name] = iso_time(found[name])
-    found["latency_ms"] = round(delivery.latency_ms, 1)
-    return found
+    from sprig_tui.journal.export_format import export_row
+
+    return msgspec.structs.asdict(export_row(delivery))
 
 
 def detail_json(detail: DeliveryDetail) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,11 @@ def write_lines(lines: Iterable[str]) -> None:
     """Write several lines."""
     for line in lines:
         write_line(line)
+
+
+def write_text(text: str) -> None:
+    """Write whole lines; letters that the encoding lacks are escaped."""
+    _write(_encodable(text))
 
 
 def write_paged(lines: Iterable[str]) -> None:
@@ -63,6 +68,16 @@ def write_json(value: Any) -> None:
     if _encodable(text) != text:
         text = json_text(value, ascii_only=True)
     _write(text + "\n")
+
+
+def write_json_lines(values: Sequence[Any]) -> None:
+    """Write each value as `write_json` does."""
+    from sprig_tui.cli.json_text import json_lines
+
+    text = json_lines(values, ascii_only=_ascii_only[0])
+    if _encodable(text) != text:
+        text = json_lines(values, ascii_only=True)
+    _write(text)
 
 
 def flush() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,9 +16,10 @@ from sprig_tui.errors import SprigTuiError
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.export_format import encode_page, file_header, format_from_path
 from sprig_tui.journal.query import MATCH_ALL, Query
+from sprig_tui.journal.records import Delivery, DeliveryPage
 from sprig_tui.text import printable
 
-EXPORT_PAGE_ROWS = 1_000
+EXPORT_PAGE_ROWS = 2_000
 SEARCH_BUDGET_MS = 200
 """Time budget of one page; between two pages progress is reported and a cancel takes effect."""
 
@@ -65,19 +66,12 @@ async def export_deliveries(
     file = await _run_to_completion(_create_part_file, making, path, overwrite)
     try:
         await _run_to_completion(_write_all, file, file_header(kind), path)
-        more = progress.last_id > 0
-        while more:
-            page = await journal.page(
-                query, cursor=progress.reached, limit=EXPORT_PAGE_ROWS, direction="newer", budget_ms=SEARCH_BUDGET_MS
-            )
-            rows = [row for row in page.deliveries if row.id <= progress.last_id]
-            await _run_to_completion(_write_all, file, await asyncio.to_thread(encode_page, rows, kind), path)
-            reached = page.reached or (page.deliveries[-1].id if page.deliveries else progress.last_id)
-            more = page.more and reached < progress.last_id
-            progress = ExportProgress(
-                progress.rows + len(rows), reached if more else progress.last_id, progress.last_id
-            )
-            on_progress(progress)
+        pages = _iter_pages(journal, query, progress.last_id)
+        async with contextlib.aclosing(pages):
+            async for rows, reached in pages:
+                await _run_to_completion(_write_all, file, await asyncio.to_thread(encode_page, rows, kind), path)
+                progress = ExportProgress(progress.rows + len(rows), reached, progress.last_id)
+                on_progress(progress)
         await _run_to_completion(_publish_file, file, making, path, overwrite)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -86,6 +80,29 @@ async def export_deliveries(
             making.unlink()
         raise
     return progress
+
+
+async def _iter_pages(journal: Journal, query: Query, last_id: int) -> AsyncGenerator[tuple[list[Delivery], int], None]:
+    """Each page and the last id searched; the next page is read while one is written."""
+    reached = 0
+    reading: asyncio.Task[DeliveryPage] | None = None
+    try:
+        while reached < last_id:
+            page = await (reading or _start_reading(journal, query, reached))
+            at = page.reached or (page.deliveries[-1].id if page.deliveries else last_id)
+            reached = at if page.more and at < last_id else last_id
+            reading = _start_reading(journal, query, reached) if reached < last_id else None
+            yield [row for row in page.deliveries if row.id <= last_id], reached
+    finally:
+        if reading is not None:
+            reading.cancel()
+            await asyncio.wait([reading])
+
+
+def _start_reading(journal: Journal, query: Query, reached: int) -> asyncio.Task[DeliveryPage]:
+    return asyncio.create_task(
+        journal.page(query, cursor=reached, limit=EXPORT_PAGE_ROWS, direction="newer", budget_ms=SEARCH_BUDGET_MS)
+    )
 
 
 async def _run_to_completion(work: Callable[..., T], *arguments: object) -> T:

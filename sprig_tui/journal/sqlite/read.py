@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from operator import attrgetter
 from time import monotonic
 from typing import Any
 
@@ -25,6 +26,7 @@ from sprig_tui.journal.rows import (
     lane_from_row,
 )
 from sprig_tui.journal.sqlite.identity_index import find_identities
+from sprig_tui.journal.sqlite.json_rows import select_deliveries
 from sprig_tui.journal.sqlite.payloads import read_payload, read_payloads
 from sprig_tui.journal.sqlite.tables import decode_ids, encode_ids, named_values
 
@@ -95,6 +97,9 @@ _PAGE_WINDOW_IDS = 25_000
 """Ids searched between two checks of the clock: some 30 ms of the slowest filter."""
 
 
+_by_id = attrgetter("id")
+
+
 def read_page(
     connection: sqlite3.Connection, query: Query, cursor: int, limit: int, *, older: bool, budget_ms: int = 0
 ) -> DeliveryPage:
@@ -103,20 +108,17 @@ def read_page(
     window = _PAGE_WINDOW_IDS if budget_ms and query.terms else newest + 1
     values: list[Any] = []
     sql = compile_query(query, DIALECT, values)
-    statement = (
-        f"{SELECT_DELIVERY} WHERE ({sql}) AND d.id BETWEEN :low AND :high"
-        f" ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT :limit"
-    )
+    rest = f"WHERE ({sql}) AND d.id BETWEEN :low AND :high ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT :limit"
     deadline = monotonic() + budget_ms / 1000
     deliveries: list[Delivery] = []
     reached = 0
     at = (cursor - 1 if cursor else newest) if older else cursor + 1
     while 1 <= at <= newest:
         low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
-        rows = connection.execute(
-            statement, named_values(values, low=low, high=high, limit=limit + 1 - len(deliveries))
-        ).fetchall()
-        deliveries += [delivery_from_row(row) for row in rows]
+        found = select_deliveries(
+            connection, rest, named_values(values, low=low, high=high, limit=limit + 1 - len(deliveries))
+        )
+        deliveries += sorted(found, key=_by_id, reverse=older)
         if len(deliveries) > limit:
             break
         at = low - 1 if older else high + 1
