@@ -392,7 +392,7 @@ def test_what_did_not_arrive_names_the_delivery_to_explain() -> None:
     assert command_line(ActionKind.EXPLAIN, "production", found.delivery) == "sprig-tui explain 41"
     lane = Lane(environment="production", state="paused", reason=PauseReason.MANUAL)
     queued = of_journal(COMPLETE, delivered=None, newest=make_delivery(State.QUEUED, id=7), lane=lane)
-    assert "sending is paused: by hand" in step(queued, StepKind.ARRIVAL).findings[0].evidence
+    assert "sending is paused: held by hand" in step(queued, StepKind.ARRIVAL).findings[0].evidence
 
 
 @pytest.mark.parametrize("code", [WarningCode.SECRET_UNREADABLE, WarningCode.SECRET_UNUSABLE])

@@ -36,13 +36,13 @@ async def test_healthz_and_readyz_of_a_running_receiver(serve):
 
 async def test_readyz_lists_lanes_and_stays_ready_while_one_is_paused(serve):
     served = await serve()
-    await served.journal.set_lane("production", "paused", "key refused (401)")
+    await served.journal.set_lane("production", "paused", "before the release")
     await served.post({}, "/webhooks")
     done = await served.client.get("/readyz")
     assert done.status_code == 200
     assert list(done.json()["lanes"]) == ["production"], "none for what belongs nowhere"
     assert done.json()["lanes"]["production"]["state"] == "paused"
-    assert done.json()["lanes"]["production"]["cause"] == "key refused (401)"
+    assert done.json()["lanes"]["production"]["cause"] == "held by hand: before the release"
 
 
 async def test_closed_journal_is_not_ready_but_alive(serve, answer):
