@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from textual._xterm_parser import XTermParser
@@ -83,6 +84,22 @@ class TextualApp(App[int]):
         """Show a notice, as Textual does."""
         seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
         self.post_message(Notify(Notice(message, title, severity, seconds, markup=markup)))
+
+    def action_command_palette(self) -> None:
+        """Show the palette, as Textual does; keys that move in a list without rows move nothing.
+
+        On a screen of a few lines the list has none, and there Textual's own ends the app.
+        """
+        # imported here: the first paint needs no palette
+        from textual.command import CommandPalette
+
+        class Palette(CommandPalette):
+            def _action_command_list(self, action: str) -> None:
+                with suppress(KeyError, IndexError):
+                    super()._action_command_list(action)
+
+        if not CommandPalette.is_open(cast("App[object]", self)):
+            self.push_screen(Palette(id="--command-palette"))
 
     def fatal_error_text(self, error: BaseException | None) -> str:
         """The text that the shell shows after an unexpected error ended the app."""

@@ -25,6 +25,9 @@ async def test_help_lists_the_keys_of_the_pane(console, snapshot, size):
 
 async def test_the_palette_finds_and_runs_a_command(console, screen_text):
     async with console.running() as pilot:
+        await pilot.resize_terminal(40, 10)
+        await console.press("ctrl+p", "pagedown", "pageup", "end", "escape")  # the list has no rows there
+        await pilot.resize_terminal(120, 40)
         await console.press("3", "ctrl+p")
         await pilot.pause(0.3)
         await console.press(*"add an env")

@@ -6,6 +6,7 @@ import pytest
 from rich.palette import Palette
 from textual._xterm_parser import XTermParser
 from textual.app import App
+from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
@@ -36,6 +37,7 @@ AN_HOUR_S = 3600.0
         (ScrollBar, "renderer"),
         (LinuxDriver, "_sigtstp_application"),
         (LinuxDriver, "run_input_thread"),
+        (CommandPalette, "_action_command_list"),
     ],
 )
 def test_textual_has_private_method(owner, name):
