@@ -30,7 +30,7 @@ import pyte
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 PICTURES = ROOT / ".github"
-COLUMNS, LINES = 104, 32
+COLUMNS, LINES = 120, 36
 KEY = "k2bbbbbbCCCCdddd2222EEEEffff2Sky"
 ANSWER = (
     '{"userId": "acct_1042", "responseGroupId": "group-1042", "question": "How easy was checkout?",'
@@ -109,14 +109,14 @@ class Recorder:
         os.close(outer)
         self._read()
 
-    def type(self, text: str, *, shown: bool = True, quiet_s: float = QUIET_S) -> None:
-        """Type a line as a person does, and wait for what comes of it."""
+    def type(self, text: str, *, shown: bool = True, until: str = SHELL_PROMPT) -> None:
+        """Type a line as a person does, and wait until the output ends with a text."""
         for letter in text if shown else [text]:
             os.write(self._inner, letter.encode())
             self._read(quiet_s=0.02)
             self._now += TYPING_S
         os.write(self._inner, b"\r")
-        self._read(quiet_s)
+        self._read(until=until)
         self._now += READING_S
 
     def press(self, keys: str) -> None:
@@ -126,16 +126,23 @@ class Recorder:
         self._now += READING_S
 
     def close(self) -> None:
-        """End the shell."""
+        """End the console, which keeps what it showed, and the shell."""
+        shown = len(self.events)
+        os.write(self._inner, b"\x11")
+        self._read(until=SHELL_PROMPT)
+        del self.events[shown:]
         os.close(self._inner)
         self._process.kill()
         self._process.wait()
 
-    def _read(self, quiet_s: float = QUIET_S) -> None:
-        """Keep what is written until nothing comes for a while; all of it is shown at one moment."""
+    def _read(self, quiet_s: float = QUIET_S, *, until: str = "") -> None:
+        """Keep what is written until it has a text, and nothing comes for a while; it is shown at one moment."""
         text, limit = b"", time.monotonic() + 20
-        while time.monotonic() < limit and select.select([self._inner], [], [], quiet_s if text else 5 * quiet_s)[0]:
-            text += os.read(self._inner, 65_536)
+        while time.monotonic() < limit:
+            if select.select([self._inner], [], [], quiet_s if text else 5 * quiet_s)[0]:
+                text += os.read(self._inner, 65_536)
+            elif until.encode() in text:
+                break
         if text:
             self.events.append(Event(self._now, text.decode(errors="replace")))
 
@@ -148,11 +155,11 @@ def record(folder: Path) -> list[Event]:
     recorder = Recorder(folder, segment.url)
     try:
         recorder.type("sprig-tui preview responses.json -e development")
-        recorder.type("clear; sprig-tui keys set development")
+        recorder.type("clear; sprig-tui keys set development", until="Write Key")
         recorder.type(KEY, shown=False)
         recorder.type("sprig-tui send responses.json -e development")
         recorder.type("sprig-tui log")
-        recorder.type("sprig-tui responses.json", quiet_s=2.0)
+        recorder.type("sprig-tui responses.json", until="Deliveries")
         recorder.press("?")
         recorder.press("t")
         return recorder.events
