@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from typing import Protocol
 
 import msgspec
 from msgspec import Raw, Struct
 
 from sprig_tui.clock import Clock, SystemClock
-from sprig_tui.config.environment import Environment, override_urls
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.dedup import identity_key, with_message_id
 from sprig_tui.journal.records import NewDelivery, State
@@ -45,6 +45,18 @@ class EnvironmentRoute(Struct, frozen=True, gc=False):
     """May also hold a remark on a route that was found."""
 
 
+class MappingEnvironment(Protocol):
+    """Environment, as the entry builder uses it."""
+
+    @property
+    def sprig_environment_id(self) -> str | None:
+        """Sprig's id of the environment."""
+
+    @property
+    def override_url(self) -> str:
+        """URL of this run if it differs from the environment's own; else empty."""
+
+
 class EntryBuilder:
     """Makes entries of records, for `send`, `listen`, `pull` and the console.
 
@@ -56,7 +68,7 @@ class EntryBuilder:
     def __init__(
         self,
         rules: Rules,
-        environments: Mapping[str, Environment],
+        environments: Mapping[str, MappingEnvironment],
         default_environment: str | None = None,
         *,
         clock: Clock | None = None,
@@ -75,7 +87,7 @@ class EntryBuilder:
         self._reasons: Counter[str] = Counter()
         """Withheld entries so far, by reason."""
         self.environments = environments
-        self._elsewhere = override_urls(environments)
+        self._elsewhere = {name: item.override_url for name, item in environments.items() if item.override_url}
         self._surveys = rules.surveys
         self.default_environment = default_environment
         self._by_id = {e.sprig_environment_id: name for name, e in environments.items() if e.sprig_environment_id}

@@ -3,149 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterable, Iterator
-from typing import IO, BinaryIO, Self
+from typing import IO
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import replace
 
 from sprig_tui.clock import SystemClock
-from sprig_tui.config.environment import Environment, override_urls
 from sprig_tui.config.secrets import child_environ
 from sprig_tui.errors import InputError
 from sprig_tui.ingest.entries import EntryBuilder
+from sprig_tui.ingest.mapping_job import LENGTH_PREFIX_BYTES, EntryChunk, MappingJob, decode_chunk, encode_job
 from sprig_tui.journal.records import NewDelivery
-from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reader import RecordReader
 from sprig_tui.sprig.records import Record
-
-MAX_CHUNK_ENTRIES = 250
-MAX_CHUNK_BYTES = 250_000
-"""A chunk ends at whichever limit comes first."""
-LENGTH_PREFIX_BYTES = 4
-"""Size of the length that precedes the job and each chunk."""
-
-
-class MappingJob(Struct, frozen=True):
-    """Files to read and the rules to map them by; never holds a Write Key. It goes through a pipe."""
-
-    files: list[bytes]
-    max_record_bytes: int
-    rules: Rules
-    environments: dict[str, str | None]
-    """Environment name -> Sprig environment id."""
-    default_environment: str | None
-    override_urls: dict[str, str] = {}
-    """Environment name -> URL, for environments sent to an endpoint other than their own."""
-
-    @classmethod
-    def of(cls, reader: RecordReader, builder: EntryBuilder) -> Self:
-        """The job that reads all files of `reader` as `builder` would."""
-        return cls(
-            files=[os.fsencode(name) for name in reader.files],
-            max_record_bytes=reader.max_record_bytes,
-            rules=builder.mapper.rules,
-            environments={name: environment.sprig_environment_id for name, environment in builder.environments.items()},
-            default_environment=builder.default_environment,
-            override_urls=override_urls(builder.environments),
-        )
-
-
-class EntryChunk(Struct, frozen=True, array_like=True):
-    """Entries that the subprocess sends together, and its progress."""
-
-    entries: list[NewDelivery] = []
-    bytes_read: int = 0
-    current_file: bytes = b""
-    """Path of the file being read."""
-    last: bool = False
-    """True once all input was read."""
-    fault: str = ""
-    """Exception that ended the subprocess early."""
-
-
-_decode_job = msgspec.msgpack.Decoder(MappingJob).decode
-_encode_chunk = msgspec.msgpack.Encoder().encode
-
-
-def main() -> None:
-    """Run as the subprocess: read a job from standard input, write chunks to standard output."""
-    # a terminal's Ctrl-C and a service manager's SIGTERM go to the whole group: the parent handles them
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    stdin = sys.stdin.buffer
-    job = _decode_job(stdin.read(int.from_bytes(stdin.read(LENGTH_PREFIX_BYTES))))
-    threading.Thread(target=_exit_with_stdin, daemon=True).start()
-    with open(1, "wb", closefd=False) as output:
-        try:
-            write_chunks(job, output)
-        except BrokenPipeError:
-            # the parent is gone; a normal exit would try to flush, and print a traceback
-            os._exit(0)
-
-
-def _exit_with_stdin() -> None:
-    """End the process when the parent closes the pipe, even while a read from a file blocks."""
-    while os.read(0, LENGTH_PREFIX_BYTES):
-        pass
-    os._exit(0)
-
-
-def write_chunks(job: MappingJob, output: BinaryIO) -> None:
-    """Map the job's files and write the chunks. Raises BrokenPipeError; other errors are sent as a chunk's `fault`."""
-    entries: list[NewDelivery] = []
-    environments = {
-        name: Environment(name=name, sprig_environment_id=sprig_id) for name, sprig_id in job.environments.items()
-    }
-    for name, url in job.override_urls.items():
-        environments[name] = replace(environments[name], endpoint=url, own_endpoint="")
-    builder = EntryBuilder(job.rules, environments, job.default_environment)
-    builder.begin_input()
-    reader = RecordReader([os.fsdecode(name) for name in job.files], max_record_bytes=job.max_record_bytes)
-    progress = reader.progress
-
-    def put(*, last: bool = False, fault: str = "") -> None:
-        data = _encode_chunk(EntryChunk(entries, progress.bytes_read, os.fsencode(progress.current_file), last, fault))
-        output.write(len(data).to_bytes(LENGTH_PREFIX_BYTES))
-        output.write(data)
-        output.flush()
-        entries.clear()
-
-    gc.freeze()  # the modules stay for the life of the process: spare the collector from scanning them
-    put()
-    size, fault = 0, ""
-    try:
-        for entry in map(builder.entry, reader):
-            entries.append(entry)
-            size += len(entry.raw) + len(entry.body)
-            if len(entries) >= MAX_CHUNK_ENTRIES or size >= MAX_CHUNK_BYTES:
-                put()
-                size = 0
-    except BrokenPipeError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the process's outer edge: the parent reports it
-        fault = f"{type(error).__name__}: {error}"
-    put(last=not fault, fault=fault)
-
 
 MIN_SUBPROCESS_BYTES = 4_000_000
 """Smallest input for which a subprocess is started: starting it takes about as long as reading so much."""
 PIPE_BYTES = 1 << 20
 """Capacity requested for the pipe: a larger one means fewer context switches."""
-_CHILD_CODE = "import sys; sys.path[:] = sys.argv[1:]; from sprig_tui.ingest.mapper_process import main; main()"
-"""Gives the subprocess the same sys.path, so that it loads the same modules."""
+_CHILD_CODE = (
+    "import sys; sys.path[:] = sys.argv[1:]; sys.modules['typing_extensions'] = None;"
+    " from sprig_tui.ingest.mapping_job import main; main()"
+)
+"""Gives the subprocess the same sys.path, so that it loads the same modules. msgspec takes what it needs from `typing`
+where typing_extensions cannot be imported, which alone takes a third of the time of msgspec."""
 _RETRY_HINT = "send it again: what was stored before stays, and nothing is sent twice"
 
-_decode_chunk = msgspec.msgpack.Decoder(EntryChunk).decode
-_encode_job = msgspec.msgpack.Encoder().encode
 _log = logging.getLogger(__name__)
 
 
@@ -197,7 +84,7 @@ class MapperProcess:
 
     def start(self, job: MappingJob) -> bool:
         """Start the subprocess; returns whether it runs and has sent its first chunk."""
-        data = _encode_job(job)
+        data = encode_job(job)
         with contextlib.suppress(OSError, msgspec.DecodeError):
             self._process = process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
                 [sys.executable, "-S", "-c", _CHILD_CODE, *sys.path],
@@ -248,7 +135,7 @@ def _next_chunk(stream: IO[bytes]) -> EntryChunk | None:
         return None
     size = int.from_bytes(length)
     data = stream.read(size)
-    return _decode_chunk(data) if len(data) == size else None
+    return decode_chunk(data) if len(data) == size else None
 
 
 def _enlarge_pipe(pipe: IO[bytes]) -> None:

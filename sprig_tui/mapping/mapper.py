@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET, Raw
 from msgspec.structs import astuple
 
 from sprig_tui.mapping.digest import digest
-from sprig_tui.mapping.field_notes import property_specs
 from sprig_tui.mapping.properties import PROPERTY_PATHS, Properties, property_maker
 from sprig_tui.mapping.records import FieldTrace, Mapping, Rules, Value
 from sprig_tui.mapping.rules import apply_rules, check_rules, hash_value, hashed_paths, keyed_hash, subpaths
@@ -20,13 +21,15 @@ from sprig_tui.mapping.sanitize import (
     sanitize,
     validate_json,
 )
-from sprig_tui.mapping.trace import trace
 from sprig_tui.mapping.withholding import GROUP_MISSING, withhold_reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
 from sprig_tui.segment.lints import Lint
 from sprig_tui.segment.timestamps import parse_instant, parse_usual_ms
 from sprig_tui.segment.track import Track, encode_track, message_id, withheld_message_id
 from sprig_tui.sprig.records import StudyResponse
+
+if TYPE_CHECKING:
+    from sprig_tui.mapping.field_notes import PropertySpec
 
 _MAX_SAFE_NUMBER_BYTES = 4
 """Longest JSON that cannot hold a number beyond a double."""
@@ -45,7 +48,6 @@ class Mapper:
         check_rules(rules)
         keyed_hash(rules)
         self.rules = rules
-        self._specs = property_specs(rules)
         self._plain = property_maker(rules)
         ruled = rules.omit or rules.hash or rules.hmac
         self._edits = tuple(_make_edit(path, rules) for path in PROPERTY_PATHS) if ruled else ()
@@ -68,8 +70,16 @@ class Mapper:
 
     def trace(self, mapping: Mapping) -> tuple[FieldTrace, ...]:
         """One FieldTrace per field, in the order of Sprig's table."""
+        from sprig_tui.mapping.trace import trace  # imported late, as in `_specs`
+
         plain = self._plain(mapping.response)
         return trace(mapping, self.rules, self._specs, astuple(plain), astuple(self._apply_rules(plain)))
+
+    @cached_property
+    def _specs(self) -> tuple[PropertySpec, ...]:
+        from sprig_tui.mapping.field_notes import property_specs  # imported late: sending traces nothing
+
+        return property_specs(self.rules)
 
     def sent_answer(self, mapping: Mapping) -> bytes:
         """The JSON of the answer as it is sent: hashed, or without parts, where the rules ask for that; or empty."""

@@ -13,7 +13,6 @@ from typing import BinaryIO
 from sprig_tui.errors import InputError, UnknownFormatError
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.csv_rows import KEY_COLUMN, declared_delimiter, detect_delimiter, read_rows
-from sprig_tui.sprig.formats.csv_export import read_export
 from sprig_tui.sprig.formats.detect import parse_document, parse_raw_record, try_parse_record
 from sprig_tui.sprig.json_stream import (
     DEFAULT_MAX_RECORD_BYTES,
@@ -285,6 +284,8 @@ def _read_stream(stream: BinaryIO, name: str, limit: int, progress: ReadProgress
         buffer.advance_to(end + 1)
         header, end = _header_line(buffer, limit)
     if delimiter := detect_delimiter(header, declared):
+        from sprig_tui.sprig.formats.csv_export import read_export  # imported late: most inputs are JSON
+
         yield from read_export(name, read_rows(buffer, delimiter, limit))
     elif header and (detail := _rejection_reason(buffer, name, header)):
         yield invalid_record(header, Origin(name, "", buffer.line), detail)

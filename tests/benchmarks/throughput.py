@@ -299,6 +299,11 @@ def main() -> None:
             end=" ",
         )
         print(f"the sink takes {bare / rate:.1f} times our rate, {bare / their_rate:.0f} times theirs")
+        cpu_ratios = [a["cpu"] / b["cpu"] for a, b in zip(ours, theirs, strict=True)]
+        print(
+            f"CPU {statistics.median(cpu_ratios):.2f} of theirs"
+            f" (pair by pair: {', '.join(f'{one:.2f}' for one in cpu_ratios)})"
+        )
         if arguments.million:
             large = Path(folder) / "million.jsonl"
             write_input(large, 1_000_000)

@@ -16,7 +16,8 @@ from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.config.paths import samples_folder
 from sprig_tui.errors import InputError
 from sprig_tui.ingest import EntryBuilder, mapper_process
-from sprig_tui.ingest.mapper_process import MappingJob, iter_entries
+from sprig_tui.ingest.mapper_process import iter_entries
+from sprig_tui.ingest.mapping_job import MappedEnvironment, MappingJob
 from sprig_tui.journal.records import NewDelivery
 from sprig_tui.mapping.records import Rules, Survey
 from sprig_tui.sprig.reader import STDIN, read_responses
@@ -128,7 +129,7 @@ def test_killed_subprocess_raises_after_its_entries(tmp_path: Path, started: lis
 
 def test_exception_in_the_subprocess_is_raised(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
     responses = read_responses([answers(tmp_path / "answers.jsonl", 3)])
-    job = MappingJob([b"a\0b"], 10_000_000, RULES, {"production": None}, None)
+    job = MappingJob([b"a\0b"], 10_000_000, RULES, {"production": MappedEnvironment()}, None)
     made = mapper_process.map_in_subprocess(responses, job, builder())
     number, error = broken_off(made)
     assert number == 0
@@ -155,9 +156,15 @@ def test_closed_iterator_ends_the_subprocess(tmp_path: Path, started: list[subpr
         os.kill(started[0].pid, 0)
 
 
+def job_of(path: Path) -> MappingJob:
+    return MappingJob([os.fsencode(path)], 10_000_000, RULES, {"a": MappedEnvironment()}, "a")
+
+
 def test_subprocess_exits_when_its_output_is_closed(tmp_path: Path) -> None:
     worker = mapper_process.MapperProcess()
-    job = MappingJob([os.fsencode(answers(tmp_path / "answers.jsonl", 50_000))], 10_000_000, RULES, {"a": None}, "a")
+    job = MappingJob(
+        [os.fsencode(answers(tmp_path / "answers.jsonl", 50_000))], 10_000_000, RULES, {"a": MappedEnvironment()}, "a"
+    )
     assert worker.start(job)
     process = worker._process
     assert process is not None
@@ -170,7 +177,9 @@ def test_subprocess_exits_when_its_output_is_closed(tmp_path: Path) -> None:
 def test_subprocess_blocked_in_open_exits_with_its_parent(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "hangs.jsonl")  # to open it takes until somebody writes
     worker = mapper_process.MapperProcess()
-    assert worker.start(MappingJob([os.fsencode(tmp_path / "hangs.jsonl")], 10_000_000, RULES, {"a": None}, "a"))
+    assert worker.start(
+        MappingJob([os.fsencode(tmp_path / "hangs.jsonl")], 10_000_000, RULES, {"a": MappedEnvironment()}, "a")
+    )
     process = worker._process
     assert process is not None
     assert process.stdin is not None
