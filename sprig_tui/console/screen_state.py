@@ -145,6 +145,8 @@ class ScreenState:
                     payload.navigator.go_to(state.record)
                 if state.listed:
                     await payload.listing.toggle()
+                    # the record that is being read, not the first one, which is still shown
+                    payload.listing.records.go_to(payload.navigator.target)
         finally:
             self._is_complete = True
 

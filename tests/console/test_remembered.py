@@ -107,14 +107,20 @@ async def test_a_start_shows_what_was_shown_last(console, screen_text, tmp_path)
         assert (state["environment"], state["record"], state["listed"]) == ("production", 2, True)
         assert (state["files"], state["filter"], state["pane"]) == ([str(file)], "user:acct_3", "environments")
 
-    saved.write_text(json.dumps({**state, "delivery": 7, "journal": "another.db"}))
-    async with console.running(read_only=True) as pilot:
+    saved.write_text(json.dumps({**state, "pane": "deliveries", "delivery": 7, "journal": "another.db"}))
+    async with console.running(read_only=True, size=(80, 24)) as pilot:
         main = pilot.app.main
         await console.until(lambda: "3 of 4" in screen_text(pilot.app) and main.payload.listing.shown)
         assert (main.environments.selected, main.deliveries.filter.text) == ("production", "user:acct_3")
-        assert main.payload.outer_size.height == height
-        assert main.environments.has_focus
+        assert main.deliveries.lines.has_focus
         assert any("another journal" in text for text in console.notices())
+        assert main.payload.listing.records.selected == 2, "the list, which has no row there, is at the record"
+        await console.press("2")
+        await console.press("v")
+        assert "3 of 4" in screen_text(pilot.app)
+        await pilot.resize_terminal(120, 40)
+        await console.press("1")
+        await console.until(lambda: main.payload.outer_size.height == height)
 
     saved.write_text(
         json.dumps({**state, "environment": "staging", "files": [str(tmp_path / "gone.jsonl")], "filter": "@x"})
