@@ -39,7 +39,7 @@ MIN_WIDE_COLUMNS = 84
 def preview(files: tuple[str, ...], environment: str | None, view: PreviewFormat, force: bool, as_json: bool) -> int:
     """Show the mapped track call of each answer; sends nothing, stores nothing.
 
-    fields: where each value came from and what is off. json: the call as it will be sent. curl: a command that sends
+    fields: where each value came from and its problems. json: the call as it will be sent. curl: a command that sends
     it, with the key as $SEGMENT_WRITE_KEY, and with OAuth a token as $SEGMENT_ACCESS_TOKEN. With --json: one object
     per record and line.
 

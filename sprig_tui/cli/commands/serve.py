@@ -165,7 +165,7 @@ def _check_exposure(token: str, *, loopback: bool, public_url: str, secure: bool
     if not secure and not public_url.startswith("https:"):
         raise ConfigError(
             "without TLS everybody on the way can read the token and the answers",
-            hint="give --certfile, or --public-url https://... of a proxy with TLS; --plain-http serves all the same",
+            hint="give --certfile, or --public-url https://... of a proxy with TLS; --plain-http serves without TLS",
         )
 
 

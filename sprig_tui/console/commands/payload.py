@@ -18,7 +18,7 @@ class OpenFile(Command):
 
 
 class SendRecord(Command):
-    """Send the record that is shown. It goes to the environment named below it, and stands in the log afterwards.
+    """Send the record that is shown. It goes to the environment named below it, and is in the log afterwards.
 
     In the list of records: the marked ones after a question, or the one under the cursor.
 
@@ -79,7 +79,7 @@ class GoToRecord(Command):
 
 
 class OnlyProblems(Command):
-    """Move only between records that would be withheld or that something is off with; again, between all."""
+    """Move only between records that would be withheld or have a problem; again, between all."""
 
     id = "only-troubled"
     key = "exclamation_mark"
@@ -134,7 +134,7 @@ class PreviousView(Command):
 
 
 class ShowFields(Command):
-    """Show the fields of the call: each value, where it came from, and what is off."""
+    """Show the fields of the call: each value, where it came from, and its problems."""
 
     id = "show-fields"
     key = "alt+1"

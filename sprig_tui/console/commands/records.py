@@ -93,7 +93,7 @@ class PreviousMatch(Command):
 
 
 class NextProblem(Command):
-    """Go to the next record that would be withheld, or that something is off with."""
+    """Go to the next record that would be withheld or has a problem."""
 
     id = "next-problem"
     key = "right_curly_bracket"
@@ -103,7 +103,7 @@ class NextProblem(Command):
 
 
 class PreviousProblem(Command):
-    """Go to the record before that would be withheld, or that something is off with."""
+    """Go to the record before that would be withheld or has a problem."""
 
     id = "previous-problem"
     key = "left_curly_bracket"
@@ -114,7 +114,7 @@ class PreviousProblem(Command):
 
 
 class ListProblems(Command):
-    """List only records that would be withheld, or that something is off with; again, all."""
+    """List only records that would be withheld or have a problem; again, all."""
 
     id = "list-troubled"
     key = "exclamation_mark"

@@ -78,7 +78,7 @@ class CopySetupCommand(Command):
 
 
 class NotAtStart(Command):
-    """Never open the set-up by itself again. Its key opens it all the same."""
+    """Do not open the set-up automatically any more. Its key still opens it."""
 
     id = "not-at-start"
     key = "n"
