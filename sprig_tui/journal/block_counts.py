@@ -9,6 +9,7 @@ counts made before a change are not taken for those after it.
 from __future__ import annotations
 
 import secrets
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -44,6 +45,32 @@ _MAX_NAME_CHARS = 200
 _FAILED, _WITHHELD = STATE_CODES[State.FAILED], STATE_CODES[State.WITHHELD]
 
 
+class BlockTraits(Struct, array_like=True, gc=False):
+    """What a search finds out about the deliveries of a block without reading them; see `block_filter`."""
+
+    attempts: int
+    """The most requests of one."""
+    size: int
+    """The largest call, bytes."""
+    latency_ms: float
+    """The longest last request."""
+    statuses: list[int]
+    """Of the last requests."""
+    reasons: list[str]
+    users: bytes
+    """The `user_mark` of each user id, ascending."""
+
+
+def user_mark(user_id: str) -> bytes:
+    """Four bytes for a user id, so that it can be looked for in a block without being kept."""
+    return zlib.crc32(user_id.encode("utf-8", "replace")).to_bytes(4, "little")
+
+
+def user_marks(user_ids: Iterable[str]) -> bytes:
+    """The marks of these users."""
+    return b"".join(sorted({user_mark(user_id) for user_id in user_ids}))
+
+
 class BlockCounts(Struct, array_like=True, gc=False):
     """The counts of a block, as rows whose last column is the number of deliveries."""
 
@@ -59,6 +86,7 @@ class BlockCounts(Struct, array_like=True, gc=False):
     request, deliveries."""
     answers: list[tuple[int, int, int, int]]
     """Number of the environment, slot of the answer, latency in ms, deliveries."""
+    traits: BlockTraits | None = None
 
 
 class RowCounts(Struct):
@@ -72,6 +100,8 @@ class RowCounts(Struct):
     """Status, endpoint, time of the answer and latency of these requests, in ms."""
     names: Mapping[str, str]
     """One of the names of surveys that have no number yet."""
+    traits: BlockTraits | None = None
+    """Where the store has them."""
 
     @property
     def rows(self) -> int:
@@ -125,6 +155,7 @@ class RowCounts(Struct):
             [(*key, number) for key, number in numbered.items()],
             [(*key, number) for key, number in ends.items()],
             [(*key, number) for key, number in answers.items()],
+            self.traits,
         )
 
 
@@ -161,6 +192,8 @@ def same_counts(content: bytes, counts: BlockCounts) -> bool:
         kept = decode_block(content)
     except msgspec.DecodeError:
         return False
+    if kept.traits is None:
+        counts.traits = None
     for one in (kept, counts):
         for rows in (one.arrivals, one.surveys, one.ends, one.answers):
             rows.sort()

@@ -42,7 +42,7 @@ from sprig_tui.journal.statistics import StatisticsRequest
 ROUND_ROWS, CHUNK_ROWS = 4_000, 500
 ROWS, SURVEYS, DAYS = 1_000_000, 40, 30
 COUNTLESS_CLOSE_BOOKS = "INSERT INTO stale_counts(block, mark)"
-MARKING_MODULES = ("add", "lanes", "maintenance", "settle", "tables")
+MARKING_MODULES = ("add", "lanes", "settle", "tables")
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ from sprig_tui.journal.rows import STATE_CODES
 from sprig_tui.journal.sqlite.claim import release_expired
 from sprig_tui.journal.sqlite.forgotten_persons import forgotten_persons
 from sprig_tui.journal.sqlite.identity_index import IdentityIndex
-from sprig_tui.journal.sqlite.tables import decode_ids, encode_ids, record_changes, update_counts
+from sprig_tui.journal.sqlite.tables import decode_ids, drop_counts, encode_ids, record_changes, update_counts
 from sprig_tui.journal.sqlite.tombstones import store_tombstones
 
 _QUEUED, _WITHHELD = STATE_CODES[State.QUEUED], STATE_CODES[State.WITHHELD]
@@ -107,6 +107,7 @@ def erase(connection: sqlite3.Connection, ids: Sequence[int], now: int, *, lease
     counts["leftovers"] += leftovers
     counts["damaged"] += damaged
     update_counts(connection, removal.states)
+    drop_counts(connection, gone)
     record_changes(connection, gone)
     if lease:
         _shrink_lease(connection, lease, {*gone})

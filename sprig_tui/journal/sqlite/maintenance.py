@@ -24,7 +24,7 @@ from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.readiness import PROBE_WRITE_BYTES
 from sprig_tui.journal.records import PruneResult, WorkerInfo, WorkerLeases
 from sprig_tui.journal.sqlite import payloads
-from sprig_tui.journal.sqlite.tables import encode_ids, mark_stale, update_counts
+from sprig_tui.journal.sqlite.tables import drop_counts, encode_ids, update_counts
 from sprig_tui.journal.sqlite.tombstones import store_tombstones
 from sprig_tui.journal.tombstones import PRUNED_COLUMNS, TOMBSTONE_CONDITION, removed_identity
 
@@ -115,7 +115,7 @@ def remove_rows(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]], *
     connection.execute(f"DELETE FROM history WHERE delivery {among}", (ids,))
     connection.execute(f"DELETE FROM deliveries WHERE id {among}", (ids,))
     update_counts(connection, gone)
-    mark_stale(connection, (row[0] for row in rows))
+    drop_counts(connection, (row[0] for row in rows))
     _delete_empty_packs(connection, rows[0][0], rows[-1][0])
 
 

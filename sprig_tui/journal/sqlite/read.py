@@ -25,6 +25,7 @@ from sprig_tui.journal.rows import (
     delivery_from_row,
     lane_from_row,
 )
+from sprig_tui.journal.sqlite.candidate_ranges import CandidateRanges
 from sprig_tui.journal.sqlite.identity_index import find_identities
 from sprig_tui.journal.sqlite.json_rows import select_deliveries
 from sprig_tui.journal.sqlite.payloads import read_payload, read_payloads
@@ -53,20 +54,22 @@ def read_ids(
         f"SELECT json_group_array(id) FROM (SELECT d.id AS id FROM deliveries d {join} WHERE ({sql})"
         f" AND d.id BETWEEN :low AND :high ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT :limit)"
     )
+    candidates = CandidateRanges(connection, query)
     now = monotonic()
     deadline = now + budget_ms / 1000
     ids: list[int] = []
     at = (cursor - 1 if cursor else newest) if older else cursor + 1
     while 1 <= at <= newest:
         low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
-        window_ids = connection.execute(
-            statement, named_values(values, low=low, high=high, limit=limit + 1 - len(ids))
-        ).fetchone()[0]
-        # an aggregate keeps the order of its subquery in practice, but SQLite does not guarantee it
-        ids += sorted(decode_ids(window_ids), reverse=older)
-        if len(ids) > limit:
-            del ids[limit:]
-            return IdPage(tuple(ids), more=True, reached=ids[-1] if ids else cursor)
+        for first, last in candidates.within(low, high, older=older):
+            window_ids = connection.execute(
+                statement, named_values(values, low=first, high=last, limit=limit + 1 - len(ids))
+            ).fetchone()[0]
+            # an aggregate keeps the order of its subquery in practice, but SQLite does not guarantee it
+            ids += sorted(decode_ids(window_ids), reverse=older)
+            if len(ids) > limit:
+                del ids[limit:]
+                return IdPage(tuple(ids), more=True, reached=ids[-1] if ids else cursor)
         at = low - 1 if older else high + 1
         if budget_ms and 1 <= at <= newest:
             before, now = now, monotonic()

@@ -15,10 +15,12 @@ from sprig_tui.journal.block_counts import (
     MAX_SURVEYS,
     PLACE,
     SURVEY,
+    BlockTraits,
     RowCounts,
     Summary,
     encode_block,
     same_counts,
+    user_marks,
 )
 from sprig_tui.journal.sqlite.tables import encode_ids
 from sprig_tui.journal.statistics import Statistics, StatisticsRequest
@@ -26,7 +28,8 @@ from sprig_tui.journal.statistics import Statistics, StatisticsRequest
 _SELECT_CELLS = (
     # one row of JSON: each row would acquire the GIL
     "SELECT min(d.added_at), max(d.added_at), json_group_array(json_array("
-    f"{PLACE.replace('::bigint', '')}, d.attempt, d.reason, {SURVEY}))"
+    f"{PLACE.replace('::bigint', '')}, d.attempt, d.reason, {SURVEY})), max(d.attempts), max(d.size),"
+    " json_group_array(CAST(d.user_id AS TEXT))"
     " FROM deliveries d WHERE d.id BETWEEN ? AND ?"
 )
 _SELECT_ATTEMPTS = (
@@ -38,13 +41,14 @@ _SELECT_NAMES = (
     " AND d.survey_id IN (SELECT value FROM json_each(?)) GROUP BY 1"
 )
 _SELECT_KEPT = "SELECT block, content FROM kept_counts ORDER BY block"
+_users_decoder = msgspec.json.Decoder(list[str])
 _cells_decoder = msgspec.json.Decoder(list[tuple[int, int | None, str, str]])
 
 
 def count_block(connection: sqlite3.Connection, block: int, known: Mapping[str, int]) -> RowCounts:
     """The counts of a block's deliveries, and names of surveys that are not known."""
     ids = (block * BLOCK_IDS, (block + 1) * BLOCK_IDS - 1)
-    first_at, last_at, rows = connection.execute(_SELECT_CELLS, ids).fetchone()
+    first_at, last_at, rows, most_attempts, largest, users = connection.execute(_SELECT_CELLS, ids).fetchone()
     cells = Counter(_cells_decoder.decode(rows))
     sent = {attempt for _, attempt, _, _ in cells if attempt is not None}
     attempts = {row[0]: row[1:] for row in connection.execute(_SELECT_ATTEMPTS, (encode_ids(sent),)).fetchall()}
@@ -52,7 +56,15 @@ def count_block(connection: sqlite3.Connection, block: int, known: Mapping[str, 
     names = {}
     if new:
         names = dict(connection.execute(_SELECT_NAMES, (*ids, json.dumps(sorted(new)))).fetchall())
-    return RowCounts(first_at or 0, last_at or 0, cells, attempts, names)
+    traits = BlockTraits(
+        most_attempts or 0,
+        largest or 0,
+        max((request[3] for request in attempts.values()), default=0) + 1,  # they are rounded down
+        sorted({request[0] for request in attempts.values()}),
+        sorted({reason for _, _, reason, _ in cells}),
+        user_marks({*_users_decoder.decode(users)}),
+    )
+    return RowCounts(first_at or 0, last_at or 0, cells, attempts, names, traits)
 
 
 def stale_blocks(connection: sqlite3.Connection, spared: int = MAX_STALE_BLOCKS) -> list[tuple[int, int]]:

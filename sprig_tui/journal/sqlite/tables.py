@@ -57,6 +57,13 @@ def mark_stale(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
         connection.execute(_MARK_STALE, (block, new_mark()))
 
 
+def drop_counts(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
+    """Remove what is kept of the blocks of these deliveries: it has marks of their users, and they are to be gone."""
+    for block in blocks_of(ids):
+        connection.execute(_MARK_STALE, (block, new_mark()))
+        connection.execute("DELETE FROM kept_counts WHERE block = ?", (block,))
+
+
 MARK_ALL_STALE = f"""
 INSERT OR REPLACE INTO stale_counts(block, mark)
   WITH RECURSIVE blocks(block) AS (SELECT min(id) / {BLOCK_IDS} FROM deliveries
