@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from sprig_tui.errors import FilterError
@@ -11,6 +12,8 @@ from sprig_tui.journal.records import State
 from sprig_tui.journal.statistics import NO_STATUS, Bucket, Statistics, SurveyCounts
 from sprig_tui.reasons import Reason
 
+_PLAIN_URL = re.compile(r"[a-z0-9.:/_-]+", re.IGNORECASE | re.ASCII)
+"""URLs that need no quotes, neither in a filter nor in a shell."""
 _WITHOUT_STATUS = "-status:1xx,2xx,3xx,4xx,5xx"
 
 
@@ -63,7 +66,7 @@ class StatisticsFilters:
 
     def endpoint(self, url: str, state: State | None = None) -> str:
         """What went to a URL or is bound for it."""
-        word = field_word("endpoint", WHOLE_URL_SIGN + url) if whole_url(WHOLE_URL_SIGN + url) else ""
+        word = endpoint_word(url)
         return _joined(self._environments, _state_word(state), word, self._period) if word else ""
 
 
@@ -73,6 +76,14 @@ def field_word(field: str, value: str) -> str:
         return ""
     is_plain = value.isascii() and value.replace("-", "").replace("_", "").isalnum()
     return f"{field}:{value}" if is_plain else f'{field}:"{value}"'
+
+
+def endpoint_word(url: str) -> str:
+    """The word for a whole URL, such as `endpoint:=https://api.segment.io`; empty where it cannot be written."""
+    if not whole_url(WHOLE_URL_SIGN + url) or '"' in url or url != url.strip():
+        return ""
+    value = url if _PLAIN_URL.fullmatch(url) else f'"{url}"'
+    return f"endpoint:{WHOLE_URL_SIGN}{value}"
 
 
 def period_words(field: str, since: int, until: int) -> str:

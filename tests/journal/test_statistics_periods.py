@@ -9,9 +9,11 @@ from itertools import pairwise
 import pytest
 
 from sprig_tui.journal.block_counts import SLOT_MS
+from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.moments import parse_range
+from sprig_tui.journal.query import Term
 from sprig_tui.journal.statistics import bucket_edges, buckets_between
-from sprig_tui.journal.statistics_filters import field_word, period_words
+from sprig_tui.journal.statistics_filters import endpoint_word, field_word, period_words
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns")
 CHANGES = ("2026-03-29T12:00", "2026-10-25T12:00", "2026-04-05T12:00", "2026-11-23T14:20", "2026-11-01T12:00")
@@ -70,3 +72,20 @@ def test_words_are_as_short_as_can_be(monkeypatch):
 )
 def test_values_that_cannot_be_written_have_no_filter(value, word):
     assert field_word("survey-id", value) == word
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("http://127.0.0.1:80", "endpoint:=http://127.0.0.1:80"),
+        ("http://[::1]:80", 'endpoint:="http://[::1]:80"'),
+        ("https://a.example/(x) OR y", 'endpoint:="https://a.example/(x) OR y"'),
+        ('https://a.example/"', ""),
+        ("a.example", ""),
+        ("", ""),
+    ],
+)
+def test_a_whole_url_is_found_by_its_words(url, word):
+    assert endpoint_word(url) == word
+    if word:
+        assert parse_filter(word, now_ms=0).terms == (Term("endpoint", f"={url}"),)
