@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 
 import pytest
@@ -177,7 +178,7 @@ async def test_the_list_by_mouse_and_beside_the_record(listing, inspector, lines
         assert not inspector.listing.shown
 
 
-async def test_a_changed_file_is_told_and_read_again(listing, inspector, lines_file, screen_text, until):
+async def test_a_changed_file_is_told_and_read_again(listing, inspector, lines_file, screen_text):
     path = lines_file(3_000)
     async with listing(path) as (pilot, press):
         await press("space")
@@ -187,7 +188,9 @@ async def test_a_changed_file_is_told_and_read_again(listing, inspector, lines_f
         assert "has changed since it was opened: f5 reads it again" in screen_text(pilot.app)
         assert "acct_0" not in screen_text(pilot.app)
         await press("s")
-        await until(pilot, lambda: "has changed" in "".join(notices(pilot.app)[-1:]))  # nothing of another file is sent
+        async with asyncio.timeout(20):
+            while "has changed" not in "".join(notices(pilot.app)[-1:]):  # nothing of another file is sent
+                await pilot.pause(0.02)
         await press("f5", "G")
         assert "acct_new" in screen_text(pilot.app)
         assert any("the marks are removed" in said for said in notices(pilot.app))
