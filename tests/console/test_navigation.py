@@ -23,7 +23,7 @@ async def test_help_lists_the_keys_of_the_pane(console, snapshot, size):
         assert len(pilot.app.screen_stack) == 1
 
 
-async def test_the_palette_finds_and_runs_a_command(console, screen_text):
+async def test_the_palette_finds_and_runs_a_command_and_what_is_typed_after_the_end_is_nobodys(console, screen_text):
     async with console.running() as pilot:
         await pilot.resize_terminal(40, 10)
         await console.press("ctrl+p", "pagedown", "pageup", "end", "escape")  # the list has no rows there
@@ -34,6 +34,9 @@ async def test_the_palette_finds_and_runs_a_command(console, screen_text):
         await console.until(lambda: "Environments: Add an environment" in screen_text(pilot.app))
         await console.press("down", "enter")
         await console.until(lambda: "New environment" in screen_text(pilot.app))
+    assert not pilot.app.screen_stack
+    for event in (events.Key("j", "j"), events.Paste("{}")):
+        await pilot.app.on_event(event)
 
 
 async def test_the_palette_offers_the_saved_filters(console, screen_text):

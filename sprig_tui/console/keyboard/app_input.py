@@ -32,9 +32,10 @@ class QueuedInput(App[int]):
         self.keyboard = Keyboard(self, self._pass_on, lambda text: notify(self, text))
 
     async def on_event(self, event: events.Event) -> None:
-        """Queue keys, pastes and mouse events; handle others at once."""
+        """Queue keys, pastes and mouse events; handle others at once. While the app ends, there is nobody to take one."""
         if isinstance(event, events.Key | events.Paste | events.MouseEvent) and not event.is_forwarded:
-            await self.keyboard.enqueue(event)
+            if self.screen_stack:
+                await self.keyboard.enqueue(event)
         else:
             await super().on_event(event)
 

@@ -146,6 +146,8 @@ class Keyboard:
                     self._state_changed.clear()
                     await self._state_changed.wait()
                     continue
+                if not self._app.screen_stack:
+                    return  # the app ends
                 event, screen, burst = self._waiting.popleft()
                 if self._is_dropped(event) or (isinstance(event, events.MouseEvent) and self._app.screen is not screen):
                     continue
