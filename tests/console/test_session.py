@@ -25,13 +25,20 @@ async def test_lost_journal_is_reported_and_reopened(console, sink, screen_text,
         await console.until(lambda: "last answer 200" in screen_text(pilot.app))
         file = console.paths.journal_file
         away = file.with_name("away.db")
+        await console.press("3", "enter")  # the detail screen stays open
         file.rename(away)
         pilot.app.session.check_file()
-        await console.until(
-            lambda: "the journal was moved or deleted: put it back, or press J" in screen_text(pilot.app)
-        )
         await console.until(lambda: pilot.app.session.journal is None)
-        assert "journal: lost" in screen_text(pilot.app)
+        await console.until(lambda: "cannot read the journal" in screen_text(pilot.app))
+        await console.press("r", "x")
+        away.rename(file)
+        await console.until(lambda: "cannot read the journal" not in screen_text(pilot.app))
+        await console.press("escape")
+        file.rename(away)
+        pilot.app.session.check_file()
+        await console.until(lambda: pilot.app.session.journal is None)
+        await console.until(lambda: "journal: lost" in screen_text(pilot.app))
+        assert "the journal was moved or deleted: put it back, or press J" in screen_text(pilot.app)
         for number, key in enumerate(("R", "W", "B", "r", "w", "b", "D", "e"), 1):
             await console.press("3", key)
             notice = pilot.app.notices.notices[-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import ClassVar, NamedTuple
 
 from textual import on
@@ -66,16 +66,16 @@ class DetailScreen(HasCommands, Screen[int]):
 
     def __init__(
         self,
-        journal: Journal,
+        journal: Callable[[], Journal | None],
         matches: MatchIndex,
         delivery_id: int,
         replays: ReplayActions,
         clock: Clock,
         forgets: ForgetActions,
     ) -> None:
-        """`matches`: the deliveries that `[` and `]` step through."""
+        """`journal` gives the one that is open now, `matches` are the deliveries that `[` and `]` step through."""
         super().__init__()
-        self._journal = journal
+        self._open_journal = journal
         self._matches = matches
         self._replays = replays
         self._forgets = forgets
@@ -86,6 +86,13 @@ class DetailScreen(HasCommands, Screen[int]):
         self._shown_detail: _ShownDetail | None = None
         self.lines = DetailLines()
         self._frame = Vertical(self.lines, classes="pane detail-frame")
+
+    @property
+    def _journal(self) -> Journal:
+        """The journal, which is another one where it was lost and is back. Raises JournalError while there is none."""
+        if (journal := self._open_journal()) is None:
+            raise JournalError("the journal is not open; try again in a moment")
+        return journal
 
     def compose(self) -> ComposeResult:
         yield self._frame
@@ -157,7 +164,7 @@ class DetailScreen(HasCommands, Screen[int]):
         self._run_flow(self._replay(as_new=True))
 
     def action_forget_this(self) -> None:
-        self._run_flow(self._forgets.forget(self._journal, [self.delivery_id]))
+        self._run_flow(self._forget())
 
     def action_explain_this(self) -> None:
         if self.detail is None:
@@ -165,8 +172,18 @@ class DetailScreen(HasCommands, Screen[int]):
         else:
             self.post_message(ExplainRequested(self.detail))
 
+    async def _forget(self) -> None:
+        try:
+            await self._forgets.forget(self._journal, [self.delivery_id])
+        except JournalError as error:
+            notify_error(self.app, error)
+
     async def _replay(self, *, as_new: bool) -> None:
-        added = await self._replays.replay(self._journal, [self.delivery_id], as_new=as_new)
+        try:
+            added = await self._replays.replay(self._journal, [self.delivery_id], as_new=as_new)
+        except JournalError as error:
+            notify_error(self.app, error)
+            return
         if as_new and added:
             await self._go_to(added[0].id)
 

@@ -403,7 +403,8 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         if search is None or not self.lines.selected or self.journal is None:
             notify_warning(self.app, NO_JOURNAL if self.journal is None else "no delivery is selected")
             return
-        screen = DetailScreen(self.journal, search.matches, self.lines.selected, self.replays, self.clock, self.forgets)
+        selected = self.lines.selected
+        screen = DetailScreen(lambda: self.journal, search.matches, selected, self.replays, self.clock, self.forgets)
         self.app.push_screen(screen, self._focus_lines)
 
     def _focus_lines(self, delivery_id: int | None) -> None:

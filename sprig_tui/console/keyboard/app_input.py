@@ -32,12 +32,11 @@ class QueuedInput(App[int]):
         self.keyboard = Keyboard(self, self._pass_on, lambda text: notify(self, text))
 
     async def on_event(self, event: events.Event) -> None:
-        """Queue keys, pastes and mouse events; handle others at once. While the app ends, there is nobody to take one."""
-        if isinstance(event, events.Key | events.Paste | events.MouseEvent) and not event.is_forwarded:
-            if self.screen_stack:
-                await self.keyboard.enqueue(event)
-        else:
+        """Queue keys, pastes and mouse events; handle others at once; while the app ends, nobody takes one."""
+        if not isinstance(event, events.Key | events.Paste | events.MouseEvent) or event.is_forwarded:
             await super().on_event(event)
+        elif self.screen_stack:
+            await self.keyboard.enqueue(event)
 
     async def _pass_on(self, event: events.Event) -> None:
         """Pass an event to the focused widget, unless it pastes something that its field must not get."""
