@@ -5,6 +5,7 @@ tests/console/test_textual_private.py has a test for each, which fails first whe
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
+from textual import events
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.driver import Driver
@@ -25,8 +27,10 @@ from textual.widgets._toast import ToastRack
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.palette import Palette
+    from textual._queue import Queue
     from textual.filter import LineFilter
     from textual.geometry import Size
+    from textual.message_pump import MessagePump
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
     from textual.widget import Widget
@@ -220,6 +224,45 @@ def write_to_terminal(app: App[Any], sequence: str) -> None:
     if app._driver is not None:
         app._driver.write(sequence)
         app._driver.flush()
+
+
+def has_active_binding(screen: Screen[Any], key: str) -> bool:
+    """Whether the key is among the screen's active bindings, without a look at those of all other keys."""
+    return any(
+        screen.app._check_action_state(binding.action, namespace) is not False
+        for namespace, bindings in screen._modal_binding_chain
+        for binding in bindings.key_to_bindings.get(key, ())
+    )
+
+
+class _QueuePass:
+    """Callback at the end of a queue; its result is whether messages came behind it meanwhile."""
+
+    _param_count = 0
+    """What Textual would find out from the signature, which takes longer than all the rest."""
+
+    def __init__(self, pump: MessagePump) -> None:
+        self._pump = pump
+        self.done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def __call__(self) -> None:
+        if not self.done.done():
+            pump = self._pump
+            waits = pump._pending_message is not None or pump.message_queue_size > 0
+            self.done.set_result(waits or bool(pump._next_callbacks))
+
+
+def pass_through_queue(pump: MessagePump) -> asyncio.Future[bool] | None:
+    """A future that is done when the messages that a pump has now are handled; None where it has or takes none.
+
+    Its result is whether others came meanwhile.
+    """
+    queue: Queue[Any] = pump._message_queue
+    # it waits for a message: nothing is being handled, and nothing is queued
+    if queue.empty() and any(not waiter.done() for waiter in queue.ready_event._waiters):
+        return None
+    callback = _QueuePass(pump)
+    return callback.done if pump.post_message(events.Callback(callback=callback)) else None
 
 
 def handle_exception(app: App[Any], error: Exception) -> None:

@@ -1,7 +1,9 @@
 """Benchmark of the console's log on a million deliveries, in a real terminal (a pty of 120x40).
 
     python tests/benchmarks/console_log.py [DELIVERIES]
+    python tests/benchmarks/console_log.py --pages [DELIVERIES]
 
+`--pages` only pages, in the log and in a bare ScrollView in turn, and prints the ratio of their work.
 Own work is all CPU time of the console's thread from a key to the next one, pressed when the screen is quiet: one frame
 for the key, another when rows that were out of sight are read, and one for the payload of the selected delivery.
 Latency is wall time from a key to its frame.
@@ -29,6 +31,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from full_journal import entry, full_journal
 
+PAGES = 200
+PAGES_IN_TURN = 10
+"""Pages of one program before the other one has its turn."""
 FLOOD_PER_SECOND = 5_000
 FLOOD_SECONDS = 10
 KEYS = {"k": "line up", "pageup": "page up", "pagedown": "page down"}
@@ -100,6 +105,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
         def begin(self) -> None:
             self.note("open", time.perf_counter() - self.opened)
             self.main.focus_pane("deliveries")
+            self.set_timer(0.5, Path(results + ".ready").touch)  # what the focus changes is painted by then
 
         def when_shown(self, done) -> None:
             search = self.pane.updater.search if "deliveries" in self.main.panes else None
@@ -183,7 +189,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
         SQLiteJournal,
         lambda journal, using: Engine(journal, using.environments, using.delivery),
     )
-    Bench(sources, sources.load(), Permissions(), on_start=settled).run()
+    Bench(sources, sources.load(), Permissions(), on_start=settled, guides_first_start=False).run()
     Path(results).write_text(json.dumps(notes))
 
 
@@ -218,6 +224,7 @@ def yardstick(results: str) -> None:
 
         def on_mount(self) -> None:
             self.virtual_size = Size(0, 1_000_000)
+            self.set_timer(0.5, Path(results + ".ready").touch)
 
         def action_down(self) -> None:
             self.scroll_to(y=self.scroll_offset.y + self.size.height, animate=False)
@@ -226,7 +233,7 @@ def yardstick(results: str) -> None:
             return Strip([Segment(f"{y + self.scroll_offset.y:<118}", style)], 118)
 
     class Bench(App[None]):
-        worked = 0.0
+        worked: float | None = None
 
         def compose(self):
             yield Bare()
@@ -235,11 +242,12 @@ def yardstick(results: str) -> None:
             if event.key == "ctrl+q":
                 self.exit()
             now = time.thread_time()
-            notes.append(now - self.worked)
-            self.worked = now
+            if event.key == "pagedown" and self.worked is not None:
+                notes.append(now - self.worked)
+            self.worked = now if event.key == "pagedown" else None
 
     Bench().run()
-    Path(results).write_text(json.dumps({"work": notes[1:]}))
+    Path(results).write_text(json.dumps({"pagedown work": notes}))
 
 
 # -- the person, and the traffic ---------------------------------------------------------------------------------------
@@ -276,6 +284,15 @@ class Terminal:
                 time.sleep(every)
             else:
                 self.quiet()
+
+    def wait_until_open(self) -> None:
+        """Wait until the first rows are shown, and nothing more is painted."""
+        until = time.monotonic() + 60
+        while not Path(f"{self.results}.ready").exists():
+            if time.monotonic() > until or self.process.poll() is not None:
+                raise TimeoutError("it does not open")
+            time.sleep(0.05)
+        self.quiet(0.3)
 
     def quiet(self, seconds: float = 0.05) -> None:
         """Wait until nothing is painted."""
@@ -354,6 +371,33 @@ def measure(journal: Path, folder: Path, *, full: bool) -> dict[str, list[float]
     return notes
 
 
+def page_in_turn(journal: Path, folder: Path) -> tuple[list[float], list[float]]:
+    """CPU seconds of each page of the log, and of each of a bare ScrollView, paged in turn."""
+    log, bare = Terminal(journal, folder), Terminal(folder / "bare", folder)
+    log.wait_until_open()
+    bare.wait_until_open()
+    log.keys("g")
+    for _ in range(PAGES // PAGES_IN_TURN):
+        for terminal in (log, bare):
+            # the other key ends the work that is counted: what is between two turns is no page
+            terminal.keys("\x1b[6~", PAGES_IN_TURN)
+            terminal.keys("k")
+    return log.end()["pagedown work"], bare.end()["pagedown work"]
+
+
+def print_pages(journal: Path, folder: Path) -> None:
+    """Page, and print the ratio."""
+    log, bare = page_in_turn(journal, folder)
+    median, frame = statistics.median(log), statistics.median(bare)
+    print(
+        f"   a page of the log takes {median * 1000:.1f} ms of CPU, {percentile(log, 0.99):.1f} ms p99"
+        f" ({percentile(log, 0.99) / 1000 / median:.1f} times the median; limit 3), a page of a bare ScrollView"
+        f" {frame * 1000:.1f} ms: {median / frame:.2f} times that (limit 1.6)"
+    )
+    if os.environ.get("BENCH_TAILS"):
+        print("   slowest", [round(one * 1000, 1) for one in sorted(log)[-12:]])
+
+
 def percentile(values: list[float], share: float) -> float:
     """In milliseconds."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] * 1000
@@ -369,10 +413,7 @@ def main(count: int) -> None:
         none = measure(folder / "none.db", folder, full=False)
         print(f"with {count:,} deliveries (with none in brackets)")
         full = measure(many, folder, full=True)
-        bare = Terminal(folder / "bare", folder)
-        time.sleep(2)
-        bare.keys("\x1b[6~", 100)
-        frame = statistics.median(bare.end()["work"])
+        print_pages(many, folder)
     print(f"   open to rows   {full['open'][0] * 1000:7.0f} ms  ({none['open'][0] * 1000:.0f} ms)")
     print(f"   idle           {full['idle'][0]:7.1%}     ({none['idle'][0]:.1%}) of a core")
     print(f"   memory         {full['rss MB'][0]:7.0f} MB  ({none['rss MB'][0]:.0f} MB)  limit 150 MB")
@@ -383,8 +424,6 @@ def main(count: int) -> None:
             f" {percentile(work, 0.99):6.1f} ms p99  ({len(work)} keys), latency"
             f" {statistics.median(full[f'{key} latency']) * 1000:.0f} ms; limits 16 and 50 ms a frame"
         )
-    paged = statistics.median(full["pagedown work"])
-    print(f"   a page of a bare ScrollView takes {frame * 1000:.1f} ms: the log takes {paged / frame:.1f} times that")
     for text in FILTERS:
         print(
             f"   {text:<33} first page {full[f'first {text}'][0] * 1000:6.0f} ms (limit 150),"
@@ -406,5 +445,10 @@ if __name__ == "__main__":
         child(sys.argv[2], sys.argv[3]) if sys.argv[2] else yardstick(sys.argv[3])
     elif sys.argv[1:2] == ["--flood"]:
         flood(sys.argv[2])
+    elif sys.argv[1:2] == ["--pages"]:
+        with tempfile.TemporaryDirectory() as made:
+            copied = Path(made) / "many.db"
+            shutil.copy(full_journal(int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000), copied)
+            print_pages(copied, Path(made))
     else:
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)

@@ -126,6 +126,43 @@ async def wait_until(pilot, holds):
         await pilot.pause()
 
 
+class Listener(App):
+    BINDINGS = [("x", "beep", "Beep"), ("y", "hidden", "Hidden")]  # noqa: RUF012 - as Textual declares it
+
+    def check_action(self, action, _parameters):
+        return action != "hidden"
+
+
+async def test_queue_pass_ends_with_the_messages_before_it_and_tells_of_those_behind():
+    async with Listener().run_test() as pilot:
+        pump, order = pilot.app.screen, []
+
+        def noted(text):
+            order.append(text)
+
+        await wait_until(pilot, lambda: textual_private.pass_through_queue(pump) is None)  # nothing to wait for
+        pump.call_later(noted, "before")
+        followed = textual_private.pass_through_queue(pump)
+        pump.call_later(noted, "behind")
+        assert await followed
+        assert order[0] == "before"
+        await wait_until(pilot, lambda: order == ["before", "behind"])
+        # what is called after the present message counts too
+        pump.call_later(pump.call_next, noted, "next")
+        assert await textual_private.pass_through_queue(pump)
+        last = textual_private.pass_through_queue(pump)
+        assert last is None or not await last
+        assert order[-1] == "next"
+
+
+async def test_active_binding_is_found_by_its_key():
+    async with Listener().run_test() as pilot:
+        screen = pilot.app.screen
+        assert "x" in screen.active_bindings
+        for key in ("x", "y", "z", *screen.active_bindings):
+            assert textual_private.has_active_binding(screen, key) == (key in screen.active_bindings)
+
+
 def test_line_filter_is_applied_by_the_app():
     app, line_filter = App(), Monochrome()
     textual_private.add_line_filter(app, line_filter)

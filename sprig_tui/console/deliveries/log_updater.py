@@ -184,6 +184,8 @@ class LogUpdater:
             search = self.search
             if search is None:
                 continue
+            # before rows that may come into view next: one frame shows both the cursor and the payload
+            self._select_wanted(search)
             reread, self._reread_visible = self._reread_visible, False
             ids = (
                 self._lines.visible_ids()

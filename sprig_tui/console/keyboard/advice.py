@@ -17,6 +17,7 @@ from sprig_tui.console.commands.environments import AddKey, PullAnswers, SetUp
 from sprig_tui.console.commands.payload import ListRecords, OpenFile
 from sprig_tui.console.commands.registry import PANE_COMMANDS
 from sprig_tui.console.payload.pasted import PastedText, PasteKind
+from sprig_tui.console.textual_private import has_active_binding
 from sprig_tui.text import printable
 
 if TYPE_CHECKING:
@@ -94,12 +95,12 @@ _PANE_TITLES: dict[str, type[Command]] = {
 
 def is_unbound(screen: Screen[Any], key: str) -> bool:
     """Whether a dialog has neither a binding nor a field for this key."""
-    return isinstance(screen, ModalScreen) and key not in _SILENT_KEYS and key not in screen.active_bindings
+    return isinstance(screen, ModalScreen) and key not in _SILENT_KEYS and not has_active_binding(screen, key)
 
 
 def unbound_key(app: ConsoleApp, key: str) -> str:
     """Advice for a key; empty where it has a binding, and on dialogs, which name their keys."""
-    if isinstance(app.screen, ModalScreen) or key in _SILENT_KEYS or key in app.screen.active_bindings:
+    if isinstance(app.screen, ModalScreen) or key in _SILENT_KEYS or has_active_binding(app.screen, key):
         return ""
     shown = app.get_key_display(Binding(key, "", ""))
     place = SCOPE_TITLES.get(_scope(app), "the console")

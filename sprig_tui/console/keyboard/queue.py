@@ -31,7 +31,7 @@ from textual.screen import ModalScreen, SystemModalScreen
 from textual.worker import Worker, WorkerError
 
 from sprig_tui.console.keyboard.bursts import MAX_BURST_GAP_S, Burst, BurstTracker
-from sprig_tui.console.textual_private import handle_exception
+from sprig_tui.console.textual_private import handle_exception, pass_through_queue
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -48,7 +48,7 @@ LOADING_GROUP_PREFIX = "loading-"
 LOADING_TIMEOUT_S = 1.0
 """Longest wait of keys for such a worker: a folder, a record or a search may take long."""
 SETTLE_PASSES = 2
-"""Passes through a widget's queue: messages that it posts to itself while handling a key come after the key."""
+"""Passes through a widget's queue at most: what it posts to itself while handling a key comes after the key."""
 
 
 class FlowState:
@@ -216,11 +216,13 @@ class Keyboard:
         """Wait until the node and its ancestors have handled the messages in their queues."""
         for pump in node.ancestors_with_self:
             for _ in range(SETTLE_PASSES):
-                done = asyncio.get_running_loop().create_future()
-                if not pump.call_later(_set_done, done):
+                done = pass_through_queue(pump)
+                if done is None:
                     break
                 while not done.done() and pump.is_attached and self._app.is_running:
                     await asyncio.wait((done,), timeout=1.0)
+                if done.done() and not done.result():
+                    break
 
     @property
     def _passes_by_since(self) -> float:
@@ -380,11 +382,6 @@ async def is_single_key(app: App[Any], *, max_keys: int = 1) -> bool:
 async def _wait_for_worker(worker: Worker[object]) -> None:
     with suppress(WorkerError):  # failures are reported by the app
         await worker.wait()
-
-
-def _set_done(done: asyncio.Future[None]) -> None:
-    if not done.done():
-        done.set_result(None)
 
 
 def _now() -> float:

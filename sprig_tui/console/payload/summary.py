@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from textual.content import Content
@@ -135,6 +136,7 @@ def verdict_content(spans: Sequence[Span], reason: str) -> Content:
     return Content("").join(parts)
 
 
+@cache
 def _tabs(view: str) -> Content:
     if view == LIST_NAME:
         return Content.from_markup('[@click="list_records"]$text[/]', text=f"[{LIST_NAME}]")
