@@ -156,7 +156,8 @@ class _Session:
         await process.wait()
         await asyncio.wait((errors,), timeout=1.0)
         if process.returncode:
-            self._reason = f"the console ended: {printable(self._stderr.strip(), limit=500)}"
+            why = printable(self._stderr.strip(), limit=500) or end_text(process.returncode)
+            self._reason = f"the console ended: {why}"
 
     async def _pass_input(self, process: Process) -> None:
         """Pass on what is typed, until the browser has gone."""
@@ -222,6 +223,11 @@ async def end_process(process: Process, seconds: float) -> None:
                 ask()
         with suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), patience)
+
+
+def end_text(code: int) -> str:
+    """The end of a process that wrote no reason: `exit code 1`, or `it was ended by signal 9 ...`."""
+    return f"exit code {code}" if code > 0 else f"it was ended by signal {-code} of the server's machine"
 
 
 def clamp_size(width: int, height: int) -> tuple[int, int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -125,6 +127,11 @@ async def test_a_console_nobody_uses_ends_and_those_of_a_stopped_server_too(serv
     browser = await up.open()
     await browser.shows("read-only")
     (console,) = up.consoles()
+    killed = await up.open()
+    await killed.shows("read-only")
+    os.kill(max(up.consoles()), signal.SIGKILL)
+    assert await killed.ended() == 1001
+    assert "the console ended: it was ended by signal 9" in killed.text
     assert await asyncio.gather(up.program.stop(), browser.ended()) == [0, 1001]
     assert "the server is stopping" in browser.text
     await gone(console)
