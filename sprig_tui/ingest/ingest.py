@@ -16,7 +16,7 @@ from typing import Protocol
 
 from sprig_tui.ingest.entries import EntryBuilder
 from sprig_tui.ingest.id_ranges import UNLIMITED_RANGES, IdRanges
-from sprig_tui.ingest.mapper_process import iter_entries
+from sprig_tui.ingest.mapper_process import iter_chunks
 from sprig_tui.ingest.prefetch import SHORT_SWITCH_INTERVAL, EntryPrefetcher
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import REMOVED_ID, AddOutcome, AddResult, NewDelivery, State
@@ -134,7 +134,7 @@ async def ingest_records(
     nothing twice). On cancellation the current chunk is still counted in `result`, and no other is stored.
     """
     result = IngestResult() if result is None else result
-    prefetcher = EntryPrefetcher(iter_entries(records, builder), on_entry)
+    prefetcher = EntryPrefetcher(iter_chunks(records, builder), on_entry)
     prefetcher.start()
     try:
         with SHORT_SWITCH_INTERVAL:

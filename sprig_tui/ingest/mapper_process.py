@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import IO
 
 import msgspec
@@ -41,11 +41,20 @@ def iter_entries(records: Iterable[Record], builder: EntryBuilder) -> Iterator[N
 
     Raises InputError, while iterated, when the subprocess fails. Closing the iterator ends the subprocess.
     """
+    with contextlib.closing(iter_chunks(records, builder)) as chunks:
+        for entries in chunks:
+            yield from entries
+
+
+def iter_chunks(records: Iterable[Record], builder: EntryBuilder) -> Generator[list[NewDelivery]]:
+    """The same entries as they come: many at a time from a subprocess, one by one from here."""
     # a subprocess has the system's clock only
     if isinstance(records, RecordReader) and isinstance(builder.clock, SystemClock) and _worth_a_subprocess(records):
         builder.begin_input()
-        return map_in_subprocess(records, MappingJob.of(records, builder), builder)
-    return builder.entries(records)
+        yield from map_in_subprocess(records, MappingJob.of(records, builder), builder)
+    else:
+        for entry in builder.entries(records):
+            yield [entry]
 
 
 def _worth_a_subprocess(reader: RecordReader) -> bool:
@@ -53,8 +62,8 @@ def _worth_a_subprocess(reader: RecordReader) -> bool:
     return reader.progress.bytes_total >= MIN_SUBPROCESS_BYTES and _available_cores() > 1 and reader.repeatable
 
 
-def map_in_subprocess(reader: RecordReader, job: MappingJob, builder: EntryBuilder) -> Iterator[NewDelivery]:
-    """The entries, in order; made in this process where none can be started.
+def map_in_subprocess(reader: RecordReader, job: MappingJob, builder: EntryBuilder) -> Iterator[list[NewDelivery]]:
+    """The entries, in order and in chunks; made in this process where none can be started.
 
     Raises InputError when the subprocess ends early.
     """
@@ -62,7 +71,8 @@ def map_in_subprocess(reader: RecordReader, job: MappingJob, builder: EntryBuild
     try:
         if not process.start(job):
             _log.warning("cannot start a process to read the input; reading it in this one")
-            yield from map(builder.entry, reader)
+            for record in reader:
+                yield [builder.entry(record)]
             return
         progress = reader.progress
         progress.records = 0  # the caller may have peeked at some
@@ -71,7 +81,8 @@ def map_in_subprocess(reader: RecordReader, job: MappingJob, builder: EntryBuild
             progress.records += len(chunk.entries)
             progress.current_file = os.fsdecode(chunk.current_file)
             builder.add_counts(chunk.entries)
-            yield from chunk.entries
+            if chunk.entries:
+                yield chunk.entries
     finally:
         process.stop()
 

@@ -6,8 +6,10 @@ import asyncio
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import chain
+from operator import attrgetter
 from types import TracebackType
 
 from sprig_tui.journal.records import NewDelivery
@@ -29,18 +31,20 @@ class EntryPrefetcher:
     Use: `start()`, then `next_chunk()` until it returns nothing; `stop()` at the end.
     """
 
-    def __init__(self, entries: Iterator[NewDelivery], on_entry: Callable[[NewDelivery], None] | None = None) -> None:
-        self._source = entries
+    def __init__(
+        self, chunks: Generator[list[NewDelivery]], on_entry: Callable[[NewDelivery], None] | None = None
+    ) -> None:
+        self._source = chunks
         self._on_entry = on_entry
         self._loop = asyncio.get_running_loop()
         self._has_entries = asyncio.Event()
         self._chunk_ready = asyncio.Event()
         self._space = threading.Condition()
-        """Only for the wait for space: appending and taking entries needs no lock."""
-        self._entries: deque[NewDelivery] = deque()
+        """Only for the wait for space: appending and taking chunks needs no lock."""
+        self._chunks: deque[list[NewDelivery]] = deque()
         self._chunk_entries = FIRST_CHUNK_ENTRIES
-        self._pending_bytes = 0
-        """Bytes of the entries in the deque; used by the thread only."""
+        self._pending_entries = self._pending_bytes = 0
+        """Entries in the deque, and their bytes; used by the thread only."""
         self._stopped = False
         self._finished = False
         self._error: BaseException | None = None
@@ -51,7 +55,7 @@ class EntryPrefetcher:
         threading.Thread(target=self._run, name="ingest", daemon=True).start()
 
     def stop(self) -> None:
-        """Read nothing after the current record."""
+        """Read nothing after the current record, or after the current chunk of a subprocess."""
         with self._space:
             self._stopped = True
             self._space.notify()
@@ -70,8 +74,8 @@ class EntryPrefetcher:
             if not finished:
                 self._has_entries.clear()
                 self._chunk_ready.clear()
-            entries = [self._entries.popleft() for _ in range(len(self._entries))]
-            if self._entries:  # added meanwhile, behind others, and therefore without setting the event
+            entries = [*chain.from_iterable([self._chunks.popleft() for _ in range(len(self._chunks))])]
+            if self._chunks:  # added meanwhile, behind others, and therefore without setting the event
                 self._has_entries.set()
             with self._space:
                 self._chunk_entries = min(2 * self._chunk_entries, MAX_CHUNK_ENTRIES)
@@ -85,30 +89,27 @@ class EntryPrefetcher:
 
     def _run(self) -> None:
         try:
-            with closing(self._source) if isinstance(self._source, Generator) else nullcontext():
-                self._prefetch_all()
+            with closing(self._source) as chunks:
+                self._prefetch_all(chunks if self._on_entry is None else _checked(chunks, self._on_entry))
         except BaseException as error:  # noqa: BLE001 - a thread's outer edge: `next_chunk` raises it
             self._error = error
         finally:
             self._finished = True
             self._set_events(self._has_entries, self._chunk_ready)
 
-    def _prefetch_all(self) -> None:
-        on_entry = self._on_entry
-        for entry in self._source:
-            if on_entry is not None:
-                on_entry(entry)
-            self._append(entry)
+    def _prefetch_all(self, chunks: Iterable[list[NewDelivery]]) -> None:
+        for entries in chunks:
+            self._append(entries)
             if self._stopped:
                 break
 
-    def _append(self, entry: NewDelivery) -> None:
-        entries = self._entries
-        entries.append(entry)
-        if len(entries) <= 1:  # all entries before it are taken
-            self._pending_bytes = 0
+    def _append(self, entries: list[NewDelivery]) -> None:
+        self._chunks.append(entries)
+        if len(self._chunks) <= 1:  # all chunks before it are taken
+            self._pending_entries = self._pending_bytes = 0
             self._set_events(self._has_entries)
-        self._pending_bytes += len(entry.raw) + len(entry.body)
+        self._pending_entries += len(entries)
+        self._pending_bytes += sum(map(len, map(_RAW, entries))) + sum(map(len, map(_BODY, entries)))
         if self._is_full():
             self._set_events(self._has_entries, self._chunk_ready)
             with self._space:
@@ -116,8 +117,9 @@ class EntryPrefetcher:
                     self._space.wait()
 
     def _is_full(self) -> bool:
-        waiting = len(self._entries)
-        return waiting >= self._chunk_entries or (waiting > 0 and self._pending_bytes >= MAX_CHUNK_BYTES)
+        return bool(self._chunks) and (
+            self._pending_entries >= self._chunk_entries or self._pending_bytes >= MAX_CHUNK_BYTES
+        )
 
     def _set_events(self, *events: asyncio.Event) -> None:
         try:
@@ -126,6 +128,18 @@ class EntryPrefetcher:
         except RuntimeError:
             # the loop is closed: no one takes entries any more
             self._stopped = True
+
+
+_RAW, _BODY = attrgetter("raw"), attrgetter("body")
+
+
+def _checked(
+    chunks: Iterable[list[NewDelivery]], on_entry: Callable[[NewDelivery], None]
+) -> Iterator[list[NewDelivery]]:
+    """The entries one by one, each after a call with it: where that raises, those before it are stored."""
+    for entry in chain.from_iterable(chunks):
+        on_entry(entry)
+        yield [entry]
 
 
 SWITCH_INTERVAL_S = 0.001

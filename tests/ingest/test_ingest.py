@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -120,9 +120,9 @@ async def test_blocked_pipe_does_not_hold_back_earlier_records(bench: Bench) -> 
 
 
 async def test_prefetch_raises_the_error_of_its_source(bench: Bench) -> None:
-    def made() -> Iterator[NewDelivery]:
+    def made() -> Generator[list[NewDelivery]]:
         try:
-            yield from bench.entries([1, 2])
+            yield bench.entries([1, 2])
         finally:
             raise OSError("cannot end")
 
