@@ -98,9 +98,7 @@ class EntryBuilder:
 
     def entry(self, record: Record, *, edited: bool = False) -> NewDelivery:
         """The entry for one record; never raises for its content. `edited`: the user changed it."""
-        entry = (
-            self._unsendable_entry(record) if isinstance(record, Unsendable) else self._response_entry(record, edited)
-        )
+        entry = self.uncounted_entry(record, edited=edited)
         if reason := entry.reason:
             self._reasons[reason] += 1
         else:
@@ -108,6 +106,12 @@ class EntryBuilder:
             if is_placeholder_user_id(entry.user_id):
                 self.placeholder_user_ids += 1
         return entry
+
+    def uncounted_entry(self, record: Record, *, edited: bool = False) -> NewDelivery:
+        """The same, for entries that another process counts (`add_counts`)."""
+        if isinstance(record, Unsendable):
+            return self._unsendable_entry(record)
+        return self._response_entry(record, edited)
 
     @property
     def stats(self) -> Counter[tuple[State, str]]:

@@ -120,7 +120,7 @@ def write_chunks(job: MappingJob, output: BinaryIO) -> None:
     put()
     size, fault = 0, ""
     try:
-        for entry in map(builder.entry, reader):
+        for entry in map(builder.uncounted_entry, reader):
             entries.append(entry)
             size += len(entry.raw) + len(entry.body)
             if len(entries) >= MAX_CHUNK_ENTRIES or size >= MAX_CHUNK_BYTES:
