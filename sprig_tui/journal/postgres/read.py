@@ -162,15 +162,20 @@ async def read_bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> dic
     """The mapped calls of these deliveries, without those that are gone or damaged."""
     rows = await connection.fetch("SELECT id FROM deliveries WHERE id = ANY($1::bigint[]) ORDER BY id", list(ids))
     wanted: list[int] = [row[0] for row in rows]
-    while wanted:
+    bodies: dict[int, bytes] = {}
+    parts = [wanted]
+    while parts:
+        part = parts.pop()
         try:
-            payloads = await read_payloads(connection, wanted)
+            payloads = await read_payloads(connection, part)
         except DamagedPayloadError as error:
-            intact = [delivery_id for delivery_id in wanted if delivery_id not in error.ids]
-            wanted = intact if len(intact) < len(wanted) else []
+            others = [delivery_id for delivery_id in part if delivery_id not in error.ids]
+            # one whose pack is gone is looked for in the pack before, whose own deliveries are intact
+            named = [[delivery_id] for delivery_id in part if delivery_id in error.ids] if len(part) > 1 else []
+            parts += [*named, *([others] if 0 < len(others) < len(part) else [])]
         else:
-            return {delivery_id: body for delivery_id, (_, body) in payloads.items()}
-    return {}
+            bodies |= {delivery_id: body for delivery_id, (_, body) in payloads.items()}
+    return bodies
 
 
 async def find(connection: asyncpg.Connection, environment: str, message_id: str) -> Delivery | None:

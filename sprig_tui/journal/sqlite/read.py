@@ -183,15 +183,20 @@ def read_bodies(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int,
         "SELECT id FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (encode_ids(ids),)
     )
     wanted: list[int] = [row[0] for row in found]
-    while wanted:
+    bodies: dict[int, bytes] = {}
+    parts = [wanted]
+    while parts:
+        part = parts.pop()
         try:
-            payloads = read_payloads(connection, wanted)
+            payloads = read_payloads(connection, part)
         except DamagedPayloadError as error:
-            intact = [delivery_id for delivery_id in wanted if delivery_id not in error.ids]
-            wanted = intact if len(intact) < len(wanted) else []
+            others = [delivery_id for delivery_id in part if delivery_id not in error.ids]
+            # one whose pack is gone is looked for in the pack before, whose own deliveries are intact
+            named = [[delivery_id] for delivery_id in part if delivery_id in error.ids] if len(part) > 1 else []
+            parts += [*named, *([others] if 0 < len(others) < len(part) else [])]
         else:
-            return {delivery_id: body for delivery_id, (_, body) in payloads.items()}
-    return {}
+            bodies |= {delivery_id: body for delivery_id, (_, body) in payloads.items()}
+    return bodies
 
 
 def find(connection: sqlite3.Connection, environment: str, message_id: str) -> Delivery | None:
