@@ -3,6 +3,9 @@
     python tests/benchmarks/console_log.py [DELIVERIES]
     python tests/benchmarks/console_log.py --pages [DELIVERIES]
 
+    python tests/benchmarks/console_log.py --traffic [DELIVERIES]
+
+`--traffic` only adds deliveries while keys are pressed in the log, the insight screen and the list of records.
 `--pages` only pages, in the log and in a bare ScrollView in turn, and prints the ratio of their work.
 Own work is all CPU time of the console's thread from a key to the next one, pressed when the screen is quiet: one frame
 for the key, another when rows that were out of sight are read, and one for the payload of the selected delivery.
@@ -60,7 +63,9 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
     from sprig_tui.config.settings import load_settings
     from sprig_tui.console.app import SprigTui
     from sprig_tui.console.commands.base import Permissions
+    from sprig_tui.console.deliveries.log_lines import LogLines
     from sprig_tui.console.session import ConsoleDependencies
+    from sprig_tui.console.widgets.line_list import LineList
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.filter import parse_filter
     from sprig_tui.journal.sqlite import SQLiteJournal
@@ -75,10 +80,11 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
     paths = paths_in_folder(str(home))
 
     def phase(key: str) -> str:
-        return "flood" if flooded.exists() else key
+        return flooded.read_text() if flooded.exists() else key
 
     def settled() -> None:
         """As `run_console` does."""
+        gc.collect()
         gc.freeze()
         gc.enable()
 
@@ -142,6 +148,9 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
 
         def standing(self) -> tuple[object, ...]:
             """What a key changes, and traffic does not."""
+            focused = self.focused
+            if isinstance(focused, LineList) and not isinstance(focused, LogLines):
+                return type(focused).__name__, focused.cursor
             lines = self.pane.lines if "deliveries" in self.main.panes else None
             if lines is None:
                 return ()
@@ -189,7 +198,8 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
         SQLiteJournal,
         lambda journal, using: Engine(journal, using.environments, using.delivery),
     )
-    Bench(sources, sources.load(), Permissions(), on_start=settled, guides_first_start=False).run()
+    files = (os.environ["BENCH_FILE"],) if os.environ.get("BENCH_FILE") else ()
+    Bench(sources, sources.load(), Permissions(), files=files, on_start=settled, guides_first_start=False).run()
     Path(results).write_text(json.dumps(notes))
 
 
@@ -355,7 +365,7 @@ def measure(journal: Path, folder: Path, *, full: bool) -> dict[str, list[float]
         time.sleep(1)
         terminal.keys("G")
         marker = Path(f"{terminal.results}.flood")
-        marker.touch()
+        marker.write_text("flood")
         before, at = terminal.cpu(), time.monotonic()
         traffic = subprocess.Popen([sys.executable, __file__, "--flood", str(journal)])
         time.sleep(1)
@@ -369,6 +379,46 @@ def measure(journal: Path, folder: Path, *, full: bool) -> dict[str, list[float]
     notes = terminal.end()
     notes["idle"] = [idle]
     return notes
+
+
+TRAFFIC_SCREENS = (("log", "3", "kjf"), ("insight", "I", "jkj]"), ("records", "\x1b2f", "jjjk"))
+"""Screens, the keys that open them, and those that are pressed in them."""
+RECORDS = 10_000
+
+
+def print_traffic(journal: Path, folder: Path) -> None:
+    """Press keys in each screen while deliveries are added."""
+    record = '{"surveyId": 1, "surveyName": "NPS", "userId": "acct_%d", "response": 9, "questionType": "NPS"}\n'
+    file = folder / "records.jsonl"
+    file.write_text("".join(record % number for number in range(RECORDS)))
+    os.environ["BENCH_FILE"] = str(file)
+    terminal = Terminal(journal, folder)
+    terminal.wait_until_open()
+    marker = Path(f"{terminal.results}.flood")
+    for name, opening, keys in TRAFFIC_SCREENS:
+        for key in opening:
+            terminal.keys(key)
+            time.sleep(0.5)
+        traffic = subprocess.Popen([sys.executable, __file__, "--flood", str(journal)])
+        time.sleep(1)
+        marker.write_text(name)
+        before, at = terminal.cpu(), time.monotonic()
+        while traffic.poll() is None:
+            for key in keys:
+                terminal.keys(key, every=0.1)
+        print(f"   {name}: the console takes {(terminal.cpu() - before) / (time.monotonic() - at):.0%} of a core")
+        marker.unlink()
+        terminal.quiet(0.3)
+    notes = terminal.end()
+    for name, _, _ in TRAFFIC_SCREENS:
+        taken = notes.get(f"{name} latency", [])
+        if taken:
+            print(
+                f"   {name}: {statistics.median(taken) * 1000:.0f} ms median, {percentile(taken, 0.99):.0f} ms p99"
+                f" ({len(taken)} keys), limit 100; without waiting for a core"
+                f" {percentile(notes[f'{name} own latency'], 0.99):.0f} ms p99"
+            )
+    print(f"   memory {notes['rss MB'][0]:.0f} MB")
 
 
 def page_in_turn(journal: Path, folder: Path) -> tuple[list[float], list[float]]:
@@ -445,10 +495,10 @@ if __name__ == "__main__":
         child(sys.argv[2], sys.argv[3]) if sys.argv[2] else yardstick(sys.argv[3])
     elif sys.argv[1:2] == ["--flood"]:
         flood(sys.argv[2])
-    elif sys.argv[1:2] == ["--pages"]:
+    elif sys.argv[1:2] in (["--pages"], ["--traffic"]):
         with tempfile.TemporaryDirectory() as made:
             copied = Path(made) / "many.db"
             shutil.copy(full_journal(int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000), copied)
-            print_pages(copied, Path(made))
+            (print_pages if sys.argv[1] == "--pages" else print_traffic)(copied, Path(made))
     else:
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
