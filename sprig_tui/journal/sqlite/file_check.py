@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from sprig_tui.errors import JournalLostError
 
+MAX_CHECKPOINT_WAIT_S = 120.0
+"""Time for which the disk may halt a checkpoint."""
 CONTENT_CHECK_INTERVAL_S = 0.2
 """Seconds between two reads of the file's content, after its mtime has changed."""
 REPLACED_SUFFIX = ".replaced"
@@ -60,6 +62,8 @@ class FileCheck:
         """The file's mtime at the last read of its content, ns."""
         self._unreadable_mtime_ns = 0
         """The same if the content was unreadable then; otherwise 0."""
+        self._unreadable_at = 0.0
+        """When it was found so at first."""
         self._checked_at = float("-inf")
         self._is_overwritten = False
         self._problem = ""
@@ -142,7 +146,10 @@ class FileCheck:
         content = _read_content(self._path)
         if content is None:
             # so is the file during a checkpoint, but not for long; only a file that can be read is back
-            if self._unreadable_mtime_ns == changed_at or _is_empty(self._path):
+            if self._unreadable_mtime_ns != changed_at:
+                self._unreadable_at = time.monotonic()
+                self._is_overwritten = self._is_overwritten or _is_empty(self._path)
+            elif not _is_half_checkpointed(self._path, self._wal) or self._has_waited_long():
                 self._is_overwritten = True
             self._unreadable_mtime_ns = changed_at
             return
@@ -151,6 +158,9 @@ class FileCheck:
         self._unreadable_mtime_ns = 0
         if not self._is_overwritten:
             self._content, self._mtime_ns = content, changed_at
+
+    def _has_waited_long(self) -> bool:
+        return time.monotonic() - self._unreadable_at >= MAX_CHECKPOINT_WAIT_S
 
     def _rename_log_away(self) -> str:
         """Rename the WAL of the replaced file, if it is still there; returns a text that says so."""
@@ -192,6 +202,21 @@ def _is_empty(path: str) -> bool:
         return os.stat(path).st_size == 0  # noqa: PTH116 - as above
     except OSError:
         return False
+
+
+def _is_half_checkpointed(path: str, wal: str) -> bool:
+    """Whether the file lacks pages at its end that its log may have.
+
+    A checkpoint writes the number of pages first and the last pages at its end; a busy disk can halt it in between.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as above
+            header = file.read(32)
+        size, logged = os.stat(path).st_size, os.stat(wal).st_size  # noqa: PTH116 - as above
+    except OSError:
+        return False
+    page = int.from_bytes(header[16:18], "big")
+    return header.startswith(b"SQLite format 3\0") and logged > 0 and size < int.from_bytes(header[28:32], "big") * page
 
 
 def _read_content(path: str) -> _FileContent | None:

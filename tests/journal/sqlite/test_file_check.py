@@ -157,3 +157,24 @@ async def test_commit_to_a_deleted_file_is_not_acknowledged(path, entry, monkeyp
         with pytest.raises(JournalLostError):
             await journal._writer.run(moved)
         path.with_name("elsewhere").rename(path)
+
+
+async def test_checkpoint_that_a_busy_disk_halts_is_no_replacement(path, entry, monkeypatch):
+    async with SQLiteJournal(path) as journal:
+        await journal.add([entry()])
+        with path.open("r+b", buffering=0) as file:
+
+            def write_pages(number: int) -> None:
+                file.seek(28)
+                file.write(number.to_bytes(4, "big"))
+
+            pages = int.from_bytes(os.pread(file.fileno(), 4, 28), "big")
+            # a checkpoint writes the number of pages first, and makes room for the last ones at its end
+            write_pages(pages + 9)
+            for _ in range(3):
+                await journal.add([entry()])
+            monkeypatch.setattr(file_check, "MAX_CHECKPOINT_WAIT_S", 0.0)
+            await stands_still(journal, entry, r"j\.db was overwritten")
+            write_pages(pages)
+            await journal.add([entry()])
+        assert await journal.count(Query()) == 15
