@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 COPY_CHUNK_ROWS = 5_000
 """Rows in one transaction; for packs, of up to a megabyte each, a hundredth of that."""
+_HAS_DELIVERY = "EXISTS (SELECT 1 FROM deliveries WHERE id = delivery)"
+"""A prune leaves keys of removed deliveries in the file for a while."""
 _COPY_LOCK = (LOCK_NAMESPACE, 3)
 
 
@@ -93,7 +95,7 @@ _TABLES = (
         "ids",
         ("key", "delivery"),
         "SELECT key, key, delivery FROM (SELECT key, delivery FROM ids UNION ALL SELECT key, delivery FROM recent_ids)"
-        " WHERE key > :after ORDER BY key LIMIT :limit",
+        f" WHERE key > :after AND {_HAS_DELIVERY} ORDER BY key LIMIT :limit",
         "key",
     ),
     _table_spec("packs", ("first", "raws", "bodies"), "first", chunk_rows=COPY_CHUNK_ROWS // 100),
@@ -343,7 +345,9 @@ def _read_table(file: sqlite3.Connection, name: str, columns: Sequence[str]) -> 
 
 
 def _count_rows(file: sqlite3.Connection, table: _TableSpec) -> int:
-    sources = ("ids", "recent_ids") if table.name == "ids" else (table.name,)
+    sources: tuple[str, ...] = (table.name,)
+    if table.name == "ids":
+        sources = (f"ids WHERE {_HAS_DELIVERY}", f"recent_ids WHERE {_HAS_DELIVERY}")
     return sum(file.execute(f"SELECT count(*) FROM {source}").fetchone()[0] for source in sources)
 
 

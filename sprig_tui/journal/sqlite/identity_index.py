@@ -99,8 +99,18 @@ class IdentityIndex:
                 )
 
 
+def drop_identities(connection: sqlite3.Connection, keys: Sequence[int], ids: Sequence[int]) -> None:
+    """Delete the identities with these keys that these removed deliveries hold."""
+    values = (encode_ids(keys), encode_ids(ids))
+    among = "IN (SELECT value FROM json_each(?))"
+    for table in ("recent_ids", "ids"):
+        # by key and by delivery: an identity that another delivery took over is kept
+        connection.execute(f"DELETE FROM {table} WHERE key {among} AND delivery {among}", values)
+
+
 def merge_recent_ids(connection: sqlite3.Connection, *, at: int = _MERGE_AT_KEYS) -> None:
     """Move `recent_ids` into `ids` once it has `at` keys."""
     if connection.execute("SELECT count(*) FROM recent_ids").fetchone()[0] >= at:
-        connection.execute("INSERT INTO ids SELECT key, delivery FROM recent_ids ORDER BY key")
+        # a prune leaves keys of removed deliveries for a while
+        connection.execute("INSERT OR REPLACE INTO ids SELECT key, delivery FROM recent_ids ORDER BY key")
         connection.execute("DELETE FROM recent_ids")

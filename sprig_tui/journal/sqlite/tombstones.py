@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from sprig_tui.journal.dedup import StoredIdentity, identity_key
 from sprig_tui.journal.records import TombstoneCounts
@@ -43,15 +43,30 @@ def find_tombstones(connection: sqlite3.Connection, keys: Collection[int]) -> di
     return {key: Tombstone(fingerprint) for key, fingerprint in rows}
 
 
+TombstoneRow = tuple[int, int, int, bytes]
+"""Key, number of the environment, minute of the end, fingerprint."""
+
+
+def tombstone_row(stored: StoredIdentity, number: int, ended_at: float) -> TombstoneRow:
+    """The tombstone of a delivery, from the number of its environment and the time of its end in ms."""
+    return identity_key(stored.environment, stored.message_id), number, end_minute(ended_at), make_fingerprint(stored)
+
+
 def store_tombstones(connection: sqlite3.Connection, removed: Iterable[tuple[StoredIdentity, int, float]]) -> None:
     """Leave a tombstone for each of (delivery, number of its environment, time of its end in ms)."""
-    rows = sorted(
-        (identity_key(stored.environment, stored.message_id), number, end_minute(ended_at), make_fingerprint(stored))
-        for stored, number, ended_at in removed
-    )
+    store_tombstone_rows(connection, sorted(tombstone_row(*one) for one in removed))
+
+
+def store_tombstone_rows(connection: sqlite3.Connection, rows: Sequence[TombstoneRow]) -> None:
+    """Store tombstones, in the order of their keys."""
     if rows:
         connection.executemany(_UPSERT, rows)
         tombstone_filter.log_keys(connection, [row[0] for row in rows])
+
+
+def drop_tombstones(connection: sqlite3.Connection, keys: Collection[int]) -> None:
+    """Delete the tombstones with these keys."""
+    connection.execute("DELETE FROM tombstones WHERE key IN (SELECT value FROM json_each(?))", (encode_ids(keys),))
 
 
 def count_forgettable(connection: sqlite3.Connection, before: int) -> int:

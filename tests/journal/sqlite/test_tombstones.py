@@ -18,8 +18,8 @@ from support.records import make_entry
 from sprig_tui.errors import JournalCorruptError
 from sprig_tui.journal import tombstone_filter
 from sprig_tui.journal.base import ClaimRequest
-from sprig_tui.journal.records import REMOVED_ID, Settlement, State
-from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.journal.records import REMOVED_ID, Attempt, Settlement, State
+from sprig_tui.journal.sqlite import SQLiteJournal, maintenance, pruning
 from sprig_tui.journal.sqlite.salvage import salvage_journal
 
 COUNT = 1_000
@@ -173,3 +173,37 @@ def test_delivered_answers_are_never_queued_again(steps, direct, log, tmp_path_f
             assert all((one.id, one.outcome) == (REMOVED_ID, "known") for one in results)
 
     asyncio.run(run(tmp_path_factory.mktemp("steps") / "j.db"))
+
+
+async def test_a_prune_in_stretches_leaves_what_a_prune_of_each_delivery_left(tmp_path, clock, monkeypatch):
+    monkeypatch.setattr(pruning, "STRETCH_IDS", 7)
+    monkeypatch.setattr(pruning, "READ_IDS", 3)
+    monkeypatch.setattr(pruning, "KEYS_A_STEP", 2)
+    monkeypatch.setattr(maintenance, "PRUNE_CHUNK_ROWS", 4)
+    path = tmp_path / "j.db"
+    async with SQLiteJournal(path, clock=clock) as journal:
+        await journal.add([make_entry(at, reason="" if at % 3 else "anonymous") for at in range(40)])
+        claim = await journal.claim(ClaimRequest("production", events=20, payload_bytes=475_000, lease_ms=60_000))
+        attempt = Attempt(started_at=clock.now(), status=200, latency_ms=9, outcome="delivered")
+        await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt)])
+        clock.advance(3600)
+        # one is queued again once its tombstone is stored, and stays
+        prepare = pruning.PruneRun._prepare_stretch
+        again = claim.ids[9]
+
+        async def prepare_and_requeue(run: pruning.PruneRun, after: int) -> None:
+            await prepare(run, after)
+            if after < again <= after + 7:
+                await journal.requeue([again])
+
+        monkeypatch.setattr(pruning.PruneRun, "_prepare_stretch", prepare_and_requeue)
+        pruned = await journal.prune(clock.now())
+        assert pruned.by_state == {State.DELIVERED: 19, State.WITHHELD: 14}
+        assert sum((await journal.tombstones()).by_environment.values()) == 19
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            held = "SELECT delivery FROM recent_ids UNION ALL SELECT delivery FROM ids ORDER BY 1"
+            left = [row[0] for row in connection.execute("SELECT id FROM deliveries ORDER BY id")]
+            assert [row[0] for row in connection.execute(held)] == left
+            assert again in left
+        results = await journal.add([make_entry(at) for at in range(40)])
+        assert [result.outcome for result in results] == ["known" if at % 3 else "new" for at in range(40)]
