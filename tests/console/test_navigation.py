@@ -53,6 +53,16 @@ async def test_the_palette_offers_the_saved_filters(console, screen_text):
 
 async def test_jump_keys_zoom_and_tab(console):
     async with console.running() as pilot:
+        app, left = pilot.app, []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(app, "leave", lambda: left.append(app))
+            flow = app.keyboard.track_flow(asyncio.sleep(0))
+            for key in ("2", "ctrl+q", "3"):
+                await app.on_event(events.Key(key, None))
+            app.keyboard.drop()  # as where a command was refused
+            await flow
+            await console.until(lambda: left)
+        assert app.main.focused_scope() == "environments"
         for key, scope in (("2", "payload"), ("3", "deliveries"), ("1", "environments")):
             await console.press(key)
             assert pilot.app.main.focused_scope() == scope

@@ -149,7 +149,9 @@ class Keyboard:
                 if not self._app.screen_stack:
                     return  # the app ends
                 event, screen, burst = self._waiting.popleft()
-                if self._is_dropped(event) or (isinstance(event, events.MouseEvent) and self._app.screen is not screen):
+                if not _is_quit(event) and self._is_dropped(event):
+                    continue
+                if isinstance(event, events.MouseEvent) and self._app.screen is not screen:
                     continue
                 self._touch_target(event)
                 self.bursts.current = burst
@@ -309,9 +311,14 @@ class Keyboard:
 
     def drop(self, *, until_now: bool = False) -> None:
         """Drop waiting keys and the rest of their burst; with `until_now` all keys typed before now."""
-        self._dropped += sum(isinstance(event, events.Key) for event, *_ in self._waiting)
-        # a paste is no command, and explains itself where it belongs
-        self._waiting = deque(entry for entry in self._waiting if isinstance(entry[0], events.Paste))
+        before = sum(isinstance(event, events.Key) for event, *_ in self._waiting)
+        # a paste is no command, and explains itself where it belongs; ctrl+q leaves whatever is open
+        self._waiting = deque(
+            entry
+            for entry in self._waiting
+            if isinstance(entry[0], events.Paste) or (_is_quit(entry[0]) and not until_now)
+        )
+        self._dropped += before - sum(isinstance(event, events.Key) for event, *_ in self._waiting)
         self._dropping_until = _now() if until_now else self._newest + MAX_BURST_GAP_S
         self._app.set_timer(NOTICE_AFTER_S, self._report_dropped)
 
@@ -382,6 +389,10 @@ async def is_single_key(app: App[Any], *, max_keys: int = 1) -> bool:
 async def _wait_for_worker(worker: Worker[object]) -> None:
     with suppress(WorkerError):  # failures are reported by the app
         await worker.wait()
+
+
+def _is_quit(event: events.Event) -> bool:
+    return isinstance(event, events.Key) and event.key == "ctrl+q"
 
 
 def _now() -> float:
