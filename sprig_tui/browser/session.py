@@ -24,6 +24,7 @@ from sprig_tui.text import printable
 
 _READ_BYTES = 65_536
 _MAX_STDERR_CHARS = 2_000
+_SAY_SECONDS = 1.0
 _MIN_SIZE, _MAX_SIZE = (20, 5), (500, 200)
 """Columns and rows that a console is drawn at."""
 _GOING_AWAY, _TRY_AGAIN_LATER = 1001, 1013
@@ -132,7 +133,8 @@ class _Session:
     async def _finish(self, process: Process, tasks: Sequence[asyncio.Task[Any]], errors: asyncio.Task[None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._reason:
-            await _say(self._websocket, self._reason)
+            with suppress(TimeoutError):  # a browser that reads nothing must not keep its console
+                await asyncio.wait_for(_say(self._websocket, self._reason), _SAY_SECONDS)
         closing = asyncio.create_task(self._websocket.close(_GOING_AWAY, self._reason[:100]))
         draining = asyncio.create_task(_discard(process))
         await end_process(process, self._limits.leave_seconds)
