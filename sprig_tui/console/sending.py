@@ -272,8 +272,8 @@ class SendActions:
     async def send_changed(self, record: Record, environment: str, *, edited: bool, origin: DeliveryDetail) -> bool:
         """Journal the record of a delivery that a person changed, or that is mapped by other rules than before.
 
-        Asks first, with the fields that differ. It becomes a delivery of its own, linked to `origin`; one that is
-        withheld because it is incomplete is completed. Returns whether it was journaled.
+        Asks first, with the fields that differ. It becomes a delivery of its own, linked to `origin`; of one
+        that is withheld because it is incomplete it keeps the message id. Returns whether it was journaled.
         """
         journal = self._journal()
         own = origin.delivery.environment

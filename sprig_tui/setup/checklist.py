@@ -340,7 +340,8 @@ def _first_answer(facts: Facts) -> Iterator[Finding]:
         return
     if not journal.anonymous:
         if journal.seen:
-            evidence = f"no answer of the last {journal.seen:,} lacks a User ID"
+            several = f"none of the last {journal.seen:,} answers lacks a User ID"
+            evidence = "the last answer has a User ID" if journal.seen == 1 else several
             yield Finding(code=FindingCode.USER_IDS, state=_DONE, evidence=evidence, source=JOURNAL)
         return
     share = journal.anonymous / max(1, journal.seen)

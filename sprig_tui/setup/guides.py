@@ -155,7 +155,7 @@ GUIDES: Mapping[ActionKind, Guide] = {
         "sprig-tui run --metrics 9100",
         (
             "listen has /metrics at its own address, run at the port of --metrics, in Prometheus' format.",
-            "Alert on failed deliveries, on the age of the queue, and on a lane that is paused.",
+            "Alert on failed deliveries, on the age of the queue, and on an environment that is paused.",
         ),
     ),
     ActionKind.ACCEPT: Guide(

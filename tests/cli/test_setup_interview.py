@@ -263,7 +263,7 @@ def test_another_environment_is_offered_the_region_of_the_workspace(
 def test_what_is_not_wanted_before_going_live_is_accepted_at_a_question(
     cli: Run, person: Person, workspace: WorkspaceLookalike, home: Path
 ) -> None:
-    person.says(("number, name", "Acme dev"), ("accept backup as it is?", "y"))
+    person.says(("number, name", "Acme dev"), ("count backup as done", "y"))
     done = cli("setup", "-e", "development")
     assert not person.answers, person.asked
     assert stored(home)["setup_accepted"] == ["backup"]

@@ -264,6 +264,10 @@ class PathInput(Input):
             self.cursor_position = len(self.value)
 
 
+LIST_KEYS = frozenset(key for binding in Binding.make_bindings(LineList.BINDINGS) for key in [binding.key])
+"""Keys that move the cursor of the list; other letters go to the path."""
+
+
 class FilePicker(ModalScreen[tuple[str, ...] | None]):
     """Dialog that asks for a file or folder. Result: the paths to open, or None."""
 
@@ -283,7 +287,7 @@ class FilePicker(ModalScreen[tuple[str, ...] | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog-box", id="picker"):
             yield Static(plain_content("Open a file or folder"), classes="dialog-title")
-            yield PathInput(self._start, placeholder="a path; tab completes it")
+            yield PathInput(self._start, placeholder="a path; tab completes it", select_on_focus=False)
             yield FolderLines()
             yield Static("", classes="dialog-fault")
             keys = (("tab completes", "tab"), ("down goes to the list", "down"), ("enter opens", "enter"))
@@ -322,6 +326,19 @@ class FilePicker(ModalScreen[tuple[str, ...] | None]):
             self.action_into_list()
         else:
             field.focus()
+
+    def on_key(self, event: events.Key) -> None:
+        """Type on in the path from the list, but for the letters that move its cursor."""
+        field, lines = self.query_one(PathInput), self.query_one(FolderLines)
+        is_move = bool(lines.items) and event.key in LIST_KEYS
+        if not lines.has_focus or is_move or not (event.is_printable or event.key == "backspace"):
+            return
+        event.stop()
+        self.set_focus(field)
+        if event.key == "backspace":
+            field.action_delete_left()
+        else:
+            field.insert_text_at_cursor(event.character or "")
 
     @on(Input.Changed)
     def _on_path_changed(self, event: Input.Changed) -> None:

@@ -181,6 +181,16 @@ async def test_the_picker_completes_and_opens(bench, inspector, lines_file, tmp_
         await press(pilot, "t", "tab", "enter")
         assert inspector.navigator.browser.file.name == "alpha-two.jsonl"
         assert shown(inspector) == "acct_0"
+        # typed on from the list: over a folder without data, which was entered from the list
+        await press(pilot, "o")
+        app.screen.query_one(Input).value = f"{tmp_path}/mor"
+        await settle(pilot)
+        await press(pilot, "down", "enter")
+        await settle(pilot)
+        assert app.screen.query_one(FolderLines).has_focus
+        await press(pilot, *["backspace"] * 5, "a")
+        assert app.screen.query_one(Input).value == f"{tmp_path}/a"
+        await press(pilot, "escape")
 
 
 async def test_pasted_path_replaces_the_path_in_the_picker(bench, inspector, lines_file, tmp_path, monkeypatch):

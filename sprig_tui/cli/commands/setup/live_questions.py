@@ -62,7 +62,9 @@ def ask_going_live(seen: Observation) -> None:
             diagnostics.info(f"    {action_text(action)}{f': {command}' if command else ''}")
             for line in guide_lines(action, name):
                 diagnostics.info(f"      {line}")
-        if finding.is_acceptable and prompts.confirm(f"done elsewhere, or not wanted: accept {finding.code} as it is?"):
+        if finding.is_acceptable and prompts.confirm(
+            f"count {finding.code} as done, because it is done elsewhere or not wanted?"
+        ):
             save_accepted(observe_settings(), name, [finding.code], [])
             diagnostics.success(
                 f"stored: {finding.code} counts as done for {name}; --reopen {finding.code} takes it back"
