@@ -72,7 +72,7 @@ def counts_text(tally: StateCounts) -> str:
 
 
 def unsendable_text(tally: StateCounts) -> str:
-    """Such as `3 are withheld (no User ID) and can never be sent`; empty where all may be."""
+    """Such as `3 are withheld (no User ID) and can be sent only after a repair`; empty where all may be."""
     lasting = {
         reason: number
         for (state, reason), number in sorted(tally.items())
@@ -84,7 +84,7 @@ def unsendable_text(tally: StateCounts) -> str:
     words = ", ".join(
         reason_label(reason) + (f" {number:,}" if len(lasting) > 1 else "") for reason, number in lasting.items()
     )
-    return f"{total:,} {'is' if total == 1 else 'are'} withheld ({words}) and can never be sent"
+    return f"{total:,} {'is' if total == 1 else 'are'} withheld ({words}) and can be sent only after a repair"
 
 
 def exit_code_for(tally: Mapping[tuple[State, str], int], stalls: tuple[Stall, ...] = ()) -> ExitCode:

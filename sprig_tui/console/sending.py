@@ -141,7 +141,7 @@ def plan_text(
 
 def never_sent(number: int) -> str:
     """The line about answers without a User ID."""
-    return f"{number:,} {_are_text(number)} withheld (no User ID) and can never be sent."
+    return f"{number:,} {_are_text(number)} withheld (no User ID) and can be sent only after a repair."
 
 
 def consent_label(plan: SendPlan) -> str:
@@ -178,7 +178,7 @@ def ingest_text(result: IngestResult) -> str:
 
 
 def ingest_end_text(result: IngestResult) -> str:
-    """Counts of the ingested records, with a line about those that can never be sent."""
+    """Counts of the ingested records, with a line about those that can be sent only after a repair."""
     anonymous = sum(number for (_, reason), number in result.new_states.items() if reason == Reason.ANONYMOUS)
     return ingest_text(result) + (f"\n{never_sent(anonymous)}" if anonymous else "")
 
@@ -447,7 +447,7 @@ class SendActions:
                 text = f"queued as delivery {result.id}"
                 text += ", not delivered from here (--no-engine)" if journal_only else ""
             elif result.reason == Reason.ANONYMOUS:
-                text = f"withheld as delivery {result.id}: it has no User ID and can never be sent"
+                text = f"withheld as delivery {result.id}: it has no User ID and can be sent only after a repair"
             else:
                 text = f"withheld as delivery {result.id}: {result.reason}"
             (notify if is_queued else notify_warning)(self._app, text)

@@ -195,13 +195,13 @@ def test_replay_reports_unsendable_and_new_deliveries(cli: Run, configured: obje
     answers = [answer(number, userId=None) for number in range(3)]
     assert cli("send", write(*answers, answer(9)), "-e", "development", "--no-wait").code == 1
     counted = cli("replay", "status:withheld", "--dry-run")
-    assert "3 are withheld (no User ID) and can never be sent" in counted.err
+    assert "3 are withheld (no User ID) and can be sent only after a repair" in counted.err
     done = cli("replay", "status:withheld", "--yes")
     assert (
         "0 queued again, 3 left as they are (withheld for good, queued already, without content, or sent as another)"
         in done.err
     )
-    assert "can never be sent" not in cli("replay", "user:acct_9", "--dry-run").err
+    assert "can be sent only after a repair" not in cli("replay", "user:acct_9", "--dry-run").err
 
 
 def test_segment_error_codes_become_sentences() -> None:

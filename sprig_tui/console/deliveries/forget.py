@@ -37,7 +37,7 @@ class ForgetActions:
         """Forget the persons of these deliveries; returns whether it was done."""
         app = self._pane.app
         try:
-            identifiers = await _identifiers(journal, ids)
+            identifiers, others = await _identifiers(journal, ids)
             if not identifiers:
                 notify_warning(app, "nothing to forget: these deliveries name nobody any more")
                 return False
@@ -45,7 +45,7 @@ class ForgetActions:
                 journal, identifiers, self.capture_folders(), self._show, state_dir=self.state_dir
             )
             self._on_progress("")
-            question, text = forget_question(identifiers), forget_explanation(identifiers, found)
+            question, text = forget_question(identifiers), forget_explanation(identifiers, found, others)
             if not await ask_confirmation(app, question, text, yes="Forget"):
                 return False
             outcome = await forget(
@@ -70,9 +70,14 @@ class ForgetActions:
         self._on_progress(step.text)
 
 
-async def _identifiers(journal: Journal, ids: Sequence[int]) -> tuple[Identifier, ...]:
-    """Those of the persons of these deliveries, each once."""
+async def _identifiers(journal: Journal, ids: Sequence[int]) -> tuple[tuple[Identifier, ...], tuple[Identifier, ...]]:
+    """Those by which the persons of these deliveries are forgotten, each once, and the others that their records carry.
+
+    A delivery with a User ID is forgotten by it alone: people may share a visitor id or an address, and what is
+    forgotten of another person does not come back.
+    """
     found: dict[Identifier, None] = {}
+    others: dict[Identifier, None] = {}
     for delivery_id in ids:
         try:
             detail = await journal.get(delivery_id)
@@ -82,8 +87,11 @@ async def _identifiers(journal: Journal, ids: Sequence[int]) -> tuple[Identifier
             continue
         if detail is not None:
             content = detail.raw or detail.body
-            found |= dict.fromkeys(identifiers_of_person(detail.delivery.user_id, content))
-    return tuple(found)
+            carried = identifiers_of_person(detail.delivery.user_id, content)
+            users = [one for one in carried if one.kind == "user"]
+            found |= dict.fromkeys(users or carried)
+            others |= dict.fromkeys(carried if users else ())
+    return tuple(found), tuple(one for one in others if one not in found)
 
 
 def forget_question(identifiers: Sequence[Identifier]) -> str:
@@ -92,11 +100,14 @@ def forget_question(identifiers: Sequence[Identifier]) -> str:
     return "Forget the person of this delivery?" if users <= 1 else f"Forget the {users:,} persons of these deliveries?"
 
 
-def forget_explanation(identifiers: Sequence[Identifier], found: FoundContent) -> str:
-    """What it does, in a few lines."""
-    lines = [f"{one.kind:<8}{one_line(one.value, limit=80)}" for one in identifiers[:MAX_SHOWN]]
-    if len(identifiers) > MAX_SHOWN:
-        lines.append(f"and {len(identifiers) - MAX_SHOWN:,} more")
+def forget_explanation(
+    identifiers: Sequence[Identifier], found: FoundContent, others: Sequence[Identifier] = ()
+) -> str:
+    """What it does, in a few lines. `others` are identifiers of the records by which nobody is forgotten."""
+    lines = _identifier_lines(identifiers)
+    if others:
+        lines += ["not by these, which other people may share (sprig-tui forget --linked adds them):"]
+        lines += _identifier_lines(others)
     states = ", ".join(
         f"{number:,} {state.value} {f'in {one_line(name, limit=40)}' if name else 'without an environment'}"
         for (name, state), number in found.states.items()
@@ -109,6 +120,13 @@ def forget_explanation(identifiers: Sequence[Identifier], found: FoundContent) -
     lines.append("their content is removed for good; later answers are withheld as forgotten")
     lines.append("not reached: files, exports, backups, and what Segment has")
     return "\n".join(lines)
+
+
+def _identifier_lines(identifiers: Sequence[Identifier]) -> list[str]:
+    lines = [f"{one.kind:<8}{one_line(one.value, limit=80)}" for one in identifiers[:MAX_SHOWN]]
+    if len(identifiers) > MAX_SHOWN:
+        lines.append(f"and {len(identifiers) - MAX_SHOWN:,} more")
+    return lines
 
 
 def forget_outcome(outcome: ForgetOutcome) -> str:

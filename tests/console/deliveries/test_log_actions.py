@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from array import array
+from collections import Counter
 
 import pytest
 from support.clocks import InstantTiming
@@ -9,9 +11,11 @@ from textual.widgets import Input
 
 from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.deliveries import replay
+from sprig_tui.console.deliveries.forget import _identifiers, forget_explanation
 from sprig_tui.console.deliveries.log import DeliveryLog
 from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Prompt
 from sprig_tui.delivery import withdraw
+from sprig_tui.delivery.forget import FoundContent
 from sprig_tui.delivery.retention import RetentionWorker
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.query import Query
@@ -322,6 +326,22 @@ async def test_person_of_a_delivery_is_forgotten_after_confirmation(opened, log,
         assert (shown.state, shown.reason, shown.user_id) == (State.DELIVERED, "forgotten", "")
         await pilot.press("D")
         await until(pilot, lambda: any("name nobody any more" in one.message for one in pilot.app._notifications))
+
+
+async def test_person_is_forgotten_by_the_user_id_alone_where_there_is_one(journal, entry):
+    """Two people share a device and an address: to forget one of them leaves the other's answers alone."""
+    shared = {"visitorId": "7f1c4be2-7f0d-4b0e-9a35-2f9b6f0a9c11", "email": "family@example.com"}
+    content = [json.dumps({"userId": user, **shared}).encode() for user in ("acct_1", "acct_2", None)]
+    users = ("acct_1", "acct_2", "")
+    added = await journal.add([entry(raw=raw, user_id=user) for raw, user in zip(content, users, strict=True)])
+    by_user, others = await _identifiers(journal, [added[0].id])
+    assert [(one.kind, one.value) for one in by_user] == [("user", "acct_1")]
+    assert {one.kind for one in others} == {"visitor", "email"}
+    text = forget_explanation(by_user, FoundContent(array("q"), Counter()), others)
+    assert "which other people may share" in text
+    by_device, others = await _identifiers(journal, [added[2].id])
+    assert {one.kind for one in by_device} == {"visitor", "email"}, "there is nothing else to forget them by"
+    assert others == ()
 
 
 async def test_nobody_is_forgotten_in_a_console_that_only_reads(opened, log, mixed, journal, until):

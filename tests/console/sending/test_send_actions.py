@@ -118,7 +118,7 @@ async def test_file_is_counted_confirmed_and_sent(console, sink, answers, screen
         await console.press("S")
         await console.until(lambda: "Send all 41 records" in screen_text(pilot.app))
         assert "40 to development" in screen_text(pilot.app)
-        assert "1 is withheld (no User ID) and can never be sent." in screen_text(pilot.app)
+        assert "1 is withheld (no User ID) and can be sent only after a repair." in screen_text(pilot.app)
         assert "Send 40" in screen_text(pilot.app)
         await console.press("enter")
         assert await rows(pilot) == []

@@ -69,7 +69,7 @@ def test_plan_text_names_environments_and_withheld_records():
     assert "1,200 to production, which is protected" in text
     assert "3 are withheld: their environment is unknown" in text
     assert "7 are withheld: no answers, or they cannot be read" in text
-    assert "3 are withheld (no User ID) and can never be sent." in text
+    assert "3 are withheld (no User ID) and can be sent only after a repair." in text
     assert "1 was edited here: the file is sent as it is on disk" in text
 
 
@@ -113,4 +113,4 @@ def test_ingest_text():
     fed.new_states = Counter({(State.QUEUED, ""): 8, (State.WITHHELD, "anonymous"): 3, (State.WITHHELD, "invalid"): 1})
     fed.outcomes.update({"known": 2, "new": 12})
     assert ingest_text(fed) == "14 records, 2 known from before, 8 queued, 4 withheld (anonymous 3, invalid 1)"
-    assert ingest_end_text(fed).endswith("\n3 are withheld (no User ID) and can never be sent.")
+    assert ingest_end_text(fed).endswith("\n3 are withheld (no User ID) and can be sent only after a repair.")
