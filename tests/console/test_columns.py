@@ -65,7 +65,7 @@ def test_width_is_given_as_far_as_it_fits():
     widths = {one.name: one.width for one in place_columns(77, chosen)}
     assert list(widths) == ["id", "user", "answer", "result"]
     assert widths["user"] == 30
-    assert [(one.name, one.width) for one in place_columns(24, chosen)] == [("user", 12), ("result", 9)]
+    assert [(one.name, one.width) for one in place_columns(24, chosen)] == [("id", 7), ("result", 14)]
 
 
 def test_wide_lists_show_the_question():

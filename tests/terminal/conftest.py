@@ -162,10 +162,6 @@ class Segment:
 
         self._do(change)
 
-    def until_unread(self, holds: Callable[[tuple[dict[str, Any], ...]], object]) -> None:
-        """Wait until something holds of what arrived, while nobody reads the terminal; `Terminal.until` reads it."""
-        self._do(lambda: self._sink.wait_until(lambda _: bool(holds(self._sink.events)), timeout_s=PATIENCE_S))
-
     def _do(self, work: Callable[[], Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work(), self._loop).result(PATIENCE_S + 5)
 

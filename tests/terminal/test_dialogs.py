@@ -131,7 +131,9 @@ def test_confirmations_of_replays(home, segment, terminal, size):
     one = terminal(home.sample("flat.jsonl", environment="development"), size=size)
     one.shows("flat.jsonl  1 of 4", "no deliveries yet")
     one.press("1", DOWN, "2")
-    one.write("Sy")
+    one.press("S")
+    one.shows("y Send 4")
+    one.press("y")
     one.until(lambda: len(segment.events) == 4)
     one.shows("Deliveries ── 4 ", gone="▌")  # a notice may cover the box
     one.press("3")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from .terminal import DOWN, UP
 
 
@@ -13,8 +15,9 @@ def test_a_stalled_terminal_stops_no_delivery(terminal, home, segment):
     for _ in range(40):  # each moves the cursor: far more frames than the terminal and the queue before it hold
         one.press_unread(DOWN)
         one.press_unread(UP)
-    one.press_unread("s")
-    segment.until_unread(lambda events: len(events) == 1)
+    while not segment.events:  # on a busy machine keys come as one burst, and a burst sends nothing
+        one.press_unread("s")
+        time.sleep(0.2)
     one.shows("Deliveries ── 1 ", "delivered", "last answer 200", "palette")
     one.press("q")
     assert one.leave() == 0
