@@ -145,6 +145,18 @@ class DamagedPayloadError(JournalCorruptError):
         )
         self.ids = tuple(ids)
 
+    def parts_to_retry(self, ids: Sequence[int]) -> list[list[int]]:
+        """What may be intact of the deliveries whose reading this ended, in parts to read one by one.
+
+        Each named one is a part of its own: one whose pack is gone is looked for in the pack before, whose own
+        deliveries are intact. Nothing is left of a single delivery.
+        """
+        if len(ids) == 1:
+            return []
+        named = [[delivery_id] for delivery_id in ids if delivery_id in self.ids]
+        others = [delivery_id for delivery_id in ids if delivery_id not in self.ids]
+        return [*named, others] if named and others else named
+
 
 DAMAGED_ERROR = "damaged: its stored payload is not what was stored"
 """The error of a delivery that failed because of that."""

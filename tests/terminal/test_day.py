@@ -250,7 +250,6 @@ def export_last_weeks_failures(day: Day) -> None:
         screen.shows("Export")
         day.press(ENTER)
         day.screen.until(lambda: list(day.home.folder.glob("*.jsonl")), "the exported file")
-
     screen.shows("Deliveries", gone="Export")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -248,7 +247,6 @@ class _ListenRun:
                     f"listening on {server.url}, and answering 503 until the journal is there; Ctrl-C stops"
                 )
             await session.run(self._start_engine(session, metrics, deliver=deliver))
-            gc.freeze()  # what is loaded now stays for the life of the process: spare the collector from scanning it
             if not session.stopped:
                 _report_start(server, session.engine)
                 comparison = background_comparison(self._settings, journal, metrics.registry)

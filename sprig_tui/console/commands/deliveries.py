@@ -128,7 +128,7 @@ class WithdrawMatching(Command):
 
 
 class Forget(Command):
-    """Forget the persons of the marked deliveries, or of the selected one: all that is stored of them is removed.
+    """Forget the persons of the marked deliveries, or of the selected one: what stands under their User ID is removed.
 
     Counts what holds them first, and always asks. Later answers of theirs are withheld as forgotten; what is removed
     cannot be brought back. sprig-tui forget does the same by User ID, e-mail address or visitor id.
@@ -321,7 +321,7 @@ class SendThisAsNew(Command):
 
 
 class ForgetThis(Command):
-    """Forget the person of this delivery: all that is stored of them is removed; counted and asked first."""
+    """Forget the person of this delivery: what stands under their User ID is removed; counted and asked first."""
 
     id = "forget-this"
     key = "D"

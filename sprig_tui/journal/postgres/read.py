@@ -169,10 +169,7 @@ async def read_bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> dic
         try:
             payloads = await read_payloads(connection, part)
         except DamagedPayloadError as error:
-            others = [delivery_id for delivery_id in part if delivery_id not in error.ids]
-            # one whose pack is gone is looked for in the pack before, whose own deliveries are intact
-            named = [[delivery_id] for delivery_id in part if delivery_id in error.ids] if len(part) > 1 else []
-            parts += [*named, *([others] if 0 < len(others) < len(part) else [])]
+            parts += error.parts_to_retry(part)
         else:
             bodies |= {delivery_id: body for delivery_id, (_, body) in payloads.items()}
     return bodies
