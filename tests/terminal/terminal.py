@@ -218,8 +218,7 @@ class Terminal:
 
     def click_on(self, text: str, *, nth: int = 0, times: int = 1) -> None:
         """The left button, in the middle of a text that is on the screen."""
-        self.shows(text)
-        column, row = self.places(text)[nth]
+        column, row = self.place(text, nth=nth)
         self.click(column + len(text) // 2, row, times=times)
 
     def wheel(self, column: int, row: int, *, down: bool = True) -> None:
@@ -277,7 +276,7 @@ class Terminal:
 
     def box(self, text: str) -> tuple[tuple[object, ...], ...]:
         """The frame around a text, with its colours; what changes behind it is not in it."""
-        column, row = self.places(text)[0]
+        column, row = self.place(text)
         line = self._line(row)
         left = max(at for at in range(column) if line[at] == "│")
         right = min(at for at in range(column, self.size.columns) if line[at] == "│")
@@ -301,6 +300,14 @@ class Terminal:
         return [
             (found.start(), row) for row, line in enumerate(self.rows) for found in re.finditer(re.escape(text), line)
         ]
+
+    def place(self, text: str, *, nth: int = 0) -> tuple[int, int]:
+        """(column, row) where the text stands for the first (or nth) time, once it stands there.
+
+        A screen comes in several writes: between two of them a text that moves stands nowhere.
+        """
+        self.until(lambda: len(self.places(text)) > nth, f"{text!r} on the screen {nth + 1} times")
+        return self.places(text)[nth]
 
     def cell(self, column: int, row: int) -> pyte.screens.Char:
         """A character with its colours: `.data`, `.fg`, `.bg`, `.bold`, `.reverse`."""

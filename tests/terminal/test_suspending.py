@@ -24,10 +24,10 @@ def test_ctrl_z_goes_to_the_shell_and_fg_comes_back_and_the_next_start_shows_the
     one.write("clear; sprig-tui flat.jsonl\r")
     one.shows("flat.jsonl  1 of 4", "no deliveries yet")
 
-    (_, border) = one.places("╭─ Deliveries")[0]
+    (_, border) = one.place("╭─ Deliveries")
     one.drag((60, border), (60, border + 6))
-    one.until(lambda: one.places("╭─ Deliveries")[0][1] == border + 6, "the border where the mouse let it go")
-    (edge, row) = one.places("╮╭─ Payload")[0]
+    one.until(lambda: one.place("╭─ Deliveries")[1] == border + 6, "the border where the mouse let it go")
+    (edge, row) = one.place("╮╭─ Payload")
     one.drag((edge, row + 3), (edge - 9, row + 3))
     one.until(lambda: one.places("╮╭─ Payload") == [(edge - 9, row)], "the other border, too")
 
@@ -44,7 +44,7 @@ def test_ctrl_z_goes_to_the_shell_and_fg_comes_back_and_the_next_start_shows_the
     one.press("y")
     one.shows("flat.jsonl  2 of 4", "Deliveries ── 4", "delivered 200", gone="Send all")
     one.resize(FULL)
-    one.until(lambda: one.places("╭─ Deliveries")[0][1] == border + 6, "the same share of the room")
+    one.until(lambda: one.place("╭─ Deliveries")[1] == border + 6, "the same share of the room")
     one.press("3", "/")
     one.write(f"user:acct_88213{ENTER}")
     one.shows("user:acct_88213", "1 of 4")
@@ -58,8 +58,8 @@ def test_ctrl_z_goes_to_the_shell_and_fg_comes_back_and_the_next_start_shows_the
 
     one.write("clear; sprig-tui\r")
     one.shows("flat.jsonl  2 of 4", "user:acct_88213", "record   place")
-    assert one.places("╭─ Deliveries")[0][1] == border + 6
-    assert one.places("╮╭─ Payload") == [(edge - 9, row)]
+    one.until(lambda: one.place("╭─ Deliveries")[1] == border + 6, "the same share of the room")
+    one.until(lambda: one.places("╮╭─ Payload") == [(edge - 9, row)], "the other share, too")
     one.press("q")
     one.until(lambda: "Environments" not in one.text and one.text.rstrip().endswith("$"), "the prompt again")
 
