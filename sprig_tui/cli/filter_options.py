@@ -82,7 +82,11 @@ def _quote_word(word: str) -> str:
     if '"' in word or not re.search(r"\s", word):
         return word
     match = _WITH_FIELD.fullmatch(word)
-    return f'{match[1]}"{match[2]}"' if match else f'"{word}"'
+    if not match:
+        return f'"{word}"'
+    # the signs of a value mean themselves in quotes
+    value = match[2].removeprefix("=").removesuffix("*")
+    return match[1] + match[2].replace(value, f'"{value}"', 1)
 
 
 def _is_filter(word: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -33,6 +34,7 @@ _VERBS = {State.WITHHELD: "was withheld", State.FAILED: "failed"}
 class _Row(Struct, frozen=True):
     label: str
     numbers: tuple[str, ...]
+    """Empty for a row that is a label alone."""
     states: StateCounts
 
 
@@ -72,7 +74,7 @@ def _table(statistics: Statistics, by: Grouping) -> _Table:
         case "hour" | "day":
             return _Table(
                 (by, "total", "failed", "answered", "median", "p95"),
-                [_bucket_row(bucket, by) for bucket in statistics.buckets],
+                [*_bucket_rows(statistics.buckets, by)],
             )
         case "survey":
             return _Table(("survey", "total", "failed", "anonymous"), [_survey_row(one) for one in statistics.surveys])
@@ -85,6 +87,16 @@ def _table(statistics: Statistics, by: Grouping) -> _Table:
         case "failure":
             failures = {failure_label(status): number for status, number in statistics.failures.items()}
             return _number_table("failure", State.FAILED, failures)
+
+
+def _bucket_rows(buckets: Sequence[Bucket], by: Grouping) -> Iterator[_Row]:
+    """A row for each time in which something arrived or was answered, and one for a run of empty ones."""
+    for is_empty, group in groupby(buckets, lambda bucket: not (bucket.answered or any(bucket.arrived.values()))):
+        rows = [_bucket_row(bucket, by) for bucket in group]
+        if is_empty and len(rows) > 1:
+            yield _Row(f"({len(rows):,} empty {by}s)", rows[0].numbers[:0], {})
+        else:
+            yield from rows
 
 
 def _bucket_row(bucket: Bucket, by: Grouping) -> _Row:
@@ -120,7 +132,7 @@ def _numbers(states: StateCounts) -> tuple[str, str]:
 def _table_lines(table: _Table, columns: int) -> Iterator[str]:
     rows = table.rows[:MAX_ROWS] if table.headings[0] not in ("hour", "day") else table.rows
     cells = [table.headings[1:], *(row.numbers for row in rows)]
-    widths = [max(len(line[at]) for line in cells) for at in range(len(table.headings) - 1)]
+    widths = [max(len(line[at]) for line in cells if line) for at in range(len(table.headings) - 1)]
     longest = max((len(row.label) for row in rows), default=0)
     # a narrow terminal has the first columns alone
     while len(widths) > 1 and min(longest, MIN_LABEL_COLUMNS) + sum(widths) + 2 * len(widths) > columns:

@@ -535,6 +535,11 @@ class MainScreen(Screen[None]):
             group = "loading-delivery" if event.by_person else "delivery"
             self.run_worker(self._fetch_delivery(event.delivery.id), exclusive=True, group=group, exit_on_error=False)
 
+    def on_delivery_log_repair_requested(self) -> None:
+        """Show the record of the delivery under the cursor, mapped again, with the cursor on what it lacks."""
+        self.focus_pane("payload")
+        self.payload.repair()
+
     def on_payload_inspector_compare_requested(self, event: CompareRequested) -> None:
         """Fetch the delivery that the shown one was made of, and compare."""
         from sprig_tui.console.payload.origin_comparison import show_comparison

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 QUIET_POLL_S = 0.1
 """Seconds between two looks at what is still being sent."""
 MAX_WHY_CHARS = 200
+NOTHING_HELD_TEXT = "nothing waits"
 HELD_FILTER = "is:held"
 """The filter of what a hold keeps back."""
 
@@ -58,8 +59,8 @@ class Hold(Struct, frozen=True, kw_only=True):
         return f"held by {one_line(self.by, limit=60) or 'hand'}{since}{why}"
 
     def queue_text(self, now: int) -> str:
-        """Such as `1,204 held, the oldest for 3 m, 500 still being sent`."""
-        parts = [f"{self.waiting:,} held"]
+        """Such as `1,204 held, the oldest for 3 m, 500 still being sent`; `nothing waits` for an empty queue."""
+        parts = [f"{self.waiting:,} held" if self.waiting else NOTHING_HELD_TEXT]
         if self.waiting and self.oldest_at:
             parts.append(f"the oldest for {format_duration(max(0, now - self.oldest_at) // 1000)}")
         if self.sending:

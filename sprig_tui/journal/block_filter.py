@@ -109,18 +109,18 @@ class BlockFilter:
             case "reason" if state is State.WITHHELD:
                 return row[2] == value
             case "survey-id":
-                return self._survey_id(value, facts)
+                return self._survey_id(term, facts)
         if facts.traits is None:
             return None
         if id(term) not in self._traits:
             self._traits[id(term)] = _trait(term, facts.traits)
         return self._traits[id(term)]
 
-    def _survey_id(self, value: str, facts: BlockFacts) -> bool | None:
+    def _survey_id(self, term: Term, facts: BlockFacts) -> bool | None:
         ids = {self._surveys.get(survey) for _, _, survey, _, _ in facts.surveys}
         if None in ids:  # those that are counted together
             return None
-        return None if (any(ids) if value == "*" else value in ids) else False
+        return None if (any(ids) if term.is_any else term.value in ids) else False
 
 
 def _trait(term: Term, traits: BlockTraits) -> bool | None:
@@ -134,7 +134,7 @@ def _trait(term: Term, traits: BlockTraits) -> bool | None:
         case "reason":
             found = value in traits.reasons
         case "user":
-            found = value.endswith("*") or user_mark(value) in traits.users
+            found = term.is_prefix or user_mark(value) in traits.users
         case "attempts":
             found = _reaches(value, traits.attempts)
         case "latency":

@@ -16,7 +16,7 @@ from sprig_tui.segment.track import MESSAGE_ID_PREFIX, derived_message_id
 
 Relation = Literal["known", "takes-over", "tie", "revision", "duplicate"]
 
-_INCOMPLETE_REASONS = frozenset({Reason.ANONYMOUS, Reason.INVALID, Reason.TOO_LARGE, Reason.ENVIRONMENT_UNKNOWN})
+INCOMPLETE_REASONS = frozenset({Reason.ANONYMOUS, Reason.INVALID, Reason.TOO_LARGE, Reason.ENVIRONMENT_UNKNOWN})
 """Reasons that no longer apply once the answer is read again with all its fields."""
 
 
@@ -144,7 +144,7 @@ SUPERSEDED_DETAIL = "the same answer came again for another endpoint and took it
 
 def completes_withheld(stored: StoredIdentity, entry: NewDelivery) -> bool:
     """Whether the entry can be sent and the stored delivery is withheld because it is incomplete."""
-    return stored.state is State.WITHHELD and stored.reason in _INCOMPLETE_REASONS and not entry.reason
+    return stored.state is State.WITHHELD and stored.reason in INCOMPLETE_REASONS and not entry.reason
 
 
 def as_withheld(entry: NewDelivery, stored: StoredIdentity, relation: AddOutcome | Relation) -> NewDelivery:

@@ -204,13 +204,17 @@ class _Word(NamedTuple):
     negated: bool
     position: int
     """Of the value."""
+    literal: bool = False
+    """Whether the whole value is in quotes: no sign in it has another meaning."""
 
 
 def _parse_term(token: Token, now_ms: int) -> list[Node]:
     word = _split_word(token)
     if not word.field:
         return [Term("text", word.value, word.negated)] if word.value else []
-    return parse_values(FIELDS[word.field], word.value, word.position, now_ms, negated=word.negated)
+    return parse_values(
+        FIELDS[word.field], word.value, word.position, now_ms, negated=word.negated, literal=word.literal
+    )
 
 
 def _split_word(token: Token) -> _Word:
@@ -228,4 +232,5 @@ def _split_word(token: Token) -> _Word:
         raise FilterError(
             f"there is no field {name}:", position=position, hint=f'{meant} (quote it to search it as text: "{rest}")'
         )
-    return _Word(field, value.replace('"', ""), negated, position + len(name) + 1)
+    literal = value.startswith('"') and value.endswith('"') and value.count('"') == 2
+    return _Word(field, value.replace('"', ""), negated, position + len(name) + 1, literal)

@@ -7,6 +7,8 @@ import math
 import re
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from sprig_tui.errors import FilterError
 from sprig_tui.journal.filter_fields import FilterField
 from sprig_tui.journal.moments import RANGE_MARK, parse_moment, parse_range
@@ -16,6 +18,8 @@ from sprig_tui.segment.limits import ENDPOINT_URLS
 MAX_NUMBER = 1 << 53
 """Larger numbers are an error: no count, latency or size is as large."""
 
+_LITERAL_FIELDS = ("text", "endpoint")
+"""Kinds of fields whose values are taken as they are where they are in quotes."""
 _STATUS = re.compile(r"[1-5](?:\d\d|xx)")
 _NUMBER = re.compile(r"(>=|<=|>|<|=)?\s*(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)", re.IGNORECASE)
 _UNITS: dict[str, dict[str, float]] = {
@@ -26,8 +30,15 @@ _UNITS: dict[str, dict[str, float]] = {
 """Factor of each unit, by field."""
 
 
-def parse_values(field: FilterField, value: str, position: int, now_ms: int, *, negated: bool) -> list[Node]:
-    """The terms of a value or of a list of values; `position` is where they begin. Raises FilterError."""
+def parse_values(
+    field: FilterField, value: str, position: int, now_ms: int, *, negated: bool, literal: bool = False
+) -> list[Node]:
+    """The terms of a value or of a list of values; `position` is where they begin. Raises FilterError.
+
+    In a `literal` value of a text, `*`, `=` and names of regions mean themselves.
+    """
+    if literal and field.kind in _LITERAL_FIELDS and value.strip():
+        return [_literal_term(field, value, negated=negated)]
     values = value.split(",") if field.lists else [value]
     if not any(item.strip() for item in values):
         # without this term the filter would match more than intended
@@ -41,6 +52,12 @@ def parse_values(field: FilterField, value: str, position: int, now_ms: int, *, 
             except FilterError as error:
                 raise FilterError(f"{field.name}: {error.message}", position=position, hint=error.hint) from error
     return _joined(parsed, negated=negated)
+
+
+def _literal_term(field: FilterField, value: str, *, negated: bool) -> Term:
+    (term,) = _parse_text(field, value, 0) if field.kind == "text" else (Term("endpoint", value),)
+    has_sign = {"user": term.is_prefix, "survey-id": term.is_any, "endpoint": bool(term.whole_url)}
+    return replace(term, negated=negated, literal=has_sign.get(term.field, False))
 
 
 def _joined(parsed: Sequence[tuple[Term, ...]], *, negated: bool) -> list[Node]:

@@ -89,11 +89,28 @@ class Term(Struct, frozen=True, gc=False, tag="term"):
     field: FilterField
     value: str
     negated: bool = False
+    literal: bool = False
+    """Whether `*` and `=` in the value mean themselves."""
 
     @property
     def is_alternative(self) -> bool:
         """Whether it is one of several terms of its field of which one has to match."""
         return not self.negated and self.field in ALTERNATIVE_FIELDS
+
+    @property
+    def is_any(self) -> bool:
+        """Whether the value stands for any value."""
+        return self.value == "*" and not self.literal
+
+    @property
+    def is_prefix(self) -> bool:
+        """Whether the value is the beginning of one."""
+        return self.value.endswith("*") and not self.literal
+
+    @property
+    def whole_url(self) -> str:
+        """The URL of a value such as `=https://api.segment.io`; empty for a part of a URL."""
+        return "" if self.literal else whole_url(self.value)
 
     def matches(self, delivery: Delivery) -> bool:  # noqa: C901, PLR0911, PLR0912 - one case per field
         """Whether the delivery meets the condition; `negated` is not looked at."""
@@ -111,10 +128,10 @@ class Term(Struct, frozen=True, gc=False, tag="term"):
             case "survey":
                 return delivery.survey_id == value or contains(delivery.survey_name, value)
             case "survey-id":
-                return bool(delivery.survey_id) if value == "*" else delivery.survey_id == value
+                return bool(delivery.survey_id) if self.is_any else delivery.survey_id == value
             case "user":
                 user = delivery.user_id
-                return has_prefix(user, value[:-1]) if value.endswith("*") else user == value
+                return has_prefix(user, value[:-1]) if self.is_prefix else user == value
             case "id":
                 by_number = value.isascii() and value.isdigit() and len(value) <= MAX_ID_DIGITS
                 return delivery.id == int(value) if by_number else delivery.message_id.lower().startswith(value.lower())
@@ -122,7 +139,7 @@ class Term(Struct, frozen=True, gc=False, tag="term"):
                 return delivery.origin_id == int(value)
             case "endpoint":
                 urls = (delivery.endpoint, delivery.bound_for)
-                whole = whole_url(value)
+                whole = self.whole_url
                 return whole in urls if whole else any(value.lower() in url.lower() for url in urls)
             case "since":
                 return delivery.added_at >= int(value)

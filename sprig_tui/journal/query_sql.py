@@ -15,7 +15,6 @@ from sprig_tui.journal.query import (
     Term,
     case_forms,
     split_comparison,
-    whole_url,
 )
 from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import CONTENT_DROPPED, IS_HELD, IS_REPLAYED, IS_UNLEASED, STATE_CODES
@@ -104,10 +103,10 @@ class _Compiler:
         return f"d.survey_id = {self._add(term.value)} OR {self._contains('d.survey_name', term.value)}"
 
     def survey_id(self, term: Term) -> str:
-        return "d.survey_id <> ''" if term.value == "*" else f"d.survey_id = {self._add(term.value)}"
+        return "d.survey_id <> ''" if term.is_any else f"d.survey_id = {self._add(term.value)}"
 
     def user(self, term: Term) -> str:
-        if term.value.endswith("*") and "\0" not in self._dialect.sanitize(term.value):
+        if term.is_prefix and "\0" not in self._dialect.sanitize(term.value):
             return " OR ".join(self._like("d.user_id", _escaped(form) + "%") for form in case_forms(term.value[:-1]))
         return f"d.user_id = {self._add(term.value)}"
 
@@ -121,7 +120,7 @@ class _Compiler:
         return f"d.origin IS NOT NULL AND d.origin = {self._add(int(term.value))}"
 
     def endpoint(self, term: Term) -> str:
-        whole, pattern = whole_url(term.value), f"%{_escaped(term.value)}%"
+        whole, pattern = term.whole_url, f"%{_escaped(term.value)}%"
         bound_for, sent_to = (
             f"{column} = {self._add(whole)}" if whole else self._like(column, pattern)
             for column in ("e.endpoint", "endpoint")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
-from sprig_tui.journal.dedup import StoredIdentity
+from sprig_tui.journal.dedup import INCOMPLETE_REASONS, StoredIdentity
 from sprig_tui.journal.query import Group, Node, Term, named_environments
-from sprig_tui.journal.records import NewDelivery, ReplayJob, State
+from sprig_tui.journal.records import Delivery, NewDelivery, ReplayJob, State
 from sprig_tui.journal.stored_query import decode_query
 from sprig_tui.reasons import Reason
 
@@ -32,6 +32,23 @@ RESENDABLE_TERMS: tuple[Node, ...] = (
 MAX_SCAN_ROWS = 50_000
 """Maximum number of deliveries that one step scans: it holds the write lock meanwhile."""
 JOB_COLUMNS = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped, query, elsewhere"
+
+
+RepairWay = Literal["replay", "edit", ""]
+"""How a user makes good a delivery that failed or is withheld: as it is, by an edit of its record, or not at all."""
+
+
+def repair_way(delivery: Delivery) -> RepairWay:
+    """The way to repair a delivery; empty for one that needs no repair, or that nothing repairs."""
+    if delivery.content_dropped:
+        return ""
+    if delivery.state is State.FAILED:
+        return "replay"
+    if delivery.state is not State.WITHHELD:
+        return ""
+    if delivery.reason in RESENDABLE_REASONS:
+        return "replay"
+    return "edit" if delivery.reason in INCOMPLETE_REASONS else ""
 
 
 def is_resendable(state: State, reason: str, size: int) -> bool:

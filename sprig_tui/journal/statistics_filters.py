@@ -72,7 +72,7 @@ class StatisticsFilters:
 
 def field_word(field: str, value: str) -> str:
     """A field and its value, quoted where it needs it; empty where the value cannot be written."""
-    if not value or '"' in value or value == "*" or value != value.strip():
+    if not value or '"' in value or value != value.strip():
         return ""
     is_plain = value.isascii() and value.replace("-", "").replace("_", "").isalnum()
     return f"{field}:{value}" if is_plain else f'{field}:"{value}"'

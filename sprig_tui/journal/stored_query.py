@@ -24,7 +24,9 @@ class _StoredQuery(Struct, frozen=True, omit_defaults=True):
 
 def encode_query(query: Query) -> bytes:
     """The query as JSON."""
-    terms = tuple(node for node in query.terms if isinstance(node, Term) and node.field in _FIRST_FIELDS)
+    terms = tuple(
+        node for node in query.terms if isinstance(node, Term) and node.field in _FIRST_FIELDS and not node.literal
+    )
     if len(terms) == len(query.terms):
         return msgspec.json.encode(_StoredQuery(terms, query.text))
     return msgspec.json.encode(_StoredQuery(_MATCH_NONE, query.text, query.terms))

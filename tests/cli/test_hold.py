@@ -9,7 +9,7 @@ def test_a_hold_made_first_lets_a_person_look_before_anything_is_sent(configured
     held = cli("hold", "development", "--why", "check the survey", "--json")
     assert (held.code, held.json["sending"]) == (0, 0)
     assert held.json["environments"]["development"]["why"] == "check the survey"
-    assert ": check the survey\n  0 held\n" in held.err
+    assert ": check the survey\n  nothing waits\n" in held.err
     sent = cli("send", write(answer(1), answer(2)), "-e", "development", "--json")
     assert (sent.code, sent.json["queued"]) == (1, 2)
     [stall] = sent.json["standstills"]

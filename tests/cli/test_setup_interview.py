@@ -79,6 +79,9 @@ def test_skipping_every_question_writes_nothing_and_ends_with_the_checklist(
     assert not (home / "journal.db").exists()
     assert "development: " in done.out
     assert "nothing was" not in done.err
+    told = " ".join(done.err.split())
+    assert told.count("everything works by pasting") == 1
+    assert "Without one you paste" not in told, "said twice"
     assert any("paste the Write Key of development (not shown)" in question for question in person.asked)
 
 

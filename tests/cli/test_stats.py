@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from msgspec.structs import replace
 
 from sprig_tui.cli.statistics_text import bar_text, statistics_lines
 from sprig_tui.journal.records import State
@@ -93,3 +94,24 @@ def test_tables_fit_any_width(columns, by):
     assert all(len(line) <= max(columns, 28) for line in table)
     assert len(bar_text(states, 12_346_678, 10)) == 10
     assert bar_text({State.FAILED: 1}, 10**9, 10) == "x"
+
+
+def test_a_run_of_empty_hours_is_one_line():
+    hours = [Bucket(since=hour * 3_600_000, until=(hour + 1) * 3_600_000, arrived={}) for hour in range(24)]
+    for busy in (3, 5, 23):
+        hours[busy] = replace(hours[busy], arrived={State.DELIVERED: 1})
+    statistics = Statistics(
+        request=StatisticsRequest(),
+        buckets=tuple(hours),
+        surveys=(),
+        environments={},
+        reasons={},
+        failures={},
+        endpoints={},
+    )
+    lines = [*statistics_lines(statistics, "hour", 80)]
+    start = lines.index("") + 1
+    table = lines[start : lines.index("", start)]
+    assert [line[:17].rstrip() for line in table if line.startswith("(")] == ["(3 empty hours)", "(17 empty hours)"]
+    assert len(table) == len(("headings", "run", "busy", "one empty hour", "busy", "run", "busy"))
+    assert "(17 empty days)" in "\n".join(statistics_lines(statistics, "day", 80))

@@ -76,7 +76,7 @@ async def test_status_line_repaints_only_when_its_text_changes(host):
     painted = []
     line.render_lines, render = lambda crop: painted.append(crop) or render(crop), line.render_lines
     view = EnvironmentView(
-        name="production", key="Zq8T…e1Rk", status=EnvironmentStatus("△", "nothing queued", last="200")
+        name="production", key="Zq8T…e1Rk", status=EnvironmentStatus("·", "nothing queued", last="200")
     )
     async with host(line).run_test(size=(100, 24)) as pilot:
         line.selected = "production"

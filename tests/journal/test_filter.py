@@ -116,9 +116,9 @@ def test_everyday_words_are_searched_as_text(text):
 
 
 def terms_of(nodes):
-    """Nodes in short: terms as `field:value`, groups as lists of branches; a dash for not."""
+    """Nodes in short: terms as `field:value`, groups as lists of branches; a dash for not, quotes for literal."""
     return [
-        ("-" * node.negated + f"{node.field}:{node.value}")
+        ("-" * node.negated + f"{node.field}:{repr(node.value) if node.literal else node.value}")
         if isinstance(node, Term)
         else (["-"] * node.negated + [terms_of(branch) for branch in node.branches])
         for node in nodes
@@ -155,6 +155,9 @@ def terms_of(nodes):
             ["endpoint:=https://a.example", "endpoint:=http://127.0.0.1:80"],
         ),
         ('-endpoint:="https://a.example"', ["-endpoint:=https://a.example"]),
+        ('endpoint:"=https://a.example" to:"eu"', ["endpoint:'=https://a.example'", "endpoint:eu"]),
+        ('user:"acct_*" -user:"acct 1"* user:"b"', ["user:'acct_*'", "-user:acct 1*", "user:b"]),
+        ('survey-id:"*" survey:"*"', ["survey-id:'*'", "survey:*"]),
         ("arrived:2h", [f"since:{NOW - DAY // 12}"]),
         ("sent:7d..1d", [f"sent-since:{NOW - 7 * DAY}", f"sent-until:{NOW - DAY}"]),
         ("-arrived:..1d", [f"-until:{NOW - DAY}"]),

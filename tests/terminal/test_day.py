@@ -223,7 +223,7 @@ def withdraw_a_mistaken_send(day: Day) -> None:
         day.press("1", "p")
         screen.shows("Hold development?")
         day.type("before the mistake")
-        screen.shows("0 held; p releases it")
+        screen.shows("held, nothing waits")
     with day.task("send the whole file") as screen:
         day.press("2", "S")
         screen.shows("y Send")

@@ -262,6 +262,17 @@ class ChooseColumns(Command):
     in_bar = False
 
 
+class ExplainDelivery(Command):
+    """Why the selected delivery is, or is not, where it should be, from here to each destination in Segment."""
+
+    id = "explain-delivery"
+    key = "E"
+    label = "explain"
+    title = "Explain where the selected delivery is"
+    scope = "deliveries"
+    in_bar = False
+
+
 COMMANDS = (
     Filter,
     ShowDetail,
@@ -280,6 +291,7 @@ COMMANDS = (
     Forget,
     PauseReplay,
     Cancel,
+    ExplainDelivery,
     CopyDelivery,
     ChooseColumns,
     Clear,
@@ -307,6 +319,19 @@ class ReplayThis(Command):
     scope = "detail"
     needs = "sending"
     acts_unasked = True
+
+
+class RepairThis(Command):
+    """Go to the record of this delivery in Payload, mapped again: F edits a field, e the record, and s sends it.
+
+    For a delivery that failed or is withheld. What you send is a delivery of its own, linked to this one.
+    """
+
+    id = "repair-this"
+    key = "m"
+    label = "repair"
+    title = "Repair this delivery in Payload"
+    scope = "detail"
 
 
 class SendThisAsNew(Command):
@@ -397,6 +422,7 @@ class NewerDelivery(Command):
 
 DETAIL_COMMANDS = (
     CloseDetail,
+    RepairThis,
     ReplayThis,
     SendThisAsNew,
     ForgetThis,

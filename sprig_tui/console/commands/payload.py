@@ -83,8 +83,8 @@ class OnlyProblems(Command):
 
     id = "only-troubled"
     key = "exclamation_mark"
-    label = "troubled"
-    title = "Only troubled records"
+    label = "problems"
+    title = "Only records with problems"
     scope = "payload"
 
 

@@ -97,8 +97,8 @@ class NextProblem(Command):
 
     id = "next-problem"
     key = "right_curly_bracket"
-    label = "next trouble"
-    title = "Next troubled record of the list"
+    label = "next problem"
+    title = "Next record of the list with a problem"
     scope = "records"
 
 
@@ -107,8 +107,8 @@ class PreviousProblem(Command):
 
     id = "previous-problem"
     key = "left_curly_bracket"
-    label = "trouble before"
-    title = "Previous troubled record of the list"
+    label = "problem before"
+    title = "Previous record of the list with a problem"
     scope = "records"
     in_bar = False
 
@@ -118,8 +118,8 @@ class ListProblems(Command):
 
     id = "list-troubled"
     key = "exclamation_mark"
-    label = "troubled"
-    title = "List only troubled records"
+    label = "problems"
+    title = "List only records with problems"
     scope = "records"
 
 

@@ -19,6 +19,7 @@ from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.deliveries import DETAIL_COMMANDS
 from sprig_tui.console.deliveries.detail_view import DetailContent, delivery_heading
 from sprig_tui.console.deliveries.forget import ForgetActions
+from sprig_tui.console.deliveries.repair import repair_refusal
 from sprig_tui.console.deliveries.replay import ReplayActions
 from sprig_tui.console.deliveries.search import MatchIndex
 from sprig_tui.console.keyboard.queue import LOADING_GROUP_PREFIX, track_flow
@@ -56,8 +57,17 @@ class _ShownDetail(NamedTuple):
     origin: Delivery | None
 
 
-class DetailScreen(HasCommands, Screen[int]):
-    """One delivery. Result: the id of the delivery shown last."""
+class DetailResult(NamedTuple):
+    """How the detail screen was left."""
+
+    delivery_id: int
+    """The delivery shown last."""
+    repairs: bool = False
+    """Whether the user wants to repair it."""
+
+
+class DetailScreen(HasCommands, Screen[DetailResult]):
+    """One delivery."""
 
     HELP = "Everything about one delivery: what became of it, each attempt, the exact call, and what came in."
     COMMAND_CLASSES = DETAIL_COMMANDS
@@ -148,6 +158,8 @@ class DetailScreen(HasCommands, Screen[int]):
         """As in `HasCommands`; some commands need an origin or derived deliveries."""
         if action == "go_to_origin" and (self.detail is None or not self.detail.delivery.origin_id):
             return "origin: this delivery came from no other"
+        if action == "repair_this" and self.detail is not None:
+            return repair_refusal(self.detail.delivery)
         if action == "go_to_made" and (self._shown_detail is None or not self._shown_detail.derived):
             return "made of it: nothing was made of this delivery"
         return super().refusal(action)
@@ -155,7 +167,10 @@ class DetailScreen(HasCommands, Screen[int]):
     # -- commands ------------------------------------------------------------------------------------------------------
 
     def action_close_detail(self) -> None:
-        self.dismiss(self.delivery_id)
+        self.dismiss(DetailResult(self.delivery_id))
+
+    def action_repair_this(self) -> None:
+        self.dismiss(DetailResult(self.delivery_id, repairs=True))
 
     def action_replay_this(self) -> None:
         self._run_flow(self._replay(as_new=False))

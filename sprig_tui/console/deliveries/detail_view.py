@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from sprig_tui.console.deliveries.repair import repair_text
 from sprig_tui.console.deliveries.row_format import (
     NO_VALUE,
     STATE_STYLES,
@@ -60,7 +61,7 @@ class DetailContent(RecordView):
         self._facts: list[Fact] = []
         self._parts: list[tuple[str, RecordView]] = []
         if detail.body:
-            self._parts.append(("the call, as it is sent but for sentAt", _payload_view(detail.body)))
+            self._parts.append((call_heading(detail.delivery), _payload_view(detail.body)))
         if detail.raw:
             self._parts.append(("as it came in", _payload_view(detail.raw)))
         elif not detail.delivery.content_dropped:
@@ -162,6 +163,15 @@ def _is_readdressed(origin: Delivery, derived: Delivery) -> bool:
     return origin.bound_for != derived.bound_for
 
 
+def call_heading(delivery: Delivery) -> str:
+    """The heading of the call, which says whether it was sent."""
+    if delivery.attempts:
+        return "the call, as it is sent but for sentAt"
+    if delivery.state is State.WITHHELD:
+        return "the call, which was not sent"
+    return "the call, as it will be sent but for sentAt"
+
+
 def full_time(milliseconds: int) -> str:
     """A local date and time, to the millisecond; a dash for 0."""
     if not milliseconds:
@@ -181,6 +191,8 @@ def _facts(delivery: Delivery, now: int, width: int) -> Iterator[Fact]:
     yield from _fact("state", word, STATE_STYLES[delivery.state], width)
     if cause:
         yield from _fact("because", cause, "", width)
+    if repair := repair_text(delivery):
+        yield from _fact("repair", repair, "", width)
     if delivery.state is State.QUEUED and delivery.due_at > now:
         yield from _fact("tried again", f"at {full_time(delivery.due_at)}", "", width)
     if until := ignored_until(delivery, now):

@@ -17,7 +17,7 @@ from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.deliveries import COMMANDS
-from sprig_tui.console.deliveries.detail import DetailScreen
+from sprig_tui.console.deliveries.detail import DetailResult, DetailScreen
 from sprig_tui.console.deliveries.export import ExportAction, JobStatus
 from sprig_tui.console.deliveries.filter_bar import FilterBar
 from sprig_tui.console.deliveries.forget import ForgetActions
@@ -36,6 +36,7 @@ from sprig_tui.console.deliveries.row_format import (
 from sprig_tui.console.deliveries.withdraw import WithdrawActions
 from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_error, notify_warning
+from sprig_tui.console.screens.explain import ExplainRequested
 from sprig_tui.console.widgets.columns import ChosenColumn
 from sprig_tui.console.widgets.line import fit_span
 from sprig_tui.console.widgets.line_list import LineList
@@ -85,6 +86,9 @@ class DeliveryLog(HasCommands, Panel, Vertical):
 
     class Queued(Message):
         """Deliveries were queued again, or a job that queues them was made: the engine may look now."""
+
+    class RepairRequested(Message):
+        """The user wants to repair the delivery under the cursor, which was chosen by this."""
 
     class FilterChanged(Message):
         """Another filter was applied."""
@@ -405,13 +409,33 @@ class DeliveryLog(HasCommands, Panel, Vertical):
             return
         selected = self.lines.selected
         screen = DetailScreen(lambda: self.journal, search.matches, selected, self.replays, self.clock, self.forgets)
-        self.app.push_screen(screen, self._focus_lines)
+        self.app.push_screen(screen, self._after_detail)
 
-    def _focus_lines(self, delivery_id: int | None) -> None:
-        """Put the cursor on the delivery that the detail screen showed last."""
-        if delivery_id:
-            self.lines.go_to(delivery_id)
+    def _after_detail(self, result: DetailResult | None) -> None:
+        """Put the cursor on the delivery that the detail screen showed last, and let it be repaired."""
+        if result is None:
+            return
+        is_listed = self.lines.go_to(result.delivery_id)
+        if result.repairs:
+            if is_listed:
+                self.updater.choose()
+            else:
+                self.use_filter(f"id:{result.delivery_id}")
+            self.post_message(self.RepairRequested())
         self.wake()
+
+    def action_explain_delivery(self) -> None:
+        if chosen := self._chosen():
+            self._run_flow(self._explain(chosen[0]))
+
+    async def _explain(self, journal: Journal) -> None:
+        try:
+            detail = await journal.get(self.lines.selected)
+        except JournalError as error:
+            notify_error(self.app, error)
+            return
+        if detail is not None:
+            self.post_message(ExplainRequested(detail))
 
     def action_copy_delivery(self) -> None:
         if (row := self.lines.selected_row) is not None:

@@ -104,7 +104,10 @@ def _paused_status(lane: Lane, now: int, last: str) -> EnvironmentStatus:
 
 def _held_status(hold: Hold, now: int, last: str) -> EnvironmentStatus:
     """The queue and the keys before who and why: a narrow pane cuts the end."""
-    keys = "w shows them, p sends them" if hold.waiting else "p releases it"
+    if not hold.waiting:
+        brief = f"held, {hold.queue_text(now)}"
+        return _brief_status("‖", brief, f"; p releases it; {hold.text(now).removeprefix('held ')}", "warning", last)
+    keys = "w shows them, p sends them"
     return _brief_status("‖", hold.queue_text(now), f"; {keys}; {hold.text(now)}", "warning", last)
 
 
@@ -136,8 +139,8 @@ def _open_status(facts: StatusInputs, last: str) -> EnvironmentStatus:
         why = "read-only" if facts.read_only else "--no-engine"
         return _brief_status("○", f"{facts.queued:,} queued", f", not delivered from here ({why})", "warning", last)
     if facts.queued:
-        return EnvironmentStatus("△", f"{facts.queued:,} queued", "", last)
-    return EnvironmentStatus("△", "nothing queued", "muted", last)
+        return EnvironmentStatus("·", f"{facts.queued:,} queued", "", last)
+    return EnvironmentStatus("·", "nothing queued", "muted", last)
 
 
 def environment_title(name: str) -> str:

@@ -19,6 +19,7 @@ from sprig_tui.config.environment import Environment
 from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.commands.base import Command, HasCommands, bindings
 from sprig_tui.console.commands.payload import COMMANDS, OpenFile
+from sprig_tui.console.deliveries.repair import FORM_HINT
 from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.payload.edit_actions import EditActions
@@ -418,7 +419,7 @@ class PayloadInspector(HasCommands, Panel):
         self.navigator.go_to(number)
 
     def action_only_troubled(self) -> None:
-        """Troubled records only, or all."""
+        """Show only the records with problems, or all."""
         self.navigator.toggle_problems()
 
     def action_view(self, name: str) -> None:
@@ -454,6 +455,21 @@ class PayloadInspector(HasCommands, Panel):
         """A delivery as it would be made now, or as it was sent."""
         if self.detail is not None and self.inspection is not None:
             self.show_delivery(self.detail, remapped=not self.inspection.remapped)
+
+    def repair(self) -> None:
+        """Show the delivery that the log selects, mapped again, with the cursor on the first field with an error."""
+        self._when_shown(self._show_for_repair)
+
+    def _show_for_repair(self) -> None:
+        if self.detail is not None and self.inspection is not None and not self.inspection.remapped:
+            if reason := self.refusal("map_again"):
+                notify_warning(self.app, reason)
+                return
+            self.show_delivery(self.detail, remapped=True)
+        self.view_name = "Fields"
+        fields = self.inspection.fields if self.inspection is not None else ()
+        self.lines.cursor = next((at for at, field in enumerate(fields) if field.level == "error"), 0)
+        notify(self.app, FORM_HINT)
 
     def action_explain(self) -> None:
         """Ask for an explanation of the delivery."""

@@ -324,13 +324,13 @@ class RecordNavigator:
         elif not problems.numbers:
             browser.problems = None
             self._target = browser.number
-            notify(self._owner.app, "no record of this file is in trouble; all are shown")
+            notify(self._owner.app, "no record of this file has a problem; all are shown")
             self._on_position(False)
         elif not problems.rank(browser.number):
             self.go_to(problems.numbers[-1])
         else:
             other_end = problems.numbers[0 if step > 0 else -1]
-            self._go_around(other_end, "troubled record", is_known=step > 0 or problems.complete)
+            self._go_around(other_end, "record with a problem", is_known=step > 0 or problems.complete)
 
     # -- workers -------------------------------------------------------------------------------------------------------
 

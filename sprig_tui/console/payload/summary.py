@@ -15,6 +15,7 @@ from sprig_tui.console.payload.views import VIEW_NAMES
 from sprig_tui.console.payload.views.base import Span, shorten
 from sprig_tui.console.theme import MUTED
 from sprig_tui.journal.records import State
+from sprig_tui.journal.resend import repair_way
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
 from sprig_tui.segment.lints import PLAN_CODES
@@ -173,7 +174,8 @@ def _fate_span(inspection: Inspection, environments: Mapping[str, Environment]) 
     name = one_line(environment_title(inspection.environment), limit=40)
     if delivery is not None and not inspection.remapped:
         if delivery.state is State.WITHHELD:
-            return Span(f"withheld: {_reason_text(delivery.reason)}", "warning")
+            step = "; m repairs it" if repair_way(delivery) == "edit" else ""
+            return Span(f"withheld: {_reason_text(delivery.reason)}{step}", "warning")
         outcome = {State.DELIVERED: "sent to", State.FAILED: "rejected by", State.QUEUED: "queued for"}[delivery.state]
         role = {State.DELIVERED: "good", State.FAILED: "bad", State.QUEUED: "accent"}[delivery.state]
         status = f", {delivery.status}" if delivery.status else ""

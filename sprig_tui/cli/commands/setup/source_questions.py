@@ -89,8 +89,7 @@ def ask_token(settings: Settings, environment: str) -> None:
 
     dialogue.say(
         "With a token of Segment's Public API this program lists your sources, makes one for you if you want, and sees "
-        "whether Segment counted your answer. Without one you paste the Write Key, and look into Segment's Debugger "
-        "yourself. Both work.",
+        "whether Segment counted your answer.",
     )
     for line in guide_lines(ActionKind.STORE_TOKEN, environment):
         diagnostics.info(f"  {line}")
