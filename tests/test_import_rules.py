@@ -117,11 +117,34 @@ def test_the_log_needs_no_network(tmp_path: Path) -> None:
         (["mapping.mapper"], {*FACES, "httpx", "sqlite3", "asyncio", "sprig_tui.config.settings"}),
         (["sprig.reader"], {*FACES, "httpx", "sqlite3", "sprig_tui.segment", "sprig_tui.mapping"}),
         (["webhooks.app", "server.server"], {"textual", "httpx", "sqlite3"}),
-        # httpx brings click and rich along, where they are installed
-        (["segment.client", "segment.sink"], {"textual", "sqlite3", "sprig_tui.sprig", "sprig_tui.mapping"}),
+        # httpx brings click and rich along, where they are installed: http.lean keeps them out
+        (["segment.client", "segment.sink"], {*FACES, "pygments", "sqlite3", "sprig_tui.sprig", "sprig_tui.mapping"}),
         (["config.settings"], {*FACES, "httpx", "sqlite3"}),
     ],
 )
 def test_what_a_part_brings_along(tmp_path: Path, packages: list[str], forbidden: set[str]) -> None:
     code = "\n".join(f"import sprig_tui.{package}" for package in packages)
     assert not loaded_by(code, tmp_path) & forbidden
+
+
+def test_garbage_is_collected_while_a_command_runs_but_not_among_what_is_loaded(tmp_path: Path) -> None:
+    code = (
+        "import atexit, gc, sys\n"
+        "from sprig_tui.cli import main, output\n"
+        "write = output.write_line\n"
+        "output.write_line = lambda *words: (print(gc.isenabled(), gc.get_freeze_count() > 5_000), write(*words))\n"
+        "atexit.register(lambda: print(gc.isenabled(), len(gc.get_objects())))\n"
+        "sys.argv[1:] = ['paths']\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "SPRIG_TUI_HOME": str(tmp_path / "home")},
+    )
+    assert done.stdout.splitlines()[0] == "True True"
+    enabled, left = done.stdout.splitlines()[-1].split()
+    assert enabled == "True"
+    assert int(left) < 500, "the exit looks through what is loaded"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from sprig_tui.cli import style
+from sprig_tui.cli import garbage, style
 from sprig_tui.errors import SprigTuiError
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ class CliCommand(click.Command):
             more = f", and {len(rest) - 1} more" if rest[1:] else ""
             ctx.fail(f"{ctx.command_path} takes no such argument: {rest[0][:60]!r}{more}")
         return rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click; what the command needed is loaded, and what it makes may be garbage."""
+        garbage.resume()
+        return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """As click, and the command's topic."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli import diagnostics, garbage, output
 from sprig_tui.cli.options import CliCommand, SecretArgumentError, UnknownWordError, color_option, raise_unknown_command
 from sprig_tui.errors import ExitCode, JournalError, SprigTuiError
 
@@ -146,6 +146,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         diagnostics.exception(error)
         _drop_stdout()
         code = code or error.exit_code
+    garbage.leave()
     sys.exit(int(code))
 
 

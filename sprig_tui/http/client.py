@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-import httpx
-
 import sprig_tui
 from sprig_tui.errors import ConfigError
+from sprig_tui.http.lean import httpx
 from sprig_tui.http.proxies import ProxyRoute, find_route
 
 CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

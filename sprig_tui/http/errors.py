@@ -7,9 +7,8 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-import httpx
-
 from sprig_tui.http.client import ca_hint
+from sprig_tui.http.lean import httpx
 
 PROXY_AUTH_REQUIRED = "the proxy wants a user and password (407)"
 _ERRNO_TEXTS = {

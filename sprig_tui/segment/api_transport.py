@@ -23,13 +23,12 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import NamedTuple, Self
 
-import httpx
-
 from sprig_tui.clock import Clock
 from sprig_tui.errors import SegmentApiError, SegmentApiUnreachableError, SegmentWriteUnknownError
 from sprig_tui.http import MAX_RETRY_AFTER_S
 from sprig_tui.http.client import host_of, make_client, read_body
 from sprig_tui.http.errors import describe_error
+from sprig_tui.http.lean import httpx
 from sprig_tui.http.retry_after import parse_http_date, retry_after
 from sprig_tui.segment.public_api_json import ErrorText, parse_errors, to_number
 from sprig_tui.text import excerpt, redact

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-import httpx
 import msgspec
 
 from sprig_tui.clock import Clock
 from sprig_tui.http.client import Revealable, host_of, make_client, read_body, redirect_host
 from sprig_tui.http.errors import PROXY_AUTH_REQUIRED, describe_error
+from sprig_tui.http.lean import httpx
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.segment.oauth.token_response import AccessToken, TokenFailure
 from sprig_tui.segment.oauth.token_source import RENEWAL_STATUSES, TokenSource

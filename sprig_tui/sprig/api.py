@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
 
-import httpx
 import msgspec
 from msgspec import DecodeError, Raw, Struct
 
 from sprig_tui.clock import Clock
 from sprig_tui.http.client import Revealable, bearer_headers, host_of, make_client, read_body, redirect_host
 from sprig_tui.http.errors import describe_error
+from sprig_tui.http.lean import httpx
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.sprig.formats.detect import parse_document, parse_raw_record
 from sprig_tui.sprig.json_stream import DEFAULT_MAX_RECORD_BYTES, RawRecord, split_document

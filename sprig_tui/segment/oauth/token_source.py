@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-import httpx
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -15,6 +14,7 @@ from sprig_tui.errors import ConfigError
 from sprig_tui.http import MAX_RETRY_AFTER_S
 from sprig_tui.http.client import host_of, make_client, read_body
 from sprig_tui.http.errors import describe_error
+from sprig_tui.http.lean import httpx
 from sprig_tui.http.retry_after import parse_http_date
 from sprig_tui.segment.oauth.assertion import sign_assertion, token_request
 from sprig_tui.segment.oauth.private_key import SigningKeyError, problem_hint, problem_text

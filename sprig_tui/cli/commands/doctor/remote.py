@@ -8,8 +8,6 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-import httpx
-
 from sprig_tui.cli.commands.doctor.local import CheckResult
 from sprig_tui.cli.commands.keys.profile import ask_profile
 from sprig_tui.cli.secret_trials import try_oauth
@@ -19,6 +17,7 @@ from sprig_tui.errors import ConfigError, SegmentApiError, SegmentApiUnreachable
 from sprig_tui.formatting import format_duration
 from sprig_tui.http.client import ca_locations, make_client
 from sprig_tui.http.errors import describe_error
+from sprig_tui.http.lean import httpx
 from sprig_tui.http.proxies import ProxyRoute, find_route
 from sprig_tui.sprig.api import SURVEYS_PATH, SprigClient
 
