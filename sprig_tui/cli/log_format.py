@@ -92,13 +92,13 @@ class DeliveryLineFormatter:
 def write_deliveries(deliveries: list[Delivery] | tuple[Delivery, ...], form: OutputFormat) -> None:
     """Write deliveries to stdout."""
     if form == "csv":
-        from sprig_tui.journal.export_format import csv_lines, export_values
+        from sprig_tui.journal.export_format import csv_page
 
-        output.write_text(csv_lines([export_values(one) for one in deliveries]).replace("\r\n", "\n"))
+        output.write_text(csv_page(deliveries).replace("\r\n", "\n"))
     elif form == "json":
-        from sprig_tui.journal.export_format import export_row
+        from sprig_tui.journal.export_format import export_rows
 
-        output.write_json_lines([export_row(delivery) for delivery in deliveries])
+        output.write_json_lines(export_rows(deliveries))
     else:
         lines = DeliveryLineFormatter(output.terminal_columns())
         output.write_lines(lines.line(delivery) for delivery in deliveries)
@@ -159,9 +159,10 @@ def delivery_json(delivery: Delivery) -> dict[str, Any]:
     """The delivery by its field names, times as ISO 8601 or null."""
     import msgspec
 
-    from sprig_tui.journal.export_format import export_row
+    from sprig_tui.journal.export_format import export_rows
 
-    return msgspec.structs.asdict(export_row(delivery))
+    (row,) = export_rows([delivery])
+    return msgspec.structs.asdict(row)
 
 
 def detail_json(detail: DeliveryDetail) -> dict[str, Any]:

@@ -60,13 +60,12 @@ async def export_deliveries(
         JournalError: the journal cannot be read.
     """
     kind = format_from_path(path)
-    newest = (await journal.ids(MATCH_ALL, limit=1)).ids
-    progress = ExportProgress(0, 0, newest[0] if newest else 0)
+    progress = ExportProgress(0, 0, await newest_id(journal))
     making = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     file = await _run_to_completion(_create_part_file, making, path, overwrite)
     try:
         await _run_to_completion(_write_all, file, file_header(kind), path)
-        pages = _iter_pages(journal, query, progress.last_id)
+        pages = iter_pages(journal, query, progress.last_id)
         async with contextlib.aclosing(pages):
             async for rows, reached in pages:
                 await _run_to_completion(_write_all, file, await asyncio.to_thread(encode_page, rows, kind), path)
@@ -82,8 +81,17 @@ async def export_deliveries(
     return progress
 
 
-async def _iter_pages(journal: Journal, query: Query, last_id: int) -> AsyncGenerator[tuple[list[Delivery], int], None]:
-    """Each page and the last id searched; the next page is read while one is written."""
+async def newest_id(journal: Journal) -> int:
+    """The id of the newest delivery; 0 for none."""
+    newest = (await journal.ids(MATCH_ALL, limit=1)).ids
+    return newest[0] if newest else 0
+
+
+async def iter_pages(journal: Journal, query: Query, last_id: int) -> AsyncGenerator[tuple[list[Delivery], int], None]:
+    """Each page of what matches up to an id, oldest first, and the last id searched.
+
+    The next page is read while the caller writes one.
+    """
     reached = 0
     reading: asyncio.Task[DeliveryPage] | None = None
     try:

@@ -87,8 +87,11 @@ class WithdrawResult(Struct, frozen=True, gc=False):
     """In an end state, or unknown."""
 
 
-class Delivery(Struct, frozen=True, kw_only=True, gc=False):
-    """A delivery as lists show it; the payload is fetched with `get`."""
+class Delivery(Struct, frozen=True, kw_only=True, gc=False, array_like=True):
+    """A delivery as lists show it; the payload is fetched with `get`.
+
+    As JSON it is an array, of which SQLite writes thousands at once (`json_rows`); exports name the fields.
+    """
 
     id: int
     """Grows with time of arrival; the order of the log."""

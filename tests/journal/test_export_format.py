@@ -16,7 +16,9 @@ from sprig_tui.journal.export_format import (
     EXPORT_FIELDS,
     csv_cell,
     csv_lines,
+    csv_page,
     encode_page,
+    export_values,
     file_header,
     format_from_path,
     json_line,
@@ -40,6 +42,9 @@ def delivery(**fields) -> Delivery:
         "leased": False,
         "size": 812,
         "edited": False,
+        "replayed": False,
+        "held": False,
+        "content_dropped": False,
         "origin_id": 0,
     }
     return Delivery(**{**made, **fields})
@@ -99,6 +104,19 @@ def test_csv_cells_are_one_line_and_no_formulas(value, cell):
 @given(st.lists(st.text(), min_size=1, max_size=4))
 def test_csv_rows_are_parsed_back_unchanged(values):
     assert list(csv.reader(io.StringIO(csv_lines([values])))) == [[csv_cell(value) for value in values]]
+
+
+TRICKY_TEXTS = st.text(alphabet=st.sampled_from('ab ,"\\\n\r\t=+-@|%5]ü＝\x7f\x00\u2028\ud800'), max_size=6)  # noqa: RUF001
+
+
+@given(st.lists(st.tuples(TRICKY_TEXTS, TRICKY_TEXTS, st.booleans()), max_size=4))
+def test_page_of_csv_is_what_its_cells_are(rows):
+    deliveries = [delivery(user_id=user, answer=answer, held=held) for user, answer, held in rows]
+    lines = csv_page(deliveries)
+    assert lines == csv_lines(export_values(deliveries))
+    assert list(csv.reader(io.StringIO(lines))) == [
+        ["" if value is None else csv_cell(value) for value in values] for values in export_values(deliveries)
+    ]
 
 
 def test_csv_file_begins_with_a_byte_order_mark_and_titles():

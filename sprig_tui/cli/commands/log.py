@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Self
 
 import click
@@ -181,15 +182,15 @@ async def _write_detail(journal: Journal, delivery_id: int, *, as_json: bool) ->
 async def _write_matching(journal: Journal, query: Query, number: int, form: OutputFormat) -> int:
     """Write the newest `number`, oldest first, or all; a page at a time, whatever their number."""
     from sprig_tui.cli.log_format import write_deliveries
+    from sprig_tui.journal.export import iter_pages, newest_id
 
     if number == 0:
-        shown, cursor, more = 0, 0, True
-        while more:
-            page = await journal.page(query, cursor=cursor, limit=PAGE_SIZE, direction="newer")
-            write_deliveries(page.deliveries, form)
-            shown += len(page.deliveries)
-            more = page.more and bool(page.deliveries)
-            cursor = page.deliveries[-1].id if page.deliveries else cursor
+        shown = 0
+        async with contextlib.aclosing(iter_pages(journal, query, await newest_id(journal))) as pages:
+            async for deliveries, _ in pages:
+                await asyncio.sleep(0)  # the next page begins to be read in its thread
+                write_deliveries(deliveries, form)
+                shown += len(deliveries)
         return shown
     rows: list[Delivery] = []
     cursor = 0

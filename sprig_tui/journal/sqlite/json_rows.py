@@ -38,7 +38,7 @@ _OTHER_EXPRESSIONS = {
     "held": IS_HELD,
 }
 """Of the fields that are no column of the same name; they give what `delivery_from_row` makes of a row."""
-_PAIRS = ", ".join(f"'{name}', {_OTHER_EXPRESSIONS.get(name, f'd.{name}')}" for name in Delivery.__struct_fields__)
+_VALUES = ", ".join(_OTHER_EXPRESSIONS.get(name, f"d.{name}") for name in Delivery.__struct_fields__)
 _FROM = SELECT_DELIVERY[SELECT_DELIVERY.index("FROM deliveries d ") :]
 # booleans are 0 and 1 in SQL
 _decode = msgspec.json.Decoder(list[Delivery], strict=False).decode
@@ -48,7 +48,7 @@ def select_deliveries(connection: sqlite3.Connection, rest: str, values: dict[st
     """The deliveries of SELECT_DELIVERY with the rest of the statement, in no certain order."""
     statement = (
         "SELECT '[' || coalesce(group_concat(row), '') || ']'"
-        f" FROM (SELECT json_object({_PAIRS}) AS row {_FROM} {rest})"
+        f" FROM (SELECT json_array({_VALUES}) AS row {_FROM} {rest})"
     )
     try:
         return _decode(connection.execute(statement, values).fetchone()[0])
