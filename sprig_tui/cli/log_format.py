@@ -13,7 +13,7 @@ from sprig_tui.segment.outcome import plain_error
 from sprig_tui.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sprig_tui.journal.records import Attempt, Delivery, DeliveryDetail
 
@@ -29,7 +29,13 @@ ID_WIDTH, STATE_WIDTH, GAP_WIDTH, TIME_WIDTH, SHORT_TIME_WIDTH = 6, 9, 2, 14, 12
 """Columns of the fixed parts and of the gap; an id may be longer."""
 OUTCOME_WIDTH, SHORT_OUTCOME_WIDTH = 24, 10
 """Columns reserved for the outcome."""
-LABELS = {"endpoint": "was sent to", "bound_for": "would go to", "content_dropped": "content gone"}
+LABELS = {
+    "endpoint": "was sent to",
+    "bound_for": "would go to",
+    "content_dropped": "content gone",
+    "origin_id": "made of",
+    "repaired_by": "repaired by",
+}
 """Labels of fields whose names are unclear."""
 
 
@@ -105,7 +111,13 @@ def write_deliveries(deliveries: list[Delivery] | tuple[Delivery, ...], form: Ou
 
 
 def outcome_text(delivery: Delivery) -> str:
-    """Outcome: the reason, or status, attempts and latency."""
+    """Outcome: the reason, or status, attempts and latency; before it what repaired the delivery."""
+    if delivery.repaired_by:
+        return f"repaired by {delivery.repaired_by}: {_own_outcome_text(delivery)}"
+    return _own_outcome_text(delivery)
+
+
+def _own_outcome_text(delivery: Delivery) -> str:
     if delivery.state is State.WITHHELD:
         # a record without survey and user is identified by its place in the file
         nameless = delivery.source and not delivery.survey_id and not delivery.survey_name
@@ -165,12 +177,13 @@ def delivery_json(delivery: Delivery) -> dict[str, Any]:
     return msgspec.structs.asdict(row)
 
 
-def detail_json(detail: DeliveryDetail) -> dict[str, Any]:
-    """All data of a delivery as JSON; bodies that are not JSON as text."""
+def detail_json(detail: DeliveryDetail, derived: Sequence[Delivery] = ()) -> dict[str, Any]:
+    """All data of a delivery as JSON; bodies that are not JSON as text. `derived` are those that were made of it."""
     from sprig_tui.cli.json_text import embed_json
 
     return {
         **delivery_json(detail.delivery),
+        "made_of_it": [{"id": other.id, "state": other.state.value} for other in derived],
         "history": [_attempt_json(attempt) for attempt in detail.history],
         "track": embed_json(detail.body),
         "raw": embed_json(detail.raw),
@@ -186,14 +199,16 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
     return found
 
 
-def detail_lines(detail: DeliveryDetail) -> Iterator[str]:
-    """All data of a delivery as lines."""
+def detail_lines(detail: DeliveryDetail, derived: Sequence[Delivery] = ()) -> Iterator[str]:
+    """All data of a delivery as lines; `derived` are those that were made of it."""
     delivery = detail.delivery
     shown = {name: value for name, value in delivery_json(delivery).items() if value not in ("", None, 0, False)}
     for name, value in shown.items():
         if name == "bound_for" and delivery.state is State.DELIVERED:
             continue  # it went there
         yield f"{LABELS.get(name, name):<14}{one_line(str(value))}"
+    for number, other in enumerate(derived):
+        yield f"{'' if number else 'made of it':<14}delivery {other.id}, {other.state.value}"
     yield ""
     yield output.paint("attempts", "strong")
     for number, attempt in enumerate(detail.history, 1):

@@ -28,6 +28,8 @@ IDLE_POLL_S = 1.0
 """Seconds between two polls."""
 ORPHANS_INTERVAL_MS = 2_000
 """Milliseconds between two reads of the leases of dead workers."""
+REPAIRED_INTERVAL_MS = 2_000
+"""Milliseconds between two counts of the repaired deliveries."""
 HISTORY_SAMPLES = 8
 """Seconds that the sparkline shows."""
 
@@ -40,6 +42,9 @@ class ConsoleSnapshot(Struct, frozen=True, kw_only=True):
     failed: int = 0
     withheld: int = 0
     """Over all environments, unknown ones included."""
+    repaired_failed: int = 0
+    repaired_withheld: int = 0
+    """Those whose place another delivery took; included in the numbers."""
     deliveries: int = 0
     """All in the journal, whatever their state."""
     replays: tuple[ReplayJob, ...] = ()
@@ -73,6 +78,10 @@ class SnapshotPoller:
         self._opened = False
         self._orphans: dict[str, list[WorkerLeases]] = {}
         self._orphans_at = 0
+        self._repaired: dict[State, int] = {}
+        self._repaired_at = 0
+        self._repaired_of: tuple[int, ...] = ()
+        """The counts of the journal as of which they were counted."""
         self._comparisons: LastComparisons | None = None
 
     async def poll(self) -> ConsoleSnapshot:
@@ -112,6 +121,8 @@ class SnapshotPoller:
             queued=max(0, self._total(State.QUEUED) - sum(self._counts.queued_elsewhere.values())),
             failed=self._total(State.FAILED),
             withheld=self._total(State.WITHHELD),
+            repaired_failed=self._repaired.get(State.FAILED, 0),
+            repaired_withheld=self._repaired.get(State.WITHHELD, 0),
             deliveries=sum(sum(states.values()) for states in self._counts.by_environment.values()),
             replays=replays,
             journal=self._journal_kind(),
@@ -149,6 +160,7 @@ class SnapshotPoller:
             self._fault = ""
             self._opened = True
             await self._read_orphans(journal)
+            await self._read_repaired(journal)
 
     async def _read_comparisons(self) -> None:
         """Read the last comparison with Segment's counts, which any process may have made."""
@@ -171,6 +183,20 @@ class SnapshotPoller:
                 for leases in await orphaned_leases(journal):
                     orphans.setdefault(leases.environment, []).append(leases)
             self._orphans = orphans
+
+    async def _read_repaired(self, journal: Journal) -> None:
+        """Count the repaired deliveries, now and then, and only where the counts changed and some need a repair."""
+        totals = tuple(self._total(state) for state in State)
+        now = self._session.clock.now()
+        if totals == self._repaired_of or 0 <= now - self._repaired_at < REPAIRED_INTERVAL_MS:
+            return
+        self._repaired_at, self._repaired_of = now, totals
+        self._repaired = {}
+        if self._total(State.FAILED) or self._total(State.WITHHELD):
+            with suppress(JournalError):
+                for states in (await journal.repaired()).values():
+                    for state, number in states.items():
+                        self._repaired[state] = self._repaired.get(state, 0) + number
 
     def _total(self, state: State) -> int:
         return sum(states.get(state, 0) for states in self._counts.by_environment.values())

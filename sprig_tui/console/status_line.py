@@ -60,7 +60,7 @@ def status_parts(
             [*left, StatusPart(f"✗ {printable(snapshot.trouble, limit=room)}", "$text-error")], right, width
         )
     current = next((view for view in snapshot.environments if view.name == selected), None)
-    numbers = _numbers(snapshot)
+    numbers, noted = _numbers(snapshot), _numbers(snapshot, notes=True)
     middle = _environment(current) if current else []
     others = [
         part
@@ -73,8 +73,12 @@ def status_parts(
         )
     ]
     for groups in (
+        (left, middle, others, noted, right),
         (left, middle, others, numbers, right),
+        (left, middle, noted, right),
         (left, middle, numbers, right),
+        (left, middle, noted),
+        (badges, middle, noted),
         (left, middle, numbers),
         (badges, middle, numbers),
         (badges, _environment(current, history=False) if current else [], numbers),
@@ -104,12 +108,19 @@ def _environment(view: EnvironmentView, *, history: bool = True) -> list[StatusP
     return [*parts, StatusPart("   ")]
 
 
-def _numbers(snapshot: ConsoleSnapshot) -> list[StatusPart]:
+def _numbers(snapshot: ConsoleSnapshot, *, notes: bool = False) -> list[StatusPart]:
+    """The numbers; with `notes` also how many of the failed and the withheld ones are repaired."""
     return [
         StatusPart(f"queued {snapshot.queued:,}  ", "" if snapshot.queued else MUTED),
-        StatusPart(f"failed {snapshot.failed:,}  ", "$text-error" if snapshot.failed else MUTED),
-        StatusPart(f"withheld {snapshot.withheld:,}  ", "$text-warning" if snapshot.withheld else MUTED),
+        _problem_part("failed", snapshot.failed, snapshot.repaired_failed, "$text-error", notes=notes),
+        _problem_part("withheld", snapshot.withheld, snapshot.repaired_withheld, "$text-warning", notes=notes),
     ]
+
+
+def _problem_part(word: str, number: int, repaired: int, style: str, *, notes: bool) -> StatusPart:
+    """Such as `withheld 41 (1 repaired)`; in its colour only while one is left to repair."""
+    note = f" ({repaired:,} repaired)" if repaired and notes else ""
+    return StatusPart(f"{word} {number:,}{note}  ", style if number > repaired else MUTED)
 
 
 def _cells(parts: Sequence[StatusPart]) -> int:

@@ -278,6 +278,13 @@ class Journal(Protocol):
         """Maintained counts by environment and state; constant time."""
         ...
 
+    async def repaired(self) -> dict[str, dict[State, int]]:
+        """Repaired deliveries by environment and state (see `Delivery.repaired_by`).
+
+        Takes as long as there are deliveries that were made of others.
+        """
+        ...
+
     async def statistics(self, request: StatisticsRequest) -> Statistics:
         """Deliveries of a period by hour or day, survey, environment, reason, failure and endpoint.
 

@@ -22,6 +22,7 @@ _KNOWN_FIELDS = frozenset(
     {"status", "reason", "env", "survey-id", "user", "endpoint", "since", "until", "is", "attempts", "latency", "size"}
 )
 _ONLY_QUEUED = frozenset({"waiting", "retrying", "in-flight", "held"})
+_ONLY_ENDED_BADLY = frozenset({"repaired"})
 _GroupRow = tuple[int, int, str, int, str, int]
 
 
@@ -103,6 +104,8 @@ class BlockFilter:
             case "is":
                 if value in set(State):
                     return state == value
+                if value in _ONLY_ENDED_BADLY:
+                    return None if state in (State.FAILED, State.WITHHELD) else False
                 return False if value in _ONLY_QUEUED and state is not State.QUEUED else None
             case "status" if value in set(State):
                 return state == value

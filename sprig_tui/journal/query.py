@@ -61,6 +61,7 @@ CONDITIONS: dict[str, Callable[[Delivery], bool]] = {
     "held": lambda row: row.held,
     "edited": lambda row: row.edited,
     "replayed": lambda row: row.replayed,
+    "repaired": lambda row: bool(row.repaired_by),
     "anonymous": lambda row: not row.user_id,
     "without-content": lambda row: row.content_dropped,
 }

@@ -17,7 +17,7 @@ from sprig_tui.journal.query import (
     split_comparison,
 )
 from sprig_tui.journal.records import State
-from sprig_tui.journal.rows import CONTENT_DROPPED, IS_HELD, IS_REPLAYED, IS_UNLEASED, STATE_CODES
+from sprig_tui.journal.rows import CONTENT_DROPPED, IS_HELD, IS_REPAIRED, IS_REPLAYED, IS_UNLEASED, STATE_CODES
 
 _MAX_BIGINT = (1 << 63) - 1
 _SENT_AT = "SELECT started_at + latency_ms FROM attempts WHERE id = d.attempt AND status > 0"
@@ -192,6 +192,7 @@ _STATE_CONDITIONS = {
     "held": IS_HELD,
     "edited": "d.edited",
     "replayed": IS_REPLAYED,
+    "repaired": IS_REPAIRED,
     "anonymous": "d.user_id = ''",
     "without-content": f"d.first_try = {CONTENT_DROPPED}",
 }

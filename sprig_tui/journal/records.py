@@ -136,6 +136,8 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     """Whether it is queued, unleased, and a user holds its lane; a hold and its end are no change of the delivery."""
     content_dropped: bool = False
     """Whether retention removed its record, its call and its answer: it cannot be replayed or edited."""
+    repaired_by: int = 0
+    """For a failed or withheld delivery, the newest one that was made of it and is not withheld itself; 0 for none."""
 
     @property
     def is_forgotten(self) -> bool:

@@ -27,6 +27,15 @@ IS_HELD = (
 IS_REPLAYED = f"EXISTS (SELECT 1 FROM history h WHERE h.delivery = d.id AND h.attempt = {REPLAY_MARK})"
 """Condition on a delivery `d`."""
 
+_TAKES_ITS_PLACE = "n.origin = d.id AND n.state <> 3 AND (d.state = 3 OR n.environment = d.environment)"
+"""Condition on a delivery `n` that was made of the failed or withheld delivery `d`, and is or will be sent instead."""
+IS_REPAIRED = f"d.state >= 2 AND EXISTS (SELECT 1 FROM deliveries n WHERE {_TAKES_ITS_PLACE})"
+"""Condition on a delivery `d`."""
+REPAIRED_BY = (
+    f"CASE WHEN d.state >= 2 THEN coalesce((SELECT max(n.id) FROM deliveries n WHERE {_TAKES_ITS_PLACE}), 0) ELSE 0 END"
+)
+"""The newest delivery that takes the place of a delivery `d`; 0 for none."""
+
 CONTENT_DROPPED = -1
 """The `first_try` of an ended delivery whose content was dropped: its retry window is over, so the column is free.
 
@@ -37,7 +46,7 @@ SELECT_DELIVERY = f"""
 SELECT d.id, e.name, d.message_id, d.state, d.reason, d.detail, d.survey_id, d.survey_name, d.user_id,
   d.question_type, d.answer, d.answered_at, d.added_at, d.due_at, d.attempts, coalesce(a.status, 0), d.error,
   coalesce(a.latency_ms, 0.0), a.started_at, d.source, d.line, d.lease, d.size, d.edited, d.origin,
-  coalesce(a.endpoint, ''), e.endpoint, {IS_REPLAYED}, d.first_try, {IS_HELD}
+  coalesce(a.endpoint, ''), e.endpoint, {IS_REPLAYED}, d.first_try, {IS_HELD}, {REPAIRED_BY}
 FROM deliveries d JOIN environments e ON e.id = d.environment LEFT JOIN attempts a ON a.id = d.attempt
 """
 ATTEMPT_COLUMNS = "started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt, endpoint"
@@ -81,6 +90,7 @@ def delivery_from_row(row: Sequence[Any]) -> Delivery:
         replayed=bool(row[27]),
         content_dropped=row[28] == CONTENT_DROPPED,
         held=bool(row[29]),
+        repaired_by=row[30],
     )
 
 
@@ -106,6 +116,24 @@ SELECT_FORGOTTEN_COUNTS = (
 """Reads only the index of these rows."""
 
 
+SELECT_REPAIRED_COUNTS = (
+    "SELECT e.name, d.state, count(*) FROM deliveries d JOIN environments e ON e.id = d.environment"
+    # without the sign the planner may read all failed and withheld deliveries, and not those with a link alone
+    " WHERE +d.state >= 2 AND d.id IN (SELECT l.origin FROM deliveries l WHERE l.origin IS NOT NULL)"
+    f" AND {IS_REPAIRED} GROUP BY e.name, d.state"
+)
+"""Takes as long as there are links between deliveries."""
+
+
+def states_from_rows(rows: Iterable[Sequence[Any]]) -> dict[str, dict[State, int]]:
+    """Rows of (environment, state, number) as a record."""
+    found: dict[str, dict[State, int]] = {}
+    for name, state, number in rows:
+        states = found.setdefault(name, {})
+        states[STATES_BY_CODE[state]] = states.get(STATES_BY_CODE[state], 0) + number
+    return found
+
+
 def counts_from_rows(
     rows: Iterable[Sequence[Any]], leased: dict[str, int], forgotten_rows: Iterable[Sequence[Any]] = ()
 ) -> Counts:
@@ -117,10 +145,7 @@ def counts_from_rows(
         states[STATES_BY_CODE[state]] = states.get(STATES_BY_CODE[state], 0) + number
         if endpoint and STATES_BY_CODE[state] is State.QUEUED and number:
             elsewhere[name] += number
-    forgotten: dict[str, dict[State, int]] = {}
-    for name, state, number in forgotten_rows:
-        forgotten.setdefault(name, {})[STATES_BY_CODE[state]] = number
-    return Counts(by_environment, leased, dict(elsewhere), forgotten)
+    return Counts(by_environment, leased, dict(elsewhere), states_from_rows(forgotten_rows))
 
 
 def lane_from_row(row: Sequence[Any]) -> Lane:

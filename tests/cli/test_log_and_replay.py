@@ -106,6 +106,23 @@ def test_detail_shows_attempts_and_bodies(cli: Run, failed: Path) -> None:
     assert '"userId": "acct_2"' in shown.out
 
 
+def test_a_repaired_delivery_names_what_repaired_it(configured: Path, cli: Run, write: Run, answer: Run) -> None:
+    cli("send", write(answer(1, userId=None), answer(2, userId=None)), "-e", "development")
+    cli("send", write(answer(1, userId="acct_9")), "-e", "development")
+    detail = " ".join(cli("log", "--detail", "1").out.split())
+    assert "repaired by 3 made of it delivery 3, delivered attempts" in detail
+    assert "made of 1" in " ".join(cli("log", "--detail", "3").out.split())
+    told = cli("log", "--detail", "1", "--json").json
+    assert (told["repaired_by"], told["made_of_it"]) == (3, [{"id": 3, "state": "delivered"}])
+    assert cli("log", "is:repaired").out.rstrip().endswith("repaired by 3: anonymous: userId: no User ID in the record")
+    assert [row["id"] for row in cli("log", "is:withheld", "-is:repaired", "--json").rows] == [2]
+    status = cli("status").out
+    assert "development: of these, 1 withheld are repaired: another delivery takes their place" in status
+    assert "sprig-tui log status:failed,withheld -is:repaired" in status
+    assert cli("status", "--json").json["environments"]["development"]["repaired"] == {"withheld": 1}
+    assert "withheld 2, of which 1 repaired" in cli("journal", "info").out
+
+
 def test_follow_shows_what_is_added_and_what_changes(configured: Path, cli: Run, write: Run, answer: Run) -> None:
     assert cli("send", write(answer(1)), "-e", "development").code == 0
     following = subprocess.Popen(

@@ -20,6 +20,7 @@ BUSY = ConsoleSnapshot(
     queued=1_204,
     failed=3,
     withheld=41,
+    repaired_withheld=1,
     journal="sqlite",
 )
 
@@ -29,7 +30,7 @@ def text(snapshot: ConsoleSnapshot, width: int, selected: str = "production", la
 
 
 def test_wide_status_line_shows_everything():
-    line = text(BUSY, 140, label="demo")
+    line = text(BUSY, 160, label="demo")
     for part in (
         "sprig-tui demo",
         "● Production",
@@ -37,7 +38,7 @@ def test_wide_status_line_shows_everything():
         "○ Development 7/s",
         "queued 1,204",
         "failed 3",
-        "withheld 41",
+        "withheld 41 (1 repaired)",
     ):
         assert part in line
     assert line.endswith("journal: sqlite ")

@@ -7,6 +7,7 @@ import asyncio
 from msgspec.structs import replace
 
 from sprig_tui.journal.dedup import as_changed
+from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State
 from sprig_tui.reasons import Reason
@@ -113,6 +114,23 @@ async def test_withheld_delivery_is_replaced_once_complete(journal, entry):
     assert (again.id, again.outcome) == (queued.id, "known")
     (lacking_again,) = await journal.add([lacking])
     assert (lacking_again.id, lacking_again.outcome) == (queued.id, "known")
+
+
+async def test_withheld_delivery_is_repaired_by_what_takes_its_place(journal, entry):
+    lacking, other = entry(reason=Reason.ANONYMOUS.value, user_id=""), entry(reason=Reason.INVALID.value, updated_at=1)
+    withheld, open_one = await journal.add([lacking, other])
+    assert await journal.repaired() == {}
+    (repair,) = await journal.add([replace(lacking, reason="", user_id="acct_1")])
+    assert [row.repaired_by for row in await journal.get_many([withheld.id, open_one.id, repair.id])] == [
+        repair.id,
+        0,
+        0,
+    ]
+    assert await journal.repaired() == {lacking.environment: {State.WITHHELD: 1}}
+    assert await journal.count(parse_filter("is:withheld -is:repaired", now_ms=0)) == 1
+    await journal.withdraw([repair.id])
+    assert await journal.repaired() == {}, "a repair that is not sent is none"
+    assert (await journal.get(withheld.id)).delivery.repaired_by == 0
 
 
 async def test_unsendable_other_content_is_stored_with_its_reason(journal, entry):

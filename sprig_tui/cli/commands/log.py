@@ -21,7 +21,7 @@ from sprig_tui.cli.log_format import OutputFormat, write_deliveries
 from sprig_tui.cli.options import json_option
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.base import Journal
-from sprig_tui.journal.query import Query
+from sprig_tui.journal.query import Query, Term
 
 if TYPE_CHECKING:
     from sprig_tui.cli.log_format import OutputFormat
@@ -34,6 +34,8 @@ FOLLOW_POLL_INTERVAL_S = 0.25
 MAX_CHANGED_ROWS = 10_000
 """Rows of one query for changes; further additions are read in pages."""
 FOLLOW_PAGE_SIZE = 1_000
+MAX_DERIVED = 20
+"""Deliveries made of another one that its detail lists at most."""
 
 
 class LogFollower:
@@ -172,10 +174,11 @@ async def _write_detail(journal: Journal, delivery_id: int, *, as_json: bool) ->
     if found is None:
         diagnostics.failure(f"there is no delivery {delivery_id}", "sprig-tui log lists them, the id in front")
         return ExitCode.USAGE
+    derived = (await journal.page(Query((Term("origin", str(delivery_id)),)), limit=MAX_DERIVED)).deliveries
     if as_json:
-        output.write_json(detail_json(found))
+        output.write_json(detail_json(found, derived))
     else:
-        output.write_lines(detail_lines(found))
+        output.write_lines(detail_lines(found, derived))
     return ExitCode.OK
 
 

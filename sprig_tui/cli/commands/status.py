@@ -95,6 +95,7 @@ class _StatusSnapshot:
         oldest: dict[str, int],
         workers: tuple[WorkerInfo, ...],
         orphans: tuple[WorkerLeases, ...],
+        repaired: dict[str, dict[State, int]],
     ) -> None:
         from sprig_tui.clock import SystemClock
         from sprig_tui.config.paths import find_paths
@@ -108,6 +109,7 @@ class _StatusSnapshot:
         self.oldest = oldest
         self.workers = workers
         self.orphans = orphans
+        self.repaired = repaired
         self.held_configs = read_held_notes(find_paths())
         self.token_rejection = TokenRejectionStore(find_paths().state_dir, settings.workspace).load()
         self.holds = {
@@ -164,7 +166,7 @@ async def _take_snapshot(journal: Journal | None, settings: Settings) -> _Status
     if journal is None:
         from sprig_tui.journal.records import Counts
 
-        return _StatusSnapshot(settings, Counts(by_environment={}), {}, {}, (), ())
+        return _StatusSnapshot(settings, Counts(by_environment={}), {}, {}, (), (), {})
     return await run_within_read_timeout(_read_snapshot(journal, settings), settings)
 
 
@@ -178,6 +180,7 @@ async def _read_snapshot(journal: Journal, settings: Settings) -> _StatusSnapsho
         await journal.oldest_queued(),
         await journal.workers(),
         await orphaned_leases(journal),
+        await journal.repaired(),
     )
 
 
@@ -228,15 +231,27 @@ def _snapshot_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
     for name, number in sorted(snapshot.counts.queued_elsewhere.items()):
         yield f"{one_line(name, limit=24)}: {number:,} of the queued go only to the address of a run with --endpoint"
         yield "  sprig-tui run with that --endpoint delivers them, sprig-tui withdraw takes them back"
-    for name, forgotten in sorted(snapshot.counts.forgotten.items()):
-        shown = one_line(name, limit=24) or "(unknown)"
-        yield f"{shown}: of these, {_state_counts(forgotten)} are of forgotten persons"
+    yield from _share_lines(snapshot)
     yield from _comparison_lines(snapshot)
     yield summarize_workers(snapshot.workers)
     if snapshot.workers:
         yield from format_workers(snapshot.workers, snapshot.now)
     elif any(states.get(State.QUEUED) for states in snapshot.counts.by_environment.values()):
         yield "  sprig-tui run delivers what is queued"
+
+
+def _share_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
+    """Those of the counted deliveries that need nothing any more."""
+    from sprig_tui.text import one_line
+
+    for name, forgotten in sorted(snapshot.counts.forgotten.items()):
+        shown = one_line(name, limit=24) or "(unknown)"
+        yield f"{shown}: of these, {_state_counts(forgotten)} are of forgotten persons"
+    for name, repaired in sorted(snapshot.repaired.items()):
+        shown = one_line(name, limit=24) or "(unknown)"
+        yield f"{shown}: of these, {_state_counts(repaired)} are repaired: another delivery takes their place"
+    if snapshot.repaired:
+        yield "  sprig-tui log status:failed,withheld -is:repaired shows what is left to repair"
 
 
 def _state_counts(numbers: Mapping[State, int]) -> str:
@@ -278,6 +293,7 @@ def _snapshot_json(snapshot: _StatusSnapshot) -> dict[str, Any]:
             **{state.value: states.get(state, 0) for state in State},
             "queued_elsewhere": snapshot.counts.queued_elsewhere.get(name, 0),
             "forgotten": snapshot.counts.forgotten.get(name, {}),
+            "repaired": snapshot.repaired.get(name, {}),
             "leased": snapshot.counts.leased.get(name, 0),
             "oldest_queued_seconds": waited,
             "compared": _comparison_json(snapshot, name),

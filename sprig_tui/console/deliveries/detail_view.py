@@ -142,6 +142,8 @@ def relation_text(delivery: Delivery, origin: Delivery | None = None) -> str:
         return "a newer revision of"
     if delivery.reason == Reason.POSSIBLE_DUPLICATE:
         return "another answer under the id of"
+    if origin is not None and _repairs(delivery, origin):
+        return "repairs"
     if origin is not None and _is_readdressed(origin, delivery):
         return "went to another address before, as"
     return "made by an edit of" if delivery.edited and not (origin and origin.edited) else "sent again as new from"
@@ -153,9 +155,15 @@ def derived_text(delivery: Delivery, origin: Delivery) -> str:
         return "a newer revision"
     if delivery.reason == Reason.POSSIBLE_DUPLICATE:
         return "another answer under its id"
+    if _repairs(delivery, origin):
+        return "made of it by an edit, repairs it" if delivery.edited and not origin.edited else "repairs it"
     if delivery.edited and not origin.edited:
         return "made of it by an edit"
     return "the same for another address" if _is_readdressed(origin, delivery) else "sent again as new"
+
+
+def _repairs(delivery: Delivery, origin: Delivery) -> bool:
+    return origin.state is State.WITHHELD and origin.repaired_by == delivery.id
 
 
 def _is_readdressed(origin: Delivery, derived: Delivery) -> bool:
@@ -191,7 +199,9 @@ def _facts(delivery: Delivery, now: int, width: int) -> Iterator[Fact]:
     yield from _fact("state", word, STATE_STYLES[delivery.state], width)
     if cause:
         yield from _fact("because", cause, "", width)
-    if repair := repair_text(delivery):
+    if delivery.repaired_by:
+        yield from _fact("repaired", f"by delivery {delivery.repaired_by}, which takes its place", "good", width)
+    elif repair := repair_text(delivery):
         yield from _fact("repair", repair, "", width)
     if delivery.state is State.QUEUED and delivery.due_at > now:
         yield from _fact("tried again", f"at {full_time(delivery.due_at)}", "", width)

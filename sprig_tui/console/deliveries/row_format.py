@@ -181,7 +181,10 @@ def state_word(delivery: Delivery) -> str:
 
 
 def result_text(delivery: Delivery, now: int) -> str:
-    """Latency, reason or error; for a retry also its time."""
+    """Latency, reason or error; for a retry also its time, for a repaired delivery what repaired it."""
+    if delivery.repaired_by:
+        cause = delivery.reason or delivery.error
+        return f"repaired by {delivery.repaired_by}" + (f", was {cause}" if cause else "")
     if delivery.state is State.DELIVERED:
         return f"{delivery.latency_ms:,.0f} ms" + (f" to {bare_url(delivery.bound_for)}" if delivery.bound_for else "")
     if delivery.state is State.WITHHELD:
@@ -220,7 +223,8 @@ def _answer_cell(delivery: Delivery, _now: int, _width: int) -> Cell:
 
 
 def _result_cell(delivery: Delivery, now: int, _width: int) -> Cell:
-    style = "muted" if delivery.state in (State.DELIVERED, State.QUEUED) else STATE_STYLES[delivery.state]
+    is_problem = delivery.state in (State.FAILED, State.WITHHELD) and not delivery.repaired_by
+    style = STATE_STYLES[delivery.state] if is_problem else "muted"
     return result_text(delivery, now), style
 
 
@@ -236,7 +240,10 @@ _CELLS: dict[str, Callable[[Delivery, int, int], Cell]] = {
     "user": lambda row, _now, _width: _text_or_dash(row.shown_user),
     "type": lambda row, _now, _width: _text_or_dash(row.question_type, "muted"),
     "answer": _answer_cell,
-    "state": lambda row, _now, _width: (state_word(row), STATE_STYLES[row.state]),
+    "state": lambda row, _now, _width: (
+        state_word(row),
+        "muted" if row.repaired_by else STATE_STYLES[row.state],
+    ),
     "status": lambda row, _now, _width: (str(row.status) if row.status else "", "good" if row.status < 300 else "bad"),
     "attempts": lambda row, _now, _width: (
         str(row.attempts) if row.attempts else "",

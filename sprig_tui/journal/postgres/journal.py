@@ -320,6 +320,9 @@ class PostgresJournal(Journal):
     async def counts(self) -> Counts:
         return await self._server.execute(reading.read_counts)
 
+    async def repaired(self) -> dict[str, dict[State, int]]:
+        return await self._server.execute(reading.read_repaired)
+
     async def statistics(self, request: StatisticsRequest) -> Statistics:
         return await self._server.execute(lambda c: counting.read_statistics(c, request, self.clock.now()))
 

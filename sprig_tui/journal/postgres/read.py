@@ -22,11 +22,13 @@ from sprig_tui.journal.rows import (
     LANE_COLUMNS,
     SELECT_DELIVERY,
     SELECT_FORGOTTEN_COUNTS,
+    SELECT_REPAIRED_COUNTS,
     STATES_BY_CODE,
     attempt_from_row,
     counts_from_rows,
     delivery_from_row,
     lane_from_row,
+    states_from_rows,
 )
 
 DIALECT = Dialect(placeholder="${}", like="ILIKE {}", true="true", false="false", sanitize=sanitize_text)
@@ -127,6 +129,11 @@ async def count_matches(connection: asyncpg.Connection, query: Query, cap: int) 
             f"SELECT count(*) FROM (SELECT 1 {_FROM_DELIVERIES} WHERE {condition}{limit}) AS found", *values
         )
     )
+
+
+async def read_repaired(connection: asyncpg.Connection) -> dict[str, dict[State, int]]:
+    """Repaired deliveries by environment and state."""
+    return states_from_rows(await connection.fetch(SELECT_REPAIRED_COUNTS))
 
 
 async def read_counts(connection: asyncpg.Connection) -> Counts:

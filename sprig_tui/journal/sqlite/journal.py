@@ -320,6 +320,9 @@ class SQLiteJournal(Journal):
     async def counts(self) -> Counts:
         return await self._read(reading.read_counts)
 
+    async def repaired(self) -> dict[str, dict[State, int]]:
+        return await self._read(reading.read_repaired)
+
     async def statistics(self, request: StatisticsRequest) -> Statistics:
         return await self._read(lambda c: counting.read_statistics(c, request, self.clock.now()))
 

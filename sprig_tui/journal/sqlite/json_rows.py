@@ -16,6 +16,7 @@ from sprig_tui.journal.rows import (
     CONTENT_DROPPED,
     IS_HELD,
     IS_REPLAYED,
+    REPAIRED_BY,
     SELECT_DELIVERY,
     STATES_BY_CODE,
     delivery_from_row,
@@ -36,6 +37,7 @@ _OTHER_EXPRESSIONS = {
     "replayed": IS_REPLAYED,
     "content_dropped": f"d.first_try = {CONTENT_DROPPED}",
     "held": IS_HELD,
+    "repaired_by": REPAIRED_BY,
 }
 """Of the fields that are no column of the same name; they give what `delivery_from_row` makes of a row."""
 _VALUES = ", ".join(_OTHER_EXPRESSIONS.get(name, f"d.{name}") for name in Delivery.__struct_fields__)

@@ -19,11 +19,13 @@ from sprig_tui.journal.rows import (
     LANE_COLUMNS,
     SELECT_DELIVERY,
     SELECT_FORGOTTEN_COUNTS,
+    SELECT_REPAIRED_COUNTS,
     STATES_BY_CODE,
     attempt_from_row,
     counts_from_rows,
     delivery_from_row,
     lane_from_row,
+    states_from_rows,
 )
 from sprig_tui.journal.sqlite.candidate_ranges import CandidateRanges
 from sprig_tui.journal.sqlite.identity_index import find_identities
@@ -147,6 +149,11 @@ def count_matches(connection: sqlite3.Connection, query: Query, cap: int) -> int
         statement = f"SELECT count(*) FROM (SELECT 1 {_FROM_DELIVERIES} WHERE {sql} LIMIT :cap)"
         return int(connection.execute(statement, named_values(values, cap=cap)).fetchone()[0])
     return int(connection.execute(statement, named_values(values)).fetchone()[0])
+
+
+def read_repaired(connection: sqlite3.Connection) -> dict[str, dict[State, int]]:
+    """Repaired deliveries by environment and state."""
+    return states_from_rows(connection.execute(SELECT_REPAIRED_COUNTS).fetchall())
 
 
 def read_counts(connection: sqlite3.Connection) -> Counts:

@@ -73,6 +73,13 @@ async def test_an_anonymous_answer_is_repaired_by_the_keys_that_its_detail_names
         await console.until(lambda: sink.stats.accepted == 1)
         old, new = sorted((await pilot.app.session.journal.page(MATCH_ALL)).deliveries, key=lambda row: row.id)
         assert (old.state, new.origin_id, new.user_id) == (State.WITHHELD, old.id, "acct_9")
-        await console.press("3", "g", "E")
+        await console.press("3", "g")
+        await console.until(lambda: "withheld 1 (1 repaired)" in console.text())
+        await console.until(lambda: pilot.app.main.deliveries.lines.selected_row.repaired_by == new.id)
+        await console.press("enter")
+        await console.until(lambda: isinstance(pilot.app.screen, DetailScreen) and pilot.app.screen.detail is not None)
+        facts = [pilot.app.screen.view.line(at) for at in range(16)]
+        assert "by delivery 2, which takes its place" in {line[-1].text for line in facts if line}
+        await console.press("escape", "E")
         await console.until(lambda: isinstance(pilot.app.screen, ExplainScreen))
         assert "delivery 1" in console.text()

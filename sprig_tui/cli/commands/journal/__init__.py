@@ -55,6 +55,7 @@ async def _info(*, as_json: bool) -> int:
         if opened is None:
             return _report_no_journal(settings.journal_name, as_json=as_json)
         counts = await opened.counts()
+        repaired = await opened.repaired()
         lanes = await opened.lanes()
         identity = await opened.identity()
         removed = await opened.tombstones()
@@ -72,6 +73,7 @@ async def _info(*, as_json: bool) -> int:
                 "problems": list(look.problems),
                 "environments": counts.by_environment,
                 "forgotten": counts.forgotten,
+                "repaired": repaired,
                 "removed": {"environments": removed.by_environment, "bytes": removed.bytes},
                 "retention": retention_json(settings.retention, retention),
                 "free_bytes": None if space is None else space.free_bytes,
@@ -91,9 +93,10 @@ async def _info(*, as_json: bool) -> int:
         return code
     output.write_line(printable(settings.journal_name) + ("" if size is None else f"  {size_text(size)}"))
     for name, states in sorted(counts.by_environment.items()):
-        forgotten = counts.forgotten.get(name, {})
+        shares = {"forgotten": counts.forgotten.get(name, {}), "repaired": repaired.get(name, {})}
         numbers = "  ".join(
-            f"{state.value} {number:,}" + (f", of which {forgotten[state]:,} forgotten" if forgotten.get(state) else "")
+            f"{state.value} {number:,}"
+            + "".join(f", of which {share[state]:,} {word}" for word, share in shares.items() if share.get(state))
             for state, number in states.items()
             if number
         )
@@ -120,6 +123,7 @@ def _report_no_journal(place: str, *, as_json: bool) -> int:
             "problems": [],
             "environments": {},
             "forgotten": {},
+            "repaired": {},
             "removed": {"environments": {}, "bytes": 0},
             "retention": None,
             "free_bytes": 0,
