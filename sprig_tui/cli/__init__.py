@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import NoReturn
 
 
@@ -10,6 +12,12 @@ def main() -> NoReturn:
     from sprig_tui.cli import garbage
 
     garbage.pause()
-    from sprig_tui.cli.program import main as run
+    if len(sys.argv) > 1 or "_SPRIG_TUI_COMPLETE" in os.environ:  # the shell asks for completions
+        from sprig_tui.cli.program import main as run
 
-    run()
+        run()
+    # nothing is to be parsed: the console need not wait for what parses
+    from sprig_tui.cli.commands.console import open_console
+    from sprig_tui.cli.ending import run_and_exit
+
+    run_and_exit(lambda: open_console(read_only=False, no_engine=False))

@@ -12,7 +12,7 @@ def main(arguments: list[str]) -> int:
     """Run the console; returns the exit code."""
     from sprig_tui.cli import diagnostics
     from sprig_tui.cli.commands.console import run_in_browser
-    from sprig_tui.cli.program import report_bug
+    from sprig_tui.cli.ending import report_bug
     from sprig_tui.errors import ExitCode, SprigTuiError
 
     try:

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
 from sprig_tui.cli import diagnostics
 from sprig_tui.errors import JournalError, JournalUnreachableError
 
@@ -161,7 +159,9 @@ def read_files(files: tuple[str, ...], progress: ReadProgress | None = None, *, 
     from sprig_tui.sprig.reader import read_responses
 
     if files.count("-") > 1:
-        raise click.UsageError("standard input (-) can be read once only")
+        from click import UsageError
+
+        raise UsageError("standard input (-) can be read once only")
     if "-" in files and sys.stdin.isatty():
         diagnostics.info("reading answers from this terminal; Ctrl-D ends them, Ctrl-C gives up")
     # unbuffered, so that a thread that waits for standard input holds no lock at exit

@@ -1,8 +1,7 @@
-"""Entry point: the table of commands, lazy loading, and the exit code of every error."""
+"""Command line: the table of commands, lazy loading, and what is said of a wrong one."""
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -11,13 +10,11 @@ from typing import Any, NoReturn
 
 import click
 
-from sprig_tui.cli import diagnostics, garbage, output
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.ending import exit_code, report_interrupt, run_and_exit, warn_of_keys
 from sprig_tui.cli.options import CliCommand, SecretArgumentError, UnknownWordError, color_option, raise_unknown_command
-from sprig_tui.errors import ExitCode, JournalError, SprigTuiError
+from sprig_tui.errors import ExitCode
 
-DEBUG_VARIABLE = "SPRIG_TUI_DEBUG"
-MIN_OPEN_FILES = 24
-"""Files that a command with a journal on SQLite opens at once, and some to spare."""
 MIN_SECRET_CHARS = 12
 """Minimum length of words that are checked for being a key."""
 
@@ -134,42 +131,20 @@ def _open_files(ctx: click.Context, files: tuple[str, ...]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run the program and leave with its exit code; a traceback is shown only when SPRIG_TUI_DEBUG is set."""
-    _open_missing_streams()
-    code = run(argv)
-    try:
-        output.flush()
-    except output.StdoutClosedError:
-        _drop_stdout()
-    except SprigTuiError as error:
-        # the command is done; only the end of its output is lost
-        diagnostics.exception(error)
-        _drop_stdout()
-        code = code or error.exit_code
-    garbage.leave()
-    sys.exit(int(code))
+    """Run the program and leave with its exit code."""
+    run_and_exit(lambda: run(argv))
 
 
-def _open_missing_streams() -> None:
-    """Open /dev/null for streams that were closed at the start (`>&-`, some services)."""
-    if None not in (sys.stdin, sys.stdout, sys.stderr):
-        return
-    from pathlib import Path
-
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
-
-
-def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit per kind of ending
+def run(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     _hide_keys(sys.argv[1:] if argv is None else argv)
+    return exit_code(lambda: _invoke(argv))
+
+
+def _invoke(argv: Sequence[str] | None) -> Any:
+    """Run one command line, and report what click refuses of it."""
     try:
-        result: Any = program.main(
-            args=None if argv is None else list(argv), prog_name="sprig-tui", standalone_mode=False
-        )
-    except SprigTuiError as error:
-        return _report_error(error)
+        return program.main(args=None if argv is None else list(argv), prog_name="sprig-tui", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         # stdout is for data; help for a missing argument is an error
         diagnostics.write_lines(error.ctx.get_help())
@@ -180,78 +155,8 @@ def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit p
     except click.ClickException as error:
         diagnostics.failure(error.format_message())
         return ExitCode.USAGE
-    except (KeyboardInterrupt, click.Abort):
-        diagnostics.info("interrupted")
-        return ExitCode.INTERRUPTED
-    except output.StdoutClosedError:
-        # the reader closed the pipe, as in `sprig-tui log | head`
-        _drop_stdout()
-        return ExitCode.OK
-    except OSError as error:
-        _print_traceback_in_debug()
-        if error.errno in (errno.EMFILE, errno.ENFILE):
-            _report_few_descriptors()
-        else:
-            report_bug(error)
-        return ExitCode.USAGE
-    except Exception as error:  # noqa: BLE001 - the outer edge: a person gets a sentence, whatever happened
-        _print_traceback_in_debug()
-        report_bug(error)
-        return ExitCode.USAGE
-    return result if isinstance(result, int) else ExitCode.OK
-
-
-def _report_error(error: SprigTuiError) -> int:
-    """Report an error of this program; returns its exit code."""
-    _print_traceback_in_debug()
-    if isinstance(error, JournalError) and _has_few_descriptors():
-        # SQLite says of a lack of descriptors only that a file cannot be opened
-        _report_few_descriptors()
-        return ExitCode.USAGE
-    diagnostics.exception(error)
-    _warn_of_keys()
-    return error.exit_code
-
-
-def _has_few_descriptors() -> bool:
-    """Whether this process may open fewer files than a command with a journal needs."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return False
-    return 0 <= resource.getrlimit(resource.RLIMIT_NOFILE)[0] < MIN_OPEN_FILES
-
-
-def _report_few_descriptors() -> None:
-    _silence_exit_warnings()
-    diagnostics.failure(
-        "too many files are open at once for what this process is allowed",
-        "raise the limit (ulimit -n 1024, LimitNOFILE in a unit) and run it again; nothing journaled is lost",
-    )
-
-
-def report_bug(error: Exception) -> None:
-    """Say in a sentence that this program has a fault."""
-    diagnostics.failure(
-        f"unexpected fault: {type(error).__name__}",
-        f"this is a bug; what was journaled is safe. {DEBUG_VARIABLE}=1 shows where it happened",
-    )
-
-
-def _silence_exit_warnings() -> None:
-    """Silence the warnings of half-constructed objects at exit; the error was reported."""
-    if not os.environ.get(DEBUG_VARIABLE):
-        import warnings
-
-        sys.unraisablehook = lambda _: None
-        warnings.simplefilter("ignore")
-
-
-def _print_traceback_in_debug() -> None:
-    if os.environ.get(DEBUG_VARIABLE):
-        import traceback
-
-        diagnostics.write_lines(traceback.format_exc())
+    except click.Abort:
+        return report_interrupt()
 
 
 def _report_usage_error(error: click.UsageError) -> None:
@@ -260,7 +165,7 @@ def _report_usage_error(error: click.UsageError) -> None:
     usage = error.usage_message if isinstance(error, UnknownWordError) else usage_message(error)
     diagnostics.failure(usage.message, usage.hint)
     if not isinstance(error, SecretArgumentError):
-        _warn_of_keys()
+        warn_of_keys()
 
 
 def _hide_keys(argv: Sequence[str]) -> None:
@@ -271,24 +176,6 @@ def _hide_keys(argv: Sequence[str]) -> None:
         diagnostics.hide_secrets(find_secrets(argv))
     else:
         diagnostics.hide_secrets([])
-
-
-def _warn_of_keys() -> None:
-    if diagnostics.hides_secrets():
-        diagnostics.warning(
-            "a word of this command line looks like a key: others see it, and the shell's history keeps it",
-            "paste keys at the prompt of sprig-tui keys set ENV; replace this one if it is real",
-        )
-
-
-def _drop_stdout() -> None:
-    """Redirect stdout to /dev/null, so that the flush at exit does not fail."""
-    import contextlib
-
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 __all__ = ["COMMANDS", "CliCommand", "main", "program", "run"]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sprig_tui.cli import program as program_module
+from sprig_tui.cli.ending import DEBUG_VARIABLE
 from sprig_tui.cli.program import COMMANDS
 
 Run = Callable[..., Any]
@@ -85,7 +86,7 @@ def test_a_fault_of_ours_is_a_sentence_and_debug_shows_where(cli: Run, monkeypat
     assert done.code == 2
     assert "unexpected fault: ModuleNotFoundError" in done.err
     assert "Traceback" not in done.err
-    monkeypatch.setenv(program_module.DEBUG_VARIABLE, "1")
+    monkeypatch.setenv(DEBUG_VARIABLE, "1")
     assert "Traceback" in cli("nowhere").err
 
 

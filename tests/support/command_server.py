@@ -168,7 +168,7 @@ def _run(asked: dict[str, object], streams: array.array[int]) -> None:
         os.chdir(str(asked["folder"]))
         sys.argv = ["sprig-tui", *asked["argv"]]  # type: ignore[misc]
         sys.orig_argv = [sys.executable, "-m", "sprig_tui", *sys.argv[1:]]  # what workers are started with
-        from sprig_tui.cli.program import main
+        from sprig_tui.cli import main
 
         main()
     except SystemExit as leaving:

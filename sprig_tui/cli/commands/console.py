@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from sprig_tui.cli import diagnostics, terminal_input
 from sprig_tui.cli.context import read_secrets
 from sprig_tui.console.run import run_console, without_garbage_collection
@@ -88,7 +86,9 @@ def _sources(files: tuple[str, ...], descriptor: int, paths: Paths) -> tuple[Inp
     from sprig_tui.console.payload.standard_input import StandardInput
 
     if files.count(STDIN) > 1:
-        raise click.UsageError("standard input (-) can be read once only")
+        from click import UsageError
+
+        raise UsageError("standard input (-) can be read once only")
     held = StandardInput(descriptor, paths.state_dir)
     held.start()
     return tuple(held if file == STDIN else file for file in files)
