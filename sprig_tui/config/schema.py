@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -188,6 +190,9 @@ def convert_table(file: str, keys: tuple[str, ...], value: Any, kind: type[Table
     """One table as its record; raises ConfigError with file, key path and nearest valid key."""
     if not isinstance(value, dict):
         raise ConfigError(f"{file}: {dotted_key(*keys)} must be a table", hint=f"write it as [{dotted_key(*keys)}]")
+    if not value:
+        with suppress(TypeError):  # a key of it is required
+            return kind()
     _reject_unknown_keys(file, keys, value, kind)
     try:
         return msgspec.convert(value, kind)
@@ -231,8 +236,13 @@ def _choices_hint(where: str) -> str:
     return "see the tables of settings in sprig-tui help environments"
 
 
+@cache
+def _field_types(kind: type[Struct]) -> dict[str, Any]:
+    return {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+
+
 def _reject_unknown_keys(file: str, keys: tuple[str, ...], value: dict[str, Any], kind: type[Struct]) -> None:
-    fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    fields = _field_types(kind)
     for key, inner in value.items():
         if key not in fields:
             named = dotted_key(*keys, key if len(key) <= MAX_SHOWN_KEY_CHARS else f"{key[:MAX_SHOWN_KEY_CHARS]}…")

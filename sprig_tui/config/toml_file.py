@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,6 +82,9 @@ def read_config_file(file: Path) -> ConfigFile:
 
 def parse_toml(data: bytes, file: Path) -> dict[str, Any]:
     """The tables of TOML bytes; raises ConfigError with the position of the mistake."""
+    # imported late: without a config file nothing is parsed
+    import tomllib
+
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

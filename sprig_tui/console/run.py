@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
     from sprig_tui.console.commands.base import Permissions
     from sprig_tui.console.session import ConsoleDependencies
     from sprig_tui.sprig.held_input import InputSource
@@ -27,14 +28,16 @@ def without_garbage_collection() -> Iterator[None]:
 
 
 def run_console(
-    dependencies: ConsoleDependencies, permissions: Permissions, *, files: tuple[InputSource, ...] = ()
+    dependencies: ConsoleDependencies,
+    settings: Settings,
+    permissions: Permissions,
+    *,
+    files: tuple[InputSource, ...] = (),
 ) -> int:
     """Run the console until it is left; returns the exit code.
 
-    `files`, or what is held, are opened in the Payload pane. Raises ConfigError when the config cannot be read. The
-    caller has checked that there is a terminal.
+    `files`, or what is held, are opened in the Payload pane. The caller has checked that there is a terminal.
     """
-    settings = dependencies.load()
     from sprig_tui.console.app import SprigTui
 
     app = SprigTui(dependencies, settings, permissions, files=files, on_start=_schedule_garbage_collection)

@@ -74,10 +74,15 @@ def open_console(*, read_only: bool, no_engine: bool, files: tuple[str, ...] = (
 
     paths = find_paths()
     # read before the console has the screen: a command may ask a question here
-    read_secrets(load_settings(paths), quiet=True)
+    settings = read_secrets(load_settings(paths), quiet=True)
     sources = _sources(files or (STDIN,), descriptor, paths) if reads_stdin else files
     return _run_console(
-        paths, lambda: process_secrets.reread(load_settings(paths)), sources, read_only=read_only, engine=not no_engine
+        paths,
+        settings,
+        lambda: process_secrets.reread(load_settings(paths)),
+        sources,
+        read_only=read_only,
+        engine=not no_engine,
     )
 
 
@@ -102,9 +107,10 @@ def run_in_browser(*, read_only: bool, no_engine: bool) -> int:
     from sprig_tui.config.settings import load_settings
 
     paths = find_paths()
-    read_secrets(load_settings(paths), quiet=True)
+    settings = read_secrets(load_settings(paths), quiet=True)
     return _run_console(
         paths,
+        settings,
         lambda: process_secrets.reread(load_settings(paths)),
         (),
         read_only=read_only,
@@ -121,7 +127,7 @@ def open_demo(folder: Path, samples: Path) -> int:
     paths = paths_in_folder(str(folder))
     with _sink_in_thread() as url:
         settings = demo_settings(paths, url)
-        return _run_console(paths, lambda: settings, (str(samples),), config=False, label="demo")
+        return _run_console(paths, settings, lambda: settings, (str(samples),), config=False, label="demo")
 
 
 def demo_settings(paths: Paths, url: str) -> Settings:
@@ -136,8 +142,15 @@ def demo_settings(paths: Paths, url: str) -> Settings:
 
 
 def _run_console(
-    paths: Paths, load: Callable[[], Settings], files: tuple[InputSource, ...], *, label: str = "", **permissions: bool
+    paths: Paths,
+    settings: Settings,
+    load: Callable[[], Settings],
+    files: tuple[InputSource, ...],
+    *,
+    label: str = "",
+    **permissions: bool,
 ) -> int:
+    """`load` reads the settings again."""
     from sprig_tui.console.commands.base import Permissions
     from sprig_tui.console.session import ConsoleDependencies
     from sprig_tui.journal.open import open_journal
@@ -158,7 +171,7 @@ def _run_console(
         explain=partial(_explain, paths),
         setup=_setup_services,
     )
-    return run_console(dependencies, Permissions(**permissions), files=files)
+    return run_console(dependencies, settings, Permissions(**permissions), files=files)
 
 
 def _make_engine(journal: Journal, settings: Settings, paths: Paths) -> Engine:

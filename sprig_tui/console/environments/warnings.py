@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from sprig_tui.config.checks import check_environment_ids, check_file_mode, check_shared_keys
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.saved_filters import saved_filter_problems
-from sprig_tui.config.token_rejection import REJECTED_HINT, TokenRejectionStore
 
 if TYPE_CHECKING:
     from sprig_tui.config.secrets import Workspace
@@ -29,6 +28,11 @@ def config_warnings(settings: Settings, now_ms: int) -> tuple[str, ...]:
 
 def token_warning(state_dir: Path, workspace: Workspace) -> str:
     """The warning for a token that Segment rejects; empty for none."""
+    if workspace.token is None:
+        return ""
+    # imported late: without a token the first paint does not need it
+    from sprig_tui.config.token_rejection import REJECTED_HINT, TokenRejectionStore
+
     rejection = TokenRejectionStore(state_dir, workspace).load()
     return f"{rejection.message}: {REJECTED_HINT}" if rejection is not None else ""
 
