@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -107,6 +108,21 @@ def start_anew(command: Sequence[str], environ: Mapping[str, str], folder: Path,
         cwd=folder,
         start_new_session=True,
     )
+
+
+def activity(pid: int) -> tuple[str, ...] | None:
+    """How often each thread of a process has run: the same twice means that it did nothing; None while one runs.
+
+    One that waits for a processor counts as running.
+    """
+    seen: list[str] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/status"):
+        with suppress(OSError):  # it has ended
+            said = thread.read_text()
+            if "\nState:\tS" not in said:
+                return None
+            seen += [thread.parent.name, said.partition("\nvoluntary_ctxt_switches:")[2]]
+    return tuple(seen)
 
 
 def end(process: Process) -> None:

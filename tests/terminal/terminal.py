@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 
 import pyte
 
-from .processes import Process, end
+from .processes import Process, activity, end
 
 PATIENCE_S = 30.0
 """How long a condition may take on a busy machine; where it holds, nothing waits."""
@@ -42,6 +42,10 @@ PACE_S = 0.025
 
 PRESS_PACE_S = 0.06
 """Seconds between two keys that are pressed one at a time: a busy machine may hand over two together."""
+
+
+REST_S = 0.04
+"""Seconds in which a program at rest does nothing: longer than between two frames, shorter than between two ticks."""
 
 
 class Size(NamedTuple):
@@ -289,11 +293,17 @@ class Terminal:
         return [self._screen.buffer[row][column].data for column in range(self.size.columns)]
 
     def settle(self) -> None:
-        """Until nothing was written for a moment: only for comparing pictures, which may come in several frames."""
-        before = -1
-        while before != len(self.written):
-            before = len(self.written)
-            self.read(0.15)
+        """Until the program rests: it has taken every key, and painted what they led to.
+
+        For pictures, which may come in several frames, and for keys that a program at work would not take. A program
+        that waits for a processor or for a frame is at work; so a busy machine only delays this.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        before, now = None, (activity(self.process.pid), len(self.written))
+        while now != before or now[0] is None:
+            assert time.monotonic() < deadline, f"it never rests:\n{self.framed()}"
+            self.read(REST_S)
+            before, now = now, (activity(self.process.pid), len(self.written))
 
     def places(self, text: str) -> list[tuple[int, int]]:
         """(column, row) of each place where the text stands."""
