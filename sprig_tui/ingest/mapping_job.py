@@ -10,15 +10,18 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from typing import BinaryIO, Self
 
 import msgspec
 from msgspec import Struct
 
 from sprig_tui.ingest.entries import EntryBuilder
+from sprig_tui.ingest.usual_webhook import UsualWebhookReader
 from sprig_tui.journal.records import NewDelivery
 from sprig_tui.mapping.records import Rules
-from sprig_tui.sprig.reader import RecordReader
+from sprig_tui.sprig.reader import ReadProgress, RecordReader, read_files
+from sprig_tui.sprig.records import Record
 
 MAX_CHUNK_ENTRIES = 250
 MAX_CHUNK_BYTES = 250_000
@@ -106,8 +109,11 @@ def write_chunks(job: MappingJob, output: BinaryIO) -> None:
     entries: list[NewDelivery] = []
     builder = EntryBuilder(job.rules, job.environments, job.default_environment)
     builder.begin_input()
-    reader = RecordReader([os.fsdecode(name) for name in job.files], max_record_bytes=job.max_record_bytes)
-    progress = reader.progress
+    progress = ReadProgress()
+    files = [os.fsdecode(name) for name in job.files]
+    reads: Iterator[NewDelivery | Record] = read_files(
+        files, UsualWebhookReader(builder).read_line, max_record_bytes=job.max_record_bytes, progress=progress
+    )
 
     def put(*, last: bool = False, fault: str = "") -> None:
         data = _encode_chunk(EntryChunk(entries, progress.bytes_read, os.fsencode(progress.current_file), last, fault))
@@ -120,7 +126,8 @@ def write_chunks(job: MappingJob, output: BinaryIO) -> None:
     put()
     size, fault = 0, ""
     try:
-        for entry in map(builder.uncounted_entry, reader):
+        for read in reads:
+            entry = read if isinstance(read, NewDelivery) else builder.uncounted_entry(read)
             entries.append(entry)
             size += len(entry.raw) + len(entry.body)
             if len(entries) >= MAX_CHUNK_ENTRIES or size >= MAX_CHUNK_BYTES:

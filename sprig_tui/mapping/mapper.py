@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import astuple
 
 from sprig_tui.mapping.digest import digest
@@ -52,6 +52,7 @@ class Mapper:
         ruled = rules.omit or rules.hash or rules.hmac
         self._edits = tuple(_make_edit(path, rules) for path in PROPERTY_PATHS) if ruled else ()
         """A function for each property that applies the rules to its value; empty without such rules."""
+        self._event = rules.event
         integration = {"name": rules.integration_name, "version": rules.integration_version}
         self._context = Raw(msgspec.json.encode({"integration": integration}))
         self._integrations = UNSET if rules.integrations is None else Raw(msgspec.json.encode(rules.integrations))
@@ -80,6 +81,14 @@ class Mapper:
         from sprig_tui.mapping.field_notes import property_specs  # imported late: sending traces nothing
 
         return property_specs(self.rules)
+
+    def encode_call(
+        self, message_id: str, user_id: str | UnsetType, properties: Properties, timestamp: str | UnsetType
+    ) -> bytes:
+        """The call with these fields as JSON. Raises ValueError for text and numbers that cannot be encoded."""
+        return encode_track(
+            Track(message_id, user_id, self._event, "track", properties, self._context, timestamp, self._integrations)
+        )
 
     def sent_answer(self, mapping: Mapping) -> bytes:
         """The JSON of the answer as it is sent: hashed, or without parts, where the rules ask for that; or empty."""
@@ -110,18 +119,7 @@ class Mapper:
             instant = parse_instant(answered)
             if instant is not None:
                 answered, ms = instant.text, instant.ms
-        body = encode_track(
-            Track(
-                identity,
-                user_id or UNSET,
-                self.rules.event,
-                "track",
-                self._apply_rules(self._plain(response)),
-                self._context,
-                answered or UNSET,
-                self._integrations,
-            )
-        )
+        body = self.encode_call(identity, user_id or UNSET, self._apply_rules(self._plain(response)), answered or UNSET)
         # Foreign JSON is copied unparsed: bytes that are not one whole value could add fields to the call.
         answer = bytes(response.response)
         validate_json(answer)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeGuard, TypeVar
 
 from sprig_tui.errors import InputError, UnknownFormatError
 from sprig_tui.reasons import Reason
@@ -21,7 +21,7 @@ from sprig_tui.sprig.json_stream import (
     read_line_blocks,
     split_documents,
 )
-from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
+from sprig_tui.sprig.records import Origin, Record, Unsendable
 from sprig_tui.sprig.stream import BrokenStreamError, ReadProgress, StreamBuffer, utf8_chunks
 from sprig_tui.sprig.unsendable import invalid_record
 
@@ -42,6 +42,10 @@ _MAX_SYMLINKS = 40
 
 InputPath = str | os.PathLike[str]
 """A file, a folder, or `-` for standard input."""
+
+T = TypeVar("T")
+LineReader = Callable[[bytes, str, int], T | None]
+"""Reads one line of JSON Lines, with the name of the input and the line's number; None for what it cannot read."""
 
 
 def read_responses(
@@ -73,7 +77,7 @@ def read_responses(
 def require_answers(file: str, max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES) -> None:
     """Raise UnknownFormatError for a file in which none of the first records has a known format."""
     with suppress(OSError), Path(file).open("rb", buffering=0) as opened:
-        records = _read_stream(opened, file, max_record_bytes, ReadProgress())
+        records = _read_stream(opened, file, max_record_bytes, ReadProgress(), try_parse_record)
         next(_require_known_format(records, file), None)
 
 
@@ -84,13 +88,13 @@ def read_stream(
 
     Raises UnknownFormatError, unless `force`, once the first records are read and hold no answers.
     """
-    records = _read_stream(stream, name, DEFAULT_MAX_RECORD_BYTES, progress or ReadProgress())
+    records = _read_stream(stream, name, DEFAULT_MAX_RECORD_BYTES, progress or ReadProgress(), try_parse_record)
     return records if force else _require_known_format(records, name)
 
 
-def _require_known_format(records: Iterator[Record], name: str) -> Iterator[Record]:
+def _require_known_format(records: Iterator[Record | T], name: str) -> Iterator[Record | T]:
     """The same records; raises UnknownFormatError if none of the first ones has a known format."""
-    first: list[Record] = []
+    first: list[Record | T] = []
     for record in records:
         first.append(record)
         if _has_known_format(record):
@@ -103,20 +107,31 @@ def _require_known_format(records: Iterator[Record], name: str) -> Iterator[Reco
     yield from records
 
 
-def _has_known_format(record: Record) -> bool:
-    return isinstance(record, StudyResponse) or bool(record.origin.format) or record.reason is not Reason.INVALID
+def _has_known_format(record: object) -> bool:
+    return not _is_unknown(record)
 
 
-def _not_answers_error(first: list[Record], name: str) -> UnknownFormatError:
-    record, name = first[0], os.fsencode(name).decode(errors="replace")
-    what = "its only record is not" if len(first) == 1 else f"none of its first {len(first)} records is"
-    line = f"line {record.origin.line}: " if record.origin.line > 1 else ""
-    why = f"{what} one of Sprig's ({line}{record.detail if isinstance(record, Unsendable) else ''})"
+def _is_unknown(record: object) -> TypeGuard[Unsendable]:
+    return isinstance(record, Unsendable) and not record.origin.format and record.reason is Reason.INVALID
+
+
+def _not_answers_error(first: Iterable[object], name: str) -> UnknownFormatError:
+    records, name = [*filter(_is_unknown, first)], os.fsencode(name).decode(errors="replace")
+    what = "its only record is not" if len(records) == 1 else f"none of its first {len(records)} records is"
+    line = f"line {records[0].origin.line}: " if records[0].origin.line > 1 else ""
+    why = f"{what} one of Sprig's ({line}{records[0].detail})"
     return UnknownFormatError(
         f"{name} is not a file of answers: {why}",
         hint="nothing was stored; sprig-tui preview --help shows a minimal record, and send --force takes it as it is",
         why=why,
     )
+
+
+def read_files(
+    files: list[str], read_line: LineReader[T], *, max_record_bytes: int, progress: ReadProgress
+) -> Iterator[Record | T]:
+    """Records of files that `read_responses` accepted; `read_line` makes something else of the lines that it can."""
+    return _read_all(files, None, max_record_bytes, progress, force=True, read_line=read_line)
 
 
 class RecordReader(Iterator[Record]):
@@ -134,7 +149,7 @@ class RecordReader(Iterator[Record]):
         self.files = files
         self.max_record_bytes = max_record_bytes
         self.progress = progress or ReadProgress()
-        self._records = _read_all(files, stdin, max_record_bytes, self.progress, force)
+        self._records = _read_all(files, stdin, max_record_bytes, self.progress, force, try_parse_record)
         self._peeked: list[Record] = []
         self._started = False
 
@@ -237,11 +252,16 @@ def _total_bytes(files: list[str]) -> int:
 
 
 def _read_all(
-    files: list[str], stdin: BinaryIO | None, limit: int, progress: ReadProgress, force: bool
-) -> Iterator[Record]:
+    files: list[str],
+    stdin: BinaryIO | None,
+    limit: int,
+    progress: ReadProgress,
+    force: bool,
+    read_line: LineReader[T],
+) -> Iterator[Record | T]:
     for file in files:
         progress.current_file = "stdin" if file == STDIN else file
-        records = _read_file(file, stdin or sys.stdin.buffer, limit, progress)
+        records = _read_file(file, stdin or sys.stdin.buffer, limit, progress, read_line)
         if not force and (file == STDIN or _is_stream(file)):  # regular files were checked before
             records = _require_known_format(records, progress.current_file)
         for record in records:
@@ -253,18 +273,22 @@ def _is_stream(file: str) -> bool:
     return Path(file).exists() and not Path(file).is_file()
 
 
-def _read_file(file: str, stdin: BinaryIO, limit: int, progress: ReadProgress) -> Iterator[Record]:
+def _read_file(
+    file: str, stdin: BinaryIO, limit: int, progress: ReadProgress, read_line: LineReader[T]
+) -> Iterator[Record | T]:
     if file == STDIN:
-        yield from _read_stream(stdin, "stdin", limit, progress)
+        yield from _read_stream(stdin, "stdin", limit, progress, read_line)
         return
     try:
         with Path(file).open("rb", buffering=0) as opened:
-            yield from _read_stream(opened, file, limit, progress)
+            yield from _read_stream(opened, file, limit, progress, read_line)
     except OSError as error:
         yield invalid_record(b"", Origin(file), f"can no longer be opened: {error.strerror}")
 
 
-def _read_stream(stream: BinaryIO, name: str, limit: int, progress: ReadProgress) -> Iterator[Record]:
+def _read_stream(
+    stream: BinaryIO, name: str, limit: int, progress: ReadProgress, read_line: LineReader[T]
+) -> Iterator[Record | T]:
     """Records of one stream; its first bytes show the format."""
     buffer = StreamBuffer(utf8_chunks(stream, progress))
     while not buffer.data[buffer.position :].strip():
@@ -273,7 +297,7 @@ def _read_stream(stream: BinaryIO, name: str, limit: int, progress: ReadProgress
             break
     buffer.advance_to(len(buffer.data) - len(buffer.data[buffer.position :].lstrip()))
     if buffer.data[buffer.position : buffer.position + 1] in (b"{", b"["):
-        yield from _read_json(buffer, name, limit)
+        yield from _read_json(buffer, name, limit, read_line)
         return
     header, end = _header_line(buffer, limit)
     if _ends_in_carriage_returns(header):
@@ -290,7 +314,7 @@ def _read_stream(stream: BinaryIO, name: str, limit: int, progress: ReadProgress
     elif header and (detail := _rejection_reason(buffer, name, header)):
         yield invalid_record(header, Origin(name, "", buffer.line), detail)
     else:
-        yield from _read_json(buffer, name, limit)
+        yield from _read_json(buffer, name, limit, read_line)
 
 
 def _header_line(buffer: StreamBuffer, limit: int) -> tuple[bytes, int]:
@@ -345,15 +369,15 @@ def _rejection_reason(buffer: StreamBuffer, name: str, header: bytes) -> str:
     return ""
 
 
-def _read_json(buffer: StreamBuffer, name: str, limit: int) -> Iterator[Record]:
+def _read_json(buffer: StreamBuffer, name: str, limit: int, read_line: LineReader[T]) -> Iterator[Record | T]:
     if is_json_lines(buffer, limit):
-        yield from read_lines(buffer, name, limit)
+        yield from read_lines(buffer, name, limit, read_line)
         return
     for record in split_documents(buffer, limit):
         yield parse_raw_record(record, name, record.line)
 
 
-def read_lines(buffer: StreamBuffer, name: str, limit: int) -> Iterator[Record]:
+def read_lines(buffer: StreamBuffer, name: str, limit: int, read_line: LineReader[T]) -> Iterator[Record | T]:
     """Records of JSON Lines from `position`, the start of a line, to the end; `limit` bytes per record."""
     for block in read_line_blocks(buffer, limit):
         if isinstance(block, RawRecord):
@@ -361,8 +385,8 @@ def read_lines(buffer: StreamBuffer, name: str, limit: int) -> Iterator[Record]:
             continue
         line, lines = block
         for raw in lines:
-            if len(raw) <= limit and (response := try_parse_record(raw, name, line)) is not None:
-                yield response
+            if len(raw) <= limit and (read := read_line(raw, name, line)) is not None:
+                yield read
             else:
                 yield from parse_document(raw, Origin(name, "", line), max_record_bytes=limit)
             line += 1

@@ -16,7 +16,7 @@ from support.reading_steps import STEPS, Counted, CountedWindow, counting
 
 from sprig_tui.sprig import stream
 from sprig_tui.sprig.api import parse_response_page
-from sprig_tui.sprig.formats.detect import parse_document
+from sprig_tui.sprig.formats.detect import parse_document, try_parse_record
 from sprig_tui.sprig.reader import _read_stream
 from sprig_tui.sprig.records import Origin
 from sprig_tui.sprig.stream import ReadProgress, StreamBuffer, utf8_chunks
@@ -78,7 +78,7 @@ class Stream:
 
 
 def as_file(data: bytes) -> None:
-    for _ in _read_stream(Stream(data), "in.json", LIMIT, ReadProgress()):
+    for _ in _read_stream(Stream(data), "in.json", LIMIT, ReadProgress(), try_parse_record):
         pass
 
 
@@ -162,7 +162,7 @@ def test_deep_brackets_take_little_memory(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(stream, "CHUNK_BYTES", 4_096)
     deep = zlib.compressobj(wbits=31)
     bomb = deep.compress(b'[{"a":' * 100_000) + deep.flush()
-    (found,) = _read_stream(Stream(bomb), "in.json.gz", 50_000, ReadProgress())  # type: ignore[arg-type]
+    (found,) = _read_stream(Stream(bomb), "in.json.gz", 50_000, ReadProgress(), try_parse_record)  # type: ignore[arg-type]
     assert found.detail == "not valid JSON: it ends too early"  # type: ignore[union-attr]
     assert held < 80_000
 

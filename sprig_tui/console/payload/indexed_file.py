@@ -19,7 +19,7 @@ from typing import BinaryIO, Literal, NamedTuple
 from sprig_tui.errors import InputError, UnknownFormatError
 from sprig_tui.sprig.csv_rows import CsvRow, detect_delimiter, read_rows
 from sprig_tui.sprig.formats.csv_export import read_export
-from sprig_tui.sprig.formats.detect import parse_raw_record
+from sprig_tui.sprig.formats.detect import parse_raw_record, try_parse_record
 from sprig_tui.sprig.held_input import HeldInput, InputSource, StopCheck, never_stop
 from sprig_tui.sprig.json_stream import (
     DEFAULT_MAX_RECORD_BYTES,
@@ -251,7 +251,7 @@ class IndexedFile:
 
         window = StreamBuffer(chunks())
         window.line = start.line
-        for record in read_lines(window, self.path, _MAX_RECORD_BYTES):
+        for record in read_lines(window, self.path, _MAX_RECORD_BYTES, try_parse_record):
             number += 1
             yield record
 

@@ -24,7 +24,9 @@ OTHER_EVENTS = {
 """Documented events that are not answers, by their normalised spelling."""
 
 
-class _WebhookBody(Struct, rename="camel", kw_only=True, gc=False):
+class WebhookBody(Struct, rename="camel", kw_only=True, gc=False):
+    """The members of a webhook body that are read."""
+
     response_group_uid: str
     question: str
     question_type: str
@@ -47,7 +49,7 @@ class _WebhookBody(Struct, rename="camel", kw_only=True, gc=False):
     triggering_event: str | None = None
 
 
-_decode = msgspec.json.Decoder(_WebhookBody).decode
+decode_body = msgspec.json.Decoder(WebhookBody).decode
 
 
 def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
@@ -55,9 +57,9 @@ def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
 
     Raises msgspec.DecodeError for any other JSON, BadFieldError for an invalid field.
     """
-    body = _decode(raw)
+    body = decode_body(raw)
     spelling = body.event_type
-    kind = _cached_event_kind(spelling) if spelling is None or len(spelling) <= 100 else event_kind(spelling)
+    kind = cached_event_kind(spelling) if spelling is None or len(spelling) <= 100 else event_kind(spelling)
     if kind in ("test", "other"):
         raise BadFieldError("eventType", "not an answer")
     group = body.response_group_uid.strip()
@@ -115,7 +117,7 @@ def event_kind(event_type: str | None) -> EventKind:
     return "other" if key in OTHER_EVENTS else "unknown"
 
 
-_cached_event_kind = lru_cache(maxsize=64)(event_kind)  # a file has few spellings; long ones are not cached
+cached_event_kind = lru_cache(maxsize=64)(event_kind)  # a file has few spellings; long ones are not cached
 
 
 @lru_cache(maxsize=16)
