@@ -115,13 +115,17 @@ def has_digest(stored: StoredIdentity, digest: bytes) -> bool:
     return stored.digest == digest
 
 
+_CONTENT_HASH = hashlib.blake2b(digest_size=4, person=b"content")
+
+
 def content_hash(message_id: str, digest: bytes) -> bytes:
     """4 bytes that compare the content of answers with the same message id; computable from a sealed digest too."""
     if len(digest) == _SEALED_BYTES:
         return digest[:4]
     # with the message id: without the answer's own ids nobody can test what its content was
-    text = f"{message_id}\0{digest.hex()}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=4, person=b"content").digest()
+    made = _CONTENT_HASH.copy()
+    made.update(f"{message_id}\0{digest.hex()}".encode("utf-8", "surrogatepass"))
+    return made.digest()
 
 
 def takes_over_identity(stored: StoredIdentity, entry: NewDelivery) -> bool:

@@ -55,8 +55,11 @@ async def delete_in_chunks(ids: Sequence[int], delete: Callable[[Sequence[int]],
 
 
 def prune_result(rows: Sequence[Sequence[Any]]) -> PruneResult:
-    """Rows of (state, number of deliveries, bytes) as a record."""
-    return PruneResult({STATES_BY_CODE[row[0]]: row[1] for row in rows}, sum(int(row[2]) for row in rows))
+    """The sum of rows of (state, number of deliveries, bytes) as a record."""
+    by_state: Counter[State] = Counter()
+    for row in rows:
+        by_state[STATES_BY_CODE[row[0]]] += row[1]
+    return PruneResult(dict(by_state), sum(int(row[2]) for row in rows))
 
 
 def chunk_result(rows: Sequence[Sequence[Any]]) -> PruneResult:

@@ -30,6 +30,8 @@ SQLITE_TOMBSTONE_BYTES = 42
 """Bytes of a tombstone in a file with 10,000,000, its share of the filter included."""
 _MINUTE_MS = 60_000
 _MAX_SECONDS = (1 << 32) - 1
+_IDENTITY_HASH = hashlib.blake2b(digest_size=3, person=b"identity")
+_QUESTION_HASH = hashlib.blake2b(digest_size=3, person=b"question")
 _NO_QUESTION = b"\0\0\0"
 _OTHER_QUESTION = "?"
 _OTHER_DIGEST = b"other"
@@ -122,13 +124,15 @@ def first_kept_minute(before: int) -> int:
 
 def _identity_hash(environment: str, message_id: str) -> bytes:
     # not the next digits of the message id: with them and the key, all the others could be found by trying
-    return _hash(b"identity", environment, message_id, size=3)
+    return _hash(_IDENTITY_HASH, environment, message_id)
 
 
 def _question_hash(question_id: str) -> bytes:
-    return _hash(b"question", question_id, size=3) if question_id else _NO_QUESTION
+    return _hash(_QUESTION_HASH, question_id) if question_id else _NO_QUESTION
 
 
-def _hash(purpose: bytes, *parts: str, size: int) -> bytes:
-    text = "\0".join(parts).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=size, person=purpose).digest()
+def _hash(empty: hashlib.blake2b, *parts: str) -> bytes:
+    # a copy takes half the time of a new one
+    made = empty.copy()
+    made.update("\0".join(parts).encode("utf-8", "surrogatepass"))
+    return made.digest()

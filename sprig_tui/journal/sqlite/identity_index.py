@@ -108,6 +108,23 @@ def drop_identities(connection: sqlite3.Connection, keys: Sequence[int], ids: Se
         connection.execute(f"DELETE FROM {table} WHERE key {among} AND delivery {among}", values)
 
 
+_IS_REMOVED = "delivery BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = delivery)"
+"""Condition on an identity of one of these deliveries, which another one has not taken over."""
+
+
+def drop_recent_removed(connection: sqlite3.Connection, first: int, last: int) -> None:
+    """Delete identities of removed deliveries from `first` to `last` that are not merged yet."""
+    connection.execute(f"DELETE FROM recent_ids WHERE {_IS_REMOVED}", (first, last))
+
+
+def drop_merged_removed(connection: sqlite3.Connection, keys: Sequence[int], first: int, last: int) -> None:
+    """Delete those of the merged identities with these keys that are of removed deliveries from `first` to `last`."""
+    connection.execute(
+        f"DELETE FROM ids WHERE key IN (SELECT value FROM json_each(?)) AND {_IS_REMOVED}",
+        (encode_ids(keys), first, last),
+    )
+
+
 def merge_recent_ids(connection: sqlite3.Connection, *, at: int = _MERGE_AT_KEYS) -> None:
     """Move `recent_ids` into `ids` once it has `at` keys."""
     if connection.execute("SELECT count(*) FROM recent_ids").fetchone()[0] >= at:

@@ -435,13 +435,14 @@ class SQLiteJournal(Journal):
         return await self._read(lambda c: maintenance.worker_leases(c, self.clock.now()))
 
     async def prune(self, before: int, *, dry_run: bool = False, forget: bool = False) -> PruneResult:
-        run = pruning.PruneRun(self._read, self._write, before, forget=forget)
+        run = pruning.PruneRun(self._read, partial(self._write, durable=False), before, forget=forget)
         if dry_run:
             return await run.count()
         pruned = await run.delete()
+        await self.check_writable()  # brings all that was written to the disk
         try:
             while pruned.by_state or pruned.forgotten:
-                if not await self._writer.run(maintenance.vacuum_step):
+                if not await self._writer.run(maintenance.vacuum_step, durable=False):
                     break
         except JournalError as error:  # damaged pages, and those that a repair replaced, cannot be moved
             _log.warning("what was pruned is gone, but the file stays as large as it is: %s", error.message)

@@ -25,8 +25,8 @@ from sprig_tui.journal.readiness import PROBE_WRITE_BYTES
 from sprig_tui.journal.records import PruneResult, WorkerInfo, WorkerLeases
 from sprig_tui.journal.sqlite import payloads
 from sprig_tui.journal.sqlite.identity_index import drop_identities
-from sprig_tui.journal.sqlite.tables import drop_counts, encode_ids, update_counts
-from sprig_tui.journal.sqlite.tombstones import TombstoneRow, store_tombstones, tombstone_row
+from sprig_tui.journal.sqlite.tables import drop_counts, encode_ids, execute_for_ids, update_counts
+from sprig_tui.journal.sqlite.tombstones import store_tombstones
 from sprig_tui.journal.tombstones import PRUNED_COLUMNS, TOMBSTONE_CONDITION, removed_identity
 
 _SELECT_OLDEST = (
@@ -53,54 +53,27 @@ def oldest_queued(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 _ENDED_AT = "coalesce(a.started_at + a.latency_ms, d.added_at)"
-_FROM_ENDED = f"FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt WHERE d.state > 0 AND {_ENDED_AT} < ?"
+FROM_ENDED = f"FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt WHERE d.state > 0 AND {_ENDED_AT} < ?"
+"""SQL for deliveries `d` that ended before a time, each with its last request `a`."""
 
 
 def count_prunable(connection: sqlite3.Connection, before: int) -> PruneResult:
-    """What `prune_chunk` would delete in total."""
+    """What `Journal.prune` would delete in total."""
     rows = connection.execute(
-        f"SELECT d.state, count(*), sum(d.size) {_FROM_ENDED} GROUP BY d.state", (before,)
+        f"SELECT d.state, count(*), sum(d.size) {FROM_ENDED} GROUP BY d.state", (before,)
     ).fetchall()
     return prune_result(rows)
 
 
-class PreparedRemoval:
-    """Tombstones that are stored before their deliveries are removed, and identities that are deleted after it.
-
-    Both tables are in the order of hashes. By the order of the deliveries each row would write a page of its own; for
-    many at once in the order of the keys a page is written once.
-    """
-
-    def __init__(self) -> None:
-        self.rows: list[TombstoneRow] = []
-        self.keys: dict[int, int] = {}
-        """Key by delivery."""
-        self.removed: list[int] = []
-        """Those of `keys` that were removed."""
-
-    def add(self, connection: sqlite3.Connection, before: int, first: int, last: int) -> None:
-        """Prepare the deliveries from `first` to `last` that are to leave tombstones; to be called on a reader."""
-        places = _places(connection)
-        for row in connection.execute(
-            f"SELECT {REMOVED_COLUMNS} {_FROM_ENDED} AND d.id BETWEEN ? AND ?", (before, first, last)
-        ).fetchall():
-            name, endpoint = places[row[3]]
-            if row[5] and not endpoint:
-                tombstone = tombstone_row(removed_identity(row[0], name, row[1], row[6:]), row[3], row[4])
-                self.rows.append(tombstone)
-                self.keys[row[0]] = tombstone[0]
-
-    def identities(self) -> list[tuple[int, int]]:
-        """(key, delivery) of the removed ones, by key."""
-        return sorted((self.keys[delivery_id], delivery_id) for delivery_id in self.removed)
-
-    def kept_keys(self) -> list[int]:
-        """The keys of those that were not removed after all, such as what was queued again meanwhile."""
-        removed = {*self.removed}
-        return [key for delivery_id, key in self.keys.items() if delivery_id not in removed]
+def ended_rows(connection: sqlite3.Connection, before: int, first: int, last: int) -> list[Any]:
+    """Rows of REMOVED_COLUMNS of the deliveries from `first` to `last` that ended before this time, by their ids."""
+    return connection.execute(
+        f"SELECT {REMOVED_COLUMNS} {FROM_ENDED} AND d.id BETWEEN ? AND ? ORDER BY d.id", (before, first, last)
+    ).fetchall()
 
 
-def _places(connection: sqlite3.Connection) -> dict[int, tuple[str, str]]:
+def read_places(connection: sqlite3.Connection) -> dict[int, tuple[str, str]]:
+    """Name and endpoint of each environment by its number."""
     rows = connection.execute("SELECT id, name, endpoint FROM environments").fetchall()
     return {number: (name, endpoint) for number, name, endpoint in rows}
 
@@ -110,27 +83,20 @@ def newest_id(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0])
 
 
-def prune_chunk(
-    connection: sqlite3.Connection,
-    before: int,
-    after_id: int,
-    *,
-    forget: bool = False,
-    prepared: PreparedRemoval | None = None,
-) -> tuple[PruneResult, int]:
-    """Delete the next ended deliveries above `after_id`; returns them and the last id scanned (0 at the end).
+def forget_chunk(connection: sqlite3.Connection, before: int, after_id: int) -> tuple[PruneResult, int]:
+    """Delete the next ended deliveries above `after_id` without tombstones.
 
-    Tombstones are left of them, as `Journal.prune` says; those of `prepared` are stored already.
+    Returns them and the last id scanned, 0 at the end.
     """
     newest = newest_id(connection)
     end = after_id + PRUNE_SCAN_ROWS
     rows = connection.execute(
-        f"SELECT {REMOVED_COLUMNS} {_FROM_ENDED} AND d.id > ? AND d.id <= ? ORDER BY d.id LIMIT ?",
+        f"SELECT {REMOVED_COLUMNS} {FROM_ENDED} AND d.id > ? AND d.id <= ? ORDER BY d.id LIMIT ?",
         (before, after_id, end, PRUNE_CHUNK_ROWS),
     ).fetchall()
     reached = rows[-1][0] if len(rows) == PRUNE_CHUNK_ROWS else end
     if rows:
-        remove_rows(connection, rows, forget=forget, prepared=prepared)
+        remove_rows(connection, rows, forget=True)
         blank_removed(connection, rows[0][0], rows[-1][0])
     return chunk_result(rows), reached if reached < newest else 0
 
@@ -139,45 +105,37 @@ REMOVED_COLUMNS = f"d.id, d.state, d.size, d.environment, {_ENDED_AT}, {TOMBSTON
 """Columns of a delivery that `remove_rows` needs, from `deliveries d LEFT JOIN attempts a`."""
 
 
-def remove_rows(
-    connection: sqlite3.Connection,
-    rows: Sequence[Sequence[Any]],
-    *,
-    forget: bool = False,
-    prepared: PreparedRemoval | None = None,
-) -> None:
+def remove_rows(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]], *, forget: bool = False) -> None:
     """Remove these deliveries, rows of REMOVED_COLUMNS in the order of their ids, and packs that are empty then.
 
-    The identities of `prepared` stay, as a key without a delivery is none.
+    Tombstones are left of them, as `Journal.prune` says.
     """
-    connection.execute("PRAGMA secure_delete = ON")  # SQLite leaves what is deleted in the file otherwise
-    places = _places(connection)
+    places = read_places(connection)
     gone: Counter[tuple[int, int]] = Counter()
     for row in rows:
         gone[row[3], row[1]] -= 1
-    others = rows
-    if prepared is not None:
-        prepared.removed += [row[0] for row in rows if row[0] in prepared.keys]
-        others = [row for row in rows if row[0] not in prepared.keys]
-    if others:
-        keys = [identity_key(places[row[3]][0], row[6]) for row in others]
-        drop_identities(connection, keys, [row[0] for row in others])
+    ids = [row[0] for row in rows]
+    drop_identities(connection, [identity_key(places[row[3]][0], row[6]) for row in rows], ids)
     if not forget:
         store_tombstones(
             connection,
             [
                 (removed_identity(row[0], places[row[3]][0], row[1], row[6:]), row[3], row[4])
-                for row in others
+                for row in rows
                 if row[5] and not places[row[3]][1]
             ],
         )
-    ids = encode_ids(row[0] for row in rows)
-    among = "IN (SELECT value FROM json_each(?))"
-    connection.execute(f"DELETE FROM history WHERE delivery {among}", (ids,))
-    connection.execute(f"DELETE FROM deliveries WHERE id {among}", (ids,))
+    delete_rows(connection, ids)
     update_counts(connection, gone)
-    drop_counts(connection, (row[0] for row in rows))
-    _delete_empty_packs(connection, rows[0][0], rows[-1][0])
+
+
+def delete_rows(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Delete the rows of these deliveries, ascending, and what only they refer to, but identities and counts."""
+    connection.execute("PRAGMA secure_delete = ON")  # SQLite leaves what is deleted in the file otherwise
+    execute_for_ids(connection, "DELETE FROM history WHERE {among}", (), ids, column="delivery")
+    execute_for_ids(connection, "DELETE FROM deliveries WHERE {among}", (), ids)
+    drop_counts(connection, ids)
+    _delete_empty_packs(connection, ids[0], ids[-1])
 
 
 def blank_removed(connection: sqlite3.Connection, first: int, last: int) -> None:

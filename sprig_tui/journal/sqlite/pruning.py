@@ -9,10 +9,11 @@ from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from sprig_tui.journal.maintenance import delete_in_chunks, forget_in_chunks, prune_in_chunks
+from sprig_tui.journal.maintenance import PRUNE_CHUNK_ROWS, delete_in_chunks, forget_in_chunks, prune_in_chunks
 from sprig_tui.journal.records import PruneResult
 from sprig_tui.journal.sqlite import maintenance, tombstone_filter, tombstones
-from sprig_tui.journal.sqlite.identity_index import drop_identities
+from sprig_tui.journal.sqlite.identity_index import drop_merged_removed, drop_recent_removed
+from sprig_tui.journal.sqlite.prepared_removal import PreparedRemoval
 from sprig_tui.journal.tombstone_filter import Bitmap
 
 STRETCH_IDS = 500_000
@@ -37,13 +38,11 @@ class PruneRun:
     """One call of `Journal.prune`."""
 
     def __init__(self, read: RunWork, write: RunWork, before: int, *, forget: bool) -> None:
+        """`write` need not wait for the disk: of a prune that a power cut undoes, the next one does the rest."""
         self._read = read
         self._write = write
         self._before = before
         self._forget = forget
-        self._prepared = maintenance.PreparedRemoval()
-        self._prepared_to = 0
-        """The last id that is prepared."""
 
     async def count(self) -> PruneResult:
         """What `delete` would delete."""
@@ -55,8 +54,7 @@ class PruneRun:
     async def delete(self) -> PruneResult:
         """Delete the deliveries, what only they refer to, and the tombstones that are to be forgotten."""
         before = self._before
-        pruned = await prune_in_chunks(self._prune_chunk)
-        await self._finish_stretch()
+        pruned = await prune_in_chunks(self._forget_chunk if self._forget else self._prune_stretch)
         if self._forget:
             forgotten = await forget_in_chunks(
                 lambda after: self._write(lambda c: tombstones.forget_chunk(c, before, after))
@@ -68,38 +66,42 @@ class PruneRun:
         await delete_in_chunks(unused, lambda ids: self._write(lambda c: maintenance.delete_attempts(c, ids)))
         return pruned
 
-    async def _prune_chunk(self, after: int) -> tuple[PruneResult, int]:
-        if not self._forget and after >= self._prepared_to:
-            await self._finish_stretch()
-            await self._prepare_stretch(after)
-        chunk = await self._write(
-            lambda c: maintenance.prune_chunk(c, self._before, after, forget=self._forget, prepared=self._prepared)
-        )
-        await self.tidy()
-        return chunk
+    async def _forget_chunk(self, after: int) -> tuple[PruneResult, int]:
+        return await self._write(lambda c: maintenance.forget_chunk(c, self._before, after))
 
-    async def _prepare_stretch(self, after: int) -> None:
-        """Store the tombstones of the next stretch in the order of their keys."""
-        self._prepared = prepared = maintenance.PreparedRemoval()
-        self._prepared_to = end = min(after + STRETCH_IDS, await self._read(maintenance.newest_id))
-        for first in range(after + 1, end + 1, READ_IDS):
-            last = min(end, first + READ_IDS - 1)
-            await self._read(partial(prepared.add, before=self._before, first=first, last=last))
-        prepared.rows.sort()
-        for start in range(0, len(prepared.rows), KEYS_A_STEP):
-            step = prepared.rows[start : start + KEYS_A_STEP]
-            await self._write(partial(tombstones.store_tombstone_rows, rows=step))
-        prepared.rows.clear()
+    async def _prune_stretch(self, after: int) -> tuple[PruneResult, int]:
+        """Remove what is to be removed of the next ids above `after`; returns it and the last id, 0 at the end."""
+        newest = await self._read(maintenance.newest_id)
+        last = min(after + STRETCH_IDS, newest)
+        prepared = PreparedRemoval(self._before, after + 1, last)
+        for first in range(after + 1, last + 1, READ_IDS):
+            await self._read(partial(prepared.add, first=first, last=min(last, first + READ_IDS - 1)))
+        keys = await self._store_tombstones(prepared)
 
-    async def _finish_stretch(self) -> None:
-        """Delete the identities of what was removed in the order of their keys."""
-        identities, kept = self._prepared.identities(), self._prepared.kept_keys()
-        if kept:
-            await self._write(partial(tombstones.drop_tombstones, keys=kept))
-        self._prepared = maintenance.PreparedRemoval()
-        for start in range(0, len(identities), KEYS_A_STEP):
-            keys, ids = zip(*identities[start : start + KEYS_A_STEP], strict=True)
-            await self._write(partial(drop_identities, keys=keys, ids=ids))
+        async def remove(at: int) -> tuple[PruneResult, int]:
+            end = at + PRUNE_CHUNK_ROWS
+            found = await self._write(partial(prepared.remove, ids=prepared.ids[at:end]))
+            return found, end if end < len(prepared.ids) else 0
+
+        removed = await prune_in_chunks(remove)
+        if keys:
+            await self._write(prepared.drop_kept)
+            await self._write(partial(drop_recent_removed, first=after + 1, last=last))
+        for start in range(0, len(keys), KEYS_A_STEP):
+            some = keys[start : start + KEYS_A_STEP]
+            await self._write(partial(drop_merged_removed, keys=some, first=after + 1, last=last))
+        return removed, last if last < newest else 0
+
+    async def _store_tombstones(self, prepared: PreparedRemoval) -> list[int]:
+        """Store the tombstones in the order of their keys; returns the keys."""
+        rows = prepared.tombstones
+        rows.sort()
+        for start in range(0, len(rows), KEYS_A_STEP):
+            await self._write(partial(tombstones.store_tombstone_rows, rows=rows[start : start + KEYS_A_STEP]))
+            await self.tidy()
+        keys = [row[0] for row in rows]
+        rows.clear()
+        return keys
 
     async def tidy(self) -> None:
         """Join the log of the tombstone filter into its bitmap, if it is due."""

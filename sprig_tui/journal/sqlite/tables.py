@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -29,7 +28,7 @@ def environment_number(connection: sqlite3.Connection, name: str, endpoint: str 
     return int(row[0])
 
 
-def update_counts(connection: sqlite3.Connection, differences: Counter[tuple[int, int]]) -> None:
+def update_counts(connection: sqlite3.Connection, differences: Mapping[tuple[int, int], int]) -> None:
     """Add to the maintained counts: (environment number, state code) -> difference."""
     values = [(*key, difference) for key, difference in differences.items() if difference]
     if values:
@@ -95,9 +94,6 @@ def record_changes(connection: sqlite3.Connection, ids: Iterable[int], *, counte
             connection.execute("DELETE FROM changes WHERE seq < ?", (seq - 4096,))
 
 
-_IN_ID_LIST = "id IN (SELECT value FROM json_each(?))"
-
-
 class JournalConnection(sqlite3.Connection):
     """A connection with a flag for damage in the file, and what it has read of the tombstone filter."""
 
@@ -135,25 +131,27 @@ def execute_for_ids(
     values_before: Sequence[Any],
     ids: Sequence[int],
     values_after: Sequence[Any] = (),
+    *,
+    column: str = "id",
 ) -> sqlite3.Cursor:
-    """Run a statement with a condition on `id` in place of `{among}`, between the other parameters.
+    """Run a statement with a condition on the column in place of `{among}`, between the other parameters.
 
     The condition is a range for consecutive ids, which is the usual case.
     """
     if _is_contiguous(ids) and not is_file_damaged(connection):
-        return connection.execute(
-            statement.replace("{among}", "id BETWEEN ? AND ?"), (*values_before, min(ids), max(ids), *values_after)
-        )
-    return connection.execute(
-        statement.replace("{among}", _IN_ID_LIST), (*values_before, encode_ids(ids), *values_after)
-    )
+        among, values = f"{column} BETWEEN ? AND ?", (min(ids), max(ids))
+        return connection.execute(statement.replace("{among}", among), (*values_before, *values, *values_after))
+    among = f"{column} IN (SELECT value FROM json_each(?))"
+    return connection.execute(statement.replace("{among}", among), (*values_before, encode_ids(ids), *values_after))
 
 
 def _is_contiguous(ids: Sequence[int]) -> bool:
     return max(ids) - min(ids) + 1 == len(ids)
 
 
-def insert_rows(connection: sqlite3.Connection, table: str, row: str, values: Sequence[Any]) -> None:
+def insert_rows(
+    connection: sqlite3.Connection, table: str, row: str, values: Sequence[Any], on_conflict: str = ""
+) -> None:
     """Insert rows like `(?, ?)`, given as one flat list of values, by statements of many rows each.
 
     An executemany would release the GIL at every row. SQLite takes 32,766 values in a statement; a few fixed sizes keep
@@ -161,7 +159,7 @@ def insert_rows(connection: sqlite3.Connection, table: str, row: str, values: Se
     """
     start, columns = 0, row.count("?")
     for size in (1000, 100, 10, 1):
-        statement = f"INSERT INTO {table} VALUES " + ",".join([row] * size)
+        statement = f"INSERT INTO {table} VALUES " + ",".join([row] * size) + on_conflict
         while len(values) - start >= size * columns:
             connection.execute(statement, values[start : start + size * columns])
             start += size * columns

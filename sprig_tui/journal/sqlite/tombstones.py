@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 
 from sprig_tui.journal.dedup import StoredIdentity, identity_key
 from sprig_tui.journal.records import TombstoneCounts
 from sprig_tui.journal.sqlite import tombstone_filter
-from sprig_tui.journal.sqlite.tables import JournalConnection, encode_ids
+from sprig_tui.journal.sqlite.tables import JournalConnection, encode_ids, insert_rows
 from sprig_tui.journal.tombstone_filter import TombstoneFilter
 from sprig_tui.journal.tombstones import (
     SQLITE_TOMBSTONE_BYTES,
@@ -22,9 +23,10 @@ FORGET_SCAN_ROWS = 50_000
 """Tombstones scanned in one transaction: it holds the lock meanwhile."""
 _MAX_COUNTED = 1_000
 """Environments counted each for itself; SQLite takes 2,000 columns."""
-_UPSERT = (
-    "INSERT INTO tombstones(key, environment, ended_at, fingerprint) VALUES(?, ?, ?, ?) ON CONFLICT(key) DO UPDATE"
-    " SET environment = excluded.environment, ended_at = excluded.ended_at, fingerprint = excluded.fingerprint"
+_COLUMNS = "tombstones(key, environment, ended_at, fingerprint)"
+_REPLACE = (
+    " ON CONFLICT(key) DO UPDATE SET environment = excluded.environment, ended_at = excluded.ended_at,"
+    " fingerprint = excluded.fingerprint"
 )
 
 
@@ -60,7 +62,7 @@ def store_tombstones(connection: sqlite3.Connection, removed: Iterable[tuple[Sto
 def store_tombstone_rows(connection: sqlite3.Connection, rows: Sequence[TombstoneRow]) -> None:
     """Store tombstones, in the order of their keys."""
     if rows:
-        connection.executemany(_UPSERT, rows)
+        insert_rows(connection, _COLUMNS, "(?, ?, ?, ?)", [*chain.from_iterable(rows)], _REPLACE)
         tombstone_filter.log_keys(connection, [row[0] for row in rows])
 
 

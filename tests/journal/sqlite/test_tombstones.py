@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import sqlite3
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,8 @@ from sprig_tui.errors import JournalCorruptError
 from sprig_tui.journal import tombstone_filter
 from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.records import REMOVED_ID, Attempt, Settlement, State
-from sprig_tui.journal.sqlite import SQLiteJournal, maintenance, pruning
+from sprig_tui.journal.sqlite import SQLiteJournal, pruning
+from sprig_tui.journal.sqlite.prepared_removal import PreparedRemoval
 from sprig_tui.journal.sqlite.salvage import salvage_journal
 
 COUNT = 1_000
@@ -175,11 +178,38 @@ def test_delivered_answers_are_never_queued_again(steps, direct, log, tmp_path_f
     asyncio.run(run(tmp_path_factory.mktemp("steps") / "j.db"))
 
 
+def once_stored(monkeypatch, work: Callable[[], Awaitable[object]]) -> None:
+    """Have a prune do this once, after it has stored the tombstones of the second stretch."""
+    store, stretches = pruning.PruneRun._store_tombstones, itertools.count(1)
+
+    async def store_and_work(run: pruning.PruneRun, prepared: PreparedRemoval) -> list[int]:
+        keys = await store(run, prepared)
+        if next(stretches) == 2:
+            await work()
+        return keys
+
+    monkeypatch.setattr(pruning.PruneRun, "_store_tombstones", store_and_work)
+
+
+async def test_what_another_prune_removes_meanwhile_stays_known(tmp_path, clock, monkeypatch):
+    monkeypatch.setattr(pruning, "STRETCH_IDS", 7)
+    entries = [make_entry(at) for at in range(20)]
+    async with SQLiteJournal(tmp_path / "j.db", clock=clock) as journal:
+        await journal.add(entries)
+        claim = await journal.claim(ClaimRequest("production", events=20, payload_bytes=475_000, lease_ms=60_000))
+        await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED)])
+        clock.advance(1)
+        once_stored(monkeypatch, lambda: journal.prune(clock.now()))
+        pruned = await journal.prune(clock.now())
+        assert pruned.by_state == {State.DELIVERED: 7}
+        assert {result.outcome for result in await journal.add(entries)} == {"known"}
+
+
 async def test_a_prune_in_stretches_leaves_what_a_prune_of_each_delivery_left(tmp_path, clock, monkeypatch):
     monkeypatch.setattr(pruning, "STRETCH_IDS", 7)
     monkeypatch.setattr(pruning, "READ_IDS", 3)
     monkeypatch.setattr(pruning, "KEYS_A_STEP", 2)
-    monkeypatch.setattr(maintenance, "PRUNE_CHUNK_ROWS", 4)
+    monkeypatch.setattr(pruning, "PRUNE_CHUNK_ROWS", 4)
     path = tmp_path / "j.db"
     async with SQLiteJournal(path, clock=clock) as journal:
         await journal.add([make_entry(at, reason="" if at % 3 else "anonymous") for at in range(40)])
@@ -188,15 +218,8 @@ async def test_a_prune_in_stretches_leaves_what_a_prune_of_each_delivery_left(tm
         await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt)])
         clock.advance(3600)
         # one is queued again once its tombstone is stored, and stays
-        prepare = pruning.PruneRun._prepare_stretch
         again = claim.ids[9]
-
-        async def prepare_and_requeue(run: pruning.PruneRun, after: int) -> None:
-            await prepare(run, after)
-            if after < again <= after + 7:
-                await journal.requeue([again])
-
-        monkeypatch.setattr(pruning.PruneRun, "_prepare_stretch", prepare_and_requeue)
+        once_stored(monkeypatch, lambda: journal.requeue([again]))
         pruned = await journal.prune(clock.now())
         assert pruned.by_state == {State.DELIVERED: 19, State.WITHHELD: 14}
         assert sum((await journal.tombstones()).by_environment.values()) == 19
