@@ -8,12 +8,12 @@ left out only where the query is false for each of its groups.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 from msgspec import Struct
 
-from sprig_tui.journal.block_counts import BlockTraits, user_mark
+from sprig_tui.journal.block_counts import BLOCK_IDS, BlockTraits, user_mark
 from sprig_tui.journal.query import Node, Query, Term, compares, iter_terms, split_comparison
 from sprig_tui.journal.records import State
 from sprig_tui.journal.rows import STATES_BY_CODE
@@ -66,6 +66,22 @@ class BlockFilter:
         self._traits.clear()
         return any(self._all_of(self._terms, facts, row) is not False for row in facts.ends)
 
+    def ranges(self, kept: Iterable[tuple[int, bytes]], low: int, high: int, *, older: bool) -> list[tuple[int, int]]:
+        """The ranges of ids from `low` to `high` without the kept blocks that cannot match, `older` from the newest on.
+
+        `kept` are the blocks between them that have not changed since they were counted, with their counts.
+        """
+        skipped = {block for block, content in kept if not self.can_match(content)}
+        ranges: list[tuple[int, int]] = []
+        for block in range(low // BLOCK_IDS, high // BLOCK_IDS + 1):
+            if block not in skipped:
+                begin, end = max(low, block * BLOCK_IDS), min(high, (block + 1) * BLOCK_IDS - 1)
+                if ranges and ranges[-1][1] == begin - 1:
+                    ranges[-1] = (ranges[-1][0], end)
+                else:
+                    ranges.append((begin, end))
+        return ranges[::-1] if older else ranges
+
     def _all_of(self, nodes: Collection[Node], facts: BlockFacts, row: _GroupRow) -> bool | None:
         found: bool | None = True
         alternatives: dict[str, bool | None] = {}
@@ -97,9 +113,15 @@ class BlockFilter:
             case "until":
                 return _known(facts.last_at < int(value), facts.first_at >= int(value))
             case "endpoint":
-                # SQL folds ASCII letters alone, so that only what is not in here is certain
                 urls = (row[4], bound_for)
-                is_out = value.isascii() and all(url is not None and value.lower() not in url.lower() for url in urls)
+                if None in urls:
+                    return None
+                # SQL folds ASCII letters alone, so that only what is not in here is certain
+                is_out = (
+                    term.whole_url not in urls
+                    if term.whole_url
+                    else value.isascii() and all(value.lower() not in str(url).lower() for url in urls)
+                )
                 return False if is_out else None
             case "is":
                 if value in set(State):

@@ -12,6 +12,7 @@ from sprig_tui.journal.accepted import AcceptedBin, Placeholders, bins_from_rows
 from sprig_tui.journal.dedup import StoredIdentity, identity_key
 from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.postgres.add import find_identities
+from sprig_tui.journal.postgres.candidate_ranges import CandidateRanges
 from sprig_tui.journal.postgres.connection import sanitize_text
 from sprig_tui.journal.postgres.payloads import read_payloads
 from sprig_tui.journal.query import Query
@@ -89,13 +90,15 @@ async def _search(
     )
     now = monotonic()
     deadline = now + budget_ms / 1000
+    candidates = await CandidateRanges.of_query(connection, query)
     records: list[asyncpg.Record] = []
     at = (cursor - 1 if cursor else newest) if older else cursor + 1
     while 1 <= at <= newest:
         low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
-        records += await connection.fetch(statement, *values, low, high, limit + 1 - len(records))
-        if len(records) > limit:
-            return records[:limit], True, 0
+        for first, last in await candidates.within(low, high, older=older):
+            records += await connection.fetch(statement, *values, first, last, limit + 1 - len(records))
+            if len(records) > limit:
+                return records[:limit], True, 0
         at = low - 1 if older else high + 1
         if budget_ms and 1 <= at <= newest:
             before, now = now, monotonic()
@@ -123,12 +126,20 @@ async def count_matches(connection: asyncpg.Connection, query: Query, cap: int) 
         return min(total, cap) if cap else total
     values: list[Any] = []
     condition = compile_query(query, DIALECT, values)
-    limit = f" LIMIT {int(cap)}" if cap else ""
-    return int(
-        await connection.fetchval(
-            f"SELECT count(*) FROM (SELECT 1 {_FROM_DELIVERIES} WHERE {condition}{limit}) AS found", *values
-        )
+    number = len(values)
+    statement = (
+        f"SELECT count(*) FROM (SELECT 1 {_FROM_DELIVERIES} WHERE ({condition})"
+        f" AND d.id BETWEEN ${number + 1}::bigint AND ${number + 2}::bigint"
+        # no limit where it is NULL
+        f" LIMIT ${number + 3}::bigint) AS found"
     )
+    candidates = await CandidateRanges.of_query(connection, query)
+    found = 0
+    for low, high in await candidates.within(1, await connection.fetchval(_SELECT_NEWEST_ID)):
+        found += int(await connection.fetchval(statement, *values, low, high, cap - found if cap else None))
+        if cap and found >= cap:
+            break
+    return found
 
 
 async def read_repaired(connection: asyncpg.Connection) -> dict[str, dict[State, int]]:

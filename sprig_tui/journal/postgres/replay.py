@@ -13,6 +13,7 @@ from sprig_tui.journal.base import NO_OVERRIDES
 from sprig_tui.journal.dedup import identity_key, resend_message_id
 from sprig_tui.journal.forgetting import KeyedPersons
 from sprig_tui.journal.postgres.add import InsertPlan, UnknownKeys, find_identities, store_plan, with_real_ids
+from sprig_tui.journal.postgres.candidate_ranges import CandidateRanges
 from sprig_tui.journal.postgres.payloads import read_payloads
 from sprig_tui.journal.postgres.read import DIALECT, count_matches
 from sprig_tui.journal.postgres.tables import environment_number
@@ -238,14 +239,7 @@ async def step_replay(
     if job.state != "running":
         return job
     end = min(job.last_id, job.cursor + MAX_SCAN_ROWS)
-    values: list[Any] = [job.cursor, end, limit]
-    condition = compile_query(decode_query(row[10]), DIALECT, values)
-    matching = await connection.fetch(
-        f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {condition}"
-        " AND d.id > $1::bigint AND d.id <= $2::bigint ORDER BY d.id LIMIT $3::bigint",
-        *values,
-    )
-    ids = [match[0] for match in matching]
+    ids = await _matching_ids(connection, decode_query(row[10]), job.cursor + 1, end, limit)
     overrides = json.loads(row["elsewhere"])
     added = await requeue(connection, ids, now, as_new=job.as_new, priority=1, overrides=overrides, persons=persons)
     queued = sum(1 for result in added if result.outcome == "new")
@@ -259,6 +253,23 @@ async def step_replay(
         job_id,
     )
     return job_from_row(await _read_job_row(connection, job_id))
+
+
+async def _matching_ids(connection: asyncpg.Connection, query: Query, low: int, high: int, limit: int) -> list[int]:
+    values: list[Any] = []
+    condition = compile_query(query, DIALECT, values)
+    number = len(values)
+    statement = (
+        f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE ({condition})"
+        f" AND d.id BETWEEN ${number + 1}::bigint AND ${number + 2}::bigint ORDER BY d.id LIMIT ${number + 3}::bigint"
+    )
+    candidates = await CandidateRanges.of_query(connection, query)
+    ids: list[int] = []
+    for first, last in await candidates.within(low, high):
+        ids += [row[0] for row in await connection.fetch(statement, *values, first, last, limit - len(ids))]
+        if len(ids) == limit:
+            break
+    return ids
 
 
 async def set_replay_state(connection: asyncpg.Connection, job_id: int, state: ReplayState) -> ReplayJob:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 
 from sprig_tui.journal.block_counts import BLOCK_IDS
 from sprig_tui.journal.block_filter import BlockFilter
@@ -29,23 +28,9 @@ class CandidateRanges:
             surveys = dict(connection.execute("SELECT number, survey FROM counted_surveys").fetchall())
             self._filter = BlockFilter(query, places, surveys)
 
-    def within(self, low: int, high: int, *, older: bool) -> Iterator[tuple[int, int]]:
+    def within(self, low: int, high: int, *, older: bool = False) -> list[tuple[int, int]]:
         """The ranges from `low` to `high`, with `older` from the newest on."""
         if self._filter is None:
-            yield low, high
-            return
-        first, last = low // BLOCK_IDS, high // BLOCK_IDS
-        skipped = {
-            block
-            for block, content in self._connection.execute(_SELECT_KEPT, (first, last)).fetchall()
-            if not self._filter.can_match(content)
-        }
-        ranges: list[tuple[int, int]] = []
-        for block in range(first, last + 1):
-            if block not in skipped:
-                begin, end = max(low, block * BLOCK_IDS), min(high, (block + 1) * BLOCK_IDS - 1)
-                if ranges and ranges[-1][1] == begin - 1:
-                    ranges[-1] = (ranges[-1][0], end)
-                else:
-                    ranges.append((begin, end))
-        yield from reversed(ranges) if older else ranges
+            return [(low, high)]
+        kept = self._connection.execute(_SELECT_KEPT, (low // BLOCK_IDS, high // BLOCK_IDS)).fetchall()
+        return self._filter.ranges(kept, low, high, older=older)

@@ -99,7 +99,7 @@ _FROM_DELIVERIES = "FROM deliveries d JOIN environments e ON e.id = d.environmen
 _ROW_COST_FACTOR = 2
 """Cost of reading a row, in entries of the index of due deliveries."""
 _PAGE_WINDOW_IDS = 25_000
-"""Ids searched between two checks of the clock: some 30 ms of the slowest filter."""
+"""Ids searched between two checks of the clock, or of the kept counts: some 30 ms of the slowest filter."""
 
 
 _by_id = attrgetter("id")
@@ -110,9 +110,10 @@ def read_page(
 ) -> DeliveryPage:
     """A page by keyset pagination, so that its depth costs nothing."""
     newest = int(connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0])
-    window = _PAGE_WINDOW_IDS if budget_ms and query.terms else newest + 1
+    window = _PAGE_WINDOW_IDS if query.terms else newest + 1
     values: list[Any] = []
     sql = compile_query(query, DIALECT, values)
+    candidates = CandidateRanges(connection, query)
     rest = f"WHERE ({sql}) AND d.id BETWEEN :low AND :high ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT :limit"
     deadline = monotonic() + budget_ms / 1000
     deliveries: list[Delivery] = []
@@ -120,10 +121,13 @@ def read_page(
     at = (cursor - 1 if cursor else newest) if older else cursor + 1
     while 1 <= at <= newest:
         low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
-        found = select_deliveries(
-            connection, rest, named_values(values, low=low, high=high, limit=limit + 1 - len(deliveries))
-        )
-        deliveries += sorted(found, key=_by_id, reverse=older)
+        for first, last in candidates.within(low, high, older=older):
+            found = select_deliveries(
+                connection, rest, named_values(values, low=first, high=last, limit=limit + 1 - len(deliveries))
+            )
+            deliveries += sorted(found, key=_by_id, reverse=older)
+            if len(deliveries) > limit:
+                break
         if len(deliveries) > limit:
             break
         at = low - 1 if older else high + 1
@@ -144,11 +148,17 @@ def count_matches(connection: sqlite3.Connection, query: Query, cap: int) -> int
         return min(total, cap) if cap else total
     values: list[Any] = []
     sql = compile_query(query, DIALECT, values)
-    statement = f"SELECT count(*) {_FROM_DELIVERIES} WHERE {sql}"
+    statement = f"SELECT 1 {_FROM_DELIVERIES} WHERE ({sql}) AND d.id BETWEEN :low AND :high"
     if cap:
-        statement = f"SELECT count(*) FROM (SELECT 1 {_FROM_DELIVERIES} WHERE {sql} LIMIT :cap)"
-        return int(connection.execute(statement, named_values(values, cap=cap)).fetchone()[0])
-    return int(connection.execute(statement, named_values(values)).fetchone()[0])
+        statement += " LIMIT :limit"
+    newest = int(connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0])
+    found = 0
+    for low, high in CandidateRanges(connection, query).within(1, newest):
+        part = named_values(values, low=low, high=high, limit=cap - found)
+        found += int(connection.execute(f"SELECT count(*) FROM ({statement})", part).fetchone()[0])
+        if cap and found >= cap:
+            break
+    return found
 
 
 def read_repaired(connection: sqlite3.Connection) -> dict[str, dict[State, int]]:

@@ -26,6 +26,7 @@ from sprig_tui.journal.resend import (
 )
 from sprig_tui.journal.rows import REPLAY_MARK, STATE_CODES, STATES_BY_CODE
 from sprig_tui.journal.sqlite.add import AddOperation
+from sprig_tui.journal.sqlite.candidate_ranges import CandidateRanges
 from sprig_tui.journal.sqlite.claim import release_expired
 from sprig_tui.journal.sqlite.forgotten_persons import forgotten_persons
 from sprig_tui.journal.sqlite.identity_index import IdentityIndex
@@ -253,15 +254,8 @@ def step_replay(connection: sqlite3.Connection, job_id: int, limit: int, now: in
     if job.state != "running":
         return job
     stored, elsewhere = connection.execute("SELECT query, elsewhere FROM replays WHERE id = ?", (job_id,)).fetchone()
-    values: list[Any] = []
-    sql = compile_query(decode_query(stored), DIALECT, values)
     end = min(job.last_id, job.cursor + MAX_SCAN_ROWS)
-    matching = connection.execute(
-        f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {sql} AND d.id > :after"
-        " AND d.id <= :last ORDER BY d.id LIMIT :limit",
-        named_values(values, after=job.cursor, last=end, limit=limit),
-    ).fetchall()
-    ids = [row[0] for row in matching]
+    ids = _matching_ids(connection, decode_query(stored), job.cursor + 1, end, limit)
     added = requeue(connection, ids, now, as_new=job.as_new, priority=1, overrides=json.loads(elsewhere))
     queued = sum(1 for result in added if result.outcome == "new")
     cursor = ids[-1] if len(ids) == limit else end
@@ -271,6 +265,22 @@ def step_replay(connection: sqlite3.Connection, job_id: int, limit: int, now: in
         (cursor, queued, len(ids) - queued, "done" if done else "running", job_id),
     )
     return read_job(connection, job_id)
+
+
+def _matching_ids(connection: sqlite3.Connection, query: Query, low: int, high: int, limit: int) -> list[int]:
+    values: list[Any] = []
+    sql = compile_query(query, DIALECT, values)
+    statement = (
+        f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE ({sql})"
+        " AND d.id BETWEEN :low AND :high ORDER BY d.id LIMIT :limit"
+    )
+    ids: list[int] = []
+    for first, last in CandidateRanges(connection, query).within(low, high):
+        rows = connection.execute(statement, named_values(values, low=first, high=last, limit=limit - len(ids)))
+        ids += [row[0] for row in rows.fetchall()]
+        if len(ids) == limit:
+            break
+    return ids
 
 
 def set_replay_state(connection: sqlite3.Connection, job_id: int, state: ReplayState) -> ReplayJob:

@@ -30,6 +30,7 @@ PRECISE = (
     "-env:production -env:staging",
     "survey-id:77",
     "endpoint:other.example",
+    "endpoint:=https://other.example/v1",
     "size:>9kb",
     "latency:>70",
     "(status:failed env:production) OR (user:acct_9000 -env:development)",
@@ -108,6 +109,12 @@ async def test_only_blocks_that_can_match_are_read_and_nothing_is_missed(tmp_pat
             older = await journal.ids(query, limit=BLOCKS * BLOCK_IDS, budget_ms=60_000)
             newer = await journal.ids(query, limit=BLOCKS * BLOCK_IDS, direction="newer")
             assert ([*older.ids][::-1], [*newer.ids]) == (expected, expected), text
+            page = await journal.page(query, limit=BLOCKS * BLOCK_IDS, direction="newer")
+            assert [row.id for row in page.deliveries] == expected, text
+            assert (await journal.count(query), await journal.count(query, cap=7)) == (
+                len(expected),
+                min(7, len(expected)),
+            ), text
             if text in PRECISE:
                 assert blocks_read(query) == sorted({delivery_id // BLOCK_IDS for delivery_id in expected}), text
         # a block that has changed is read again until it is counted
