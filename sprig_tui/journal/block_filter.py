@@ -113,16 +113,7 @@ class BlockFilter:
             case "until":
                 return _known(facts.last_at < int(value), facts.first_at >= int(value))
             case "endpoint":
-                urls = (row[4], bound_for)
-                if None in urls:
-                    return None
-                # SQL folds ASCII letters alone, so that only what is not in here is certain
-                is_out = (
-                    term.whole_url not in urls
-                    if term.whole_url
-                    else value.isascii() and all(value.lower() not in str(url).lower() for url in urls)
-                )
-                return False if is_out else None
+                return _endpoint(term, row[4], bound_for)
             case "is":
                 if value in set(State):
                     return state == value
@@ -146,6 +137,18 @@ class BlockFilter:
         if None in ids:  # those that are counted together
             return None
         return None if (any(ids) if term.is_any else term.value in ids) else False
+
+
+def _endpoint(term: Term, sent_to: str, bound_for: str | None) -> bool | None:
+    """False where neither URL meets the condition; `bound_for` is None where it is not known."""
+    if bound_for is None:
+        return None
+    if term.whole_url:
+        return None if term.whole_url in (sent_to, bound_for) else False
+    # SQL folds ASCII letters alone, so that only what is not in here is certain
+    part = term.value.lower()
+    is_out = term.value.isascii() and part not in sent_to.lower() and part not in bound_for.lower()
+    return False if is_out else None
 
 
 def _trait(term: Term, traits: BlockTraits) -> bool | None:
