@@ -45,6 +45,11 @@ def save_console(paths: Paths, changes: Mapping[str, TomlValue | None], *, diges
     return _edit_config(paths, lambda text: edit_table(text, ("console",), changes), digest)
 
 
+def save_filter(paths: Paths, name: str, text: str, *, digest: str | None = None) -> str:
+    """Set a filter of `[filters]`; returns the new digest. Raises ConfigError as `save_environment`."""
+    return _edit_config(paths, lambda content: edit_table(content, ("filters",), {name: text}), digest)
+
+
 def delete_environment(paths: Paths, name: str, *, digest: str | None = None) -> str:
     """Remove the environment's table; returns the new digest. Raises ConfigError as `save_environment`."""
     return _edit_config(paths, lambda text: remove_environment(text, name), digest)

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.secret_storage import DroppedEntry
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.clipboard import CopyRequested
+    from sprig_tui.console.deliveries.filter_bar import FilterInput
     from sprig_tui.console.screens.explain import ExplainRequested
     from sprig_tui.console.widgets.column_chooser import ColumnsChosen
     from sprig_tui.console.widgets.columns import ChosenColumn
@@ -390,6 +391,18 @@ class SprigTui(QueuedInput, TextualApp):
 
         event.stop()
         self.push_screen(ExplainScreen(self.session, event.detail))
+
+    def on_filter_input_save_requested(self, event: FilterInput.SaveRequested) -> None:
+        """Save a filter of the log or of the list of records, where the config may be changed."""
+        from sprig_tui.console.commands.deliveries import SaveFilter
+        from sprig_tui.console.deliveries.save_filter import ask_and_save
+
+        event.stop()
+        if refusal := self.permissions.refusal(SaveFilter):
+            notify_warning(self, refusal)
+            return
+        saved, now_ms = self.session.settings.filters, self.session.clock.now()
+        self.run_flow(ask_and_save(self, self.config_editor, saved, event.text, now_ms))
 
     def on_copy_requested(self, event: CopyRequested) -> None:
         """Copy what a pane or the detail screen asks for."""

@@ -10,6 +10,7 @@ from textual import events
 
 from sprig_tui.console.environments.actions import EnvironmentActions
 from sprig_tui.console.payload.send_requests import SendAllRequested, SendRequested
+from sprig_tui.console.widgets.dialogs import Prompt
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 
@@ -49,6 +50,30 @@ async def test_the_palette_offers_the_saved_filters(console, screen_text):
         await console.press("down", "enter")
         await console.until(lambda: pilot.app.main.deliveries.filter.text == "@bad")
         assert pilot.app.main.focused_scope() == "deliveries"
+
+
+async def test_a_filter_is_saved_under_a_name_from_its_line(console):
+    console.write('[filters]\nbad = "status:failed"\n')
+    async with console.running() as pilot:
+        await console.press("3", "ctrl+s")
+        assert console.notices()[-1] == "there is no filter to save: type one first"
+        await console.press("slash", *"is:withheld", "ctrl+s")
+        await console.until(lambda: isinstance(pilot.app.screen, Prompt))
+        await console.press(*"no name", "enter")
+        assert "that cannot name a filter: use lower-case letters" in console.text()
+        await console.press("ctrl+u", *"bad", "enter")
+        await console.until(lambda: "@bad is status:failed now" in console.text())
+        await console.press("ctrl+u", *"@open", "enter")
+        if isinstance(pilot.app.screen, Prompt):  # a name that came in one burst with its enter
+            await console.press("enter")
+        await console.until(lambda: any("saved: @open stands for this filter" in said for said in console.notices()))
+        assert console.config()["filters"] == {"bad": "status:failed", "open": "is:withheld"}
+        assert pilot.app.main.deliveries.saved_filters["open"] == "is:withheld"
+        await console.press("enter")
+        assert pilot.app.main.deliveries.filter.text == "is:withheld"
+    async with console.running(read_only=True):
+        await console.press("3", "slash", *"is:failed", "ctrl+s")
+        assert "this console is read-only" in console.notices()[-1]
 
 
 async def test_jump_keys_zoom_and_tab(console):
@@ -120,9 +145,11 @@ async def test_key_t_runs_its_flow_from_one_action_whichever_pane_has_focus(cons
 def test_main_screen_handles_every_pane_message():
     from sprig_tui.console.app import SprigTui
     from sprig_tui.console.clipboard import CopyRequested
+    from sprig_tui.console.deliveries.filter_bar import FilterInput
     from sprig_tui.console.deliveries.log import DeliveryLog
     from sprig_tui.console.main_screen import MainScreen
     from sprig_tui.console.payload.inspector import PayloadInspector
+    from sprig_tui.console.screens.explain import ExplainRequested
 
     # The panes are loaded late, so their messages are caught by the names of the handlers alone.
     for message in (
@@ -131,9 +158,11 @@ def test_main_screen_handles_every_pane_message():
         PayloadInspector.RecordShown,
         DeliveryLog.DeliverySelected,
         DeliveryLog.Queued,
+        DeliveryLog.RepairRequested,
     ):
         assert hasattr(MainScreen, message.handler_name), message.handler_name
-    assert hasattr(SprigTui, CopyRequested.handler_name)
+    for message in (CopyRequested, ExplainRequested, FilterInput.SaveRequested):
+        assert hasattr(SprigTui, message.handler_name), message.handler_name
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])

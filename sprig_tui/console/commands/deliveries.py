@@ -22,6 +22,21 @@ class Filter(Command):
     scope = "deliveries"
 
 
+class SaveFilter(Command):
+    """Save the filter under a name, in [filters] of the config: @name then stands for it, also in commands.
+
+    The same key saves what you type in the line of the filter.
+    """
+
+    id = "save-filter"
+    key = "ctrl+s"
+    label = "save filter"
+    title = "Save the filter under a name"
+    scope = "deliveries"
+    needs = "config"
+    in_bar = False
+
+
 class Clear(Command):
     """Take the marks away; with no marks, the filter."""
 
@@ -294,6 +309,7 @@ COMMANDS = (
     ExplainDelivery,
     CopyDelivery,
     ChooseColumns,
+    SaveFilter,
     Clear,
 )
 

@@ -189,7 +189,7 @@ def full_time(milliseconds: int) -> str:
 
 
 def _facts(delivery: Delivery, now: int, width: int) -> Iterator[Fact]:
-    word = state_word(delivery)
+    word = delivery.state.value if delivery.repaired_by else state_word(delivery)
     withheld = delivery.state is State.WITHHELD
     cause = (
         (f"{delivery.reason}: {delivery.detail}" if delivery.detail else delivery.reason)

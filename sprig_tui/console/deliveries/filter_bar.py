@@ -86,10 +86,20 @@ class _FilterSuggester(Suggester):
 class FilterInput(HistoryInput):
     """Filter input: enter applies, escape cancels, tab completes, up and down go through the history."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "cancel"),
+        Binding("ctrl+s", "save", "save under a name"),
+    ]
 
     class Left(Message):
         """Escape was pressed."""
+
+    class SaveRequested(Message):
+        """The user wants to save a filter under a name."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
 
     def __init__(self, environments: Callable[[], tuple[str, ...]], saved: Callable[[], Mapping[str, str]]) -> None:
         super().__init__(
@@ -105,6 +115,9 @@ class FilterInput(HistoryInput):
 
     def action_leave(self) -> None:
         self.post_message(self.Left())
+
+    def action_save(self) -> None:
+        self.post_message(self.SaveRequested(self.value))
 
 
 class FilterBar(Vertical):

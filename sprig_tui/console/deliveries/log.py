@@ -19,7 +19,7 @@ from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.deliveries import COMMANDS
 from sprig_tui.console.deliveries.detail import DetailResult, DetailScreen
 from sprig_tui.console.deliveries.export import ExportAction, JobStatus
-from sprig_tui.console.deliveries.filter_bar import FilterBar
+from sprig_tui.console.deliveries.filter_bar import FilterBar, FilterInput
 from sprig_tui.console.deliveries.forget import ForgetActions
 from sprig_tui.console.deliveries.log_lines import LogLines, LogPosition
 from sprig_tui.console.deliveries.log_updater import LogUpdater
@@ -322,6 +322,9 @@ class DeliveryLog(HasCommands, Panel, Vertical):
             return
         self.bar.input.add_to_history(query.text)
         self.filter = query
+
+    def action_save_filter(self) -> None:
+        self.post_message(FilterInput.SaveRequested(self.filter.text))
 
     def action_clear_filter(self) -> None:
         if self.lines.marks:

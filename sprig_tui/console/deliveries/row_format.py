@@ -170,7 +170,9 @@ def ignored_until(delivery: Delivery, now: int) -> str:
 
 
 def state_word(delivery: Delivery) -> str:
-    """The state; for a queued delivery `in flight`, `held`, `retry` or `queued`."""
+    """The state; for a queued delivery `in flight`, `held`, `retry` or `queued`; for a repaired one `repaired`."""
+    if delivery.repaired_by:
+        return "repaired"
     if delivery.state is not State.QUEUED:
         return delivery.state.value
     if delivery.leased:
@@ -184,7 +186,7 @@ def result_text(delivery: Delivery, now: int) -> str:
     """Latency, reason or error; for a retry also its time, for a repaired delivery what repaired it."""
     if delivery.repaired_by:
         cause = delivery.reason or delivery.error
-        return f"repaired by {delivery.repaired_by}" + (f", was {cause}" if cause else "")
+        return f"by {delivery.repaired_by}, was {delivery.state}" + (f": {cause}" if cause else "")
     if delivery.state is State.DELIVERED:
         return f"{delivery.latency_ms:,.0f} ms" + (f" to {bare_url(delivery.bound_for)}" if delivery.bound_for else "")
     if delivery.state is State.WITHHELD:

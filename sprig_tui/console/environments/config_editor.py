@@ -152,6 +152,20 @@ class ConfigEditor:
             if on_disk != value:
                 await self._write(save_console, self._session.dependencies.paths, {key: value})
 
+    async def save_filter(self, name: str, text: str) -> None:
+        """Write a filter of `[filters]`, unless that name was changed on disk meanwhile; errors as in `save`."""
+        from sprig_tui.config.save import save_filter
+
+        async with self._busy:
+            before = self._session.settings.filters.get(name)
+            await self._reload_before_write()
+            if self._session.settings.filters.get(name) not in (before, text):
+                raise ConfigError(
+                    f"the filter @{name} was changed on disk meanwhile; nothing was written",
+                    hint="look at it, then save again",
+                )
+            await self._write(save_filter, self._session.dependencies.paths, name, text)
+
     async def _check_unchanged(self, expected: Environment | None, name: str) -> None:
         await self._reload_before_write()
         if self._session.settings.environments.get(name) != expected:

@@ -268,6 +268,9 @@ LIST_KEYS = frozenset(key for binding in Binding.make_bindings(LineList.BINDINGS
 """Keys that move the cursor of the list; other letters go to the path."""
 
 
+NOTHING_TO_COMPLETE = "tab completes nothing more: enter opens what is typed, down goes to the list"
+
+
 class FilePicker(ModalScreen[tuple[str, ...] | None]):
     """Dialog that asks for a file or folder. Result: the paths to open, or None."""
 
@@ -310,7 +313,8 @@ class FilePicker(ModalScreen[tuple[str, ...] | None]):
             return
         completed = complete_path(field.value, self._listing)
         if completed == field.value:
-            self.action_into_list()
+            # the focus stays: enter opens what was typed
+            self._show_error(NOTHING_TO_COMPLETE)
             return
         field.value = completed
         field.cursor_position = len(completed)

@@ -46,6 +46,83 @@ def test_a_field_gets_another_value(path, before, typed, attribute, after):
     assert all(getattr(changed, name) == getattr(record, name) for name in others)
 
 
+REST = {
+    "questionText": "How easy was it?",
+    "questionType": "LIKERT",
+    "responseGroupUid": "group-1",
+    "response": 4,
+    "surveyId": 12,
+    "visitorId": "v-1",
+    "externalUserId": None,
+    "createdAt": 1790000000000,
+    "visitorSnapshot": {"triggeringEvent": None, "attributes": {"!email": "a@example.com", "plan": "free"}},
+    "extra": {"kept": [1, 2]},
+}
+WEBHOOK = {
+    "eventType": "answer.submitted",
+    "responseGroupUid": "group-1",
+    "question": "How easy was it?",
+    "questionType": "LIKERT",
+    "response": 4,
+    "userId": None,
+    "triggeringEvent": None,
+    "attributes": {"plan": "free"},
+    "createdAt": 1790000000000,
+}
+
+
+@pytest.mark.parametrize(
+    ("came", "path", "typed", "changes"),
+    [
+        (REST, "userId", "acct_9", {"externalUserId": "acct_9"}),
+        (REST, "timestamp", "1790000000001", {"createdAt": 1790000000001}),
+        (
+            REST,
+            "properties.triggeringEvent",
+            "paid",
+            {"visitorSnapshot": {**REST["visitorSnapshot"], "triggeringEvent": "paid"}},
+        ),
+        (
+            REST,
+            "properties.attributes",
+            '{"plan":"team"}',
+            {"visitorSnapshot": {"triggeringEvent": None, "attributes": {"!email": "a@example.com", "plan": "team"}}},
+        ),
+        (
+            REST,
+            "properties.email",
+            "b@example.com",
+            {
+                "visitorSnapshot": {
+                    "triggeringEvent": None,
+                    "attributes": {"!email": "b@example.com", "plan": "free"},
+                }
+            },
+        ),
+        (WEBHOOK, "userId", "acct_9", {"userId": "acct_9"}),
+        (WEBHOOK, "properties.email", "b@example.com", {"email": "b@example.com"}),
+    ],
+)
+def test_an_edited_record_keeps_the_format_in_which_it_came(came, path, typed, changes):
+    (record,) = parse_document(json.dumps(came).encode(), Origin("page.json", "", 0))
+    changed = with_value(record, path, typed)
+    assert json.loads(changed.raw) == {**came, **changes}
+    assert list(json.loads(changed.raw))[: len(came)] == list(came), "in their order"
+    assert changed.origin.format == record.origin.format
+    assert field_value(changed, path) == typed
+
+
+def test_what_is_left_out_leaves_the_rest():
+    (record,) = parse_document(json.dumps(REST).encode(), Origin("page.json", "", 0))
+    (bare,) = parse_document(
+        json.dumps({name: value for name, value in REST.items() if name != "visitorSnapshot"}).encode(),
+        Origin("page.json", "", 0),
+    )
+    assert "surveyId" not in json.loads(with_value(record, "properties.surveyId", "").raw)
+    made = json.loads(with_value(bare, "properties.triggeringEvent", "paid").raw)
+    assert made["visitorSnapshot"] == {"triggeringEvent": "paid"}
+
+
 def test_what_a_line_cannot_hold_is_left_to_the_editor():
     for response in ("two\nlines", "x" * 3_000, "\x1b[2J", "\u202e"):
         with pytest.raises(InputError, match="too long for one line"):

@@ -193,6 +193,20 @@ async def test_the_picker_completes_and_opens(bench, inspector, lines_file, tmp_
         await press(pilot, "escape")
 
 
+async def test_enter_after_two_tabs_opens_what_is_typed(bench, inspector, lines_file, tmp_path, screen_text):
+    lines_file(2, "answers.jsonl")
+    (tmp_path / "a-folder").mkdir()
+    async with bench() as (app, pilot):
+        await press(pilot, "o")
+        app.screen.query_one(Input).value = f"{tmp_path}/"
+        await settle(pilot)
+        await press(pilot, "end", "a", "tab", "tab")
+        assert app.screen.query_one(Input).has_focus
+        assert "tab completes nothing more: enter opens what is typed" in screen_text(app)
+        await press(pilot, *"nswers.jsonl", "tab", "tab", "enter")
+        assert inspector.navigator.browser.file.name == "answers.jsonl"
+
+
 async def test_pasted_path_replaces_the_path_in_the_picker(bench, inspector, lines_file, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     file = lines_file(3, name="two words.jsonl")
