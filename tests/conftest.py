@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from support import bytecode, fake_sprig_api
+from support import bytecode, fake_sprig_api, forked
 from support.fake_sprig_api import FakeSprigApi
 from support.postgres_databases import create_database, drop_database, empty_journal, run_apart
 from support.postgres_server import PostgresServer
@@ -36,6 +36,11 @@ def pytest_xdist_setupnodes() -> None:
 def pytest_collection_finish() -> None:
     """Leave what was collected out of the collector's walks: it lives as long as the process."""
     gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """End the process that commands are forked from, if there is one."""
+    forked.close_shared_server()
 
 
 SLOW_PARTS = ("cli", "faults", "terminal")

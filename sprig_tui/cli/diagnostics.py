@@ -133,6 +133,17 @@ def write(text: str) -> None:
         return
 
 
+def flush() -> bool:
+    """Write what is buffered; False where stderr takes no more, as that of a terminal that hung up."""
+    try:
+        sys.stderr.flush()
+    except ValueError:
+        return True  # it was closed, and so is empty
+    except OSError:
+        return False
+    return True
+
+
 class ProgressLine:
     """Progress of a long command: one line that is redrawn on a terminal, else a line every few seconds."""
 

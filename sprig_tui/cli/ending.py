@@ -9,7 +9,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from sprig_tui.cli import diagnostics, garbage, output
 from sprig_tui.errors import ExitCode, JournalError, SprigTuiError
@@ -26,12 +26,14 @@ def run_and_exit(work: Callable[[], Any]) -> NoReturn:
     try:
         output.flush()
     except output.StdoutClosedError:
-        _drop_stdout()
+        _drop(sys.stdout)
     except SprigTuiError as error:
         # the command is done; only the end of its output is lost
         diagnostics.exception(error)
-        _drop_stdout()
+        _drop(sys.stdout)
         code = code or error.exit_code
+    if not diagnostics.flush():
+        _drop(sys.stderr)
     garbage.leave()
     sys.exit(int(code))
 
@@ -46,7 +48,7 @@ def exit_code(work: Callable[[], Any]) -> int:
         return report_interrupt()
     except output.StdoutClosedError:
         # the reader closed the pipe, as in `sprig-tui log | head`
-        _drop_stdout()
+        _drop(sys.stdout)
         return ExitCode.OK
     except OSError as error:
         _print_traceback_in_debug()
@@ -141,11 +143,11 @@ def warn_of_keys() -> None:
         )
 
 
-def _drop_stdout() -> None:
-    """Redirect stdout to /dev/null, so that the flush at exit does not fail."""
+def _drop(stream: TextIO) -> None:
+    """Redirect a stream that takes no more to /dev/null, so that the flush at exit does not fail."""
     import contextlib
 
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from support.forked import popen
 from support.live_sink import LiveSink
 from support.records import make_flat_record
 
@@ -89,15 +90,10 @@ def process(home: Path) -> Callable[..., Outcome]:
     """Run a command line as a process of its own."""
 
     def call(*argv: object, stdin: bytes = b"", **environ: str) -> Outcome:
-        done = subprocess.run(
-            [sys.executable, "-m", "sprig_tui", *map(str, argv)],
-            input=stdin,
-            capture_output=True,
-            timeout=60,
-            check=False,
-            env={**os.environ, **environ},
-        )
-        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        with popen(argv, env={**os.environ, **environ}, **streams) as running:
+            out, err = running.communicate(stdin, 60)
+        return Outcome(running.returncode, out.decode(), err.decode())
 
     return call
 
@@ -138,13 +134,7 @@ class Lasting:
     """The program, running until it is told to stop."""
 
     def __init__(self, *argv: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sprig_tui", *argv],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
+        self.process = popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.said: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -201,12 +191,8 @@ class Terminal:
     def __init__(self, *argv: object, **streams: Any) -> None:
         self._end, inner = pty.openpty()
         self.seen = ""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sprig_tui", *map(str, argv)],
-            **{"stdin": inner, "stdout": inner, "stderr": inner, **streams},
-            env={**os.environ, "TERM": "xterm"},
-            start_new_session=True,
-        )
+        streams = {"stdin": inner, "stdout": inner, "stderr": inner, **streams}
+        self.process = popen(argv, env={**os.environ, "TERM": "xterm"}, **streams)
         os.close(inner)
 
     def says(self, text: str) -> None:

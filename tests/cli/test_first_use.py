@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.forked import popen
 from support.live_sink import LiveSink
 
 from sprig_tui.cli.commands import log
@@ -164,10 +165,9 @@ def test_hints_can_be_typed_as_they_stand(process: Run, home: Path) -> None:
 
 
 def test_counting_sink_counts_duplicates_on_request(home: Path) -> None:
-    import sys
 
-    with subprocess.Popen(
-        [sys.executable, "-m", "sprig_tui", "sink", "--port", "0", "--count"],
+    with popen(
+        ["sink", "--port", "0", "--count"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as sink:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from support.certificates import self_signed
+from support.forked import popen
 
 TOKEN = "production-token-0123456789"
 Run = Callable[..., Any]
@@ -56,9 +57,7 @@ def post(url: str, body: dict[str, Any], token: str = TOKEN, path: str = "/webho
 def test_from_webhook_to_segment_seen_by_a_log_elsewhere(guarded, sink, start):
     listener = start("listen", "--port", "0", "--status-every", "0")
     url = listener.url()
-    following = subprocess.Popen(
-        [sys.executable, "-m", "sprig_tui", "log", "--follow", "--json", "-n", "1"], stdout=subprocess.PIPE, text=True
-    )
+    following = popen(["log", "--follow", "--json", "-n", "1"], stdout=subprocess.PIPE, text=True)
     try:
         assert following.stdout is not None
         assert post(url, webhook(1)).json() == {"queued": 1, "known": 0, "withheld": 0}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.forked import popen
 from support.live_sink import LiveSink
 
 from sprig_tui.cli.filter_options import filter_text
@@ -125,8 +125,8 @@ def test_a_repaired_delivery_names_what_repaired_it(configured: Path, cli: Run, 
 
 def test_follow_shows_what_is_added_and_what_changes(configured: Path, cli: Run, write: Run, answer: Run) -> None:
     assert cli("send", write(answer(1)), "-e", "development").code == 0
-    following = subprocess.Popen(
-        [sys.executable, "-m", "sprig_tui", "log", "--follow", "--json", "status:delivered"],
+    following = popen(
+        ["log", "--follow", "--json", "status:delivered"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=dict(os.environ),
@@ -181,8 +181,8 @@ def test_replay_skips_deliveries_without_a_call(cli: Run, failed: Path) -> None:
 
 def test_replay_without_waiting_is_done_by_run(cli: Run, failed: Path, sink: LiveSink) -> None:
     assert cli("replay", "status:failed", "--yes", "--no-wait").code == 0
-    running = subprocess.Popen(
-        [sys.executable, "-m", "sprig_tui", "run", "--status-every", "0.2s"],
+    running = popen(
+        ["run", "--status-every", "0.2s"],
         stderr=subprocess.PIPE,
         env=dict(os.environ),
     )
@@ -199,9 +199,7 @@ def test_run_takes_up_a_changed_config(configured: Path, cli: Run, sink: LiveSin
     config = configured / "config.toml"
     text = config.read_text()
     config.write_text(text.replace("[environments.development]", "[environments.elsewhere]"))
-    running = subprocess.Popen(
-        [sys.executable, "-m", "sprig_tui", "run", "--status-every", "0"], stderr=subprocess.PIPE, env=dict(os.environ)
-    )
+    running = popen(["run", "--status-every", "0"], stderr=subprocess.PIPE, env=dict(os.environ))
     assert running.stderr is not None
     assert b"delivering for elsewhere, production" in running.stderr.readline()
     assert cli("send", write(answer(1)), "-e", "development", "--no-wait").code == 0

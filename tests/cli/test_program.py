@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.forked import popen
 
 from sprig_tui.cli import program as program_module
 from sprig_tui.cli.ending import DEBUG_VARIABLE
@@ -117,8 +118,8 @@ def test_a_terminal_without_unicode_breaks_nothing(
 
 def test_a_reader_that_leaves_early_is_no_fault(home: Path, write: Run, answer: Run) -> None:
     file = write(*(answer(number) for number in range(500)))
-    preview = subprocess.Popen(
-        [sys.executable, "-m", "sprig_tui", "preview", str(file), "-e", "development"],
+    preview = popen(
+        ["preview", str(file), "-e", "development"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=dict(os.environ),

@@ -6,13 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.fake_sprig_api import FakeSprigApi
+from support.forked import popen
 from support.live_sink import LiveSink
 from support.sprig_samples import response
 
@@ -234,8 +234,8 @@ def test_windows_of_the_command_line_are_epoch_milliseconds(cli: Run, pulling: P
 
 def test_every_so_often_until_stopped(pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
     sprig_api.hold([response(1)])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sprig_tui", "pull", "--every", "10s", "--json"],
+    process = popen(
+        ["pull", "--every", "10s", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -259,9 +259,7 @@ def test_ctrl_c_in_the_middle_keeps_the_position(
 ) -> None:
     sprig_api.hold(response(n) for n in range(2_500))
     sprig_api.trouble(how="hang", where=lambda asked: "cursor" in asked.query)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sprig_tui", "pull"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    process = popen(["pull"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         sink.wait_until(lambda found: found.accepted == 1_000)
         process.send_signal(signal.SIGINT)

@@ -6,12 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.forked import popen
 from support.live_sink import LiveSink
 
 Run = Callable[..., Any]
@@ -190,8 +190,8 @@ def test_a_signal_stops_in_good_order_and_nothing_is_lost(
     sink.set_faults("503@2-")
     file = write(*(answer(n) for n in range(50)))
     assert cli("send", write(answer(99), name="first.jsonl"), "-e", "development").code == 0
-    sending = subprocess.Popen(
-        [sys.executable, "-m", "sprig_tui", "send", str(file), "-e", "development", "--json"],
+    sending = popen(
+        ["send", str(file), "-e", "development", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=dict(os.environ),
@@ -210,8 +210,8 @@ def test_a_signal_stops_in_good_order_and_nothing_is_lost(
 
 def test_a_second_signal_stops_at_once(configured: Path, sink: LiveSink, write: Run, answer: Run) -> None:
     sink.set_faults("hang")
-    sending = subprocess.Popen(
-        [sys.executable, "-m", "sprig_tui", "send", str(write(answer(1))), "-e", "development"],
+    sending = popen(
+        ["send", str(write(answer(1))), "-e", "development"],
         stderr=subprocess.PIPE,
         env=dict(os.environ),
     )

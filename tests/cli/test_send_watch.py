@@ -9,7 +9,6 @@ import queue
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.forked import popen
 from support.live_sink import LiveSink
 
 Run = Callable[..., Any]
@@ -26,8 +26,8 @@ class Watcher:
     """The command under test; `next()` gives each object that it writes."""
 
     def __init__(self, *argv: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "sprig_tui", "send", "--watch", *argv, "--json"],
+        self._process = popen(
+            ["send", "--watch", *argv, "--json"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

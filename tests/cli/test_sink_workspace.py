@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.forked import popen
 from support.records import make_flat_record
 
 from sprig_tui.cli.commands.sink import _tell_workspace
@@ -28,8 +28,8 @@ def start(home: Path) -> Iterator[Start]:
     started = []
 
     def begin(*argv: str, until: str = "sprig-tui keys set") -> list[str]:
-        program = subprocess.Popen(
-            [sys.executable, "-m", "sprig_tui", "sink", "--port", "0", *argv],
+        program = popen(
+            ["sink", "--port", "0", *argv],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -10,12 +10,12 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from support.forked import popen
 from support.records import make_worker
 
 from sprig_tui.delivery.hold import hold_lane
@@ -127,8 +127,8 @@ def test_status_exits_2_for_unusable_and_3_for_unreachable_journal(configured, c
 
 def test_status_watch_survives_an_unavailable_journal(configured):
     in_journal(configured, lambda journal: journal.counts())
-    with subprocess.Popen(
-        [sys.executable, "-m", "sprig_tui", "status", "--watch", "0.2", "--json"],
+    with popen(
+        ["status", "--watch", "0.2", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -149,8 +149,8 @@ def test_status_watch_survives_an_unavailable_journal(configured):
 
 
 def test_watching_takes_up_a_journal_that_is_made_later(configured):
-    with subprocess.Popen(
-        [sys.executable, "-m", "sprig_tui", "status", "--watch", "0.2", "--json"],
+    with popen(
+        ["status", "--watch", "0.2", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 from support import fake_sprig_api
 from support.certificates import self_signed
-from support.documented_shell import CommandServer, Shell
+from support.documented_shell import Installed, Shell
 from support.fake_sprig_api import FakeSprigApi
 from support.pages_of_documentation import PAGES, ROOT, commands, without_comment
 from support.postgres_databases import create_database, database_name, drop_database, execute
@@ -62,7 +62,7 @@ SAYS = {
 class World(NamedTuple):
     """What commands find: fakes of the services, and a folder with a config and a journal to begin with."""
 
-    server: CommandServer
+    installed: Installed
     segment: WorkspaceLookalike
     sprig: FakeSprigApi
     template: Path
@@ -71,7 +71,8 @@ class World(NamedTuple):
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("docs")
-    with CommandServer(folder) as server, WorkspaceLookalike(delay_s=0) as segment, FakeSprigApi() as sprig:
+    installed = Installed(folder)
+    with WorkspaceLookalike(delay_s=0) as segment, FakeSprigApi() as sprig:
         template = folder / "home"
         template.mkdir()
         config = template / "config.toml"
@@ -84,15 +85,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         )
         config.chmod(0o600)
         (folder / "prepared").mkdir()
-        with Shell(folder / "prepared", _environ(server, template), server) as shell:
+        with Shell(folder / "prepared", _environ(installed, template), installed) as shell:
             done = shell.run(f"sprig-tui send {ROOT}/sample_payloads/export.csv -e production")
             assert done.code == 0, done.err
-        yield World(server, segment, sprig, template)
+        yield World(installed, segment, sprig, template)
 
 
-def _environ(server: CommandServer, home: Path) -> dict[str, str]:
+def _environ(installed: Installed, home: Path) -> dict[str, str]:
     return {
-        "PATH": f"{server.programs}:{os.environ['PATH']}",
+        "PATH": f"{installed.programs}:{os.environ['PATH']}",
         "HOME": str(home),
         "SPRIG_TUI_HOME": str(home),
         "NO_COLOR": "1",
@@ -108,7 +109,7 @@ def shell(world: World, tmp_path: Path) -> Iterator[Shell]:
     (tmp_path / "inbox").mkdir()
     shutil.copy(ROOT / "sample_payloads" / "export.csv", tmp_path / "responses.csv")
     shutil.copy(ROOT / "sample_payloads" / "flat.jsonl", tmp_path / "responses.jsonl")
-    with Shell(tmp_path, _environ(world.server, tmp_path / "home"), world.server) as shell:
+    with Shell(tmp_path, _environ(world.installed, tmp_path / "home"), world.installed) as shell:
         yield shell
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import pty
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.forked import popen
 from support.pages_of_documentation import PAGES
 
 from sprig_tui.cli import output, style
@@ -67,8 +66,8 @@ def test_at_a_terminal_a_long_topic_goes_rendered_to_the_pager(tmp_path: Path) -
     pager = tmp_path / "pager"
     pager.write_text('#!/bin/sh\ntr "a-z" "A-Z"\n', encoding="utf-8")
     pager.chmod(0o755)
-    with subprocess.Popen(
-        [sys.executable, "-m", "sprig_tui", "help", "replay"],
+    with popen(
+        ["help", "replay"],
         stdin=outer,
         stdout=outer,
         stderr=outer,

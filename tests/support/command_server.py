@@ -2,8 +2,12 @@
 
     python tests/support/command_server.py SOCKET      # until its standard input ends
 
-A client sends one JSON object (argv, environ, folder) with its three standard streams, and gets the exit code; when the
-client goes away the command is ended. `write_client` writes such a client, to be put on PATH as `sprig-tui`.
+A client sends one JSON object (argv, environ, folder) with its three standard streams, and gets the process id, and its
+exit code (negative: the signal) when it ends; when the client goes away the command is ended. `write_client` writes
+such a client, to be put on PATH as `sprig-tui`; `forked` has one for tests.
+
+The command is a process of its own in every way but two: its parent, and that its modules are loaded already. It ends
+as any Python does, with its exit handlers and what waits for threads.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 CLIENT = """#!{python} -IS
@@ -37,8 +42,8 @@ link.sendall(asked)
 child = int.from_bytes(link.recv(4), "big")
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, lambda number, _: os.kill(child, number))
-code = link.recv(1)
-sys.exit(code[0] if code else 70)
+code = link.recv(2)
+sys.exit(abs(int.from_bytes(code, "big", signed=True)) if code else 70)
 """
 
 
@@ -48,15 +53,18 @@ def write_client(file: Path, path: str) -> None:
     file.chmod(0o755)
 
 
-def serve(path: str) -> None:
-    """Serve until standard input ends, then end what still runs; a client that is killed ends its command alone."""
+def serve(path: str) -> bool:
+    """Serve until standard input ends, then end what still runs; a client that is killed ends its command alone.
+
+    True in a child, which is to become the command.
+    """
     _import_everything()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
         server.listen(64)
         print("ready", flush=True)
         children: dict[int, socket.socket] = {}
-        waking, woken = os.pipe()
+        waking, woken = pipe = os.pipe()
         os.set_blocking(woken, False)
         signal.set_wakeup_fd(woken)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -64,7 +72,7 @@ def serve(path: str) -> None:
             while True:
                 ready, _, _ = select.select([server, sys.stdin, waking, *children.values()], [], [])
                 if sys.stdin in ready:
-                    break
+                    return False
                 if waking in ready:
                     os.read(waking, 4096)
                     _reap(children)
@@ -76,14 +84,26 @@ def serve(path: str) -> None:
                 if server in ready:
                     link, _ = server.accept()
                     try:
-                        child = _start(link, (server, *children.values()))
+                        child = _start(link)
                     except (OSError, ValueError):  # the client was killed while it asked
                         link.close()
-                    else:
-                        children[child] = link
+                        continue
+                    children[child] = link
+                    if child == 0:
+                        _leave(children, pipe)
+                        return True
         finally:
             for child in children:
                 os.kill(child, signal.SIGKILL)
+
+
+def _leave(children: dict[int, socket.socket], pipe: tuple[int, int]) -> None:
+    """Let go of what is the server's."""
+    for link in children.values():
+        link.close()
+    children.clear()
+    for number in pipe:
+        os.close(number)
 
 
 def _import_everything() -> None:
@@ -111,12 +131,15 @@ def _reap(children: dict[int, socket.socket]) -> None:
             return
         if link := children.pop(child, None):
             with contextlib.suppress(OSError):
-                link.send(bytes([abs(os.waitstatus_to_exitcode(status)) & 0xFF]))
+                link.send(os.waitstatus_to_exitcode(status).to_bytes(2, "big", signed=True))
             link.close()
 
 
-def _start(link: socket.socket, inherited: tuple[socket.socket, ...]) -> int:
-    """Start what a client asks for. Raises OSError or ValueError when the client ends before it has asked."""
+def _start(link: socket.socket) -> int:
+    """Start what a client asks for; its process id, 0 in the child, which has become that process.
+
+    Raises OSError or ValueError when the client ends before it has asked.
+    """
     head, ancillary, _, _ = link.recvmsg(4, socket.CMSG_SPACE(12))
     streams = array.array("i")
     for _, _, numbers in ancillary:
@@ -131,27 +154,25 @@ def _start(link: socket.socket, inherited: tuple[socket.socket, ...]) -> int:
         asked = json.loads(text)
         child = os.fork()
         if child == 0:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for other in (link, *inherited):
-                other.close()
-            _run(asked, streams)
+            _become(asked, streams)
     finally:
         for stream in streams:
             os.close(stream)
-    with contextlib.suppress(OSError):  # of a client that is gone: its link ends the child
-        link.sendall(child.to_bytes(4, "big"))
+    if child:
+        with contextlib.suppress(OSError):  # of a client that is gone: its link ends the child
+            link.sendall(child.to_bytes(4, "big"))
     return child
 
 
-def _run(asked: dict[str, object], streams: array.array[int]) -> None:
-    """Become the command; never returns."""
-    code = 70
+def _become(asked: dict[str, object], streams: array.array[int]) -> None:
+    """Be the command, up to its first line. What cannot be asked for ends this process."""
+    ready = False
     try:
         os.setsid()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
-            os.close(stream)
         sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
         sys.stdout, sys.stderr = (
             io.TextIOWrapper(
@@ -165,20 +186,17 @@ def _run(asked: dict[str, object], streams: array.array[int]) -> None:
         sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
         os.environ.clear()
         os.environ.update(asked["environ"])  # type: ignore[call-overload]
+        time.tzset()
         os.chdir(str(asked["folder"]))
         sys.argv = ["sprig-tui", *asked["argv"]]  # type: ignore[misc]
         sys.orig_argv = [sys.executable, "-m", "sprig_tui", *sys.argv[1:]]  # what workers are started with
-        from sprig_tui.cli import main
-
-        main()
-    except SystemExit as leaving:
-        code = leaving.code if isinstance(leaving.code, int) else 1
+        ready = True
     finally:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
+        if not ready:
+            os._exit(70)
 
 
-if __name__ == "__main__":
-    serve(sys.argv[1])
+if __name__ == "__main__" and serve(sys.argv[1]):
+    from sprig_tui.cli import main
+
+    main()

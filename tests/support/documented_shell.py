@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import re
 import select
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +18,7 @@ from types import TracebackType
 from typing import IO, NamedTuple, Self
 
 from support.command_server import write_client
+from support.forked import shared_server
 
 DEADLINE_S = 30.0
 SIMPLE_COMMAND = re.compile(r"sprig-tui [^|&;<>$`()\\*~'\n]*")
@@ -36,53 +35,33 @@ class Done(NamedTuple):
     err: str
 
 
-class CommandServer:
-    """The server of `command_server`, as a process; a context manager."""
+class Installed:
+    """A folder with `sprig-tui` and `python`, to be put on PATH; the first is forked from the shared server."""
 
     def __init__(self, folder: Path) -> None:
         self.programs = folder / "programs"
-        self._path = str(folder / "socket")
-
-    def __enter__(self) -> Self:
         self.programs.mkdir()
-        write_client(self.programs / "sprig-tui", self._path)
+        self.server = shared_server()
+        write_client(self.programs / "sprig-tui", self.server.path)
         python = self.programs / "python"
         python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', encoding="utf-8")
         python.chmod(0o755)
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("command_server.py")), self._path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == b"ready\n"
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._process.communicate()
 
     def run(self, argv: list[str], environ: Mapping[str, str], folder: Path, streams: list[int]) -> int:
         """Run `sprig-tui` with these standard streams; returns its exit code."""
-        with socket.socket(socket.AF_UNIX) as link:
+        with self.server.ask(argv, environ, streams, folder) as link:
             link.settimeout(DEADLINE_S)
-            link.connect(self._path)
-            asked = json.dumps({"argv": argv, "environ": dict(environ), "folder": str(folder)}).encode()
-            socket.send_fds(link, [len(asked).to_bytes(4, "big")], streams)
-            link.sendall(asked)
             link.recv(4)
-            return link.recv(1)[0]
+            return abs(int.from_bytes(link.recv(2), "big", signed=True))
 
 
 class Shell:
     """One bash, whose variables stay from command to command; a context manager."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str], server: CommandServer) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str], installed: Installed) -> None:
         self._folder = folder
         self._environ = dict(environ)
-        self._server = server
+        self._installed = installed
         self._count = 0
         self._terminals: list[int] = []
 
@@ -142,7 +121,7 @@ class Shell:
             else:
                 streams = [os.open(os.devnull, os.O_RDONLY), into.fileno(), os.open(err, os.O_CREAT | os.O_WRONLY)]
             try:
-                code = self._server.run(shlex.split(command)[1:], self._environ, self._folder, streams)
+                code = self._installed.run(shlex.split(command)[1:], self._environ, self._folder, streams)
             finally:
                 os.close(streams[0])
                 os.close(streams[2])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
+
+from support.forked import Begun, begin
 
 TOKEN = "fault-run-token-0123456789"
 SPRIG_ENVIRONMENT = "QmK7x2dTfa"
@@ -25,7 +26,7 @@ class Told(NamedTuple):
 class Program:
     """A running command; what it says on stderr is kept."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: Begun | asyncio.subprocess.Process) -> None:
         self.process = process
         self.lines: list[str] = []
         self._state_changed = asyncio.Condition()
@@ -118,14 +119,7 @@ class Programs:
 
     async def begin(self, *argv: str) -> Program:
         """Start a command, and wait for nothing."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "sprig_tui", *argv),
-            env=self.environ,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        program = Program(process)
+        program = Program(await begin(*argv, env=self.environ))
         self._started.append(program)
         return program
 
@@ -141,13 +135,7 @@ class Programs:
 
     async def command(self, *argv: str) -> Told:
         """Run a command to its end."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "sprig_tui", *argv),
-            env=self.environ,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        process = await begin(*argv, env=self.environ, stdout=asyncio.subprocess.PIPE)
         out, err = await process.communicate()
         assert process.returncode is not None
         return Told(process.returncode, out.decode(), err.decode())
