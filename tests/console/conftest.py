@@ -16,10 +16,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from support import parsed_styles
 from support.clocks import ManualClock
 from textual.app import App, ComposeResult
-from textual.css.model import RuleSet
-from textual.css.stylesheet import Stylesheet
 from textual.message import Message
 from textual.pilot import Pilot
 from textual.widget import Widget
@@ -44,19 +43,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "SPRIG_TUI_UPDATE_SNAPSHOTS"
 
 
-_parse_rules = Stylesheet._parse_rules
-_parsed_rules: dict[tuple[object, ...], list[RuleSet]] = {}
-
-
-def _rules_parsed_once(self: Stylesheet, *source: object, **more: object) -> list[RuleSet]:
-    """Rules of a style sheet, parsed once for all apps of this process, which is a fifth of the cost of a mount."""
-    key = (source, tuple(more.items()), tuple(self._variables.items()))
-    if key not in _parsed_rules:
-        _parsed_rules[key] = _parse_rules(self, *source, **more)
-    return _parsed_rules[key]
-
-
-Stylesheet._parse_rules = _rules_parsed_once
+parsed_styles.keep()
 
 
 class Host(App[None]):

@@ -22,7 +22,7 @@ the mouse, `one.resize(NARROW)`, `one.hang_up()`, `one.process.send_signal(numbe
 `home` is the folder of this test (HOME and SPRIG_TUI_HOME): `home.write(config)`, `home.config()`, `home.deliveries()`,
 `home.file(name, text)`; the program is started in it. `segment` is the fake Segment on a real socket.
 
-A start is a fork of a process that has loaded everything: about 0.3 s of CPU until the panes are there, so keep few
+A start is a fork of a process that has shown the console once: 0.2 s of CPU until the panes are there, so keep few
 starts and let one test walk a way of several steps. `terminal(..., prepare="...")` runs Python in the program first (to
 break something on purpose). `terminal(..., anew=True)` starts the installed program like a person does, ten times as
 dear; `shell()` is bash with job control in the terminal.
@@ -199,14 +199,14 @@ def terminal(home: Home, launcher: Launcher) -> Iterator[Callable[..., Terminal]
     """`terminal("demo", size=NARROW)` is `sprig-tui demo` in a terminal of 80x24; see this module's docstring."""
     opened: list[Terminal] = []
 
-    def start(*arguments: str | Path, size: Size = FULL, prepare: str = "", anew: bool = False) -> Terminal:
+    def start(*arguments: str | Path, size: Size = FULL, anew: bool = False, **how: Any) -> Terminal:
         one = Terminal(size)
         said = [str(argument) for argument in arguments]
         if anew:
             program = str(Path(sys.executable).with_name("sprig-tui"))
             one.run(start_anew([program, *said], home.environ, home.folder, one.slave))
         else:
-            one.run(launcher.start(said, home.environ, home.folder, one.slave, prepare))
+            one.run(launcher.start(said, home.environ, home.folder, one.slave, **how))
         opened.append(one)
         return one
 

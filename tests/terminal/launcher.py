@@ -3,14 +3,16 @@
 Run by `processes.Launcher` as `python launcher.py DESCRIPTOR`, the descriptor being one end of a socket pair. Each
 message is a JSON object; the answer is another one:
 
-    {"start": {"arguments", "environ", "folder", "prepare"}}, with the terminal's descriptor  ->  {"pid": 17}
+    {"start": {...}}, as `become` reads it, with the terminal's descriptor  ->  {"pid": 17}
     {"poll": 17}                                                            ->  {"code": null}, or the exit code
 
-The child is the leader of a session whose terminal is the one given; from there on it is `sprig-tui ARGUMENTS`.
+The child is the leader of a session, and the terminal given is its own; if `controlling`, the session's too. From there
+on it is `sprig-tui ARGUMENTS`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import gc
 import importlib
@@ -19,34 +21,74 @@ import os
 import pkgutil
 import socket
 import sys
+import tempfile
 import termios
 import time
+from pathlib import Path
 from typing import Any
+
+# what a start loads, and what the first keys load
+PARTS = ("config", "console", "delivery", "journal.sqlite", "mapping", "sprig")
+MODULES = (
+    "anyio._backends._asyncio",
+    "httpcore",
+    "sprig_tui.cli.program",
+    "sprig_tui.cli.commands.console",
+    "sprig_tui.cli.commands.demo",
+    "sprig_tui.cli.usage",
+    "sprig_tui.journal.open",
+    "sprig_tui.segment.client",
+    "sprig_tui.webhooks.capture_folders",
+    "textual.layouts.factory",
+    "textual.pilot",
+)
 
 
 def preload() -> None:
     """Load what a start would load."""
+    sys.path.append(str(Path(__file__).parents[1]))
     import httpx  # noqa: F401
     import textual.command
     import textual.drivers.linux_driver
     import textual.widgets
-
-    import sprig_tui.console
+    from support import parsed_styles
 
     for name in ("Button", "Checkbox", "Input", "Label", "Static"):
         getattr(textual.widgets, name)
     # a cursor that blinks would make the same screen look like another one
     textual.widgets.Input.cursor_blink._default = False
-    for module in pkgutil.walk_packages(sprig_tui.console.__path__, "sprig_tui.console."):
-        importlib.import_module(module.name)
-    for name in ("program", "commands.console", "commands.demo"):
-        importlib.import_module(f"sprig_tui.cli.{name}")
+    for part in PARTS:
+        package = importlib.import_module(f"sprig_tui.{part}")
+        for module in pkgutil.walk_packages(package.__path__, f"sprig_tui.{part}."):
+            importlib.import_module(module.name)
+    for name in MODULES:
+        importlib.import_module(name)
+    parsed_styles.keep()
+    asyncio.run(mount_once())
+
+
+async def mount_once() -> None:
+    """Show the console where nobody sees it: what Textual works out once and keeps is there for all starts."""
+    from sprig_tui.config.paths import paths_in_folder
+    from sprig_tui.config.settings import load_settings
+    from sprig_tui.console.app import SprigTui
+    from sprig_tui.console.commands.base import Permissions
+    from sprig_tui.console.session import ConsoleDependencies
+    from sprig_tui.journal.open import open_journal
+
+    with tempfile.TemporaryDirectory() as folder:
+        paths = paths_in_folder(folder)
+        dependencies = ConsoleDependencies(paths, lambda: load_settings(paths, {}), open_journal, None)
+        app = SprigTui(dependencies, dependencies.load(), Permissions(engine=False))
+        async with app.run_test(size=(120, 40)) as pilot:
+            await pilot.pause()
 
 
 def become(asked: dict[str, Any], terminal: int) -> None:
     """Make this process what a shell would have started."""
     os.setsid()
-    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    if asked["controlling"]:
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
     for descriptor in (0, 1, 2):
         os.dup2(terminal, descriptor)
     os.close(terminal)

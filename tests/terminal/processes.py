@@ -60,13 +60,23 @@ class Launcher:
         self._channel: socket.socket | None = None
 
     def start(
-        self, arguments: Sequence[str], environ: Mapping[str, str], folder: Path, slave: int, prepare: str = ""
+        self,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        folder: Path,
+        slave: int,
+        *,
+        prepare: str = "",
+        controlling: bool = True,
     ) -> Forked:
-        """Fork `sprig-tui ARGUMENTS`; `prepare` is Python that runs in it first."""
-        asked = {"arguments": arguments, "environ": environ, "folder": str(folder), "prepare": prepare}
-        return Forked(self, self.ask({"start": asked}, slave)["pid"])
+        """Fork `sprig-tui ARGUMENTS`; `prepare` is Python that runs in it first.
 
-    def ask(self, what: dict[str, object], *descriptors: int) -> dict[str, int]:
+        The kernel tells it by SIGHUP that its terminal is gone, if that is the controlling one.
+        """
+        asked = {"arguments": arguments, "environ": environ, "folder": str(folder), "prepare": prepare}
+        return Forked(self, self.ask({"start": {**asked, "controlling": controlling}}, slave)["pid"])
+
+    def ask(self, what: Mapping[str, object], *descriptors: int) -> dict[str, int]:
         """One question, one answer."""
         channel = self._channel or self._begin()
         socket.send_fds(channel, [json.dumps(what).encode()], list(descriptors))

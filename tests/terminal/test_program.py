@@ -9,11 +9,17 @@ import pytest
 from .conftest import KEY
 from .terminal import DOWN, FULL, MIDDLE, NARROW, SIZES, TINY, ctrl
 
+ALTERNATE_ON, ALTERNATE_OFF = b"\x1b[?1049h", b"\x1b[?1049l"
+
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_it_starts_shows_its_panes_and_quits(terminal, home, size):
     one = terminal(size=size)
     one.shows("Environments", "Deliveries")
+    if size == FULL:  # the first paint has more than frames
+        first = bytes(one.written).partition(b"Deliveries")[0]
+        for words in (b"Environments", b"Production", b"no key: press a to add one", b"Payload"):
+            assert words in first
     one.press("?")
     one.shows("Help: Environments")
     one.press("q")
@@ -21,15 +27,35 @@ def test_it_starts_shows_its_panes_and_quits(terminal, home, size):
     one.press("q")
     assert one.leave() == 0
     one.assert_as_it_was()
+    assert one.written.count(ALTERNATE_ON) == one.written.count(ALTERNATE_OFF) == 1
     assert not home.paths.config_file.exists()
 
 
-def test_the_installed_program_starts_like_a_persons(terminal):
-    one = terminal("demo", size=NARROW, anew=True)
-    one.shows("Environments", "Deliveries")
+def test_the_installed_program_starts_like_a_persons_and_a_demo_writes_nothing_at_home(terminal, home):
+    before = sorted(home.folder.rglob("*"))
+    one = terminal("demo", anew=True)
+    one.shows("Environments", "sample_payloads", "no deliveries yet")
     one.press("q")
     assert one.leave() == 0
     one.assert_as_it_was()
+    assert sorted(home.folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_in_good_order(terminal, number):
+    one = terminal()
+    one.shows("Environments", "no deliveries yet")
+    one.process.send_signal(number)
+    assert one.leave() == 0
+    one.assert_as_it_was()
+
+
+def test_an_invalid_config_is_a_sentence_and_exit_2(terminal, home):
+    home.write("[environments.production\n")
+    one = terminal()
+    assert one.leave() == 2
+    assert ALTERNATE_ON not in one.written
+    assert "not valid TOML" in " ".join(one.text.split())
 
 
 def test_a_window_is_made_smaller_and_larger(terminal):
@@ -65,8 +91,9 @@ def test_a_paste_a_click_and_a_key_reach_it_and_a_test_event_arrives(terminal, h
     assert [delivery.state.value for delivery in home.deliveries()] == ["delivered"]
 
 
-def test_a_closed_window_ends_it(terminal):
-    one = terminal()
+@pytest.mark.parametrize("controlling", [False, True], ids=["without a word", "with SIGHUP"])
+def test_a_closed_window_ends_it(terminal, controlling):
+    one = terminal(controlling=controlling)
     one.shows("Environments", "no deliveries yet")
     one.hang_up()
     assert one.leave() == 0
