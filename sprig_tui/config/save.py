@@ -37,17 +37,22 @@ def save_oauth(
 
 def save_workspace(paths: Paths, changes: Mapping[str, TomlValue | None], *, digest: str | None = None) -> str:
     """Set keys of `[segment]` (None removes one); returns the new digest. Raises ConfigError as `save_environment`."""
-    return _edit_config(paths, lambda text: edit_table(text, ("segment",), changes), digest)
+    return save_table(paths, "segment", changes, digest=digest)
+
+
+def save_table(paths: Paths, table: str, changes: Mapping[str, TomlValue | None], *, digest: str | None = None) -> str:
+    """Set keys of a table (None removes one); returns the new digest. Raises ConfigError as `save_environment`."""
+    return _edit_config(paths, lambda text: edit_table(text, (table,), changes), digest)
 
 
 def save_console(paths: Paths, changes: Mapping[str, TomlValue | None], *, digest: str | None = None) -> str:
     """Set keys of `[console]` (None removes one); returns the new digest. Raises ConfigError as `save_environment`."""
-    return _edit_config(paths, lambda text: edit_table(text, ("console",), changes), digest)
+    return save_table(paths, "console", changes, digest=digest)
 
 
 def save_filter(paths: Paths, name: str, text: str, *, digest: str | None = None) -> str:
     """Set a filter of `[filters]`; returns the new digest. Raises ConfigError as `save_environment`."""
-    return _edit_config(paths, lambda content: edit_table(content, ("filters",), {name: text}), digest)
+    return save_table(paths, "filters", {name: text}, digest=digest)
 
 
 def delete_environment(paths: Paths, name: str, *, digest: str | None = None) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from sprig_tui.config.paths import Paths
-from sprig_tui.config.save import save_environment, save_workspace
+from sprig_tui.config.save import save_environment, save_table
 from sprig_tui.config.secret_reader import process_secrets
 from sprig_tui.config.secret_references import SecretReference, parse_entry
 from sprig_tui.config.secrets import SECRET_KINDS, SecretKind
@@ -63,7 +63,7 @@ class DroppedEntry(Struct, frozen=True):
 
 def stored_keys(tables: Tables, kind: SecretKind, environment: str) -> tuple[str, ...]:
     """The keys of the config that hold the secret or say where it is kept; not those that name a variable."""
-    table = _table(tables, environment)
+    table = _table(tables, environment, kind.table)
     return tuple(key for key in (kind.key, f"{kind.key}_command", f"{kind.key}{_KEYRING_SUFFIX}") if table.get(key))
 
 
@@ -94,7 +94,7 @@ def store_in_keyring(
     """Store a secret in the keyring, and its entry in the config; returns the entry.
 
     The entry is one that no other place in the config names, so that each keeps its own secret. `environment` is empty
-    for a secret of the workspace; `others` are keys of the same table. Raises ConfigError.
+    for a secret of no environment; `others` are keys of the same table. Raises ConfigError.
     """
     from sprig_tui.config.secret_keyring import new_entry, store_entry
 
@@ -106,7 +106,7 @@ def store_in_keyring(
     store_entry(entry, secret)
     process_secrets.forget(entry)
     changes = {**others, f"{kind.key}{_KEYRING_SUFFIX}": entry.entry, kind.key: None}
-    save_secret_keys(paths, environment, changes, digest=digest)
+    save_secret_keys(paths, kind, environment, changes, digest=digest)
     return entry
 
 
@@ -116,13 +116,18 @@ def command_changes(kind: SecretKind, command: SecretReference) -> dict[str, Tom
 
 
 def save_secret_keys(
-    paths: Paths, environment: str, changes: Mapping[str, TomlValue | None], *, digest: str | None = None
+    paths: Paths,
+    kind: SecretKind,
+    environment: str,
+    changes: Mapping[str, TomlValue | None],
+    *,
+    digest: str | None = None,
 ) -> None:
-    """Set keys of an environment's table, or of the workspace's where `environment` is empty. Raises ConfigError."""
+    """Set keys of an environment's table, or of the kind's own where `environment` is empty. Raises ConfigError."""
     if environment:
         save_environment(paths, environment, changes, digest=digest)
     else:
-        save_workspace(paths, changes, digest=digest)
+        save_table(paths, kind.table, changes, digest=digest)
 
 
 def drop_entries(config_file: Path, before: Tables, now: Tables) -> list[DroppedEntry]:
@@ -154,7 +159,7 @@ def _named_entries(tables: Tables) -> Iterator[tuple[tuple[str, str], SecretRefe
     """Every place (environment, key) that names an entry of the keyring, and the entry; "" for no environment."""
     environments = tables.get("environments")
     for environment in environments if isinstance(environments, dict) else ():
-        yield from _entries_of(environment, _table(tables, environment))
+        yield from _entries_of(environment, _table(tables, environment, ""))
     for name in ("segment", "mapping", "serve"):
         yield from _entries_of("", tables.get(name))
 
@@ -175,6 +180,7 @@ def _parsed(text: object) -> SecretReference | None:
         return None
 
 
-def _table(tables: Tables, environment: str) -> Mapping[str, Any]:
-    table = tables.get("environments", {}).get(environment, {}) if environment else tables.get("segment", {})
+def _table(tables: Tables, environment: str, own: str) -> Mapping[str, Any]:
+    """The table of an environment, or `own` where there is none."""
+    table = tables.get("environments", {}).get(environment, {}) if environment else tables.get(own, {})
     return table if isinstance(table, dict) else {}

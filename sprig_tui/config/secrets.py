@@ -59,6 +59,8 @@ class SecretKind(NamedTuple):
     prefix: str
     """Prefix of the variable that takes precedence over the config."""
     rules: LintRules
+    table: str = "segment"
+    """Its table in the config, where it is of no environment."""
 
     def variable_name(self, environment: str) -> str:
         """The variable of an environment, such as SPRIG_TUI_WRITE_KEY_STAGING_EU for `staging-eu`."""
@@ -82,9 +84,9 @@ PUBLIC_API_TOKEN = SecretKind("public api token", "public_api_token", "SPRIG_TUI
 """One for all environments: its variable is the prefix alone."""
 PROFILE_TOKEN = SecretKind("profile token", "profile_token", "SPRIG_TUI_PROFILE_TOKEN", PROFILE_TOKEN_RULES)
 """One for all environments, as the space is."""
-HMAC_KEY = SecretKind("hmac key", "hmac_key", "SPRIG_TUI_HMAC_KEY", HMAC_KEY_RULES)
+HMAC_KEY = SecretKind("hmac key", "hmac_key", "SPRIG_TUI_HMAC_KEY", HMAC_KEY_RULES, "mapping")
 """One for all environments: a person has the same hash in each."""
-SERVE_TOKEN = SecretKind("token", "token", "SPRIG_TUI_SERVE_TOKEN", SERVE_TOKEN_RULES)
+SERVE_TOKEN = SecretKind("token", "token", "SPRIG_TUI_SERVE_TOKEN", SERVE_TOKEN_RULES, "serve")
 """Of the console in a browser."""
 SECRET_KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY, PUBLIC_API_TOKEN, PROFILE_TOKEN, HMAC_KEY, SERVE_TOKEN)
 WRITE_KEY_PREFIX = WRITE_KEY.prefix

@@ -17,6 +17,8 @@ from sprig_tui.errors import ConfigError
 from sprig_tui.files import make_folder, write_atomically
 
 VERSION = 1
+OLD_STATE_NAME = "environment"
+"""File in which version 0.1.0 kept the selected environment."""
 MAX_BYTES = 64_000
 """Size of the file; a state that is larger is written without its files and its filter."""
 MAX_FILES = 100
@@ -62,6 +64,7 @@ class RememberedFile:
         `reads`: False where the state is another person's.
         """
         self._reads = reads
+        self._old_file = state_dir / OLD_STATE_NAME
         self._file = state_dir / CONSOLE_STATE_NAME
         self._writes = writes
         self._written = NOTHING
@@ -90,6 +93,7 @@ class RememberedFile:
         state = msgspec.structs.replace(state, version=VERSION)
         if not self._writes or state == self._written:
             return
+        self._remove(self._old_file)
         if self._written.version and not self._file.exists():
             self._removed = self._written
         self._written = state
@@ -113,9 +117,12 @@ class RememberedFile:
 
     def remove(self) -> None:
         """Forget what there is: `[console] remember` is off."""
-        if not self._writes:
-            return
+        if self._writes:
+            self._remove(self._file)
+            self._remove(self._old_file)
+
+    def _remove(self, file: Path) -> None:
         try:
-            self._file.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
         except OSError as error:
-            _log.warning("%s was not removed: %s", self._file, error.strerror)
+            _log.warning("%s was not removed: %s", file, error.strerror)

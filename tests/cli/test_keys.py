@@ -183,3 +183,26 @@ def test_doctor_names_a_paused_lane(cli: Run, configured: Path, sink: LiveSink, 
     assert cli("send", write(answer(1)), "-e", "development").code == 1
     done = cli("doctor", "--offline")
     assert "development is paused" in done.out
+
+
+def test_the_token_of_serve_is_stored_checked_and_removed(process: Run, cli: Run, home: Path) -> None:
+    made = cli("keys", "serve", "--generate")
+    token = made.out.strip()
+    assert tomllib.loads((home / "config.toml").read_text())["serve"] == {"token": token}
+    assert token not in made.err
+    assert f"{token[:4]}…{token[-4:]}" in cli("keys", "list").out
+    assert cli("keys", "list", "--json").json["serve_token_source"] == "config"
+    assert "its token can be read (config)" in cli("doctor", "--offline").out
+    typed = process("keys", "serve", stdin=b"a token with spaces 1234\n")
+    assert typed.code == 2
+    assert tomllib.loads((home / "config.toml").read_text())["serve"] == {"token": token}
+    assert token not in cli("keys", "serve", token).err
+    removed = cli("keys", "serve", "--remove", "--yes")
+    assert "serve is read-only from its next start" in removed.err
+    assert "token" not in tomllib.loads((home / "config.toml").read_text()).get("serve", {})
+    assert "its token" not in cli("doctor", "--offline").out
+    for command, level in (("echo abcdefghijklmnopqrstuvwxyz", "ok"), ("false", "fault")):
+        words = ", ".join(f'"{word}"' for word in command.split())
+        (home / "config.toml").write_text(f"[serve]\ntoken_command = [{words}]\n")
+        checks = cli("doctor", "--offline", "--json").json["checks"]
+        assert [check["level"] for check in checks if check["name"] == "serve"] == [level]

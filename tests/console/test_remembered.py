@@ -133,5 +133,8 @@ async def test_a_start_shows_what_was_shown_last(console, screen_text, tmp_path)
         assert any("the filter of last time is not used" in text for text in console.notices())
         console.write(f"{console.paths.config_file.read_text()}[console]\nremember = false\n")
         await pilot.app._read_config()
+        old = saved.with_name("environment")
+        old.write_text("development", encoding="utf-8")
         pilot.app.main.save_state()
         assert not saved.exists()
+        assert not old.exists(), "what version 0.1.0 remembered"

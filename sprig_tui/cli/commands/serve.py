@@ -95,7 +95,7 @@ def serve(  # noqa: PLR0913 - one parameter per option
     if public_url and not origin_of(public_url):
         raise click.UsageError("--public-url is no address such as https://sprig.example.com")
     settings = open_settings()
-    token = _read_token(settings)
+    token = read_token(settings)
     certificate = Certificate(certfile, keyfile) if certfile else None
     if certificate is not None:
         warn_key_mode(keyfile or certfile)
@@ -133,7 +133,7 @@ def session_environ(settings: Settings) -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if name not in hidden}, **_TERMINAL}
 
 
-def _read_token(settings: Settings) -> str:
+def read_token(settings: Settings) -> str:
     """The token; empty where none is named. Raises ConfigError for one that cannot be used."""
     from sprig_tui.config.secret_reader import read_reference
     from sprig_tui.config.secrets import SERVE_TOKEN, lint_read_secret

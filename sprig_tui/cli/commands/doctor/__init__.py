@@ -49,6 +49,7 @@ async def _run_checks(*, offline: bool, timeout_s: float) -> list[CheckResult]:
         config_checks,
         held_config_checks,
         journal_checks,
+        serve_checks,
         terminal_check,
         token_checks,
     )
@@ -62,7 +63,12 @@ async def _run_checks(*, offline: bool, timeout_s: float) -> list[CheckResult]:
             *held_config_checks(find_paths()),
             terminal_check(),
         ]
-    found = [*config_checks(settings), *await journal_checks(settings), terminal_check()]
+    found = [
+        *config_checks(settings),
+        *serve_checks(settings),
+        *await journal_checks(settings),
+        terminal_check(),
+    ]
     if settings.workspace.token is not None:
         from sprig_tui.cli.commands.suppressed import describe
         from sprig_tui.cli.context import load_suppressed

@@ -67,6 +67,7 @@ class CheckResult(Struct, frozen=True):
         "profile",
         "source",
         "suppressed",
+        "serve",
         "sprig",
     ]
     level: Literal["ok", "warning", "fault"]
@@ -164,6 +165,21 @@ def held_config_checks(paths: Paths) -> Iterator[CheckResult]:
         yield CheckResult(
             "config", "warning", f"process {held.pid} goes on with the one from before: {held.why}", held.hint
         )
+
+
+def serve_checks(settings: Settings) -> Iterator[CheckResult]:
+    """The token of `serve`, where one is named; its command runs, and the keyring is asked."""
+    from sprig_tui.cli.commands.serve import read_token
+
+    token = settings.serve_token
+    if token is None:
+        return
+    try:
+        read_token(settings)
+    except ConfigError as error:
+        yield CheckResult("serve", "fault", f"serve cannot start: {error.message}", error.hint)
+    else:
+        yield CheckResult("serve", "ok", f"its token can be read ({token.read_from})")
 
 
 def token_checks(settings: Settings) -> Iterator[CheckResult]:

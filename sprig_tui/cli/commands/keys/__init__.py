@@ -22,6 +22,7 @@ from sprig_tui.cli.commands.keys.secrets import (
     token,
     workspace,
 )
+from sprig_tui.cli.commands.keys.serve import serve
 from sprig_tui.cli.commands.keys.storage import drop_entries, remove_secret, save_secret, stored_keys
 from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import (
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 @click.group("keys", cls=CliGroup)
 def keys() -> None:
-    """Write Keys, OAuth clients, webhook tokens, and the keys of Sprig's REST API and Segment's Public and Profile API.
+    """Write Keys, OAuth clients, tokens of webhooks and of serve, and the keys of Sprig's REST API and Segment's APIs.
 
     A Write Key comes from SPRIG_TUI_WRITE_KEY_<ENV>, else from the variable that write_key_env names, else from the
     output of write_key_command, else from the entry of the system's keyring that write_key_keyring names, else from
@@ -63,6 +64,7 @@ keys.add_command(sprig)
 keys.add_command(workspace)
 keys.add_command(profile)
 keys.add_command(oauth)
+keys.add_command(serve)
 
 
 @keys.command("list", cls=CliCommand, short_help="Each environment: its key, masked, and where it comes from.")
@@ -84,6 +86,8 @@ def list_keys(as_json: bool) -> int:
                     "profile_token": _masked(workspace.profile_token),
                     "profile_token_source": workspace.profile_token.read_from if workspace.profile_token else None,
                 },
+                "serve_token": _masked(settings.serve_token),
+                "serve_token_source": settings.serve_token.read_from if settings.serve_token else None,
                 "hmac_key": _masked(settings.hmac_key),
                 "hmac_key_source": settings.hmac_key.read_from if settings.hmac_key else None,
             }
@@ -116,6 +120,7 @@ def _key_lines(settings: Settings) -> list[str]:
         ("public api token", workspace.token),
         ("profile token", workspace.profile_token),
         ("hmac key", settings.hmac_key),
+        ("token of serve", settings.serve_token),
     )
     for name, secret in others:
         if secret is not None:

@@ -42,11 +42,11 @@ def save_secret(
         place = f"the {entry.label}"
     elif command is not None:
         changes = {**(others or {}), **secret_storage.command_changes(kind, command)}
-        secret_storage.save_secret_keys(paths, environment, changes)
+        secret_storage.save_secret_keys(paths, kind, environment, changes)
         place = f"the {command.label}"
     else:
         changes = secret_storage.in_config_only({**(others or {}), kind.key: secret})
-        secret_storage.save_secret_keys(paths, environment, changes)
+        secret_storage.save_secret_keys(paths, kind, environment, changes)
         place = str(paths.config_file)
     drop_entries(settings)
     return place
@@ -57,7 +57,7 @@ def remove_secret(settings: Settings, kind: SecretKind, environment: str) -> Non
     from sprig_tui.config.paths import find_paths
 
     changes = dict.fromkeys(stored_keys(settings, kind, environment))
-    secret_storage.save_secret_keys(find_paths(), environment, changes, digest=settings.document.digest)
+    secret_storage.save_secret_keys(find_paths(), kind, environment, changes, digest=settings.document.digest)
     drop_entries(settings)
 
 

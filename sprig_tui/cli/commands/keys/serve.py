@@ -1,0 +1,84 @@
+"""Command `keys serve`: the token that a browser has to show to `sprig-tui serve`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from sprig_tui.cli import diagnostics, output, prompts
+from sprig_tui.cli.commands.keys.command_option import command_option
+from sprig_tui.cli.commands.keys.secrets import (
+    SecretTexts,
+    accept_secret,
+    generate_token,
+    keyring_option,
+    read_text,
+    report_stored,
+)
+from sprig_tui.cli.commands.keys.storage import remove_secret, save_secret, stored_keys
+from sprig_tui.cli.context import open_settings, read_secrets
+from sprig_tui.cli.options import CliCommand, SecretArgumentError, yes_option
+from sprig_tui.config.secrets import SERVE_TOKEN
+from sprig_tui.errors import ExitCode
+
+if TYPE_CHECKING:
+    from sprig_tui.config.secret_references import SecretReference
+    from sprig_tui.config.settings import Settings
+
+_TEXTS = SecretTexts(SERVE_TOKEN, "token of serve", "a browser should not hold what opens something else", "--yes")
+
+
+@click.command("serve", cls=CliCommand, short_help="Store the token that a browser shows to sprig-tui serve.")
+@click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
+@click.option("--generate", is_flag=True, help="Make one, and print it once.")
+@click.option("--remove", is_flag=True, help="Remove it from the config.")
+@keyring_option
+@command_option
+@yes_option
+def serve(
+    surplus: tuple[str, ...],
+    *,
+    generate: bool,
+    remove: bool,
+    keyring: bool,
+    command: SecretReference | None,
+    yes: bool,
+) -> int:
+    """Store the token of sprig-tui serve, from a hidden prompt or standard input; never from the command line.
+
+    Who has it may act in the console in a browser as at a terminal. It is read from SPRIG_TUI_SERVE_TOKEN, else from
+    the variable that token_env in [serve] names, else from token_command, the keyring or the config. A server that
+    runs keeps the token with which it started.
+    """
+    if surplus:
+        raise SecretArgumentError("token", "sprig-tui keys serve", "or add --generate for a new one")
+    if generate and (remove or command is not None):
+        raise click.UsageError(f"--generate and {'--remove' if remove else '--command'} exclude each other")
+    settings = open_settings(quiet=True)
+    if remove:
+        return _remove(settings, yes=yes)
+    settings = read_secrets(settings)
+    text = generate_token() if generate else read_text("token of serve", command, keyring=keyring)
+    secret = accept_secret(settings, _TEXTS, "", text, force=yes)
+    if secret is None:
+        return ExitCode.USAGE
+    place = save_secret(settings, SERVE_TOKEN, "", secret, keyring=keyring, command=command)
+    report_stored(_TEXTS, "", place, open_settings(quiet=True).serve_token, command)
+    if generate:
+        output.write_line(secret)
+        diagnostics.info("it is not shown again: the page of sprig-tui serve asks for it")
+    return ExitCode.OK
+
+
+def _remove(settings: Settings, *, yes: bool) -> int:
+    if not stored_keys(settings, SERVE_TOKEN, ""):
+        used = settings.serve_token
+        source = f"; it comes from {used.read_from}: remove that" if used is not None else ""
+        diagnostics.info(f"there is no token of serve in the config{source}")
+        return ExitCode.OK
+    if not yes and not prompts.confirm_removal("remove the token of serve? it is read-only then"):
+        return ExitCode.USAGE
+    remove_secret(settings, SERVE_TOKEN, "")
+    diagnostics.success("the token of serve is removed from the config: serve is read-only from its next start")
+    return ExitCode.OK
