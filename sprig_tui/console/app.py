@@ -60,6 +60,8 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger(__name__)
+MIN_ROWS_BESIDE_NOTICES = 30
+"""Rows of a screen that has room for notices above the command line; where there are fewer, their history has them."""
 JOURNAL_OPEN_TIMEOUT_S = 1.0
 """Longest time that keys typed before the start wait for the journal."""
 _PANE_ACTIONS = frozenset(
@@ -482,6 +484,8 @@ class SprigTui(QueuedInput, TextualApp):
         entries = palette_entries(place, self)
         counts_records = isinstance(place, RecordScreen)
         dialog = CommandLineScreen(entries, self._command_history, counts_records=counts_records)
+        if self.size.height < MIN_ROWS_BESIDE_NOTICES:
+            self.clear_notifications()
         if (typed := await self.push_screen_wait(dialog)) is None:
             return
         if isinstance(place, RecordScreen) and (number := record_number(typed)) is not None:

@@ -229,7 +229,12 @@ class MainScreen(Screen[None]):
             self._stop_following_if_read()
 
     def on_resize(self) -> None:
+        # Textual sets the classes of the new size after this handler, and below a dialog no second event follows
+        self.call_next(self._on_new_size)
+
+    def _on_new_size(self) -> None:
         self._fit_panes()
+        self._show_trouble()
 
     def _fit_panes(self) -> None:
         if (self.has_class("-narrow") or self.has_class("-short")) and (scope := self.focused_scope()):
@@ -258,6 +263,10 @@ class MainScreen(Screen[None]):
         others = filter(None, (editor.fault, editor.missing, token))
         self.environments.warnings = (*trouble, *others, *foreign, *self.console.warnings)
         self.status.config_is_held = bool(editor.fault)
+        self._show_trouble()
+
+    def _show_trouble(self) -> None:
+        """Show the session's trouble in the log where the screen has no other room for it."""
         if "deliveries" in self.panes:
             # on a narrow screen the Environments pane is folded, and the status line too short for the next step
             self.deliveries.trouble = self.snapshot.trouble if self.has_class("-narrow") else ""

@@ -70,3 +70,16 @@ async def test_commands_and_records_are_typed(console, screen_text):
         await console.press("escape", "f3", "colon", *"close", "enter")
         assert not isinstance(app.screen, CommandLineScreen)
         assert app.shows_panes
+
+        # few rows: what was noticed does not cover the line, and the list is as long as the rows allow
+        await console.press("n")
+        await console.until(lambda: app._notifications)
+        await pilot.resize_terminal(80, 24)
+        await console.press("colon")
+        await pilot.pause()
+        assert not app._notifications
+        assert "Command, or number of a record" in screen_text(app)
+        listed = app.screen.query_one(".command-names")
+        for rows, names in ((24, 8), (16, 4), (24, 8)):
+            await pilot.resize_terminal(80, rows)
+            await console.until(lambda names=names: listed.size.height == names + 1)  # and one for how many more

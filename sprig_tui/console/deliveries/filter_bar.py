@@ -156,6 +156,8 @@ class FilterBar(Vertical):
         """The filter that was posted last; None after a mistake."""
         self.input = FilterInput(environments, saved)
         self._fault = Static("", markup=False, classes="filter-fault")
+        self._error: FilterError | None = None
+        """The mistake in the text, which is shown."""
 
     def compose(self) -> ComposeResult:
         with Horizontal(classes="filter-line"):
@@ -174,7 +176,7 @@ class FilterBar(Vertical):
     def close(self) -> None:
         """Hide the bar."""
         self.display = False
-        self._show_error("")
+        self._show_error(None)
 
     @on(Input.Submitted)
     def _on_submit(self, event: Input.Submitted) -> None:
@@ -183,9 +185,7 @@ class FilterBar(Vertical):
         try:
             query = self.parse(text)
         except FilterError as error:
-            shift = len(PROMPT) - round(self.input.scroll_offset.x)
-            lines = caret_lines(error, text, shift=shift, width=self.size.width)
-            self._show_error("\n".join(line for line in lines if line))
+            self._show_error(error)
             self._typed = None
             self.post_message(self.Rejected())
             return
@@ -197,7 +197,7 @@ class FilterBar(Vertical):
     def _on_text_changed(self, event: Input.Changed) -> None:
         """Show what matches so far; a filter that is not finished leaves the rows as they are."""
         event.stop()
-        self._show_error("")
+        self._show_error(None)
         if not self.display:
             return
         for text in typed_filters(event.value):
@@ -218,6 +218,19 @@ class FilterBar(Vertical):
         self.close()
         self.post_message(self.Left())
 
-    def _show_error(self, fault: str) -> None:
-        self._fault.update(Content(fault))
-        self._fault.display = bool(fault)
+    def on_resize(self) -> None:
+        """Break the mistake at the new width; the field has scrolled its text by then."""
+        if self._error is not None:
+            self.call_after_refresh(self._lay_out_error)
+
+    def _show_error(self, error: FilterError | None) -> None:
+        self._error = error
+        self._lay_out_error()
+
+    def _lay_out_error(self) -> None:
+        lines: tuple[str, ...] = ()
+        if self._error is not None:
+            shift = len(PROMPT) - round(self.input.scroll_offset.x)
+            lines = caret_lines(self._error, self.input.value, shift=shift, width=self.size.width)
+        self._fault.update(Content("\n".join(line for line in lines if line)))
+        self._fault.display = self._error is not None

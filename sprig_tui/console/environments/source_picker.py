@@ -126,6 +126,10 @@ class SourceLines(LineList):
         self.scroll_to(0, 0, animate=False)
         self.invalidate()
 
+    def on_resize(self) -> None:
+        """Give the names the width that there is now."""
+        self.invalidate()
+
     def line(self, index: int) -> Line | None:
         """Flag, name, labels, state and masked key of a source."""
         if index >= len(self.rows):

@@ -102,6 +102,10 @@ class CommandLineScreen(Dialog[str | None]):
         self._fault.display = False
         self._show_names("")
 
+    def on_resize(self) -> None:
+        """List as many names as there are rows for."""
+        self._show_names(self._input.value)
+
     def _show_names(self, typed: str) -> None:
         names = [] if record_number(typed.strip()) is not None else matching_names(typed, self._names)
         listed = [self._entries[name] for name in names[: min(MAX_LISTED, max(0, self.app.size.height - 12))]]
