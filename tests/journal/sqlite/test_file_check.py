@@ -7,6 +7,8 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -178,3 +180,15 @@ async def test_checkpoint_that_a_busy_disk_halts_is_no_replacement(path, entry, 
             write_pages(pages)
             await journal.add([entry()])
         assert await journal.count(Query()) == 15
+
+
+OPEN_AND_CLOSE = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM sequence'); c.close()"
+
+
+async def test_look_at_the_header_leaves_the_file_locked(path, entry):
+    async with SQLiteJournal(path) as journal:
+        await journal.add([entry()])
+        assert not file_check._is_half_checkpointed(str(path), f"{path}-wal")
+        # a process that finds the file without a lock deletes the log as it closes it
+        await asyncio.to_thread(subprocess.run, [sys.executable, "-c", OPEN_AND_CLOSE, str(path)], check=True)
+        await journal.add([entry()])
