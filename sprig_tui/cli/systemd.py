@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sprig_tui.config.journal_location import JOURNAL_URL_VARIABLE
 from sprig_tui.config.secrets import SERVE_TOKEN, WEBHOOK_TOKEN, WRITE_KEY
-from sprig_tui.config.settings import JOURNAL_URL_VARIABLE
 from sprig_tui.errors import ConfigError
 
 _UNIT = """\

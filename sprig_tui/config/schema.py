@@ -250,3 +250,11 @@ def _reject_unknown_keys(file: str, keys: tuple[str, ...], value: dict[str, Any]
         for inner_kind in (fields[key], *get_args(fields[key])):
             if isinstance(inner_kind, type) and issubclass(inner_kind, Struct) and isinstance(inner, dict):
                 _reject_unknown_keys(file, (*keys, key), inner, inner_kind)
+
+
+def get_table(file: str, tables: dict[str, Any], name: str) -> dict[str, Any]:
+    """A table of the config, empty where there is none; raises ConfigError for another value."""
+    value = tables.get(name, {})
+    if not isinstance(value, dict):
+        raise ConfigError(f"{file}: {name} must be a table", hint=f"write it as [{name}]")
+    return value

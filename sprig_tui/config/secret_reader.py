@@ -21,6 +21,7 @@ from queue import Empty, SimpleQueue
 from msgspec import Struct, structs
 
 from sprig_tui.config.environment import Environment, HmacKey, Secret
+from sprig_tui.config.rules import with_hmac_key
 from sprig_tui.config.secret_references import SecretReference
 from sprig_tui.config.secrets import (
     HMAC_KEY,
@@ -35,7 +36,7 @@ from sprig_tui.config.secrets import (
     child_environ,
     lint_read_secret,
 )
-from sprig_tui.config.settings import Settings, with_hmac_key
+from sprig_tui.config.settings import Settings
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.errors import ConfigError, SecretReadError
 

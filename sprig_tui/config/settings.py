@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import re
 from collections.abc import Mapping
@@ -12,11 +11,12 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from sprig_tui.config.credentials import credential_label, read_credential
 from sprig_tui.config.environment import DeliverySettings, Environment, HmacKey, ServeToken, nearest_environment
+from sprig_tui.config.journal_location import journal_location
 from sprig_tui.config.oauth import key_file_warnings, key_files_digest, make_oauth
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.retention import make_retention
+from sprig_tui.config.rules import make_rules
 from sprig_tui.config.saved_filters import check_saved_filters
 from sprig_tui.config.schema import (
     KNOWN_TABLES,
@@ -24,13 +24,12 @@ from sprig_tui.config.schema import (
     DeliveryTable,
     EnvironmentTable,
     JournalTable,
-    MappingTable,
     ReconcileTable,
     SegmentTable,
     ServeTable,
     SprigTable,
-    SurveyTable,
     convert_table,
+    get_table,
 )
 from sprig_tui.config.secret_references import SecretReference, parse_reference
 from sprig_tui.config.secrets import (
@@ -38,7 +37,6 @@ from sprig_tui.config.secrets import (
     Workspace,
     make_workspace,
     resolve_api_key,
-    resolve_hmac_key,
     resolve_serve_token,
     resolve_webhook_token,
     resolve_write_key,
@@ -50,11 +48,8 @@ from sprig_tui.config.warnings import UNUSABLE_CODES, ConfigWarning, WarningCode
 from sprig_tui.errors import ConfigError
 from sprig_tui.formatting import parse_duration
 from sprig_tui.journal.retention import RetentionPolicy
-from sprig_tui.journal.url import is_server_url, password_problem, redact_url
-from sprig_tui.mapping.records import HashKey, Rules, StoreRaw, Survey
-
-JOURNAL_URL_VARIABLE = "SPRIG_TUI_JOURNAL_URL"
-"""Variable that takes precedence over the config's [journal] table."""
+from sprig_tui.journal.url import redact_url
+from sprig_tui.mapping.records import Rules, Survey
 
 BUILT_IN_ENVIRONMENTS = {"production": True, "development": False}
 """Environments that exist without a config, and whether they are protected."""
@@ -180,14 +175,14 @@ def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]
     """The settings of a config file; raises ConfigError with file, key path and nearest valid key."""
     file, tables = str(document.file), document.tables
     warnings: list[ConfigWarning] = []
-    listed = _get_table(file, tables, "environments")
+    listed = get_table(file, tables, "environments")
     if len(listed) > MAX_ENVIRONMENTS:
         raise ConfigError(f"{file}: more than {MAX_ENVIRONMENTS} environments", hint="each is one source in Segment")
     stored = {
         check_environment_name(name, file): convert_table(file, ("environments", name), value, EnvironmentTable)
         for name, value in listed.items()
     }
-    rules, hmac_key = _make_rules(file, tables, environ, warnings)
+    rules, hmac_key = make_rules(file, tables, environ, warnings)
     order = [*BUILT_IN_ENVIRONMENTS, *(name for name in stored if name not in BUILT_IN_ENVIRONMENTS)]
     folder = document.file.parent
     environments = {
@@ -207,10 +202,10 @@ def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]
         reconcile_every_s=_reconcile_interval_s(file, tables),
         reconcile_hold_back_s=_reconcile_hold_back_s(file, tables),
         retention=_retention(file, tables, warnings),
-        journal=_journal_location(file, tables, folder, paths, environ),
-        console=_get_table(file, tables, "console"),
+        journal=journal_location(file, tables, folder, paths, environ),
+        console=get_table(file, tables, "console"),
         keys=_keymap_table(file, tables),
-        filters=check_saved_filters(file, _get_table(file, tables, "filters")),
+        filters=check_saved_filters(file, get_table(file, tables, "filters")),
         stored_keys=frozenset(name for name, table in stored.items() if table.write_key),
         stored_secrets=frozenset(
             (name, key) for name, table in stored.items() for key in SECRET_KEYS if getattr(table, key)
@@ -230,13 +225,6 @@ def check_environment_name(name: str, file: str = "") -> str:
             hint="use lower-case letters, digits and dashes, at most 40 characters, such as staging-eu",
         )
     return name
-
-
-def _get_table(file: str, tables: dict[str, Any], name: str) -> dict[str, Any]:
-    value = tables.get(name, {})
-    if not isinstance(value, dict):
-        raise ConfigError(f"{file}: {name} must be a table", hint=f"write it as [{name}]")
-    return value
 
 
 def _make_environment(
@@ -305,56 +293,6 @@ def _serve_token(
     return token
 
 
-def _make_rules(
-    file: str, tables: dict[str, Any], environ: Mapping[str, str], warnings: list[ConfigWarning]
-) -> tuple[Rules, HmacKey | None]:
-    """The mapping rules, and the key of their hashes."""
-    table = convert_table(file, ("mapping",), tables.get("mapping", {}), MappingTable)
-    rules = Rules(
-        integration_name=table.integration.name,
-        integration_version=table.integration.version,
-        omit=frozenset(table.omit),
-        hash=frozenset(table.hash),
-        hmac=frozenset(table.hmac),
-        store_raw=_store_raw(file, tables),
-        integrations=table.integrations,
-        created_at=table.created_at,
-        surveys={key: _make_survey(file, key, value) for key, value in _get_table(file, tables, "surveys").items()},
-    )
-    if table.event is not UNSET:
-        rules = msgspec.structs.replace(rules, event=table.event)
-    if "mapping" not in tables:
-        return rules, None
-    # imported late: most starts do not need the table of fields
-    from sprig_tui.mapping.rules import check_rules
-
-    try:
-        check_rules(rules)
-    except ConfigError as error:
-        raise ConfigError(f"{file}: {error.message}", hint=error.hint) from None
-    key, notes = resolve_hmac_key(table, f"{file}: mapping", environ)
-    warnings.extend(notes)
-    return with_hmac_key(rules, key), key
-
-
-def with_hmac_key(rules: Rules, key: HmacKey | None) -> Rules:
-    """The rules with this key, or without one until it is read."""
-    read = HashKey(key.reveal()) if key is not None and key.is_read else None
-    return msgspec.structs.replace(rules, hmac_key=read)
-
-
-def _store_raw(file: str, tables: dict[str, Any]) -> StoreRaw:
-    return convert_table(file, ("journal",), tables.get("journal", {}), JournalTable).store_raw
-
-
-def _make_survey(file: str, key: str, value: Any) -> Survey:
-    if isinstance(value, dict) and isinstance(value.get("created_at"), dt.date):
-        # TOML has times of its own; a datetime is a date too.
-        value = {**value, "created_at": value["created_at"].isoformat()}
-    table = convert_table(file, ("surveys", key), value, SurveyTable)
-    return Survey(name=table.name, created_at=table.created_at)
-
-
 def _sprig_api_url(file: str, tables: dict[str, Any], warnings: list[ConfigWarning]) -> str:
     table = convert_table(file, ("sprig",), tables.get("sprig", {}), SprigTable)
     if table.api_url is None:
@@ -403,45 +341,8 @@ def _retention(file: str, tables: dict[str, Any], warnings: list[ConfigWarning])
     return policy
 
 
-def _journal_location(file: str, tables: dict[str, Any], folder: Path, paths: Paths, environ: Mapping[str, str]) -> str:
-    table = convert_table(file, ("journal",), tables.get("journal", {}), JournalTable)
-    if table.path is not None and table.url is not None:
-        raise ConfigError(f"{file}: journal has both a path and a url", hint="keep one of them")
-    if given := environ.get(JOURNAL_URL_VARIABLE, "").strip():
-        return _check_journal_url(given, JOURNAL_URL_VARIABLE)
-    if credential := read_credential(JOURNAL_URL_VARIABLE, environ):
-        return _check_journal_url(credential.strip(), credential_label(JOURNAL_URL_VARIABLE))
-    if table.url is not None:
-        return _check_journal_url(table.url.strip(), f"{file}: journal.url")
-    if table.path is None:
-        return str(paths.journal_file)
-    if not table.path.strip() or "\0" in table.path:
-        raise ConfigError(f"{file}: journal.path names no file", hint="leave it out for the usual place")
-    if "://" in table.path:
-        # not quoted: it may contain a password, which would be the name of a folder
-        raise ConfigError(
-            f"{file}: journal.path is a URL, and not a file", hint='call it url: url = "postgresql://..."'
-        )
-    try:
-        return str(folder / Path(table.path).expanduser())
-    except RuntimeError as error:
-        raise ConfigError(f"{file}: journal.path: {error}", hint="write the whole path") from error
-
-
-def _check_journal_url(text: str, label: str) -> str:
-    if not is_server_url(text):
-        # not quoted: it may contain a password
-        raise ConfigError(
-            f"{label} is no address of a PostgreSQL database",
-            hint='write it as "postgresql://user@host:5432/database"; a file belongs in journal.path',
-        )
-    if fault := password_problem(text):
-        raise ConfigError(f"{label} cannot be used: {fault}", hint="or keep the password in a file: see PGPASSFILE")
-    return text
-
-
 def _keymap_table(file: str, tables: dict[str, Any]) -> dict[str, str]:
-    table = _get_table(file, tables, "keys")
+    table = get_table(file, tables, "keys")
     for command, keys in table.items():
         if not isinstance(keys, str):
             raise ConfigError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import tomllib
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from support import workspace_lookalike
 from support.file_keyring import FileKeyring
 from support.workspace_lookalike import WorkspaceLookalike
 
+from sprig_tui.cli.commands.keys.rotation import Rotation, make_new_key
 from sprig_tui.cli.context import open_settings
 from sprig_tui.cli.shutdown import ShutdownSignals
 from sprig_tui.segment.public_api_models import Source
@@ -223,18 +223,17 @@ def test_a_key_on_the_command_line_is_not_repeated(cli: Run, workspace: Workspac
 async def test_an_interruption_waits_for_the_key_and_a_second_one_says_what_is_not_known(
     workspace: WorkspaceLookalike, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rotate = importlib.import_module("sprig_tui.cli.commands.keys.rotate")
     settings = open_settings(quiet=True)
     environment = settings.environment("production")
-    rotation = rotate._Rotation(settings, environment, environment.write_key, parse_source_of(workspace))
+    rotation = Rotation(settings, environment, environment.write_key, parse_source_of(workspace))
     with ShutdownSignals() as signals:
         signals.request()
-        assert await rotate._make_key(rotation, signals)
+        assert await make_new_key(rotation, signals)
         assert rotation.new_key == workspace.sources[0]["writeKeys"][-1] != OLD
         assert "its answer is waited for" in capsys.readouterr().err
         signals.forced.set()
         workspace.problems = [SinkReply(ending="hang")]
-        assert not await rotate._make_key(rotation, signals)
+        assert not await make_new_key(rotation, signals)
     assert "production keeps its key, and whether Segment made a new one is not known" in capsys.readouterr().err
     assert key_now(home) == OLD
 

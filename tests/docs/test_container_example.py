@@ -9,8 +9,8 @@ import click
 from support.pages_of_documentation import ROOT, blocks
 
 from sprig_tui.cli.program import program
+from sprig_tui.config.journal_location import JOURNAL_URL_VARIABLE
 from sprig_tui.config.secrets import WEBHOOK_TOKEN, WRITE_KEY
-from sprig_tui.config.settings import JOURNAL_URL_VARIABLE
 
 IMAGE = (ROOT / ".github" / "Containerfile").read_text(encoding="utf-8")
 COMPOSITION = next(text for text in blocks("operating", "yaml") if "services:" in text)
