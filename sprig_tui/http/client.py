@@ -130,6 +130,17 @@ def make_client(
     TLS is verified, redirects are not followed, the route is that of `find_route`. Raises ConfigError if the proxy or
     the certificates named by environment variables cannot be used.
     """
+    return httpx.AsyncClient(
+        headers={"User-Agent": user_agent(), **(headers or {})},
+        timeout=timeout,
+        follow_redirects=False,
+        trust_env=False,
+        transport=make_transport(base_url, limits),
+    )
+
+
+def make_transport(base_url: str, limits: httpx.Limits | None = None) -> httpx.AsyncHTTPTransport:
+    """Connections to the server of this URL, as `make_client` uses them. Raises the same errors."""
     route = find_route(base_url)
     for note in route.warnings:
         if note not in _logged_notes:
@@ -141,11 +152,8 @@ def make_client(
         else _empty_trust_context()
     )
     try:
-        return httpx.AsyncClient(
-            headers={"User-Agent": user_agent(), **(headers or {})},
-            timeout=timeout,
+        return httpx.AsyncHTTPTransport(
             limits=limits or httpx.Limits(),
-            follow_redirects=False,
             trust_env=False,
             verify=context,
             proxy=_make_proxy(route, context),
