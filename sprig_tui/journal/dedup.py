@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -73,6 +75,17 @@ def identity_key(environment: str, message_id: str) -> int:
             pass
     text = f"{environment}\0{message_id}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) & KEY_MASK
+
+
+def identity_keys(entries: Sequence[NewDelivery]) -> list[int]:
+    """The `identity_key` of each; fast where all message ids are made by sprig-tui."""
+    ids = [entry.message_id for entry in entries]
+    if {*map(len, ids)} == {_OWN_ID_CHARS} and {one[: len(MESSAGE_ID_PREFIX)] for one in ids} == {MESSAGE_ID_PREFIX}:
+        with suppress(ValueError):
+            digits = bytes.fromhex("".join([one[_OWN_ID_DIGITS] for one in ids]))
+            if len(digits) == 8 * len(ids):  # it is shorter where there is white space among the digits
+                return [key & KEY_MASK for key in struct.unpack(f">{len(ids)}Q", digits)]
+    return [identity_key(entry.environment, entry.message_id) for entry in entries]
 
 
 def classify_duplicate(stored: StoredIdentity, entry: NewDelivery) -> Relation:

@@ -72,9 +72,10 @@ class AddOperation:
             identities.add_all_new(self._first_id)
             self._entries = list(entries)
             self._origins = {at: entry.origin_id for at, entry in enumerate(entries, self._first_id) if entry.origin_id}
+            queued, withheld = State.QUEUED, State.WITHHELD
             added = [
-                AddResult(delivery_id, "new", State.WITHHELD if entry.reason else State.QUEUED, entry.reason)
-                for delivery_id, entry in enumerate(entries, self._first_id)
+                AddResult(delivery_id, "new", withheld if reason else queued, reason)
+                for delivery_id, reason in enumerate([entry.reason for entry in entries], self._first_id)
             ]
         else:
             added = [self._add_one(identities, entry) for entry in entries]
@@ -188,14 +189,23 @@ class AddOperation:
 
         For types other than int, str and bytearray sqlite3 looks up an adapter, which costs a third of an insert.
         """
-        now, priority, leases = self._now, self._priority, self._leases
+        now, priority, lease_of = self._now, self._priority, self._leases.get
         only = next(iter(numbers.values())) if len(numbers) == 1 else 0
         values: list[Any] = []
         for delivery_id, entry in enumerate(self._entries, self._first_id):
-            own = astuple(entry)
-            state, reason = (_WITHHELD, str(own[3])) if own[3] else (_QUEUED, "")
-            values += (delivery_id, only or numbers[own[0], own[18]], state, priority, now, len(own[17]))
-            values += (own[1], bytearray(stored_digest(entry)), reason)
-            values += own[4:15]
-            values += (int(own[15]), leases.get(delivery_id, 0))
+            environment, message_id, digest, reason, *texts_and_times, edited, raw, body, endpoint, _ = astuple(entry)
+            values += (
+                delivery_id,
+                only or numbers[environment, endpoint],
+                _WITHHELD if reason else _QUEUED,
+                priority,
+                now,
+                len(body),
+                message_id,
+                bytearray(digest if body or raw else stored_digest(entry)),
+                str(reason) if reason else "",
+                *texts_and_times,
+                int(edited),
+                lease_of(delivery_id, 0),
+            )
         return values

@@ -7,7 +7,14 @@ from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import chain, count
 
-from sprig_tui.journal.dedup import IDENTITY_COLUMNS, KEY_MASK, StoredIdentity, identity_from_row, identity_key
+from sprig_tui.journal.dedup import (
+    IDENTITY_COLUMNS,
+    KEY_MASK,
+    StoredIdentity,
+    identity_from_row,
+    identity_key,
+    identity_keys,
+)
 from sprig_tui.journal.records import NewDelivery
 from sprig_tui.journal.sqlite.tables import encode_ids, insert_rows
 from sprig_tui.journal.sqlite.tombstones import find_tombstones
@@ -17,14 +24,17 @@ _MERGE_AT_KEYS = 65_536
 """Number of keys in `recent_ids` at which it is merged, while its B-tree has few pages."""
 
 
+_FIND_KEYS = (
+    "WITH wanted AS (SELECT value FROM json_each(?))"
+    " SELECT key, delivery FROM wanted CROSS JOIN recent_ids ON key = value"
+    " UNION ALL SELECT key, delivery FROM wanted CROSS JOIN ids ON key = value"
+)
+"""The keys are decoded once for both tables, and looked up in their order."""
+
+
 def find_identities(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, StoredIdentity]:
     """The stored identities with these keys."""
-    encoded_keys = encode_ids(sorted(keys))
-    rows = connection.execute(
-        "SELECT key, delivery FROM recent_ids WHERE key IN (SELECT value FROM json_each(:keys)) "
-        "UNION ALL SELECT key, delivery FROM ids WHERE key IN (SELECT value FROM json_each(:keys))",
-        {"keys": encoded_keys},
-    ).fetchall()
+    rows = connection.execute(_FIND_KEYS, (encode_ids(sorted(keys)),)).fetchall()
     identities = {}
     for key, delivery_id in rows:
         row = connection.execute(
@@ -41,7 +51,7 @@ class IdentityIndex:
 
     def __init__(self, connection: sqlite3.Connection, entries: Sequence[NewDelivery]) -> None:
         self._connection = connection
-        self._keys = [identity_key(entry.environment, entry.message_id) for entry in entries]
+        self._keys = identity_keys(entries)
         self._looked_up = set(self._keys)
         self._stored: dict[int, StoredIdentity | Tombstone] = {}
         self._look_up(self._looked_up)

@@ -220,9 +220,9 @@ async def test_closed_journal_is_named_in_the_error(tmp_path, entry):
         await journal.count(Query())
 
 
-async def test_colliding_identities_are_distinguished(tmp_path, entry, monkeypatch):
-    monkeypatch.setattr(identity_index, "identity_key", lambda *_: 7)
-    given = [entry() for _ in range(5)]
+async def test_colliding_identities_are_distinguished(tmp_path, entry):
+    given = [entry(message_id=f"sprig-{7:016x}{number:016x}") for number in range(5)]
+    assert len({identity_key(one.environment, one.message_id) for one in given}) == 1
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         added = await journal.add(given[:3])
         more = await journal.add(given)
