@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from hypothesis import settings
 from support import bytecode, fake_sprig_api, forked
 from support.fake_sprig_api import FakeSprigApi
 from support.postgres_databases import create_database, drop_database, empty_journal, run_apart
-from support.postgres_server import PostgresServer
+from support.postgres_server import SHARED_VARIABLE, PostgresServer
 from support.workspace_lookalike import WorkspaceLookalike
 
 bytecode.keep()
@@ -25,6 +27,13 @@ settings.load_profile("sprig-tui")
 # A mounted console is many thousand objects, all alive: with the usual thresholds the collector's walks over them are a
 # quarter of the time of its tests. pytest collects at the end, so that nothing left open goes unseen.
 gc.set_threshold(100_000, 20, 50)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder that all processes of this run share; workers are told of it."""
+    if SHARED_VARIABLE not in os.environ:
+        folder = os.environ[SHARED_VARIABLE] = tempfile.mkdtemp(prefix="sprig-tui-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED_VARIABLE, folder)))
 
 
 @pytest.hookimpl(optionalhook=True)

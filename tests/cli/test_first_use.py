@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from support.forked import popen
 from support.live_sink import LiveSink
+from support.plain_http import PLAIN
 
 from sprig_tui.cli.commands import log
 from sprig_tui.cli.log_format import DeliveryLineFormatter
@@ -177,7 +178,13 @@ def test_counting_sink_counts_duplicates_on_request(home: Path) -> None:
         body = json.dumps({"batch": [event, event]}).encode()
         import httpx
 
-        httpx.post(f"{url}/v1/batch", content=body, auth=("Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx", ""), trust_env=False)
+        httpx.post(
+            f"{url}/v1/batch",
+            content=body,
+            auth=("Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx", ""),
+            trust_env=False,
+            verify=PLAIN,
+        )
         sink.terminate()
         assert b"1 request: 1 event taken, 1 duplicate, 0 rejected" in sink.stderr.read()
 

@@ -14,6 +14,7 @@ import pytest
 from support.fake_sprig_api import FakeSprigApi
 from support.file_keyring import FileKeyring, file_keyring
 from support.live_sink import LiveSink
+from support.plain_http import PLAIN
 from support.workspace_lookalike import PROFILE_SPACE, PROFILE_TOKEN, WorkspaceLookalike
 
 from sprig_tui.config.paths import find_paths
@@ -457,7 +458,7 @@ def test_listen_takes_its_token_from_a_command_and_admits_nobody_where_that_fail
             "userId": "acct_1",
         }
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, verify=PLAIN) as client:
             return client.post(f"{url}/webhooks/{environment}", json=body, headers=headers).status_code
 
     assert [post("production", token) for token in ("production-token-0123456789", "another", None)] == [200, 401, 401]

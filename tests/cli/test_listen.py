@@ -17,6 +17,7 @@ import httpx
 import pytest
 from support.certificates import self_signed
 from support.forked import popen
+from support.plain_http import PLAIN
 
 TOKEN = "production-token-0123456789"
 Run = Callable[..., Any]
@@ -50,7 +51,7 @@ def webhook(number: int = 1) -> dict[str, Any]:
 
 
 def post(url: str, body: dict[str, Any], token: str = TOKEN, path: str = "/webhooks/production") -> httpx.Response:
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, verify=PLAIN) as client:
         return client.post(url + path, json=body, headers={"authorization": f"Bearer {token}"})
 
 
@@ -72,7 +73,7 @@ def test_from_webhook_to_segment_seen_by_a_log_elsewhere(guarded, sink, start):
     finally:
         following.kill()
         following.communicate()
-    assert httpx.get(url + "/readyz", trust_env=False).json()["lanes"]["production"]["last_status"] == 200
+    assert httpx.get(url + "/readyz", trust_env=False, verify=PLAIN).json()["lanes"]["production"]["last_status"] == 200
     assert listener.stop() == 0
     assert listener.until("stopped; webhooks 2  rejected 0  delivered 2")
     assert TOKEN not in "".join(listener.said)

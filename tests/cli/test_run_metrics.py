@@ -6,12 +6,13 @@ import sys
 
 import httpx
 import pytest
+from support.plain_http import PLAIN
 
 TOKEN = "production-token-0123456789"
 
 
 def ask(url: str, **headers: str) -> httpx.Response:
-    return httpx.get(url, headers=headers, trust_env=False)
+    return httpx.get(url, headers=headers, trust_env=False, verify=PLAIN)
 
 
 def test_run_metrics_cover_the_process_and_the_journal(configured, sink, start, cli, write, answer):

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.plain_http import PLAIN
 
 from sprig_tui.cli.shutdown import SIGNAL_DEBOUNCE_S
 from sprig_tui.cli.supervisor import MIN_RESTART_BACKOFF_S
@@ -137,7 +138,7 @@ def test_the_line_to_the_supervisor_is_not_for_people(configured, cli):
 
 
 def numbers(url: str) -> dict[str, float]:
-    lines = httpx.get(url + "/metrics", trust_env=False).text.splitlines()
+    lines = httpx.get(url + "/metrics", trust_env=False, verify=PLAIN).text.splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
@@ -158,5 +159,5 @@ def test_supervisor_metrics_cover_all_workers(configured, sink, start, cli, writ
     while numbers(url)["sprig_tui_worker_restarts_total"] != 1:
         time.sleep(LOOK_AGAIN_S)
     assert numbers(url)[told] == 6, "a counter never falls"
-    assert httpx.get(url + "/readyz", trust_env=False).json()["ready"] is True
+    assert httpx.get(url + "/readyz", trust_env=False, verify=PLAIN).json()["ready"] is True
     assert supervisor.stop() == 0

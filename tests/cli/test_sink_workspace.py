@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from support.forked import popen
+from support.plain_http import PLAIN
 from support.records import make_flat_record
 
 from sprig_tui.cli.commands.sink import _tell_workspace
@@ -70,7 +71,9 @@ def test_commands_that_it_tells_lead_to_counts(start: Start, process: Run, cli: 
         "groupBy.0": "source",
     }
     headers = {"Authorization": f"Bearer {token}"}
-    (row,) = httpx.get(f"{url}/events/volume", params=query, headers=headers, trust_env=False).json()["data"]["result"]
+    (row,) = httpx.get(f"{url}/events/volume", params=query, headers=headers, trust_env=False, verify=PLAIN).json()[
+        "data"
+    ]["result"]
     assert (row["source"]["name"], row["total"]) == ("Acme production", 7)
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 
 import httpx
+from support.plain_http import PLAIN
 
 TOKEN = "production-token-0123456789"
 ANSWER = {
@@ -38,7 +39,7 @@ async def test_webhooks_of_another_process_appear_in_the_log(console, sink):
         url = line.decode().split("listening on ")[1].split(",")[0]
         async with console.running():
             assert "acct_88213" not in console.text()
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as client:
                 done = await client.post(
                     f"{url}/webhooks/production", json=ANSWER, headers={"authorization": f"Bearer {TOKEN}"}
                 )

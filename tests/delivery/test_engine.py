@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.engine_bench import Bench
+from support.engine_bench import LONG, Bench
 
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.journal.records import State
@@ -43,11 +43,11 @@ async def test_sent_at_and_retry_count_are_set_per_request(bench: Bench) -> None
 
 @pytest.mark.parametrize("fault", ["503", "429", "500", "408", "reset", "close"])
 async def test_transient_error_is_retried_by_one_probe_at_a_time(bench: Bench, fault: str) -> None:
-    ids = await bench.queue(range(7_000))
+    ids = await bench.queue(range(1_800), padding=LONG)
     faults = [f"{fault}@1-6"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await bench.settled(engine)
-        assert sink.stats.accepted == 7_000
+        assert sink.stats.accepted == 1_800
         # what was on the wire together fails together and is one failure of the lane; then probes, small and alone
         probes = [seen for seen in sink.requests if seen.events <= 100]
         assert probes
@@ -81,7 +81,7 @@ async def test_waiting_lane_sends_nothing_and_other_lanes_deliver(bench: Bench) 
 
 
 async def test_concurrent_failures_count_as_one_lane_failure(bench: Bench) -> None:
-    await bench.queue(range(9_000))
+    await bench.queue(range(2_300), padding=LONG)
     faults = ["503@1-4"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()

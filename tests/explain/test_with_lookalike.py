@@ -9,6 +9,7 @@ import httpx
 import pytest
 from support.clocks import ManualClock
 from support.explained_workspace import make_detail
+from support.plain_http import PLAIN
 from support.workspace_lookalike import PRODUCTION_KEY, PROFILE_SPACE, PROFILE_TOKEN, TOKEN, WorkspaceLookalike
 
 from sprig_tui.config.paths import Paths, paths_in_folder
@@ -47,7 +48,7 @@ async def delivered_and_explained(
     lookalike: WorkspaceLookalike, paths: Paths, clock: ManualClock, detail: DeliveryDetail
 ) -> Explanation:
     """Deliver the call to the look-alike; explain it an hour later."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
         body = b'{"batch":[' + detail.body + b"]}"
         taken = await http.post(f"{lookalike.url}/v1/batch", content=body, auth=(PRODUCTION_KEY, ""))
         assert taken.status_code == 200

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+from support.plain_http import PLAIN
 from support.programs import SPRIG_ENVIRONMENT, TOKEN, Program, Programs
 
 from sprig_tui.segment.sink import Sink
@@ -107,7 +108,9 @@ class Flow:
         self._folder = folder
 
     async def webhooks(self) -> None:
-        async with httpx.AsyncClient(trust_env=False, headers={"authorization": f"Bearer {TOKEN}"}) as client:
+        async with httpx.AsyncClient(
+            trust_env=False, verify=PLAIN, headers={"authorization": f"Bearer {TOKEN}"}
+        ) as client:
             while not self.over:
                 self.sent += 1
                 answered = await client.post(f"{self._url}/webhooks", json=answer(self.sent))
@@ -154,7 +157,7 @@ async def test_no_mail_in_the_clear(tmp_path, rounds, monkeypatch):
         file.unlink()
         for place, program in enumerate(everyone):
             await program.says("is not there", after=spoken[place])
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as client:
             for url in (f"http://127.0.0.1:{port}", monitor):
                 told = await client.get(f"{url}/readyz")
                 assert (told.status_code, told.json()["ready"]) == (200, True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.plain_http import PLAIN
 from support.postgres_server import PostgresServer
 from support.programs import TOKEN, Program, Programs
 
@@ -47,7 +48,7 @@ def stopped(server: PostgresServer) -> Iterator[None]:
 
 
 async def starts_waits_and_goes_on(programs: Programs, sink: Sink, away) -> None:
-    async with httpx.AsyncClient(trust_env=False, headers={"authorization": f"Bearer {TOKEN}"}) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN, headers={"authorization": f"Bearer {TOKEN}"}) as client:
         with away:
             receiver: Program = await programs.start(
                 "listen", "--port", "0", ready="answering 503 until the journal is there"

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from support.plain_http import PLAIN
 
 from sprig_tui.config.environment import Environment, WebhookToken
 from sprig_tui.journal.notes import load_notes
@@ -36,7 +37,7 @@ def serve(tmp_path) -> Callable:
                 running_server(
                     health_server.application, bind("127.0.0.1", 0), HEALTH_LIMITS, traffic=health_server.traffic
                 ) as up,
-                httpx.AsyncClient(base_url=up.url, trust_env=False) as client,
+                httpx.AsyncClient(base_url=up.url, trust_env=False, verify=PLAIN) as client,
             ):
                 yield ServedHealth(health_server, journal, client)
 

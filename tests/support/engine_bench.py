@@ -17,6 +17,8 @@ from sprig_tui.segment.track import message_id
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 START = 1_790_000_000_000
+LONG = "long " * 240
+"""Text of an answer of which 300 fill a request, in place of 1,100."""
 SILENT_TURNS = 10
 """Turns of the loop without a call or a request in progress, after which fake time may advance."""
 
@@ -121,16 +123,19 @@ class Bench:
     # -- making ---------------------------------------------------------------------------------------------------
 
     async def queue(
-        self, numbers: Iterable[int], environment: str = "production", poison: Collection[int] = ()
+        self, numbers: Iterable[int], environment: str = "production", poison: Collection[int] = (), padding: str = ""
     ) -> list[int]:
-        """Queue one delivery per number and return their ids; those in `poison` contain the word POISON."""
-        return [one.id for one in await self.journal.add(self.entries(numbers, environment, poison))]
+        """Queue one delivery per number and return their ids; those in `poison` contain the word POISON.
+
+        With `padding` (such as LONG) fewer make a request full: the same requests of fewer deliveries.
+        """
+        return [one.id for one in await self.journal.add(self.entries(numbers, environment, poison, padding))]
 
     def entries(
-        self, numbers: Iterable[int], environment: str = "production", poison: Collection[int] = ()
+        self, numbers: Iterable[int], environment: str = "production", poison: Collection[int] = (), padding: str = ""
     ) -> list[NewDelivery]:
         """One entry per number; those in `poison` contain the word POISON."""
-        return [entry(number, environment, "POISON" if number in poison else "") for number in numbers]
+        return [entry(number, environment, ("POISON" if number in poison else "") + padding) for number in numbers]
 
     def environment(self, url: str, name: str = "production", key: str | None = KEY, rate: float = 0.0) -> Environment:
         return Environment(name=name, write_key=WriteKey(key) if key else None, endpoint=url, requests_per_second=rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -35,6 +36,10 @@ if read -r pid < "$1/data/postmaster.pid"; then
 fi
 rm -rf "$1"
 """
+
+
+SHARED_VARIABLE = "SPRIG_TUI_TEST_SHARED"
+"""Names a folder of all processes of this run, if there is one."""
 
 
 class PostgresServer:
@@ -147,9 +152,27 @@ class PostgresServer:
             )
 
     def _initialise(self) -> None:
+        """Make the data, or copy those that another server of this run began with: a tenth of the cost."""
+        self._binaries.own(self._folder)
+        if not (shared := os.environ.get(SHARED_VARIABLE)):
+            self._initdb()
+            return
+        first = Path(shared) / f"postgres of {self._binaries.user}"
+        with first.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if first.exists():
+                self._password = (first / "password").read_text()
+            else:
+                self._initdb()
+                first.mkdir()
+                _copy(self._folder / "data", first)
+                (first / "password").write_text(self._password)
+                return
+        _copy(first / "data", self._folder)
+
+    def _initdb(self) -> None:
         password = self._folder / "password"
         password.write_text(self._password)
-        self._binaries.own(self._folder)
         self._binaries.own(password)
         initdb = self._binaries.command(
             *("initdb", "--pgdata=data", "--username=sprig", "--auth=scram-sha-256", "--pwfile=password"),
@@ -189,6 +212,11 @@ class PostgresServer:
         except FileNotFoundError:
             return False
         return lines[0] == str(pid) and len(lines) >= 8 and lines[7].strip() == "ready"
+
+
+def _copy(data: Path, to: Path) -> None:
+    """Copy the folder with its owner and modes."""
+    subprocess.run(["cp", "-a", str(data), str(to)], check=True)
 
 
 def _free_port() -> int:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from support.plain_http import PLAIN
 from support.records import make_webhook_answer
 
 from sprig_tui.config.environment import Environment, WebhookToken
@@ -82,7 +83,7 @@ async def serve(tmp_path) -> AsyncIterator[Serve]:
             up = await stack.enter_async_context(
                 running_server(receiver.application, bound, limits, tls, traffic=receiver.traffic)
             )
-            client = await stack.enter_async_context(httpx.AsyncClient(base_url=up.url, trust_env=False))
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=up.url, trust_env=False, verify=PLAIN))
             return Served(receiver, journal, up, client, port)
 
         yield start

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from support.clocks import NOW_MS, ManualClock
+from support.plain_http import PLAIN
 from support.workspace_lookalike import (
     MEMBER_TOKEN,
     PRODUCTION_KEY,
@@ -51,7 +52,7 @@ async def api(lookalike: WorkspaceLookalike) -> AsyncIterator[PublicApiClient]:
 
 async def deliver(lookalike: WorkspaceLookalike, *ids: str, **fields: Any) -> None:
     calls = [{"type": "track", "messageId": one, "userId": "acct_1", "event": SURVEY, **fields} for one in ids]
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
         sent = await http.post(lookalike.url + "/v1/batch", json={"batch": calls}, auth=(PRODUCTION_KEY, ""))
     assert sent.status_code == 200
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.plain_http import PLAIN
 
 from sprig_tui.segment.sink import Sink
 
@@ -17,7 +18,7 @@ KEY = "Zq8TinventedWriteKey0000000e1Rk1"
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     """One client for a test; making one takes longer than most tests."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as client:
         yield client
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from support.clocks import ManualClock
+from support.plain_http import PLAIN
 from support.workspace_lookalike import PRODUCTION_KEY, TOKEN, WorkspaceLookalike
 
 BETA = "application/vnd.segment.v1beta+json, application/json"
@@ -30,7 +31,7 @@ def api(clock: ManualClock) -> Iterator[WorkspaceLookalike]:
 
 @pytest.fixture(scope="module")
 def http() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, verify=PLAIN) as client:
         yield client
 
 
