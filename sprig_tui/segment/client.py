@@ -166,7 +166,9 @@ class TrackingClient:
 
     async def _post(self, payload: bytes, retry_count: int, token: AccessToken | None) -> SendResult:
         key = b"" if token is None else self._body_key
-        body = b"{" + key + b'"batch":[' + payload + b'],"sentAt":"' + format_iso(self._clock.now()).encode() + b'"}'
+        sent_at = format_iso(self._clock.now()).encode()
+        # joined at once: each `+` would copy the whole payload
+        body = b"".join((b"{", key, b'"batch":[', payload, b'],"sentAt":"', sent_at, b'"}'))
         if self._gzip:
             body = gzip_codec.compress(body, compresslevel=1, mtime=0)
         headers = self._headers | ({"X-Retry-Count": str(retry_count)} if retry_count > 0 else {})
