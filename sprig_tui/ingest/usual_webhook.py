@@ -15,7 +15,7 @@ from sprig_tui.journal.records import NewDelivery
 from sprig_tui.mapping.digest import digest
 from sprig_tui.mapping.properties import Properties
 from sprig_tui.mapping.records import Rules
-from sprig_tui.mapping.sanitize import MIN_HUGE_NUMBER_BYTES, has_exponent
+from sprig_tui.mapping.sanitize import MAX_SAFE_NUMBER_BYTES, may_hold_huge_number
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
 from sprig_tui.segment.timestamps import parse_usual_ms
 from sprig_tui.segment.track import message_id
@@ -74,10 +74,14 @@ class UsualWebhookReader:
         if not user_id or not group or ms is None or ms < 0 or not environment:
             return None
         attributes, reserved, _ = lift_attributes(body.attributes, "attributes")
-        response = compact(body.response)
+        response = body.response
         answer = bytes(response)
-        if (isinstance(attributes, Raw) and _may_hold_huge_number(attributes)) or (
-            answer[0] != _QUOTE and _may_hold_huge_number(answer)
+        is_text = answer[0] == _QUOTE
+        if not is_text:
+            response = compact(response)
+            answer = bytes(response)
+        if (isinstance(attributes, Raw) and may_hold_huge_number(attributes)) or (
+            not is_text and len(answer) > MAX_SAFE_NUMBER_BYTES and may_hold_huge_number(answer)
         ):
             return None
         question, question_type = body.question, body.question_type
@@ -133,7 +137,3 @@ def _leaves_usual_answers_alone(rules: Rules) -> bool:
     """Whether the properties of a usual answer are sent and stored as they are."""
     changes = rules.omit or rules.hash or rules.hmac or rules.surveys
     return not changes and rules.created_at == "survey" and rules.store_raw == "full"
-
-
-def _may_hold_huge_number(json: Raw | bytes) -> bool:
-    return len(json) >= MIN_HUGE_NUMBER_BYTES or has_exponent(json)

@@ -20,7 +20,7 @@ def digest(answer: bytes) -> bytes:
     text = answer.strip()
     first = text[:1]
     # numbers and texts without escapes are canonical already
-    if first in {b"{", b"["} or (first == b'"' and text.find(b"\\") >= 0):
+    if text.find(b"\\") >= 0 if first == b'"' else first in {b"{", b"["}:
         text = _canonical_json(text)
     if len(text) < DIGEST_BYTES:
         # Shorter than its hash. JSON holds no zero byte, so padded texts stay different.

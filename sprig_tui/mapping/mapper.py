@@ -15,9 +15,9 @@ from sprig_tui.mapping.properties import PROPERTY_PATHS, Properties, property_ma
 from sprig_tui.mapping.records import FieldTrace, Mapping, Rules, Value
 from sprig_tui.mapping.rules import apply_rules, check_rules, hash_value, hashed_paths, keyed_hash, subpaths
 from sprig_tui.mapping.sanitize import (
-    MIN_HUGE_NUMBER_BYTES,
+    MAX_SAFE_NUMBER_BYTES,
     find_huge_numbers,
-    has_exponent,
+    may_hold_huge_number,
     sanitize,
     validate_json,
 )
@@ -31,8 +31,6 @@ from sprig_tui.sprig.records import StudyResponse
 if TYPE_CHECKING:
     from sprig_tui.mapping.field_notes import PropertySpec
 
-_MAX_SAFE_NUMBER_BYTES = 4
-"""Longest JSON that cannot hold a number beyond a double."""
 _QUOTE = ord('"')
 """First byte of a JSON text, which holds no number."""
 _RESPONSE_POSITION = PROPERTY_PATHS.index("properties.response")
@@ -126,17 +124,10 @@ class Mapper:
         attributes = response.attributes
         if isinstance(attributes, Raw):
             validate_json(attributes)
-            long = len(attributes) >= MIN_HUGE_NUMBER_BYTES or has_exponent(attributes)
-        else:
-            long = False
         survey_id = response.survey_id
         if (
-            long
-            or (
-                len(answer) > _MAX_SAFE_NUMBER_BYTES
-                and answer[0] != _QUOTE
-                and (len(answer) >= MIN_HUGE_NUMBER_BYTES or has_exponent(answer))
-            )
+            (isinstance(attributes, Raw) and may_hold_huge_number(attributes))
+            or (len(answer) > MAX_SAFE_NUMBER_BYTES and answer[0] != _QUOTE and may_hold_huge_number(answer))
             or (isinstance(survey_id, int) and survey_id > _MAX_SAFE_ID)
         ):
             faults = (*faults, *find_huge_numbers(response))

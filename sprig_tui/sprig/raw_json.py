@@ -72,9 +72,8 @@ def compact(raw: Raw) -> Raw:
 def _compact(raw: Raw, data: bytes) -> Raw:
     if len(data) > 2 * MAX_NESTING_LEVELS and is_too_deep(data):
         raise BadFieldError("", TOO_DEEP_TEXT)
-    if len(data.split(None, 1)) > 1:  # white space, though perhaps within a string only
-        return Raw(msgspec.json.format(data, indent=-1))
-    return raw
+    compacted = msgspec.json.format(data, indent=-1)
+    return raw if len(compacted) == len(data) else Raw(compacted)
 
 
 def object_members(raw: bytes) -> dict[str, Raw]:

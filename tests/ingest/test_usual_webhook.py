@@ -149,6 +149,13 @@ def test_rules_that_change_answers_are_left_to_the_general_way(rules: Rules) -> 
     assert general is not None
 
 
+@pytest.mark.parametrize("answer", [b"[ ]", b"[1 ]", b'[ "a",\t"b" ]', b'{ "a" : 1 }', b"1e9", b"1e400"])
+def test_white_space_and_exponents_in_answers(answer: bytes) -> None:
+    read, general = both_ways(usual(response=0).replace(b'"response":0', b'"response": ' + answer))
+    assert (read is None) == (answer == b"1e400")
+    assert read is None or read == general
+
+
 def test_other_rules_apply_to_both_ways() -> None:
     read, general = both_ways(usual(), Rules(event="Answered", integration_version="2", integrations={"All": False}))
     assert read is not None
