@@ -18,13 +18,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.forked import Begun, begin
 from support.postgres_databases import create_database, run_apart
 from support.postgres_server import PostgresServer
 from support.records import make_entry
@@ -96,18 +96,10 @@ def answers(tmp_path) -> Callable[[int], tuple[Path, dict[str, int]]]:
 @pytest.fixture
 async def worker(journal_place):
     """Start a worker on the test's journal; none outlives the test."""
-    started: list[asyncio.subprocess.Process] = []
+    started: list[Begun] = []
 
-    async def start(source: Path, url: str, *temper: str) -> asyncio.subprocess.Process:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(WORKER),
-            journal_place,
-            str(source),
-            url,
-            *temper,
-            stdout=asyncio.subprocess.PIPE,
-        )
+    async def start(source: Path, url: str, *temper: str) -> Begun:
+        process = await begin(journal_place, source, url, *temper, stdout=asyncio.subprocess.PIPE, program=str(WORKER))
         started.append(process)
         return process
 

@@ -42,7 +42,7 @@ async def test_killed_again_and_again(journal_place, answers, worker, rounds):
     async with Sink(faults=MISBEHAVIOUR, seed=rounds, keep=1_000_000) as sink:
         for _ in range(rounds):
             process = await worker(source, sink.url)
-            acknowledged = max(acknowledged, await listen(process, rng.uniform(0.35, 1.6)))
+            acknowledged = max(acknowledged, await listen(process, rng.uniform(0.05, 2.2)))
             with suppress(ProcessLookupError):  # it may have settled everything
                 process.kill()
             await process.wait()

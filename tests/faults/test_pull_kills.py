@@ -6,12 +6,12 @@ import asyncio
 import json
 import os
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
 from support import sprig_samples
 from support.fake_sprig_api import FakeSprigApi
+from support.forked import Begun, begin
 
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.sqlite import SQLiteJournal
@@ -55,16 +55,14 @@ async def test_killed_pulls_miss_nothing(
     assert len(sprig_api.asked()) <= PAGES + 2 * rounds + 4
 
 
-async def _start(home: Path, *argv: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "sprig_tui", "pull", "-e", "production", "--no-wait", *argv),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "SPRIG_TUI_HOME": str(home)},
-    )
+async def _start(home: Path, *argv: str) -> Begun:
+    environ = {**os.environ, "SPRIG_TUI_HOME": str(home)}
+    asked = ("pull", "-e", "production", "--no-wait", *argv)
+    begun: Begun = await begin(*asked, env=environ, stdout=asyncio.subprocess.PIPE)
+    return begun
 
 
-async def _killed(process: asyncio.subprocess.Process, api: Any, draw: random.Random) -> None:
+async def _killed(process: Begun, api: Any, draw: random.Random) -> None:
     """After one to four more pages were asked for, and up to 60 ms."""
     until = len(api.asked()) + draw.randint(1, 4)
     ended = asyncio.ensure_future(process.wait())

@@ -2,9 +2,9 @@
 
     python tests/support/command_server.py SOCKET      # until its standard input ends
 
-A client sends one JSON object (argv, environ, folder) with its three standard streams, and gets the process id, and its
-exit code (negative: the signal) when it ends; when the client goes away the command is ended. `write_client` writes
-such a client, to be put on PATH as `sprig-tui`; `forked` has one for tests.
+A client sends one JSON object (argv, environ, folder, and the program where it is a script) with its three standard
+streams, and gets the process id, and its exit code (negative: the signal) when it ends; when the client goes away the
+command is ended. `write_client` writes such a client, to be put on PATH as `sprig-tui`; `forked` has one for tests.
 
 The command is a process of its own in every way but two: its parent, and that its modules are loaded already. It ends
 as any Python does, with its exit handlers and what waits for threads.
@@ -19,6 +19,7 @@ import io
 import json
 import os
 import pkgutil
+import runpy
 import select
 import signal
 import socket
@@ -26,6 +27,7 @@ import sys
 import time
 from pathlib import Path
 
+PROGRAM = "sprig-tui"
 CLIENT = """#!{python} -IS
 import array, json, os, signal, socket, sys
 # a stream that was closed is /dev/null
@@ -188,7 +190,7 @@ def _become(asked: dict[str, object], streams: array.array[int]) -> None:
         os.environ.update(asked["environ"])  # type: ignore[call-overload]
         time.tzset()
         os.chdir(str(asked["folder"]))
-        sys.argv = ["sprig-tui", *asked["argv"]]  # type: ignore[misc]
+        sys.argv = [asked.get("program", PROGRAM), *asked["argv"]]  # type: ignore[list-item, misc]
         sys.orig_argv = [sys.executable, "-m", "sprig_tui", *sys.argv[1:]]  # what workers are started with
         ready = True
     finally:
@@ -197,6 +199,8 @@ def _become(asked: dict[str, object], streams: array.array[int]) -> None:
 
 
 if __name__ == "__main__" and serve(sys.argv[1]):
-    from sprig_tui.cli import main
+    if sys.argv[0] == PROGRAM:
+        from sprig_tui.cli import main
 
-    main()
+        main()
+    runpy.run_path(sys.argv[0], run_name="__main__")

@@ -23,6 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from support.command_server import PROGRAM
+
 OWN_INTERPRETER = ("LANG", "LC_", "LD_", "PYTHON")
 """So begin variables that an interpreter, or its loader, reads when it starts."""
 COMMAND = (sys.executable, "-m", "sprig_tui")
@@ -51,12 +53,22 @@ class CommandServer:
         return all(environ.get(name) == self.environ.get(name) for name in names)
 
     def ask(
-        self, argv: Iterable[object], environ: Mapping[str, str], streams: list[int], folder: Path | None = None
+        self,
+        argv: Iterable[object],
+        environ: Mapping[str, str],
+        streams: list[int],
+        folder: Path | None = None,
+        program: str = PROGRAM,
     ) -> socket.socket:
         """Ask for a process; the socket gives its id (four bytes), and its exit code (two) when it has ended."""
         link = socket.socket(socket.AF_UNIX)
         link.connect(self.path)
-        asked = {"argv": list(map(str, argv)), "environ": dict(environ), "folder": str(folder or Path.cwd())}
+        asked = {
+            "program": program,
+            "argv": list(map(str, argv)),
+            "environ": dict(environ),
+            "folder": str(folder or Path.cwd()),
+        }
         text = json.dumps(asked).encode()
         socket.send_fds(link, [len(text).to_bytes(4, "big")], streams)
         link.sendall(text)
@@ -203,6 +215,10 @@ def popen(argv: Iterable[object], *, env: Mapping[str, str] | None = None, anew:
     return Forked(argv, environ, **streams)
 
 
+async def _nothing() -> bytes:
+    return b""
+
+
 class Begun:
     """A process of the server, with the part of `asyncio.subprocess.Process` that tests use."""
 
@@ -235,17 +251,21 @@ class Begun:
 
     async def communicate(self) -> tuple[bytes, bytes]:
         """What it wrote, once it has ended."""
-        out = await self.stdout.read() if self.stdout else b""
-        err = await self.stderr.read() if self.stderr else b""
+        out, err = await asyncio.gather(
+            *(stream.read() if stream else _nothing() for stream in (self.stdout, self.stderr))
+        )
         await self.wait()
         return out, err
 
 
-async def begin(*argv: object, env: Mapping[str, str], stdout: int = subprocess.DEVNULL) -> Any:
-    """Start `sprig-tui ARGV` without an input, its errors in a pipe."""
+async def begin(
+    *argv: object, env: Mapping[str, str] = os.environ, stdout: int = subprocess.DEVNULL, program: str = PROGRAM
+) -> Any:
+    """Start `sprig-tui ARGV`, or a script that imports it, without an input, its errors in a pipe."""
     if not shared_server().serves(env):
+        command = COMMAND if program == PROGRAM else (sys.executable, program)
         return await asyncio.create_subprocess_exec(
-            *COMMAND, *map(str, argv), env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE
+            *command, *map(str, argv), env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE
         )
     loop = asyncio.get_running_loop()
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -256,7 +276,9 @@ async def begin(*argv: object, env: Mapping[str, str], stdout: int = subprocess.
         await loop.connect_read_pipe(
             lambda reader=reader: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)
         )
-    link = shared_server().ask(argv, env, [lent.get(name, nothing) for name in ("stdin", "stdout", "stderr")])
+    link = shared_server().ask(
+        argv, env, [lent.get(name, nothing) for name in ("stdin", "stdout", "stderr")], program=program
+    )
     link.setblocking(False)
     pid = int.from_bytes(await loop.sock_recv(link, 4), "big")
     for number in lent.values():
