@@ -20,6 +20,7 @@ from textual.driver import Driver
 from textual.drivers._writer_thread import MAX_QUEUED_WRITES
 from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import Notification, Notify
+from textual.screen import Screen
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widgets._toast import ToastRack
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.palette import Palette
     from textual._queue import Queue
+    from textual.dom import DOMNode
     from textual.filter import LineFilter
     from textual.geometry import Size
     from textual.message_pump import MessagePump
     from textual.notifications import SeverityLevel
-    from textual.screen import Screen
     from textual.widget import Widget
 
 __all__ = ["MAX_QUEUED_WRITES"]
@@ -136,6 +137,16 @@ class TextualApp(App[int]):
                         if holder.is_mounted and not holder.children:
                             holder.remove()
         super()._refresh_notifications()
+
+    def _register(self, parent: DOMNode, *widgets: Widget, **options: Any) -> list[Widget]:
+        # Textual gives a screen its classes for this size after the first paint, and works out all styles again
+        for screen in widgets:
+            if isinstance(screen, Screen):
+                across, down = screen.HORIZONTAL_BREAKPOINTS, screen.VERTICAL_BREAKPOINTS
+                for cells, breakpoints in ((self.size.width, across), (self.size.height, down)):
+                    for name in screen._get_breakpoint_classes(cells, breakpoints or []):
+                        screen.add_class(name, update=False)
+        return super()._register(parent, *widgets, **options)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         driver = self._driver

@@ -1,6 +1,7 @@
 """Private APIs of Textual and Rich that `textual_private` uses: an upgrade that changes one fails here first."""
 
 import inspect
+from typing import ClassVar
 
 import pytest
 from rich.palette import Palette
@@ -32,8 +33,10 @@ AN_HOUR_S = 3600.0
         (App, "_refresh_notifications"),
         (App, "_close_messages_no_wait"),
         (App, "_handle_exception"),
+        (App, "_register"),
         (App, "_start_widget"),
         (Screen, "_extend_compose"),
+        (Screen, "_get_breakpoint_classes"),
         (ScrollBar, "renderer"),
         (LinuxDriver, "_sigtstp_application"),
         (LinuxDriver, "run_input_thread"),
@@ -115,6 +118,35 @@ async def test_holders_of_removed_toasts_take_no_room():
         app.notify("one more", timeout=AN_HOUR_S)
         (rack,) = [one for one in app.screen.children if isinstance(one, ToastRack)]
         await wait_until(pilot, lambda: len(rack.children) == 2)
+
+
+async def test_a_new_screen_has_the_classes_of_its_size_before_its_first_layout():
+    class Sized(Screen):
+        HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual declares it
+        VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012 - as Textual declares it
+        seen: ClassVar[list[set[str]]] = []
+
+        def _refresh_layout(self, *arguments, **options):
+            self.seen.append({name for name in self.classes if name.startswith("-")})
+            super()._refresh_layout(*arguments, **options)
+
+    class Ready(textual_private.TextualApp):
+        def fatal_error_text(self, error):
+            return str(error)
+
+        def get_default_screen(self):
+            return Sized()
+
+    app = Ready()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait_until(pilot, lambda: Sized.seen)
+        assert Sized.seen[0] == {"-narrow", "-tall"}
+        await pilot.resize_terminal(120, 10)
+        await wait_until(pilot, lambda: Sized.seen[-1] == {"-wide", "-short"})
+        Sized.seen.clear()
+        await app.push_screen(Sized())
+        await wait_until(pilot, lambda: Sized.seen)
+        assert Sized.seen[0] == {"-wide", "-short"}
 
 
 def toasts(app):
