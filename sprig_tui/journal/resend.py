@@ -51,6 +51,15 @@ def repair_way(delivery: Delivery) -> RepairWay:
     return "edit" if delivery.reason in INCOMPLETE_REASONS else ""
 
 
+def repaired_text(number: int) -> str:
+    """What a replay of deliveries means whose place another one took; empty for none."""
+    if not number:
+        return ""
+    are = "is" if number == 1 else "are"
+    why = "another delivery was sent instead, and Segment counts both; -is:repaired skips them"
+    return f"{number:,} {are} repaired: {why}"
+
+
 def is_resendable(state: State, reason: str, size: int) -> bool:
     """Whether a delivery in this state can be queued again."""
     if size == 0 or state is State.QUEUED:

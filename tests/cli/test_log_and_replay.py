@@ -123,6 +123,14 @@ def test_a_repaired_delivery_names_what_repaired_it(configured: Path, cli: Run, 
     assert "withheld 2, of which 1 repaired" in cli("journal", "info").out
 
 
+def test_a_replay_says_what_is_repaired_already(cli: Run, failed: Path) -> None:
+    number = cli("log", "status:failed", "--json").rows[0]["id"]
+    cli("replay", "--id", str(number), "--as-new", "--yes", "--no-wait")
+    counted = cli("replay", "status:failed", "--dry-run")
+    assert "1 is repaired: another delivery was sent instead, and Segment counts both" in counted.err
+    assert "is repaired" not in cli("replay", "status:failed", "-is:repaired", "--dry-run").err
+
+
 def test_follow_shows_what_is_added_and_what_changes(configured: Path, cli: Run, write: Run, answer: Run) -> None:
     assert cli("send", write(answer(1)), "-e", "development").code == 0
     following = popen(

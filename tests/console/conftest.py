@@ -9,6 +9,7 @@ os.environ["COLORTERM"] = "truecolor"
 os.environ.pop("NO_COLOR", None)
 
 import asyncio
+import contextlib
 import time
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -41,6 +42,7 @@ from .screen_snapshot import PICTURE_SIZE, PICTURES, THEME, picture_of, settle_c
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "SPRIG_TUI_UPDATE_SNAPSHOTS"
+LAYOUT_TIMEOUT_S = 5.0
 
 
 parsed_styles.keep()
@@ -132,11 +134,28 @@ def snapshot() -> Callable[..., Awaitable[None]]:
             return
         await settle_cursors(pilot)
         size = pilot.app.size
-        _compare(SNAPSHOTS / f"{name}-{size.width}x{size.height}.txt", text_of(pilot.app))
+        file = SNAPSHOTS / f"{name}-{size.width}x{size.height}.txt"
+        await _painted(pilot, file)
+        _compare(file, text_of(pilot.app))
         if name in PICTURES and size == PICTURE_SIZE:
             _compare(SNAPSHOTS / f"{name}.html", picture_of(pilot.app))
 
     return compare
+
+
+async def _painted(pilot: Pilot, file: Path) -> None:
+    """Wait until the screen is that of the file: a busy machine places the panes some time after a resize."""
+    wanted = _snapshot_text(file)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAYOUT_TIMEOUT_S):
+            while wanted and text_of(pilot.app) != wanted:
+                await asyncio.sleep(0.02)
+                await pilot.pause()
+
+
+def _snapshot_text(file: Path) -> str:
+    """The snapshot to compare with; empty where it is made anew."""
+    return "" if os.environ.get(UPDATE) or not file.exists() else file.read_text(encoding="utf-8")
 
 
 def _compare(file: Path, seen: str) -> None:

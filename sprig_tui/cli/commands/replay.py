@@ -110,6 +110,7 @@ def _report_selection(selection: ReplaySelection, *, as_new: bool) -> None:
     from sprig_tui.cli.log_format import clock_time
     from sprig_tui.cli.report import counts_text, unsendable_text
     from sprig_tui.journal.content import dropped_text
+    from sprig_tui.journal.resend import repaired_text
 
     to = ", ".join(f"{name or 'without an environment'} {number:,}" for name, number in selection.environments.items())
     diagnostics.info(f"{selection.total:,} match: {counts_text(selection.tally)}{f' ({to})' if to else ''}")
@@ -117,6 +118,8 @@ def _report_selection(selection: ReplaySelection, *, as_new: bool) -> None:
         diagnostics.info(lasting)
     if dropped := dropped_text(selection.dropped):
         diagnostics.info(dropped)
+    if repaired := repaired_text(selection.repaired):
+        diagnostics.warning(repaired)
     for (went, goes), number in selection.redirected.items():
         diagnostics.info(f"{number:,} went to {went}; a replay goes to {goes}")
     if selection.ignored_until and not as_new:

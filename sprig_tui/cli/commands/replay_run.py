@@ -49,6 +49,8 @@ class ReplaySelection(Struct, kw_only=True):
     environments: Counter[str]
     dropped: int = 0
     """Deliveries without content, which cannot be sent again."""
+    repaired: int = 0
+    """Deliveries whose place another one took already."""
     recent: int = 0
     """Deliveries so recent that Segment ignores the repeat."""
     ignored_until: int = 0
@@ -73,6 +75,7 @@ class ReplaySelection(Struct, kw_only=True):
             "environments": self.environments,
             "ignored_by_segment": self.recent,
             "content_dropped": self.dropped,
+            "repaired": self.repaired,
             "redirected": redirected,
         }
 
@@ -130,6 +133,7 @@ def _add_to_selection(
 ) -> None:
     selection.ids.append(delivery.id)
     selection.dropped += delivery.content_dropped
+    selection.repaired += bool(delivery.repaired_by) and is_resendable(delivery.state, delivery.reason, delivery.size)
     found = environments.get(delivery.environment)
     if not needs_copy(delivery.bound_for, found.override_url if found else ""):
         selection.in_place.append(delivery.id)

@@ -156,7 +156,7 @@ def derived_text(delivery: Delivery, origin: Delivery) -> str:
     if delivery.reason == Reason.POSSIBLE_DUPLICATE:
         return "another answer under its id"
     if _repairs(delivery, origin):
-        return "made of it by an edit, repairs it" if delivery.edited and not origin.edited else "repairs it"
+        return "repairs it"
     if delivery.edited and not origin.edited:
         return "made of it by an edit"
     return "the same for another address" if _is_readdressed(origin, delivery) else "sent again as new"

@@ -7,8 +7,8 @@ from sprig_tui.journal.resend import repair_way
 from sprig_tui.reasons import Reason
 
 _FIRST_STEPS = {
-    Reason.ANONYMOUS: "F fills in userId, e edits it",
-    Reason.ENVIRONMENT_UNKNOWN: "1 chooses an environment, e edits it",
+    Reason.ANONYMOUS: "F sets userId, e edits it",
+    Reason.ENVIRONMENT_UNKNOWN: "1 picks an environment",
 }
 _EDIT_STEPS = "F edits one field, e all"
 FORM_HINT = "F edits the field under the cursor, e the whole record; s sends the result"
@@ -18,8 +18,8 @@ def repair_text(delivery: Delivery) -> str:
     """The keys that repair a delivery; empty where nothing does."""
     way = repair_way(delivery)
     if way == "replay":
-        return "r sends it again as it is, m goes to its record to edit it"
-    return f"m goes to its record: {_edit_steps(delivery)}, s sends it" if way else ""
+        return "r sends it again as it is, m shows its record to edit it"
+    return f"m shows its record: {_edit_steps(delivery)}, s sends it" if way else ""
 
 
 def _edit_steps(delivery: Delivery) -> str:

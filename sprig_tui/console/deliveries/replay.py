@@ -122,6 +122,7 @@ class ReplayActions:
             left=left,
             filter=query.text or ALL_DELIVERIES_TEXT,
             redirected=redirected([row for row in newest if row.environment in by_environment], self.endpoints),
+            repaired=await journal.count(query.narrowed(Term("is", "repaired"), *RESENDABLE_TERMS)),
             dropped=await journal.count(query.narrowed(Term("is", "without-content"))) if may_be_dropped else 0,
         )
 

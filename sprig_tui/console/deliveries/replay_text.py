@@ -11,7 +11,7 @@ from sprig_tui.console.deliveries.row_format import ignored_until
 from sprig_tui.journal.base import NO_OVERRIDES
 from sprig_tui.journal.content import dropped_text
 from sprig_tui.journal.records import AddResult, Delivery, ReplayJob, State
-from sprig_tui.journal.resend import is_resendable
+from sprig_tui.journal.resend import is_resendable, repaired_text
 from sprig_tui.text import one_line
 
 BAR_CELLS = 20
@@ -41,6 +41,8 @@ class ReplayRequest(Struct, frozen=True, kw_only=True):
     """Number of deliveries by (URL before, URL now), where these differ; of a bulk replay only the newest."""
     dropped: int = 0
     """Number of deliveries without content; of a bulk replay only among the newest."""
+    repaired: int = 0
+    """Number of deliveries whose place another one took already."""
     about: str = ""
     """Why these deliveries, in lines; empty where the user chose them one by one."""
 
@@ -52,7 +54,7 @@ class ReplayRequest(Struct, frozen=True, kw_only=True):
     @property
     def needs_confirmation(self) -> bool:
         """Whether the user has to confirm it."""
-        return self.bulk or self.as_new or bool(self.ignored_until) or bool(self.redirected)
+        return self.bulk or self.as_new or bool(self.ignored_until or self.redirected or self.repaired)
 
 
 def redirected(rows: Sequence[Delivery], endpoints: Mapping[str, str]) -> dict[tuple[str, str], int]:
@@ -90,6 +92,7 @@ def replay_request(
         delivered=sum(row.state is State.DELIVERED for row in rows),
         redirected=moves,
         dropped=sum(row.content_dropped for row in rows),
+        repaired=sum(bool(row.repaired_by) for row in taken),
         about=about,
     )
 
@@ -115,8 +118,7 @@ def replay_explanation(request: ReplayRequest) -> str:
             for name, number in request.by_environment.items()
         )
         lines.append(" · ".join(counts))
-    if dropped := dropped_text(request.dropped):
-        lines.append(dropped)
+    lines += [text for text in (dropped_text(request.dropped), repaired_text(request.repaired)) if text]
     for (went, goes), number in request.redirected.items():
         which = f"{number:,} went" if request.bulk else "it went"
         lines.append(f"{which} to {one_line(went, limit=80)}; a replay goes to {one_line(goes, limit=80)}")

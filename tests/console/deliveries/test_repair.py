@@ -26,11 +26,11 @@ ANONYMOUS = {
 @pytest.mark.parametrize(
     ("fields", "keys"),
     [
-        ({"state": State.WITHHELD, "reason": Reason.ANONYMOUS}, ("F fills in userId", "e edits it", "s sends")),
-        ({"state": State.WITHHELD, "reason": Reason.INVALID}, ("m goes", "F edits one field", "e all")),
-        ({"state": State.WITHHELD, "reason": Reason.ENVIRONMENT_UNKNOWN}, ("m goes", "1 chooses an environment")),
-        ({"state": State.WITHHELD, "reason": Reason.WITHDRAWN}, ("r sends it again as it is, m goes",)),
-        ({"state": State.FAILED}, ("r sends it again as it is, m goes",)),
+        ({"state": State.WITHHELD, "reason": Reason.ANONYMOUS}, ("F sets userId", "e edits it", "s sends")),
+        ({"state": State.WITHHELD, "reason": Reason.INVALID}, ("m shows", "F edits one field", "e all")),
+        ({"state": State.WITHHELD, "reason": Reason.ENVIRONMENT_UNKNOWN}, ("m shows", "1 picks an environment")),
+        ({"state": State.WITHHELD, "reason": Reason.WITHDRAWN}, ("r sends it again as it is, m shows",)),
+        ({"state": State.FAILED}, ("r sends it again as it is, m shows",)),
         ({"state": State.WITHHELD, "reason": Reason.NOT_AN_ANSWER}, ()),
         ({"state": State.WITHHELD, "reason": Reason.INVALID, "content_dropped": True}, ()),
         ({"state": State.DELIVERED}, ()),
@@ -56,7 +56,7 @@ async def test_an_anonymous_answer_is_repaired_by_the_keys_that_its_detail_names
         await console.until(lambda: pilot.app.main.deliveries.lines.selected)
         await console.press("3", "enter")
         await console.until(lambda: isinstance(pilot.app.screen, DetailScreen) and pilot.app.screen.detail is not None)
-        assert "repair        m goes to" in console.text()
+        assert "repair        m shows" in console.text()
         assert " m repair " in console.text()
         assert "the call, which was not sent" in console.text()
         await console.press("m")

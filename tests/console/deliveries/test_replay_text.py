@@ -23,6 +23,12 @@ def test_failed_delivery_needs_no_confirmation(delivery):
     assert not wish.needs_confirmation
 
 
+def test_repaired_delivery_is_replayed_after_a_question_alone(delivery):
+    request = replay_request([delivery(state=State.FAILED, repaired_by=57)], NOW, as_new=False)
+    assert request.needs_confirmation
+    assert "1 is repaired: another delivery was sent instead, and Segment counts both" in replay_explanation(request)
+
+
 def test_explanation_names_the_end_of_the_dedup_window(delivery):
     wish = replay_request([delivery()], NOW, as_new=False)
     assert wish.needs_confirmation
