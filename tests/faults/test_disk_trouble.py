@@ -23,6 +23,8 @@ from support.webhook_senders import anonymous, request
 
 from sprig_tui.journal.records import State
 
+PAUSE_S = 0.02
+"""Seconds between two questions of one who waits for the end of a trouble."""
 SPRIGS_PATIENCE_S = 5.0
 """Seconds after which Sprig hangs up (facts: observed, undocumented)."""
 
@@ -120,13 +122,13 @@ async def in_trouble_and_after(
         status, said = await readiness(port)
         assert (status, said != "writable") == (503, True), said
     async with asyncio.timeout(60):
-        while await send(300) != 200:
-            pass
-        while (await readiness(port))[0] != 200:
-            pass
+        while await send(300) != 200:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(PAUSE_S)
+        while (await readiness(port))[0] != 200:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(PAUSE_S)
         for number in range(100, 105):  # what was refused may be there all the same, and is known then
-            while await send(number) != 200:
-                pass
+            while await send(number) != 200:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(PAUSE_S)
         assert await receiver.stop() == 0
     stored = await reconcile.by_answer(place)
     assert {f"answer {number}" for number in acknowledged} <= set(stored)
