@@ -6,6 +6,7 @@ import asyncio
 import importlib
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import cached_property, partial
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
 
 from textual import events, on
@@ -13,7 +14,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.reactive import reactive
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from sprig_tui.console.commands import app as app_commands
@@ -29,6 +29,7 @@ from sprig_tui.console.preferences import initial_environment
 from sprig_tui.console.screen_state import ScreenState
 from sprig_tui.console.snapshot import ConsoleSnapshot, SnapshotPoller
 from sprig_tui.console.status_line import StatusLine, badge
+from sprig_tui.console.textual_private import PatientScreen
 from sprig_tui.console.widgets.key_bar import KeyBar
 from sprig_tui.delivery.hold import HELD_FILTER
 from sprig_tui.errors import JournalError
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 MIN_WIDE_CELLS = 116
 """From this width on Environments and Payload stand side by side: Payload then has what it has on 80 columns."""
+MAX_FRAME_WAIT_S = 0.05
+"""Longest time that a frame with the cursor waits for the payload."""
 UNZOOM = Binding("escape", "unzoom", show=False, priority=True)
 DEMO_REJECTION_TEXT = (
     "one of the samples is rejected on purpose: its request was split until the sample was alone,\n"
@@ -92,7 +95,7 @@ def _load_panes() -> None:
 Pane: TypeAlias = "EnvironmentPane | PayloadInspector | DeliveryLog"
 
 
-class MainScreen(Screen[None]):
+class MainScreen(PatientScreen[None]):
     """Environments, Payload and Deliveries; panes post messages, and only this screen connects them."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (MIN_WIDE_CELLS, "-wide")]  # noqa: RUF012 - as Textual declares it
@@ -112,6 +115,10 @@ class MainScreen(Screen[None]):
         self._session = session
         self._remembered = ScreenState(self, session)
         self._explained_rejection = False
+        self._frame_waits_since = 0.0
+        """When the frame that is due was first held back; 0 for none."""
+        self._late_choice = 0
+        """The choice in the log whose payload took too long for one frame with it."""
         self._payload_warning = ""
         """Warning about the payload shown."""
         self.status = StatusLine(badge(session.dependencies.label, session.permissions))
@@ -193,6 +200,19 @@ class MainScreen(Screen[None]):
             self.focus_pane(self._first_pane())
         self.refresh_bindings()
         self._remembered.start()
+
+    def frame_waits(self) -> bool:
+        """Let rows of the log wait for the payload of the one that was chosen, if it comes at once."""
+        lines = self.deliveries.lines if "deliveries" in self.panes else None
+        if lines is None or not lines.has_unshown_choice or lines.choices == self._late_choice:
+            self._frame_waits_since = 0.0
+            return False
+        now = monotonic()
+        self._frame_waits_since = self._frame_waits_since or now
+        if now - self._frame_waits_since < MAX_FRAME_WAIT_S:
+            return True
+        self._late_choice = lines.choices
+        return False
 
     def save_state(self) -> None:
         """Keep what is shown for the next start."""

@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 from textual import events
 from textual._xterm_parser import XTermParser
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
 __all__ = ["MAX_QUEUED_WRITES"]
+
+ScreenResult = TypeVar("ScreenResult")
 
 
 class TerminalOutput(Protocol):
@@ -159,6 +161,18 @@ class TextualApp(App[int]):
         self._close_messages_no_wait()
 
 
+class PatientScreen(Screen[ScreenResult]):
+    """Screen whose frame can wait for more that belongs to it: one frame costs less than two."""
+
+    def frame_waits(self) -> bool:
+        """Whether what is due is painted later; asked again a sixtieth of a second after a yes."""
+        return False
+
+    def _on_timer_update(self) -> None:
+        if not self.frame_waits():
+            super()._on_timer_update()
+
+
 class PacedDriver(Driver):
     """Driver that may refuse a frame while its output is slow."""
 
@@ -235,6 +249,11 @@ def write_to_terminal(app: App[Any], sequence: str) -> None:
     if app._driver is not None:
         app._driver.write(sequence)
         app._driver.flush()
+
+
+def bound_actions(node: DOMNode, key: str) -> list[str]:
+    """The actions that a key has in a widget itself, with the keymap of the user."""
+    return [binding.action for binding in node._bindings.key_to_bindings.get(key, ())]
 
 
 def has_active_binding(screen: Screen[Any], key: str) -> bool:

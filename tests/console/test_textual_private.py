@@ -8,6 +8,7 @@ from rich.palette import Palette
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.command import CommandPalette
+from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
@@ -37,6 +38,7 @@ AN_HOUR_S = 3600.0
         (App, "_start_widget"),
         (Screen, "_extend_compose"),
         (Screen, "_get_breakpoint_classes"),
+        (Screen, "_on_timer_update"),
         (ScrollBar, "renderer"),
         (LinuxDriver, "_sigtstp_application"),
         (LinuxDriver, "run_input_thread"),
@@ -54,6 +56,7 @@ def test_textual_has_private_method(owner, name):
         (App, "_exception"),
         (App, "_exit_renderables"),
         (Widget, "_vertical_scrollbar"),
+        (DOMNode, "_bindings"),
         (Driver, "_app"),
         (Driver, "_debug"),
         (Driver, "_loop"),

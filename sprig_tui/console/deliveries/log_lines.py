@@ -14,12 +14,15 @@ from textual.message import Message
 from sprig_tui.clock import Clock
 from sprig_tui.console.deliveries.row_format import delivery_row, header_row, place_columns
 from sprig_tui.console.deliveries.search import DeliverySearch
+from sprig_tui.console.textual_private import bound_actions
 from sprig_tui.console.widgets.columns import ChosenColumn, PlacedColumn
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.journal.records import Delivery
 
 MAX_QUESTIONS = 2_000
+_MOVES = ("cursor(", "page(", "first", "last")
+"""Beginnings of the actions that move the cursor."""
 REMOVED_TEXT = "removed from the journal"
 
 
@@ -65,6 +68,8 @@ class LogLines(LineList, inherit_bindings=False):
         self.hints: tuple[str, ...] = ()
         self.has_unshown_choice = False
         """Whether the user chose a delivery whose payload is not shown yet; set with the key press."""
+        self.choices = 0
+        """How often the user has chosen."""
         self._cursor_id = 0
         self._top_id = 0
         self._to_oldest = False
@@ -233,11 +238,20 @@ class LogLines(LineList, inherit_bindings=False):
         self.redraw(marked)
         self.post_message(self.Changed())
 
+    def supersedes_loading(self, key: str) -> bool:
+        """Whether the key moves the cursor: then the payload that is still loading is not wanted any more."""
+        return any(action.startswith(_MOVES) for action in bound_actions(self, key))
+
+    def choose(self) -> None:
+        """The user chose the delivery under the cursor."""
+        self.has_unshown_choice = True
+        self.choices += 1
+
     def follow(self, following: bool) -> None:
         """Follow the newest delivery, or stop following."""
         if following:
             self._set_following(True)
-            self.has_unshown_choice = True
+            self.choose()
             self.restore_position()
         else:
             self._set_following(False)
@@ -256,7 +270,7 @@ class LogLines(LineList, inherit_bindings=False):
     def watch_cursor(self, before: int, now: int) -> None:
         super().watch_cursor(before, now)
         self._to_oldest = False
-        self.has_unshown_choice = True
+        self.choose()
         self._set_following(now == self.count - 1)
         self._post_change()
 

@@ -91,7 +91,7 @@ class LogUpdater:
         if self._requested is not None:
             self._requested_by_person = True
         elif self._lines.selected:
-            self._lines.has_unshown_choice = True
+            self._lines.choose()
             self.select(self._lines.selected)
 
     def wake(self) -> None:
@@ -228,7 +228,7 @@ class LogUpdater:
         self._lines.rows_wanted.set()
         by_person, self._requested_by_person = self._requested_by_person, False
         if by_person and self._lines.selected:
-            self._lines.has_unshown_choice = True
+            self._lines.choose()
             self.select(self._lines.selected)
         else:
             self._notify_if_moved(search)

@@ -4,6 +4,9 @@ A terminal may deliver many keys at once: typed ahead, delayed on a slow line, o
 keyboard, paste and mouse button is handled only when the previous one is done: in every widget that it passed, in the
 widgets whose command it ran, and in the flow of dialogs that it started, up to the next question of that flow.
 
+A widget whose `supersedes_loading(key)` is true gets that key while a worker still loads what the key before it asked
+for: it asks for something else.
+
 `track_flow(app, work)` starts a flow. From that call on keys wait until the flow pushes a screen, which then gets them,
 and again after that screen was answered, until the flow ends or calls `stop_tracking_flow()`.
 
@@ -90,6 +93,7 @@ class Keyboard:
         self.bursts = BurstTracker(app)
         self._work: asyncio.Task[None] | None = None
         self._state_changed = asyncio.Event()
+        self._arrived = asyncio.Event()
         self._touched: dict[DOMNode, None] = {}
         self._flows: set[FlowState] = set()
         self._waited_for: WeakSet[Worker[object]] = WeakSet()
@@ -116,6 +120,7 @@ class Keyboard:
             return
         if self._work is not None or self._is_held:
             self._waiting.append((event, self._app.screen, burst))
+            self._arrived.set()
             self._report_if_slow()
             self._start()
         elif isinstance(event, events.MouseMove):
@@ -194,13 +199,32 @@ class Keyboard:
             if self._is_held:
                 self._state_changed.clear()
                 await self._state_changed.wait()
-            elif loading := self._loading_workers():
-                self._waited_for.update(loading)
-                await asyncio.wait(
-                    [asyncio.ensure_future(_wait_for_worker(worker)) for worker in loading], timeout=LOADING_TIMEOUT_S
-                )
+            elif (loading := self._loading_workers()) and not self._is_superseding:
+                await self._wait_for_loading(loading)
             else:
                 return
+
+    async def _wait_for_loading(self, loading: list[Worker[object]]) -> None:
+        """Wait until they have loaded, or a key came that asks for something else in their place."""
+        until = asyncio.get_running_loop().time() + LOADING_TIMEOUT_S
+        work = {asyncio.ensure_future(_wait_for_worker(worker)) for worker in loading}
+        while work:
+            if self._is_superseding:
+                return
+            self._arrived.clear()
+            arrival = asyncio.ensure_future(self._arrived.wait())
+            left = until - asyncio.get_running_loop().time()
+            done, _ = await asyncio.wait({*work, arrival}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            arrival.cancel()
+            work = work - done if done else set()
+        self._waited_for.update(loading)
+
+    @property
+    def _is_superseding(self) -> bool:
+        """Whether the next key asks for something in place of what is still loading."""
+        event = self._waiting[0][0] if self._waiting else None
+        supersedes = getattr(self._focused_node(), "supersedes_loading", None)
+        return isinstance(event, events.Key) and supersedes is not None and supersedes(event.key)
 
     def _loading_workers(self) -> list[Worker[object]]:
         """Running workers that load something, including the search of Textual's palette."""
