@@ -57,6 +57,8 @@ class EnvironmentPane(HasCommands, LineList):
         self._lines: list[PaneLine] = []
         self._laid_out = False
         self._laying_out = False
+        self._height = 0
+        """Height that the lines are for."""
         self._revealed = ""
         self._hide_timer: Timer | None = None
 
@@ -96,6 +98,9 @@ class EnvironmentPane(HasCommands, LineList):
         self.call_after_refresh(self._show_cursor)
 
     def _show_cursor(self) -> None:
+        if self._height != self.scrollable_content_region.height:
+            # the panes may be fitted between the event and the layout that it is of
+            self._lay_out_lines()
         if self.cursor >= 0:
             self.scroll_to_line(self.cursor)
 
@@ -135,6 +140,7 @@ class EnvironmentPane(HasCommands, LineList):
         if size.width < 1:
             return
         self._laid_out = True
+        self._height = size.height
         before = self._lines
         self._lines = pane_lines(
             self.environments,
