@@ -38,6 +38,8 @@ PRECISE = (
     "since:30m",
     "until:3h",
     "user:acct_nobody",
+    'user:"acct_90*"',
+    'survey-id:"*"',
     "env:nowhere",
 )
 """Filters of which only blocks with matches are read."""
