@@ -159,8 +159,15 @@ def test_counts_and_explanations(filled, home, segment, size):
         one.write(f"/{ctrl('u')}{ENTER}")
         one.shows("Deliveries ── 4 ", gone=f"/x-{number}")
         if not number:  # said lately, it is not said again
-            one.write("gE2")
+            one.write("1E2")
             one.shows("E does nothing in")
+        one.press("3")
+        one.shows("R replay")
+        one.write("gE2")
+        one.shows("Explain ── delivery 1", "took it: yes")
+        one.settle()  # what waits behind the 2 is dropped with it
+        one.press(ESCAPE)
+        one.shows("Deliveries ── 4 ", gone="Explain ──")
         one.press("2")
         one.shows("o open")
         one.write("3g2E")
