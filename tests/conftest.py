@@ -27,6 +27,8 @@ settings.load_profile("sprig-tui")
 # A mounted console is many thousand objects, all alive: with the usual thresholds the collector's walks over them are a
 # quarter of the time of its tests. pytest collects at the end, so that nothing left open goes unseen.
 gc.set_threshold(100_000, 20, 50)
+# Nothing that collecting tests makes is garbage, and each worker collects all of them.
+gc.disable()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,6 +47,7 @@ def pytest_xdist_setupnodes() -> None:
 def pytest_collection_finish() -> None:
     """Leave what was collected out of the collector's walks: it lives as long as the process."""
     gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sprig_tui.cli.program import COMMANDS
+
 FACES = {"textual", "rich", "click"}
 SAMPLES = Path(__file__).parents[1] / "sample_payloads"
 
@@ -61,24 +63,7 @@ def test_preview_loads_neither_screen_nor_network_nor_database(tmp_path: Path) -
     assert not loaded & {"textual", "rich", "httpx", "sqlite3", "tomli_w", "asyncio"}
 
 
-HELPED = (
-    *(
-        "log",
-        "paths",
-        "keys",
-        "doctor",
-        "send",
-        "replay",
-        "withdraw",
-        "run",
-        "status",
-        "sink",
-        "demo",
-        "journal",
-        "pull",
-    ),
-    "listen",
-)
+HELPED = [name for name in COMMANDS if name not in ("completion", "help")]
 
 
 def test_help_of_a_command_loads_no_screen_and_no_network(tmp_path: Path) -> None:
