@@ -31,6 +31,9 @@ _FIND_KEYS = (
 )
 """The keys are decoded once for both tables, and looked up in their order."""
 
+_REPLACE = " ON CONFLICT(key) DO UPDATE SET delivery = excluded.delivery"
+"""A key of a removed delivery, which a killed prune left, is replaced."""
+
 
 def find_identities(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, StoredIdentity]:
     """The stored identities with these keys."""
@@ -100,7 +103,8 @@ class IdentityIndex:
     def save(self) -> None:
         """Store the new and the changed identities."""
         # in key order, so that each page of the table is written once
-        insert_rows(self._connection, "recent_ids", "(?, ?)", list(chain.from_iterable(sorted(self._new.items()))))
+        values = list(chain.from_iterable(sorted(self._new.items())))
+        insert_rows(self._connection, "recent_ids(key, delivery)", "(?, ?)", values, _REPLACE)
         for key, delivery_id in self._taken_over.items():
             for table in ("recent_ids", "ids"):
                 self._connection.execute(

@@ -17,9 +17,10 @@ from support.older_journals import make_older
 from support.pages import damage, pages_of
 from support.records import make_entry
 
-from sprig_tui.errors import JournalCorruptError
+from sprig_tui.errors import JournalCorruptError, JournalError
 from sprig_tui.journal import tombstone_filter
 from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import REMOVED_ID, Attempt, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal, pruning
 from sprig_tui.journal.sqlite.prepared_removal import PreparedRemoval
@@ -202,6 +203,27 @@ async def test_what_another_prune_removes_meanwhile_stays_known(tmp_path, clock,
         once_stored(monkeypatch, lambda: journal.prune(clock.now()))
         pruned = await journal.prune(clock.now())
         assert pruned.by_state == {State.DELIVERED: 7}
+        assert {result.outcome for result in await journal.add(entries)} == {"known"}
+
+
+async def test_identity_that_a_killed_prune_left_is_free(tmp_path, clock, monkeypatch):
+    path = tmp_path / "j.db"
+    entries = [make_entry(at) for at in range(3)]
+    async with SQLiteJournal(path, clock=clock) as journal:
+        await journal.add(entries)
+        claim = await journal.claim(ClaimRequest("production", events=3, payload_bytes=475_000, lease_ms=60_000))
+        await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED)])
+        clock.advance(60)
+
+        def killed(*_: object) -> None:
+            raise JournalError("killed")
+
+        monkeypatch.setattr(PreparedRemoval, "drop_kept", killed)
+        with pytest.raises(JournalError, match="killed"):
+            await journal.prune(clock.now())
+        assert await journal.count(MATCH_ALL) == 0
+        await journal.prune(clock.now(), forget=True)
+        assert {result.outcome for result in await journal.add(entries)} == {"new"}
         assert {result.outcome for result in await journal.add(entries)} == {"known"}
 
 
