@@ -13,7 +13,8 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.reactive import reactive
+from textual.reactive import Reactive, reactive
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from sprig_tui.console.commands import app as app_commands
@@ -106,6 +107,8 @@ class MainScreen(PatientScreen[None]):
     ]
     AUTO_FOCUS = ""
 
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """Textual repaints the whole screen where the focus moves; the styles of what has it repaint their widgets."""
     snapshot: reactive[ConsoleSnapshot] = reactive(ConsoleSnapshot(), repaint=False)
     zoomed: reactive[str] = reactive("", repaint=False)
     """The scope of the pane that has the whole screen; empty for none."""

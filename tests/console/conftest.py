@@ -38,7 +38,7 @@ from sprig_tui.journal.base import Journal
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.sink import Sink
 
-from .screen_snapshot import PICTURE_SIZE, PICTURES, THEME, picture_of, settle_cursors, text_of
+from .screen_snapshot import PICTURE_SIZE, PICTURES, THEME, picture_of, settle, settle_cursors, text_of
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "SPRIG_TUI_UPDATE_SNAPSHOTS"
@@ -246,17 +246,20 @@ class Bench:
         """Press, and let the screen settle."""
         pilot = pilot or self._pilot
         assert pilot is not None
-        await pilot.press(*keys)
-        await pilot.pause()
+        # not `pilot.press`, which waits for the widgets once more
+        await pilot.app._press_keys(keys)
+        await settle(pilot)
 
     async def until(self, holds: Callable[[], object]) -> None:
-        """Wait until something holds, for as long as it takes (20 s at most)."""
+        """Wait until something holds, for as long as it takes (20 s at most), and let the screen settle."""
         assert self._pilot is not None
+        if holds():
+            return
         async with asyncio.timeout(20):
-            while not holds():
+            while not holds():  # noqa: ASYNC110 - what a test waits for may lie outside of the console
                 await asyncio.sleep(0.01)
-                if self._pilot.app.is_running:
-                    await self._pilot.pause()
+        if self._pilot.app.is_running:
+            await settle(self._pilot)
 
     def notices(self) -> list[str]:
         """Every notice, oldest first; one that is repeated at once is there once."""

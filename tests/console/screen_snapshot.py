@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from html import escape
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from rich.segment import Segment
 from rich.style import Style
+from textual._context import visible_screen_stack
 from textual.app import App
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input
 
 THEME = "sprig"
@@ -49,16 +52,59 @@ _CSS = {
 }
 
 
+_compositor_refresh = Screen._compositor_refresh
+_texts: WeakKeyDictionary[Screen[Any], str] = WeakKeyDictionary()
+"""What was read of a screen since the last paint."""
+_paints = count()
+_last_paint = 0
+
+
+def _paint_and_forget_text(self: Screen[Any]) -> None:
+    """Paint, and forget the text of every screen: one that is below another is seen through it."""
+    global _last_paint  # noqa: PLW0603 - of all apps of this process
+    _last_paint = next(_paints)
+    _texts.clear()
+    _compositor_refresh(self)
+
+
+Screen._compositor_refresh = _paint_and_forget_text
+
+
+async def settle(pilot: Pilot[Any]) -> None:
+    """Wait until the process idles and nothing is left to lay out or to paint.
+
+    A paint tells widgets their new sizes, and what they make of it is painted in turn. On a busy machine a process
+    that waits for its processor looks idle, so that idling alone says little.
+    """
+    await pilot.pause()
+    while pilot.app.is_running:
+        before = _last_paint
+        await pilot._wait_for_screen()
+        pilot.app.screen._on_timer_update()
+        if before == _last_paint:
+            return
+
+
 def text_of(app: App[Any]) -> str:
-    """The screen as plain text, one line per row, without trailing spaces."""
-    return "\n".join("".join(segment.text for segment in row).rstrip() for row in _rows(app)) + "\n"
+    """The screen as plain text, one line per row, without trailing spaces.
+
+    It is put together once after each paint: a test that waits for a text looks at the same screen many times.
+    """
+    screen = app.screen
+    painted = not (screen._dirty_widgets or screen._repaint_required or screen._layout_required)
+    if painted and screen in _texts:
+        return _texts[screen]
+    text = "\n".join("".join(segment.text for segment in row).rstrip() for row in _rows(app)) + "\n"
+    if painted:
+        _texts[screen] = text
+    return text
 
 
 async def settle_cursors(pilot: Pilot[Any]) -> None:
     """No cursor blinks any more."""
     for field in pilot.app.screen.query(Input):
         field.cursor_blink = False
-    await pilot.pause()
+    await settle(pilot)
 
 
 def picture_of(app: App[Any]) -> str:
@@ -85,6 +131,8 @@ def _span(text: str, css: list[str]) -> str:
 
 def _rows(app: App[Any]) -> list[list[Segment]]:
     size = app.size
+    # what is seen through a dialog; a paint sets it for the task that paints
+    visible_screen_stack.set(app._background_screens)
     return [list(strip.crop(0, size.width)) for strip in app.screen._compositor.render_strips(size)]
 
 

@@ -7,21 +7,24 @@ import inspect
 
 import pytest
 from textual import events
+from textual._compositor import Compositor
 
 from sprig_tui.console.environments.actions import EnvironmentActions
 from sprig_tui.console.payload.send_requests import SendAllRequested, SendRequested
 from sprig_tui.console.widgets.dialogs import Prompt
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+SIZES = [(80, 24), (120, 40)]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_help_lists_the_keys_of_the_pane(console, snapshot, size):
-    async with console.running(size=size) as pilot:
-        await console.press("1", "question_mark")
-        await snapshot(pilot, "help-environments")
-        await console.press("escape")
-        assert len(pilot.app.screen_stack) == 1
+async def test_help_lists_the_keys_of_the_pane(console, snapshot):
+    async with console.running(size=SIZES[0]) as pilot:
+        for size in SIZES:
+            await pilot.resize_terminal(*size)
+            await console.press("1", "question_mark")
+            await snapshot(pilot, "help-environments")
+            await console.press("escape")
+            assert len(pilot.app.screen_stack) == 1, size
 
 
 async def test_the_palette_finds_and_runs_a_command_and_what_is_typed_after_the_end_is_nobodys(console, screen_text):
@@ -76,7 +79,7 @@ async def test_a_filter_is_saved_under_a_name_from_its_line(console):
         assert "this console is read-only" in console.notices()[-1]
 
 
-async def test_jump_keys_zoom_and_tab(console):
+async def test_jump_keys_zoom_and_tab(console, monkeypatch):
     async with console.running() as pilot:
         app, left = pilot.app, []
         with pytest.MonkeyPatch.context() as patch:
@@ -88,9 +91,12 @@ async def test_jump_keys_zoom_and_tab(console):
             await flow
             await console.until(lambda: left)
         assert app.main.focused_scope() == "environments"
+        whole, paint = [], Compositor.render_full_update
+        monkeypatch.setattr(Compositor, "render_full_update", lambda one, **how: whole.append(one) or paint(one, **how))
         for key, scope in (("2", "payload"), ("3", "deliveries"), ("1", "environments")):
             await console.press(key)
             assert pilot.app.main.focused_scope() == scope
+        assert not whole  # only the two panes and the key bar are painted
         await console.press("asterisk")
         assert console.notices()[-1] == (
             "* does nothing in Environments; in Records it is mark all: 2, then f lists them"
@@ -165,26 +171,33 @@ def test_main_screen_handles_every_pane_message():
         assert hasattr(SprigTui, message.handler_name), message.handler_name
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_zoom_fills_the_screen_and_escape_or_z_unzooms(console, size):
+async def test_zoom_fills_the_screen_and_escape_or_z_unzooms(console):
+    async with console.running(size=SIZES[0]) as pilot:
+        for size in SIZES:
+            await pilot.resize_terminal(*size)
+            for key in "123":
+                await _zooms(console, pilot, key, size)
+
+
+async def _zooms(console, pilot, key: str, size: tuple[int, int]) -> None:
     panes = {"1": "Environments", "2": "Payload", "3": "Deliveries"}
-    async with console.running(size=size) as pilot:
-        for key, own in panes.items():
-            await console.press(key, "z")
-            lines = console.text().splitlines()
-            assert f"╭─ {own}" in lines[1]
-            assert len(lines[1].rstrip()) == size[0]
-            assert lines[-2].startswith("╰")
-            assert "sprig-tui" in lines[0] or "Production" in lines[0]
-            assert "? help" in lines[-1]
-            assert [pane for pane in panes.values() if f"╭─ {pane}" in console.text()] == [own]
-            for back in ("z", "escape"):
-                await console.press(back)
-                assert all(f"╭─ {pane}" in console.text() for pane in panes.values())
-                assert pilot.app.main.focused_scope() == own.lower()
-                await console.press("z")
-            await console.press("1" if key != "1" else "2")
-            assert all(f"╭─ {pane}" in console.text() for pane in panes.values())
+    own = panes[key]
+    await console.press(key, "z")
+    text = console.text()
+    lines = text.splitlines()
+    assert f"╭─ {own}" in lines[1], size
+    assert len(lines[1].rstrip()) == size[0]
+    assert lines[-2].startswith("╰")
+    assert "sprig-tui" in lines[0] or "Production" in lines[0]
+    assert "? help" in lines[-1]
+    assert [pane for pane in panes.values() if f"╭─ {pane}" in text] == [own], size
+    for back in ("z", "escape"):
+        await console.press(back)
+        assert all(f"╭─ {pane}" in console.text() for pane in panes.values()), (key, back, size)
+        assert pilot.app.main.focused_scope() == own.lower()
+        await console.press("z")
+    await console.press("1" if key != "1" else "2")
+    assert all(f"╭─ {pane}" in console.text() for pane in panes.values()), (key, size)
 
 
 async def test_escape_leaves_the_filter_before_the_zoom(console):
@@ -199,15 +212,15 @@ async def test_escape_leaves_the_filter_before_the_zoom(console):
         assert not pilot.app.main.deliveries.filter.text
 
 
-@pytest.mark.parametrize("pane", ["1", "2", "3"])
-async def test_dropped_file_opens_whichever_pane_has_focus(console, tmp_path, pane):
-    file = tmp_path / "my answers.jsonl"
-    file.write_text(
-        '{"responseGroupId":"g","question":"How easy?","questionType":"LIKERT","response":4,"userId":"a"}\n'
-    )
+async def test_dropped_file_opens_whichever_pane_has_focus(console, tmp_path):
     async with console.running() as pilot:
-        await console.press(pane)
-        pilot.app.post_message(events.Paste("some other text"))
-        pilot.app.post_message(events.Paste(f"'{file}'"))
-        await console.until(lambda: "my answers.jsonl  1 of 1" in console.text())
-        assert pilot.app.main.focused_scope() == "payload"
+        for pane in "123":
+            file = tmp_path / f"my answers {pane}.jsonl"
+            file.write_text(
+                '{"responseGroupId":"g","question":"How easy?","questionType":"LIKERT","response":4,"userId":"a"}\n'
+            )
+            await console.press(pane)
+            pilot.app.post_message(events.Paste("some other text"))
+            pilot.app.post_message(events.Paste(f"'{file}'"))
+            await console.until(lambda name=file.name: f"{name}  1 of 1" in console.text())
+            assert pilot.app.main.focused_scope() == "payload", pane
