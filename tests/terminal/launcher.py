@@ -70,6 +70,7 @@ def preload() -> None:
 async def mount_once() -> None:
     """Show the console where nobody sees it: what Textual works out once and keeps is there for all starts."""
     from sprig_tui.config.paths import paths_in_folder
+    from sprig_tui.config.secret_reader import process_secrets
     from sprig_tui.config.settings import load_settings
     from sprig_tui.console.app import SprigTui
     from sprig_tui.console.commands.base import Permissions
@@ -82,6 +83,8 @@ async def mount_once() -> None:
         app = SprigTui(dependencies, dependencies.load(), Permissions(engine=False))
         async with app.run_test(size=(120, 40)) as pilot:
             await pilot.pause()
+    # which secrets a console asks for is found out by each start: modules hold this very object
+    process_secrets.__init__()
 
 
 def become(asked: dict[str, Any], terminal: int) -> None:

@@ -43,7 +43,7 @@ WALKED = {
     "SourceForm": "tests/console/environments/test_sources.py: it needs a workspace",
 }
 """Every screen that goes in front of the panes, and where it is walked."""
-BASES = {"Dialog", "LinePicker", "TextDialog", "Zooming", "MainScreen"}
+BASES = {"Dialog", "LinePicker", "TextDialog", "Zooming", "PatientScreen", "MainScreen"}
 
 
 def test_every_dialog_is_walked():
