@@ -1,14 +1,17 @@
-"""Files and folders: atomic writes with mode 0600, and locks between processes."""
+"""Files and folders: atomic writes with mode 0600, locks between processes, and files that must not be closed."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
+from weakref import WeakSet
 
 from sprig_tui.errors import ConfigError
 
@@ -53,6 +56,43 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class DatabaseInUse:
+    """A database that this process has open while the object lives, with the files that SQLite keeps beside it."""
+
+    def __init__(self, path: str) -> None:
+        self._paths = (path, f"{path}-wal", f"{path}-shm")
+        _in_use.add(self)
+
+    def has(self, file: str | Path) -> bool:
+        """Whether it is one of these files, by whatever name."""
+        with suppress(OSError):
+            status = Path(file).stat()
+            for path in self._paths:
+                with suppress(OSError):
+                    if os.path.samestat(status, Path(path).stat()):
+                        return True
+        return False
+
+
+_in_use: WeakSet[DatabaseInUse] = WeakSet()
+
+
+def open_input(file: str | Path) -> FileIO:
+    """Open a file that a person named, to read it. Raises OSError, also for a database that this process has open.
+
+    A process that closes any descriptor of a file loses all its locks on it. Another process that closes the database
+    would then take itself for the last one, and delete the write-ahead log.
+    """
+    if any(database.has(file) for database in tuple(_in_use)):
+        raise OSError(errno.EBUSY, "it is the journal, which is in use")
+    return FileIO(file)
+
+
+def reading_hint(error: OSError) -> str:
+    """What to do about a file that `open_input` did not open."""
+    return "sprig-tui log --json reads the journal" if error.errno == errno.EBUSY else "check the file's rights"
 
 
 LOCK_TIMEOUT_S = 10.0

@@ -14,6 +14,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 import msgspec
 
+from sprig_tui.files import open_input
 from sprig_tui.sprig.csv_rows import detect_delimiter, parse_row
 from sprig_tui.sprig.reader import INPUT_SUFFIXES
 
@@ -303,7 +304,7 @@ def is_file_truncated(path: str) -> bool:
     A last line without a line end is complete if it is JSON, or a row with as many cells as the keys row. Compressed
     files, other encodings and very long lines are not checked, and count as complete.
     """
-    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - a bare text
+    with open_input(path) as stream:
         head = (stream.read(_HEAD_BYTES) or b"").removeprefix(codecs.BOM_UTF8).lstrip()
         tail = _read_tail(stream)
     if b"\0" in head or not tail.strip():

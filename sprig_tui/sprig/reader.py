@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeGuard, TypeVar
 
 from sprig_tui.errors import InputError, UnknownFormatError
+from sprig_tui.files import open_input, reading_hint
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.csv_rows import KEY_COLUMN, declared_delimiter, detect_delimiter, read_rows
 from sprig_tui.sprig.formats.detect import parse_document, parse_raw_record, try_parse_record
@@ -76,7 +77,7 @@ def read_responses(
 
 def require_answers(file: str, max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES) -> None:
     """Raise UnknownFormatError for a file in which none of the first records has a known format."""
-    with suppress(OSError), Path(file).open("rb", buffering=0) as opened:
+    with suppress(OSError), open_input(file) as opened:
         records = _read_stream(opened, file, max_record_bytes, ReadProgress(), try_parse_record)
         next(_require_known_format(records, file), None)
 
@@ -235,14 +236,15 @@ def _check_readable(name: str) -> None:
     """Raise InputError unless the file can be opened; a pipe is not opened, since it can be opened only once."""
     try:
         if Path(name).is_file():
-            with Path(name).open("rb"):
+            with open_input(name):
                 return
         os.stat(name)  # noqa: PTH116 - raises for a missing file, unlike Path.exists
     except FileNotFoundError:
         raise InputError(f"there is no file {name}", hint="check the path") from None
     except (OSError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"cannot open {name}: {what}", hint="check the file's rights") from error
+        hint = reading_hint(error) if isinstance(error, OSError) else "check the path"
+        raise InputError(f"cannot open {name}: {what}", hint=hint) from error
 
 
 def _total_bytes(files: list[str]) -> int:
@@ -280,7 +282,7 @@ def _read_file(
         yield from _read_stream(stdin, "stdin", limit, progress, read_line)
         return
     try:
-        with Path(file).open("rb", buffering=0) as opened:
+        with open_input(file) as opened:
             yield from _read_stream(opened, file, limit, progress, read_line)
     except OSError as error:
         yield invalid_record(b"", Origin(file), f"can no longer be opened: {error.strerror}")

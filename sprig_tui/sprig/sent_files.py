@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sprig_tui.errors import InputError
+from sprig_tui.files import open_input
 
 POSITION_KIND = "sent-file"
 """Kind of these positions in the journal."""
@@ -61,7 +62,7 @@ class SentFiles:
     def digest_of(self, path: str) -> str:
         """Hex digest of the file's content; raises OSError. Reads the whole file."""
         state = hashlib.blake2b(hashlib.blake2b(self._scope, digest_size=16).digest(), digest_size=16)
-        with Path(path).open("rb", buffering=0) as stream:
+        with open_input(path) as stream:
             while chunk := stream.read(_CHUNK_BYTES):
                 state.update(chunk)
         return state.hexdigest()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
 from sprig_tui.errors import InputError, UnknownFormatError
+from sprig_tui.files import open_input, reading_hint
 from sprig_tui.sprig.csv_rows import CsvRow, detect_delimiter, read_rows
 from sprig_tui.sprig.formats.csv_export import read_export
 from sprig_tui.sprig.formats.detect import parse_raw_record, try_parse_record
@@ -77,10 +78,10 @@ class DiskFile:
         if not Path(path).is_file():
             raise InputError(f"{path} is no regular file", hint="open a file or a folder")
         try:
-            with Path(path).open("rb", buffering=0) as stream:
+            with open_input(path) as stream:
                 self._identity = _identity(os.fstat(stream.fileno()))
         except OSError as error:
-            raise InputError(f"cannot open {path}: {error.strerror}", hint="check the file's rights") from error
+            raise InputError(f"cannot open {path}: {error.strerror}", hint=reading_hint(error)) from error
         self.title = Path(path).name
         self.size = self._identity[1]
         """Size in bytes."""
@@ -88,7 +89,7 @@ class DiskFile:
     def open(self, follow: StopCheck | None = None) -> BinaryIO:  # noqa: ARG002 - nothing is appended
         """A stream from the beginning; raises InputError when the file is gone or has changed."""
         try:
-            stream = Path(self.name).open("rb", buffering=0)  # noqa: SIM115 - closed by whoever reads it
+            stream = open_input(self.name)  # closed by whoever reads it
         except OSError as error:
             raise InputError(f"cannot open {self.name}: {error.strerror}", hint="open it again") from error
         try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sprig_tui.errors import JournalLostError
+from sprig_tui.files import DatabaseInUse
 
 MAX_CHECKPOINT_WAIT_S = 120.0
 """Time for which the disk may halt a checkpoint."""
@@ -54,6 +55,7 @@ class FileCheck:
     def __init__(self, path: str) -> None:
         self._path = path
         self._wal = path + "-wal"
+        self._in_use = DatabaseInUse(path)
         self._lock = threading.Lock()
         self._main_id: FileId | None = None
         self._wal_id: FileId | None = None

@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.errors import JournalError, JournalLostError
+from sprig_tui.console.payload.indexed_file import DiskFile
+from sprig_tui.errors import InputError, JournalError, JournalLostError
 from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.sqlite import SQLiteJournal, file_check
+from sprig_tui.sprig.folder_watch import is_file_truncated
+from sprig_tui.sprig.reader import read_responses
 
 
 @pytest.fixture(autouse=True)
@@ -190,5 +193,22 @@ async def test_look_at_the_header_leaves_the_file_locked(path, entry):
         await journal.add([entry()])
         assert not file_check._is_half_checkpointed(str(path), f"{path}-wal")
         # a process that finds the file without a lock deletes the log as it closes it
+        await asyncio.to_thread(subprocess.run, [sys.executable, "-c", OPEN_AND_CLOSE, str(path)], check=True)
+        await journal.add([entry()])
+
+
+async def test_files_of_an_open_journal_are_not_opened_as_answers(path, entry):
+    other_name = path.with_name("answers.jsonl")
+    async with SQLiteJournal(path) as journal:
+        await journal.add([entry()])
+        other_name.hardlink_to(path)
+        for name in (path, f"{path}-wal", f"{path}-shm", other_name):
+            with pytest.raises(InputError, match="it is the journal, which is in use") as raised:
+                read_responses([str(name)])
+            assert "sprig-tui log" in str(raised.value.hint)
+            with pytest.raises(InputError, match="it is the journal, which is in use"):
+                DiskFile(str(name))
+            with pytest.raises(OSError, match="it is the journal, which is in use"):
+                is_file_truncated(str(name))
         await asyncio.to_thread(subprocess.run, [sys.executable, "-c", OPEN_AND_CLOSE, str(path)], check=True)
         await journal.add([entry()])
