@@ -51,9 +51,9 @@ async def test_only_troubled_records(bench, inspector, lines_file, screen_text):
         await press(pilot, "n")
         assert "34 of 40  ! 3 of 3" in screen_text(app)
         await press(pilot, "n")
-        assert notices(app)[-1] == "on from the first troubled record"
+        assert notices(app)[-1] == "on from the first record with a problem"
         await press(pilot, "p")
-        assert notices(app)[-1] == "on from the last troubled record"
+        assert notices(app)[-1] == "on from the last record with a problem"
         await press(pilot, "n")
         assert "6 of 40  ! 1 of 3" in screen_text(app)
         await press(pilot, "exclamation_mark", "n")
@@ -65,7 +65,7 @@ async def test_file_without_problem_records_is_reported(bench, inspector, lines_
         await press(pilot, "exclamation_mark")
         inspector.navigator._tick()
         await settle(pilot)
-        assert notices(app)[-1] == "no record of this file is in trouble; all are shown"
+        assert notices(app)[-1] == "no record of this file has a problem; all are shown"
         await press(pilot, "n")
         assert shown(inspector) == "acct_1"
 
