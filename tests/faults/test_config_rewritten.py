@@ -42,7 +42,7 @@ def truncates_and_rewrites(file: Path, whole: str) -> Iterator[str]:
 
 
 def stops_behind_a_table(file: Path, whole: str) -> Iterator[str]:
-    changed = whole.replace("40", "41")
+    changed = whole.replace("max_retries = 40", "max_retries = 41")
     with file.open("w") as stream:
         stream.write("# by hand\n" + changed.partition("[mapping]")[0])
         stream.flush()
@@ -63,7 +63,7 @@ def renames_and_writes_anew(file: Path, whole: str) -> Iterator[str]:
 
 def replaces(file: Path, whole: str) -> Iterator[str]:
     new = file.with_suffix(".new")
-    new.write_text(whole.replace("40", "42"))
+    new.write_text(whole.replace("max_retries = 40", "max_retries = 42"))
     new.replace(file)
     yield "the config changed, and is taken up"
 
@@ -73,7 +73,7 @@ def deletes_and_recreates(file: Path, whole: str) -> Iterator[str]:
     yield HELD
     file.touch()
     yield HELD
-    file.write_text(whole.replace("40", "42"))
+    file.write_text(whole.replace("max_retries = 40", "max_retries = 42"))
     yield "in use again"
 
 
