@@ -15,6 +15,7 @@ from support import bytecode, fake_sprig_api, forked
 from support.fake_sprig_api import FakeSprigApi
 from support.postgres_databases import create_database, drop_database, empty_journal, run_apart
 from support.postgres_server import SHARED_VARIABLE, PostgresServer
+from support.shared_scripts import SharedScripts
 from support.workspace_lookalike import WorkspaceLookalike
 
 bytecode.keep()
@@ -32,10 +33,12 @@ gc.disable()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder that all processes of this run share; workers are told of it."""
+    """Make the folder and the processes that all of this run share; workers are told of it."""
     if SHARED_VARIABLE not in os.environ:
         folder = os.environ[SHARED_VARIABLE] = tempfile.mkdtemp(prefix="sprig-tui-tests-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED_VARIABLE, folder)))
+        config.add_cleanup(SharedScripts(folder).close)
+    forked.shared_server()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -48,11 +51,6 @@ def pytest_collection_finish() -> None:
     """Leave what was collected out of the collector's walks: it lives as long as the process."""
     gc.freeze()
     gc.enable()
-
-
-def pytest_sessionfinish() -> None:
-    """End the process that commands are forked from, if there is one."""
-    forked.close_shared_server()
 
 
 SLOW_PARTS = ("cli", "faults", "terminal")

@@ -1,6 +1,6 @@
 """Runs `sprig-tui` command lines as processes that are forked from one with everything imported, which is cheap.
 
-    python tests/support/command_server.py SOCKET      # until its standard input ends
+    python tests/support/command_server.py DESCRIPTOR      # of a listening socket; until its standard input ends
 
 A client sends one JSON object (argv, environ, folder, and the program where it is a script) with its three standard
 streams, and gets the process id, and its exit code (negative: the signal) when it ends; when the client goes away the
@@ -55,16 +55,13 @@ def write_client(file: Path, path: str) -> None:
     file.chmod(0o755)
 
 
-def serve(path: str) -> bool:
+def serve(descriptor: int) -> bool:
     """Serve until standard input ends, then end what still runs; a client that is killed ends its command alone.
 
     True in a child, which is to become the command.
     """
     _import_everything()
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(path)
-        server.listen(64)
-        print("ready", flush=True)
+    with socket.socket(fileno=descriptor) as server:
         children: dict[int, socket.socket] = {}
         waking, woken = pipe = os.pipe()
         os.set_blocking(woken, False)
@@ -198,7 +195,7 @@ def _become(asked: dict[str, object], streams: array.array[int]) -> None:
             os._exit(70)
 
 
-if __name__ == "__main__" and serve(sys.argv[1]):
+if __name__ == "__main__" and serve(int(sys.argv[1])):
     if sys.argv[0] == PROGRAM:
         from sprig_tui.cli import main
 

@@ -1,5 +1,7 @@
 """`sprig-tui` as a process, for tests: forked from one that has loaded it, at a tenth of the CPU of a start.
 
+That one is the `command_server` of the run, see `shared_scripts`; a client that goes away ends its own commands alone.
+
 `popen` and `begin` are `subprocess.Popen` and `asyncio.create_subprocess_exec` for the program's command lines. Where
 the environment says something to the interpreter itself (its language, its buffers), or with `anew`, they start
 `python -m sprig_tui`.
@@ -8,15 +10,13 @@ the environment says something to the interpreter itself (its language, its buff
 from __future__ import annotations
 
 import asyncio
-import atexit
+import functools
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,28 +24,20 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from support.command_server import PROGRAM
+from support.postgres_server import SHARED_VARIABLE
+from support.shared_scripts import COMMANDS
 
 OWN_INTERPRETER = ("LANG", "LC_", "LD_", "PYTHON")
 """So begin variables that an interpreter, or its loader, reads when it starts."""
 COMMAND = (sys.executable, "-m", "sprig_tui")
 
-_servers: list[CommandServer] = []
-
 
 class CommandServer:
-    """A `command_server` at a socket; its process ends with `close`, or with this one."""
+    """The `command_server` at a socket."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.environ = dict(os.environ)
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("command_server.py")), path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == b"ready\n"
 
     def serves(self, environ: Mapping[str, str]) -> bool:
         """Whether a process of this environment can be forked from it."""
@@ -74,24 +66,11 @@ class CommandServer:
         link.sendall(text)
         return link
 
-    def close(self) -> None:
-        """End it, and what it started."""
-        self._process.communicate()
 
-
+@functools.cache
 def shared_server() -> CommandServer:
-    """The server of this process, begun with the first command."""
-    if not _servers:
-        folder = tempfile.mkdtemp()
-        _servers.append(CommandServer(f"{folder}/socket"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return _servers[0]
-
-
-def close_shared_server() -> None:
-    """End the server, if a command began it."""
-    while _servers:
-        _servers.pop().close()
+    """The server of this run; asked for at first before a test changes the environment."""
+    return CommandServer(f"{os.environ[SHARED_VARIABLE]}/{COMMANDS}")
 
 
 class Forked:

@@ -1,13 +1,13 @@
 """A process that has loaded the program and forks it, once per start: a start then costs a tenth of the CPU.
 
-Run by `processes.Launcher` as `python launcher.py DESCRIPTOR`, the descriptor being one end of a socket pair. Each
-message is a JSON object; the answer is another one:
+Run by `support.shared_scripts` as `python launcher.py DESCRIPTOR`, the descriptor being that of a listening socket,
+until its standard input ends. Each message of a client is a JSON object; the answer is another one:
 
     {"start": {...}}, as `become` reads it, with the terminal's descriptor  ->  {"pid": 17}
     {"poll": 17}                                                            ->  {"code": null}, or the exit code
 
 The child is the leader of a session, and the terminal given is its own; if `controlling`, the session's too. From there
-on it is `sprig-tui ARGUMENTS`.
+on it is `sprig-tui ARGUMENTS`. It ends with the client, if not before.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import importlib
 import json
 import os
 import pkgutil
+import select
+import signal
 import socket
 import sys
 import tempfile
 import termios
 import time
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 # what a start loads, and what the first keys load
@@ -46,7 +48,10 @@ MODULES = (
 
 def preload() -> None:
     """Load what a start would load."""
-    sys.path.append(str(Path(__file__).parents[1]))
+    # Textual reads these when it is imported
+    for name in [name for name in os.environ if name.startswith(("TEXTUAL", "NO_COLOR"))]:
+        del os.environ[name]
+    os.environ.update(TEXTUAL_ANIMATIONS="none", COLORTERM="truecolor", TERM="xterm-256color")
     import httpx  # noqa: F401
     import textual.command
     import textual.drivers.linux_driver
@@ -107,24 +112,45 @@ def become(asked: dict[str, Any], terminal: int) -> None:
         exec(asked["prepare"], {"__name__": "prepare"})  # noqa: S102 - a test's own words
 
 
-def serve(channel: socket.socket) -> bool:
-    """Answer until the other end closes; True in a child."""
+def serve(listening: socket.socket) -> bool:
+    """Answer until standard input ends; True in a child."""
+    started: dict[int, socket.socket] = {}
+    clients: list[socket.socket] = []
     while True:
-        message, descriptors, _, _ = socket.recv_fds(channel, 1_000_000, 1)
-        if not message:
+        ready, _, _ = select.select([sys.stdin, listening, *clients], [], [])
+        if sys.stdin in ready:
+            _kill(started)
             return False
-        asked = json.loads(message)
-        if "poll" in asked:
-            done, status = os.waitpid(asked["poll"], os.WNOHANG)
-            channel.send(json.dumps({"code": os.waitstatus_to_exitcode(status) if done else None}).encode())
-            continue
-        pid = os.fork()
-        if pid == 0:
-            channel.close()
-            become(asked["start"], descriptors[0])
-            return True
-        os.close(descriptors[0])
-        channel.send(json.dumps({"pid": pid}).encode())
+        if listening in ready:
+            clients.append(listening.accept()[0])
+        for client in [one for one in clients if one in ready]:
+            message, descriptors, _, _ = socket.recv_fds(client, 1_000_000, 1)
+            if not message:
+                _kill(pid for pid, owner in started.items() if owner is client)
+                clients.remove(client)
+                client.close()
+                continue
+            asked = json.loads(message)
+            if "poll" in asked:
+                done, status = os.waitpid(asked["poll"], os.WNOHANG)
+                started.pop(done, None)
+                client.send(json.dumps({"code": os.waitstatus_to_exitcode(status) if done else None}).encode())
+                continue
+            pid = os.fork()
+            if pid == 0:
+                for one in (listening, *clients):
+                    one.close()
+                become(asked["start"], descriptors[0])
+                return True
+            started[pid] = client
+            os.close(descriptors[0])
+            client.send(json.dumps({"pid": pid}).encode())
+
+
+def _kill(pids: Iterable[int]) -> None:
+    """End what nobody looks at any more; none of it was waited for, so that no other has its id."""
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from support.postgres_server import SHARED_VARIABLE
+from support.shared_scripts import CONSOLES
+
 TAKE_CONTROL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 )
@@ -53,11 +56,11 @@ class Forked:
 
 
 class Launcher:
-    """See `launcher`; a context manager, begun with the first start."""
+    """The `launcher` of this run, see `support.shared_scripts`; what was started ends with `close`."""
 
     def __init__(self) -> None:
-        self._server: subprocess.Popen[bytes] | None = None
-        self._channel: socket.socket | None = None
+        self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel.connect(f"{os.environ[SHARED_VARIABLE]}/{CONSOLES}")
 
     def start(
         self,
@@ -78,33 +81,13 @@ class Launcher:
 
     def ask(self, what: Mapping[str, object], *descriptors: int) -> dict[str, int]:
         """One question, one answer."""
-        channel = self._channel or self._begin()
-        socket.send_fds(channel, [json.dumps(what).encode()], list(descriptors))
-        answer: dict[str, int] = json.loads(channel.recv(10_000))
+        socket.send_fds(self._channel, [json.dumps(what).encode()], list(descriptors))
+        answer: dict[str, int] = json.loads(self._channel.recv(10_000))
         return answer
 
-    def _begin(self) -> socket.socket:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            # Textual reads these when it is imported
-            environ = {
-                name: value for name, value in os.environ.items() if not name.startswith(("TEXTUAL", "NO_COLOR"))
-            }
-            environ |= {"TEXTUAL_ANIMATIONS": "none", "COLORTERM": "truecolor", "TERM": "xterm-256color"}
-            self._server = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("launcher.py")), str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env=environ,
-            )
-        self._channel = ours
-        return ours
-
     def close(self) -> None:
-        """End it; whoever started something has ended that."""
-        if self._channel is not None and self._server is not None:
-            self._channel.close()
-            self._server.wait(30)
+        """End what still runs."""
+        self._channel.close()
 
 
 def start_anew(command: Sequence[str], environ: Mapping[str, str], folder: Path, slave: int) -> subprocess.Popen[bytes]:

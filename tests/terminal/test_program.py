@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 
 import pytest
 
 from .conftest import KEY
-from .terminal import DOWN, FULL, MIDDLE, NARROW, SIZES, TINY, ctrl
+from .processes import Launcher
+from .terminal import DOWN, FULL, MIDDLE, NARROW, PATIENCE_S, SIZES, TINY, Terminal, ctrl
 
 ALTERNATE_ON, ALTERNATE_OFF = b"\x1b[?1049h", b"\x1b[?1049l"
 
@@ -119,3 +122,26 @@ def test_next_start_resumes_after_kill_during_send(home, terminal):
     two.shows("queued 1", "connection refused")  # waiting, or the try that was in the air
     two.press("q")
     assert two.leave() == 0
+
+
+def test_a_client_of_the_launcher_takes_only_its_own_along(home, terminal):
+    gone, there = Launcher(), Terminal()
+    command = ["sink", "--port", "0"]
+    one = there.run(gone.start(command, home.environ, home.folder, there.slave))
+    one.shows("listening on")
+    other = terminal(*command)
+    other.shows("listening on")
+    gone.close()
+    # the last descriptor of its terminal is ours: the kernel says when the program's are closed
+    os.close(there.slave)
+    there.slave = -1
+    while select.select([there.master], [], [], PATIENCE_S)[0]:
+        try:
+            there.written += os.read(there.master, 4096)
+        except OSError:
+            break
+    else:
+        pytest.fail("it goes on")
+    os.close(there.master)
+    other.press(ctrl("c"))
+    assert other.leave() == 0
