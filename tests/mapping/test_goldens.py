@@ -1,4 +1,4 @@
-"""Every sample payload maps to the track that stands beside it in `sample_payloads/expected`.
+"""Every sample payload maps to the track that stands under its name in `tests/mapping/goldens`.
 
 To write the expected tracks anew after a deliberate change, and then to read the difference before it is committed:
 
@@ -23,7 +23,7 @@ from sprig_tui.sprig.reader import find_files, read_responses
 from sprig_tui.sprig.records import Record, Unsendable
 
 SAMPLES = Path(__file__).parents[2] / "sample_payloads"
-EXPECTED = SAMPLES / "expected"
+EXPECTED = Path(__file__).parent / "goldens"
 SUFFIX = ".golden"
 UPDATE = os.environ.get("SPRIG_TUI_UPDATE_GOLDENS") == "1"
 NOW = 1_800_000_000_000
