@@ -6,14 +6,14 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.actions import ActionParseResult
-from textual.app import get_system_commands_provider
+from textual.app import SystemCommand, get_system_commands_provider
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.reactive import Reactive
@@ -279,6 +279,12 @@ class SprigTui(QueuedInput, TextualApp):
         self.warnings = (*config_warnings(settings, self.session.clock.now()), *self.preferences.faults)
 
     # -- theme and keys -----------------------------------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002 - as Textual calls it
+        """Those of Textual that no command of the console does."""
+        yield SystemCommand("Theme", "Choose other colours. The config keeps the choice.", self.action_change_theme)
+        picture = partial(self.set_timer, 0.1, self.deliver_screenshot)
+        yield SystemCommand("Screenshot", "Save a picture (SVG) of what the console shows now.", picture)
 
     def load_styles(self) -> None:
         """Load the style sheets that the first paint does not need."""

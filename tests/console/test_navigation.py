@@ -8,13 +8,20 @@ import inspect
 import pytest
 from textual import events
 from textual._compositor import Compositor
+from textual.widgets._toast import Toast
 
 from sprig_tui.console.environments.actions import EnvironmentActions
+from sprig_tui.console.notify import notify
 from sprig_tui.console.payload.send_requests import SendAllRequested, SendRequested
 from sprig_tui.console.widgets.dialogs import Prompt
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 SIZES = [(80, 24), (120, 40)]
+
+
+def toast_columns(app) -> list[tuple[int, int]]:
+    """First column and width of each notice on the screen."""
+    return [(toast.region.x, toast.region.width) for toast in app.screen.query(Toast) if toast.region]
 
 
 async def test_help_lists_the_keys_of_the_pane(console, snapshot):
@@ -31,6 +38,17 @@ async def test_the_palette_finds_and_runs_a_command_and_what_is_typed_after_the_
     async with console.running() as pilot:
         await pilot.resize_terminal(40, 10)
         await console.press("ctrl+p", "pagedown", "pageup", "end", "escape")  # the list has no rows there
+        await pilot.resize_terminal(80, 24)
+        notify(pilot.app, "a notice that takes two lines " * 3)
+        await console.until(lambda: toast_columns(pilot.app))
+        stood = toast_columns(pilot.app)
+        await console.press("question_mark")
+        await console.until(lambda: len(pilot.app.screen_stack) == 2 and toast_columns(pilot.app))
+        assert toast_columns(pilot.app) == stood, "the screen below shows it too, and no second one appears"
+        await console.press("escape", "ctrl+p")
+        await console.until(lambda: "Choose other colours" in screen_text(pilot.app))
+        assert "Maximize" not in screen_text(pilot.app)
+        await console.press("escape")
         await pilot.resize_terminal(120, 40)
         await console.press("3", "ctrl+p")
         await pilot.pause(0.3)
