@@ -49,6 +49,8 @@ def _not_delivered_line(delivery: Delivery) -> Line:
         why = "it was never sent"
         if delivery.attempts:
             why = f"it is not sent again {tries}"
+        if delivery.repaired_by:
+            why = f"delivery {delivery.repaired_by} repairs it: explain that one"
     elif delivery.state is State.FAILED:
         evidence = f"failed {tries}" + (f", {last}" if last else "")
         why = f"sprig-tui replay --id {delivery.id} sends it again"

@@ -396,6 +396,11 @@ async def test_what_segment_did_not_take_is_said_first(ask: Ask, fields: dict[st
     assert (found.lines[0].answer, found.lines[0].evidence) == (Answer.NO, said)
 
 
+async def test_a_repaired_delivery_names_the_one_to_explain(ask: Ask) -> None:
+    found = await ask(make_detail(state=State.WITHHELD, reason="anonymous", attempts=0, repaired_by=7))
+    assert found.lines[0].why == "delivery 7 repairs it: explain that one"
+
+
 async def test_a_delivery_without_a_call_has_all_its_lines(ask: Ask) -> None:
     detail = msgspec.structs.replace(make_detail(state=State.WITHHELD, reason="invalid"), body=b"")
     found = await ask(detail)
