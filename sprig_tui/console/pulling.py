@@ -125,7 +125,10 @@ class PullActions:
         if environment.sprig_api_key is not None:
             return environment
         if not self._session.permissions.config:
-            raise SprigTuiError(f"{name} has no key of Sprig's API", hint="the demo has environments of its own")
+            raise SprigTuiError(
+                f"{name} has no key of Sprig's API",
+                hint="the demo has a config of its own: leave it, and open sprig-tui to use yours",
+            )
 
         def check(text: str) -> str:
             errors = lint_secret(text, SPRIG_API_KEY_RULES).errors

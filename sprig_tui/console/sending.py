@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from sprig_tui.sprig.held_input import HeldInput
 
 
+MOST_REASONS = 3
+"""Reasons that a line of counts names; the others are added up."""
 CHECK_EVERY_RECORDS = 16
 """Records counted between two calls of `should_stop`."""
 
@@ -135,6 +137,8 @@ def plan_text(
     if edited:
         was = "was" if edited == 1 else "were"
         lines.append(f"{edited:,} {was} edited here: the file is sent as it is on disk, s sends an edited record.")
+    if any(plan.by_environment.keys()):
+        lines.append("Some may be withheld yet, such as calls that are too large.")
     lines.append("Nothing is sent twice; what is withheld is kept with its reason.")
     return "\n".join(lines)
 
@@ -173,7 +177,11 @@ def ingest_text(result: IngestResult) -> str:
         if reason:
             reasons[reason] += number
     parts += [f"{states[state]:,} {state.value}" for state in State if states[state]]
-    why = ", ".join(f"{reason} {number:,}" for reason, number in reasons.most_common(3))
+    named = reasons.most_common(MOST_REASONS)
+    others = reasons.total() - sum(number for _, number in named)
+    why = ", ".join(
+        [*(f"{reason} {number:,}" for reason, number in named), *([f"others {others:,}"] if others else [])]
+    )
     return ", ".join(parts) + (f" ({why})" if why else "")
 
 

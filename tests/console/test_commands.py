@@ -62,6 +62,11 @@ def test_permissions_refusal_has_a_reason(permissions, need, refused):
     assert bool(refused) == bool(said)
 
 
+def test_demo_refusal_speaks_of_the_config():
+    command = type("One", (Wave,), {"needs": "config"})
+    assert Permissions(config=False).refusal(command).startswith("wave: the demo has a config of its own")
+
+
 async def test_each_key_of_a_command_runs_its_action(host):
     widget = Waver("hello")
     async with host(widget).run_test() as pilot:

@@ -32,6 +32,8 @@ async def test_help_opens_the_topic_of_the_pane_and_topics_are_searched(console,
         # the list, and a search over all topics
         await console.press("t")
         assert len(screen.lines.entries) == len(TOPICS)
+        row = screen.lines.line(list(TOPICS).index("formats"))
+        assert sum(part.width for part in row) == screen.lines.scrollable_content_region.width, "cut with an ellipsis"
         await console.press("slash", *"unifyspace")
         assert screen.lines.count == 0
         screen.search.value = "unify space"

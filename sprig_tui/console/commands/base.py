@@ -135,7 +135,7 @@ class Permissions(NamedTuple):
         if command.needs == "engine" and not self.engine:
             return f"{command.label}: this console has no engine, it was opened with --no-engine"
         if command.needs == "config" and not self.config:
-            return f"{command.label}: the demo has environments of its own; open sprig-tui to change yours"
+            return f"{command.label}: the demo has a config of its own; leave it, and open sprig-tui to change yours"
         return ""
 
 

@@ -27,6 +27,7 @@ from sprig_tui.text import one_line
 MAX_TEXT_CELLS = 100
 """Widest text of a topic; longer lines are hard to read."""
 MAX_SEARCH_CHARS = 200
+NAME_CELLS = 16
 PLACE_TOPICS: Mapping[str, str] = {
     "environments": "environments",
     "payload": "mapping",
@@ -103,7 +104,9 @@ class TopicLines(LineList, inherit_bindings=False):
             return tuple(TextSpan(part.text, _STYLES.get(part.style, "")) for part in self.text[index])
         entry = self.entries[index]
         count = f"{entry.matches:>3}  " if entry.matches else ""
-        return (TextSpan(entry.name, "strong", 16), TextSpan(count, "muted"), TextSpan(entry.about))
+        room = self.scrollable_content_region.width - NAME_CELLS - len(count)
+        name = TextSpan(entry.name, "strong", NAME_CELLS)
+        return (name, TextSpan(count, "muted"), TextSpan(entry.about, width=max(1, room)))
 
     def empty_lines(self) -> Sequence[Line]:
         return ((TextSpan("no topic contains these words", "muted"),),)

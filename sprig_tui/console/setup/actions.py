@@ -128,7 +128,7 @@ class SetupActions:
         if permissions.read_only and action in _CONFIG_ACTIONS | _SENDING_ACTIONS:
             return "this console is read-only, it was opened with --read-only: nothing is saved, made or sent"
         if not permissions.config and action in _CONFIG_ACTIONS:
-            return "the demo has environments of its own; open sprig-tui to set up yours"
+            return "the demo has a config of its own; leave it, and open sprig-tui to set up yours"
         return ""
 
     @property

@@ -71,6 +71,8 @@ def test_plan_text_names_environments_and_withheld_records():
     assert "7 are withheld: no answers, or they cannot be read" in text
     assert "3 are withheld (no User ID) and can be sent only after a repair." in text
     assert "1 was edited here: the file is sent as it is on disk" in text
+    assert "Some may be withheld yet" in text, "calls are made after the question"
+    assert "Some may" not in plan_text(SendPlan(3, {"": 1}, 2), []), "where nothing is to be sent"
 
 
 @pytest.mark.parametrize(("listed", "text"), [(5, "shows 5 of them"), (0, "shows none of them")])
@@ -114,3 +116,5 @@ def test_ingest_text():
     fed.outcomes.update({"known": 2, "new": 12})
     assert ingest_text(fed) == "14 records, 2 known from before, 8 queued, 4 withheld (anonymous 3, invalid 1)"
     assert ingest_end_text(fed).endswith("\n3 are withheld (no User ID) and can be sent only after a repair.")
+    fed.new_states.update({(State.WITHHELD, "too-large"): 1, (State.WITHHELD, "forgotten"): 2})
+    assert ", 7 withheld (anonymous 3, forgotten 2, invalid 1, others 1)" in ingest_text(fed), "they add up"
