@@ -107,7 +107,7 @@ def shell(world: World, tmp_path: Path) -> Iterator[Shell]:
     for name in ("sample_payloads", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "inbox").mkdir()
-    shutil.copy(ROOT / "sample_payloads" / "export.csv", tmp_path / "responses.csv")
+    shutil.copy(ROOT / "sample_payloads" / "rest-page.json", tmp_path / "responses.json")
     shutil.copy(ROOT / "sample_payloads" / "flat.jsonl", tmp_path / "responses.jsonl")
     with Shell(tmp_path, _environ(world.installed, tmp_path / "home"), world.installed) as shell:
         yield shell
