@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.actions import ActionParseResult
-from textual.app import SystemCommand, get_system_commands_provider
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.reactive import Reactive
@@ -89,7 +89,7 @@ class SprigTui(QueuedInput, TextualApp):
     """Console app. `session` holds journal and engine, `config_editor` reads and writes the config."""
 
     TITLE = "sprig-tui"
-    COMMANDS = {command_source, get_system_commands_provider}  # noqa: RUF012 - as Textual declares it
+    COMMANDS = {command_source}  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = bindings(app_commands.COMMANDS)
     CSS_PATH = first_sheets()
     NOTIFICATION_TIMEOUT = 5
@@ -281,7 +281,7 @@ class SprigTui(QueuedInput, TextualApp):
     # -- theme and keys -----------------------------------------------------------------------------------------------
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002 - as Textual calls it
-        """Those of Textual that no command of the console does."""
+        """Those of Textual that no command of the console does; the palette has them last."""
         yield SystemCommand("Theme", "Choose other colours. The config keeps the choice.", self.action_change_theme)
         picture = partial(self.set_timer, 0.1, self.deliver_screenshot)
         yield SystemCommand("Screenshot", "Save a picture (SVG) of what the console shows now.", picture)

@@ -28,7 +28,7 @@ def test_choose_theme(wanted, theme, fault):
 async def pick(console, name: str) -> None:
     """As a person does: the palette, `theme`, the name."""
     await console.press("ctrl+p", *"theme")
-    await console.until(lambda: "Change the current theme" in console.text())
+    await console.until(lambda: "Choose other colours" in console.text())
     await console.press("enter")
     await console.until(lambda: "Search for themes" in console.text())
     await console.press(*name)

@@ -154,7 +154,7 @@ def palette_entries(screen: object, app: ConsoleApp) -> list[PaletteEntry]:
 
 
 class CommandPaletteProvider(Provider):
-    """Palette provider for the commands and the saved filters of the screen below it, with their keys."""
+    """The commands and the saved filters of the screen below the palette, with their keys; Textual's are last."""
 
     def _offered(self) -> list[PaletteEntry]:
         app = cast("ConsoleApp", self.app)
@@ -164,6 +164,8 @@ class CommandPaletteProvider(Provider):
         for entry in self._offered():
             shown = _with_keys(Content(entry.title), entry.keys)
             yield DiscoveryHit(shown, entry.run, text=entry.title, help=entry.help)
+        for command in self.app.get_system_commands(self.screen):
+            yield DiscoveryHit(command.title, command.callback, help=command.help)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
@@ -172,6 +174,9 @@ class CommandPaletteProvider(Provider):
             if score > 0:
                 shown = _with_keys(matcher.highlight(entry.title), entry.keys)
                 yield Hit(score, shown, entry.run, text=entry.title, help=entry.help)
+        for command in self.app.get_system_commands(self.screen):
+            if (score := matcher.match(command.title)) > 0:
+                yield Hit(score, matcher.highlight(command.title), command.callback, help=command.help)
 
 
 def _with_keys(title: Content, keys: str) -> Content:
