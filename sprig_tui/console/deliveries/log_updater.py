@@ -256,7 +256,7 @@ class LogUpdater:
         """Report the delivery under the cursor if it changed without a key press."""
         delivery_id = self._lines.selected
         row = search.row(delivery_id) if delivery_id else None
-        if delivery_id and not self._wanted_row and row != self._posted_row:
+        if delivery_id and not self._wanted_row and (row is None or row != self._posted_row):
             self.select(delivery_id, by_person=False)
 
     def _select_wanted(self, search: DeliverySearch) -> None:

@@ -258,14 +258,18 @@ async def test_filtered_log_drops_rows_that_no_longer_match(opened, log, mixed, 
         await until(pilot, lambda: "0 of 5" in str(log.border_title))
 
 
-async def test_cursor_move_posts_the_delivery(opened, log, mixed, heard, until):
+async def test_what_is_followed_and_each_cursor_move_post_the_delivery(opened, log, mixed, heard, until):
     seen = []
     async with opened(seen=seen) as pilot:
-        assert heard(seen, DeliveryLog.DeliverySelected) == []
+        await until(pilot, lambda: heard(seen, DeliveryLog.DeliverySelected))
         await pilot.press("k", "k")
-        await until(pilot, lambda: len(heard(seen, DeliveryLog.DeliverySelected)) == 2)
+        await until(pilot, lambda: len(heard(seen, DeliveryLog.DeliverySelected)) == 3)
         told = heard(seen, DeliveryLog.DeliverySelected)
-        assert [message.delivery.id for message in told] == [mixed["elsewhere"], mixed["anonymous"]]
+        assert [(message.delivery.id, message.by_person) for message in told] == [
+            (5, False),
+            (mixed["elsewhere"], True),
+            (mixed["anonymous"], True),
+        ]
 
 
 async def test_marking_rows(opened, log, mixed, until):
