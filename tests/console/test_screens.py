@@ -290,7 +290,7 @@ async def test_screens(console, clock, ids, snapshot, monkeypatch, name):
     for sizes in [[size] for size in SIZES] if name in MOUNTED_AT_EACH_SIZE else [SIZES]:
         configure(console)
         async with console.running(size=sizes[0], clock=clock, engine=False) as pilot:
-            await console.until(lambda shown=pilot: shown.app.main.deliveries.lines.count == len(ids))
+            await console.until(lambda shown=pilot: shown.app.main.payload.detail is not None)
             await SCREENS[name](Walk(console, pilot, ids))
             await pilot.pause()
             await snapshot(pilot, name, sizes=sizes)
