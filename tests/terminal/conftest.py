@@ -15,9 +15,10 @@
 
 Never wait for a time: press, then `shows` what the keys lead to. To see that a key did *nothing*, follow it by one that
 does something visible. `one.paste(text)` pastes with brackets, `one.click_on(text)` and `one.click(column, row)` are
-the mouse, `one.resize(NARROW)`, `one.hang_up()`, `one.process.send_signal(number)`; `one.text`, `one.rows`,
-`one.build` (with colours), `one.cell(column, row)` and `one.until(condition)` look. The keys have names in
-`.terminal`: ENTER, TAB, SHIFT_TAB, UP, `ctrl("p")`.
+the mouse, `one.resize(NARROW)`, `one.reshape(NARROW)` (of a terminal that keeps nothing: what shows was painted anew),
+`one.shows_in_both(text)`, `one.hang_up()`, `one.process.send_signal(number)`; `one.text`, `one.rows`, `one.build` (with
+colours), `one.cell(column, row)` and `one.until(condition)` look. The keys have names in `.terminal`: ENTER, TAB,
+SHIFT_TAB, UP, `ctrl("p")`.
 
 `home` is the folder of this test (HOME and SPRIG_TUI_HOME): `home.write(config)`, `home.config()`, `home.deliveries()`,
 `home.file(name, text)`; the program is started in it. `segment` is the fake Segment on a real socket.

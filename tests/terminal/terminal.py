@@ -237,6 +237,16 @@ class Terminal:
         self._rows = None
         self._tell_size(size)
 
+    @property
+    def other_size(self) -> Size:
+        """FULL in a narrow window, else NARROW."""
+        return FULL if self.size == NARROW else NARROW
+
+    def reshape(self, size: Size) -> None:
+        """As `resize`, of a terminal that keeps nothing: what shows after it was painted in the new size."""
+        self.resize(size)
+        self._screen.erase_in_display(2)
+
     def hang_up(self) -> None:
         """The window is closed."""
         for descriptor in (self.master, self.slave):
@@ -337,6 +347,12 @@ class Terminal:
             lambda: all(one in self.text for one in wanted) and not any(one in self.text for one in absent),
             f"{wanted} on the screen" + (f" and not {absent}" if absent else ""),
         )
+
+    def shows_in_both(self, *wanted: str, gone: tuple[str, ...] | str = ()) -> None:
+        """As `shows`, in this size, and in the other one of FULL and NARROW, in which the window stays."""
+        self.shows(*wanted, gone=gone)
+        self.reshape(self.other_size)
+        self.shows(*wanted, gone=gone)
 
     def until(self, holds: Callable[[], object], what: str = "what was expected") -> None:
         """Wait until something holds, looking again whenever the screen changed (and ten times a second)."""

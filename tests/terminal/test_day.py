@@ -1,6 +1,7 @@
 """A day of more than twenty tasks with keys alone, in one session of one terminal, and the keys that each task takes.
 
-The journal has last week's work: answers that arrived, that Segment rejected, and that have no user.
+The journal has last week's work: answers that arrived, that Segment rejected, and that have no user. What a task leads
+to is seen in both sizes of the window: it becomes the other one, of 120x40 and 80x24, where a task is done.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-import pytest
 from support.clocks import ManualClock
 from support.records import make_flat_record
 
@@ -72,6 +72,8 @@ class Day:
         self._keys = self._letters = 0
         yield self.screen
         self.counts[name] = (self._keys, self._letters)
+        self.screen.reshape(self.screen.other_size)
+        self.screen.settle()
 
     def press(self, *keys: str) -> None:
         """Keys that command something."""
@@ -159,8 +161,7 @@ def write_file(home: Home) -> Path:
     return home.file("answers.jsonl", "".join(json.dumps(record) + "\n" for record in records))
 
 
-@pytest.mark.parametrize("size", [NARROW, FULL], ids=str)
-def test_day_of_tasks(home: Home, segment: Segment, terminal, size):
+def test_day_of_tasks(home: Home, segment: Segment, terminal):
     home.write(
         f'[environments.production]\nwrite_key = "{KEY}"\nendpoint = "{segment.url}"\n'
         f'[environments.development]\nwrite_key = "{KEY[::-1]}"\nendpoint = "{segment.url}"\n'
@@ -169,14 +170,15 @@ def test_day_of_tasks(home: Home, segment: Segment, terminal, size):
     home.paths.config_file.chmod(0o600)
     asyncio.run(write_last_week(home, segment.url))
     write_file(home)
-    day = Day(terminal(size=size), home, segment)
+    day = Day(terminal(size=NARROW), home, segment)
     day.screen.shows("Deliveries ── 22")
     for task in TASKS:
         task(day)
     assert leave(day) == 0
-    day.screen = terminal(size=size)
+    day.screen = terminal(size=FULL)
     with day.task("go on where the day ended") as screen:
         screen.shows("Deliveries ── /@lost ── 7 of 36", "id      time")
+    screen.shows("Deliveries ── /@lost ── 7 of 36", "id      time")
     assert leave(day) == 0
     assert day.counts == COUNTS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 
 import pytest
 from textual.screen import Screen
@@ -12,7 +13,6 @@ import sprig_tui.console
 
 from .terminal import DOWN, ENTER, ESCAPE, F3, FULL, LEFT, NARROW, RIGHT, SHIFT_TAB, TAB, TINY, UP, Terminal, ctrl
 
-sizes = pytest.mark.parametrize("size", [FULL, NARROW], ids=str)
 WALKED = {
     "Confirm": "t, B, b and S below",
     "ConfirmBurst": "test_pasted_keys",
@@ -43,7 +43,7 @@ WALKED = {
     "SourceForm": "tests/console/environments/test_sources.py: it needs a workspace",
 }
 """Every screen that goes in front of the panes, and where it is walked."""
-BASES = {"Dialog", "LinePicker", "TextDialog", "Zooming", "PatientScreen", "MainScreen"}
+BASES = {"Dialog", "LinePicker", "TextDialog", "Zooming", "PatientScreen", "MainScreen", "Palette"}
 
 
 def test_every_dialog_is_walked():
@@ -83,9 +83,9 @@ def leave(one: Terminal, key: str, gone: str) -> None:
 def waiting(home, terminal):
     """Four deliveries wait for a key of development; production has one."""
 
-    def start(size):
+    def start():
         home.key("production", protected=True)
-        one = terminal(home.sample("flat.jsonl", environment="development"), size=size)
+        one = terminal(home.sample("flat.jsonl", environment="development"))
         one.shows("flat.jsonl  1 of 4", "no deliveries yet")
         one.write(f"1{DOWN}2")
         one.write("Sy")
@@ -97,9 +97,36 @@ def waiting(home, terminal):
     return start
 
 
-@sizes
-def test_confirmations(waiting, home, size):
-    one = waiting(size)
+def answered(one: Terminal, key: str, yes: str, look: Callable[[], None]) -> None:
+    """A question, looked at in 120x40 and 80x24, between which it stays open; each way to say no leaves it."""
+    one.press(key)
+    for size in (FULL, NARROW):
+        if one.size != size:
+            one.reshape(size)
+        one.shows(yes, "n or escape No", "enter takes the lit one")
+        look()
+    leave(one, "n", "n or escape No")
+    one.press(key)
+    one.shows("n or escape No")
+    leave(one, ESCAPE, "n or escape No")
+    one.press(key)
+    one.shows("n or escape No")
+    one.reshape(FULL)
+    one.shows("n or escape No")
+    leave(one, ENTER, "n or escape No")  # enter takes No, which is lit
+
+
+def test_confirmations(waiting, home):
+    one = waiting()
+
+    def look() -> None:
+        walk(one, 2, "n or escape No")
+        for arrow in (RIGHT, LEFT):
+            one.settle()
+            before = one.box("n or escape No")
+            one.press(arrow)
+            one.until(lambda before=before: one.box("n or escape No") != before, "the other answer lit")
+
     for pane, key, yes in (
         (f"1{UP}", "t", "y Send one"),
         ("3", "B", "y Withdraw 4"),
@@ -107,28 +134,15 @@ def test_confirmations(waiting, home, size):
         ("2", "S", "y "),
     ):
         one.write(pane)
-        one.press(key)
-        one.shows(yes, "n or escape No", "enter takes the lit one")
-        walk(one, 2, "n or escape No")
-        for arrow in (RIGHT, LEFT):
-            one.settle()
-            before = one.box("n or escape No")
-            one.press(arrow)
-            one.until(lambda before=before: one.box("n or escape No") != before)
-        for way in ("n", ESCAPE, ENTER):  # enter takes No, which is lit
-            leave(one, way, "n or escape No")
-            one.press(key)
-            one.shows("n or escape No")
-        leave(one, "n", "n or escape No")
+        answered(one, key, yes, look)
     one.press("q")
     assert one.leave() == 0
     assert [delivery.state.value for delivery in home.deliveries()] == ["queued"] * 4
 
 
-@sizes
-def test_confirmations_of_replays(home, segment, terminal, size):
+def test_confirmations_of_replays(home, segment, terminal):
     home.key(endpoint=segment.url)
-    one = terminal(home.sample("flat.jsonl", environment="development"), size=size)
+    one = terminal(home.sample("flat.jsonl", environment="development"))
     one.shows("flat.jsonl  1 of 4", "no deliveries yet")
     one.press("1", DOWN, "2")
     one.press("S")
@@ -138,17 +152,12 @@ def test_confirmations_of_replays(home, segment, terminal, size):
     one.shows("Deliveries ── 4 ", gone="▌")  # a notice may cover the box
     one.press("3")
     for key in ("R", "w", "W"):
-        one.press(key)
-        one.shows("n or escape No", "enter takes the lit one")
-        walk(one, 2, "n or escape No")
-        for way in ("n", ESCAPE, ENTER):
-            leave(one, way, "n or escape No")
-            one.press(key)
-            one.shows("n or escape No")
-        leave(one, "n", "n or escape No")
+        answered(one, key, "y ", lambda: walk(one, 2, "n or escape No"))
     one.press("3", UP, "2", "=")
-    one.shows("as it was, + as it would be sent now")
-    one.press(TAB, SHIFT_TAB)
+    for size in (FULL, NARROW):
+        one.reshape(size)
+        one.shows("as it was, + as it would be sent now")
+        one.press(TAB, SHIFT_TAB)
     leave(one, ESCAPE, "as it was")
     one.press("q")
     assert one.leave() == 0
@@ -156,14 +165,17 @@ def test_confirmations_of_replays(home, segment, terminal, size):
     assert [delivery.attempts for delivery in home.deliveries()] == [1] * 4
 
 
-@sizes
-def test_forms(waiting, home, size):
-    one = waiting(size)
+def test_forms(waiting, home):
+    one = waiting()
     one.press("1", "e")
     one.shows("Environment development", "[ ] protected")
     walk(one, 6, "Environment development")
     # by the keyboard alone: rate, Sprig's id and Protected
-    one.press(TAB, ctrl("u"), "7", TAB, "e", "n", "v", "1", TAB, " ")
+    one.press(TAB, ctrl("u"), "7")
+    one.reshape(NARROW)
+    one.shows("Environment development", "[ ] protected")
+    walk(one, 6, "Environment development")
+    one.press(TAB, "e", "n", "v", "1", TAB, " ")
     one.shows("[✓] protected")
     one.press(TAB, TAB, ENTER)
     one.shows("Deliveries", gone="Environment development")
@@ -186,17 +198,25 @@ def test_forms(waiting, home, size):
     ):
         one.write(keys)
         one.shows(title)
-        if title not in ("Open a file or folder", "Search for commands"):  # where they complete and choose
-            one.press(TAB, SHIFT_TAB)
+        # in the size in which it is opened, and in the other one
+        for size in (one.size, one.other_size):
+            if one.size != size:
+                one.reshape(size)
+                one.shows(title)
+            if title not in ("Open a file or folder", "Search for commands"):  # where they complete and choose
+                one.press(TAB, SHIFT_TAB)
         leave(one, ESCAPE, title)
-    one.write("o")
-    one.shows("Open a file", "flat.jsonl")
-    one.press(DOWN)
-    one.settle()
-    before = one.box("tab completes")
-    one.press(SHIFT_TAB)
-    one.until(lambda: one.box("tab completes") != before, "the path again")
-    leave(one, ESCAPE, "Open a file")
+    for size in (FULL, NARROW):
+        one.reshape(size)
+        one.shows("Deliveries", "palette")
+        one.write("o")
+        one.shows("Open a file", "flat.jsonl")
+        one.press(DOWN)
+        one.settle()
+        before = one.box("tab completes")
+        one.press(SHIFT_TAB)
+        one.until(lambda before=before: one.box("tab completes") != before, "the path again")
+        leave(one, ESCAPE, "Open a file")
     one.press("q")
     assert one.leave() == 0
 

@@ -7,10 +7,8 @@ import pytest
 from .conftest import KEY
 from .terminal import ENTER, FULL, NARROW, ctrl
 
-sizes = pytest.mark.parametrize("size", [FULL, NARROW], ids=str)
 
-
-@sizes
+@pytest.mark.parametrize("size", [FULL, NARROW], ids=str)
 def test_a_key_that_does_nothing_says_so(home, terminal, size):
     home.key()
     one = terminal(home.sample("flat.jsonl", environment="development"), size=size)
@@ -41,27 +39,29 @@ def test_a_key_that_does_nothing_says_so(home, terminal, size):
     assert home.deliveries() == []
 
 
-@sizes
-def test_a_paste_says_where_it_belongs(home, terminal, size):
-    one = terminal(size=size)
+def test_a_paste_says_where_it_belongs(home, terminal):
+    one = terminal(size=NARROW)
     one.shows("no deliveries yet")
-    for text, advice in (
-        ('{"userId": "a", "response": 5}', "holds no answers"),
-        (KEY, "that looks like a Write Key"),
-        (f"{home.folder}/no/such.jsonl", f"there is no {home.folder}/no/such.jsonl"[:20]),
-        ("some words \x1bq\x1b[A\x1bs", "nothing was opened: a paste is opened if it is JSON"),
-    ):
-        one.paste(text)
-        one.until(lambda advice=advice: advice in one.notices, advice)
-        assert KEY not in one.text.replace("\n", "")
+    for size in (NARROW, FULL):
+        one.reshape(size)
+        for text, advice in (
+            ('{"userId": "a", "response": 5}', "holds no answers"),
+            (KEY, "that looks like a Write Key"),
+            (f"{home.folder}/no/such.jsonl", f"there is no {home.folder}/no/such.jsonl"[:20]),
+            ("some words \x1bq\x1b[A\x1bs", "nothing was opened: a paste is opened if it is JSON"),
+        ):
+            one.paste(text)
+            one.until(lambda advice=advice: advice in one.notices, advice)
+            assert KEY not in one.text.replace("\n", "")
     # a terminal without bracketed paste gives keys: none of them is a command
     one.write(f'say {{"userId": "tttt", "response": 5}}{ENTER}{KEY}{ENTER}')
-    if size == FULL:  # the notices fill a narrow screen
-        one.until(lambda: "typed ahead: dropped" in one.notices)
+    one.until(lambda: "typed ahead: dropped" in one.notices)
     one.settle()
     # only JSON is told from keys: it is longer than what is typed ahead, and begins as nothing else
     records = home.sample("flat.jsonl", environment="development").read_text(encoding="utf-8")
     one.write(records.replace("\n", ENTER) * 5)
+    one.shows("text pasted at", "1 of 20")
+    one.reshape(NARROW)
     one.shows("text pasted at", "1 of 20")
     one.press("q")
     assert one.leave() == 0
