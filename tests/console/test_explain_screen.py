@@ -94,14 +94,13 @@ async def open_from_payload(console, pilot) -> None:
     await console.until(lambda: isinstance(pilot.app.screen, ExplainScreen))
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
-async def test_each_line_has_its_answer_and_where_it_is_from(console, clock, segment, snapshot, size):
-    async with console.running(clock=clock, engine=False, size=size) as pilot:
+async def test_each_line_has_its_answer_and_where_it_is_from(console, clock, segment, snapshot):
+    async with console.running(clock=clock, engine=False, size=(80, 24)) as pilot:
         await open_from_payload(console, pilot)
         await console.until(lambda: "user's profile" in console.text() or pilot.app.screen.lines.count > 15)
         assert segment.asked == [(1, False)]
         assert segment.journal is pilot.app.session.journal, "counts are held against it"
-        await snapshot(pilot, "explain")
+        await snapshot(pilot, "explain", sizes=[(80, 24), (120, 40)])
 
 
 async def test_lines_come_one_by_one_while_keys_work_and_closing_asks_no_more(console, clock, segment):

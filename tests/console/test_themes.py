@@ -55,36 +55,29 @@ async def test_theme_picked_in_palette_is_saved_in_config(console):
     async with console.running() as pilot:
         assert pilot.app.theme == "dracula"
 
-
-async def test_without_a_config_one_is_made_for_it(console):
-    async with console.running():
-        await pick(console, "gruvbox")
-        await console.until(lambda: console.config() == {"console": {"theme": "gruvbox"}})
-
-
-async def test_theme_changed_on_disk_is_not_overwritten(console):
-    console.write(CONFIG)
-    async with console.running() as pilot:
+        # other changes on disk are kept, and another theme that came there is not overwritten
+        console.write(console.paths.config_file.read_text() + 'help = "f2"\n')
+        pilot.app.theme = "gruvbox"
+        await console.until(lambda: console.config() == {"console": {"theme": "gruvbox"}, "keys": {"help": "f2"}})
+        await console.until(lambda: any("theme gruvbox, saved" in said for said in console.notices()))
         console.write(CONFIG.replace("nord", "monokai"))
         pilot.app.theme = "dracula"
         await console.until(lambda: pilot.app.theme == "monokai")
         await console.until(lambda: any("changed on disk meanwhile" in said for said in console.notices()))
-    assert console.config()["console"]["theme"] == "monokai"
+        assert console.config()["console"]["theme"] == "monokai"
 
 
-async def test_saving_theme_keeps_other_changes_on_disk(console):
-    console.write(CONFIG)
+async def test_without_a_config_one_is_made_for_it(console):
     async with console.running() as pilot:
-        console.write(CONFIG + 'help = "f2"\n')
-        pilot.app.theme = "dracula"
-        await console.until(lambda: console.config() == {"console": {"theme": "dracula"}, "keys": {"help": "f2"}})
+        pilot.app.theme = "gruvbox"
+        await console.until(lambda: console.config() == {"console": {"theme": "gruvbox"}})
 
 
 @pytest.mark.parametrize(("permissions", "why"), [({"read_only": True}, "read-only"), ({"config": False}, "demo")])
 async def test_theme_is_not_saved_where_config_is_read_only(console, permissions, why):
     console.write(CONFIG)
     async with console.running(**permissions) as pilot:
-        await pick(console, "dracula")
+        pilot.app.theme = "dracula"
         await console.until(lambda: any("for now" in said and why in said for said in console.notices()))
         assert pilot.app.theme == "dracula"
     assert console.paths.config_file.read_text() == CONFIG
@@ -95,17 +88,20 @@ def lightness(color) -> float:
     return 0.3 * red + 0.59 * green + 0.11 * blue
 
 
-@pytest.mark.parametrize("theme", ["sprig", "sprig-light"])
-async def test_muted_and_disabled_texts_have_less_contrast(console, theme):
-    console.write(f'[console]\ntheme = "{theme}"\n')
+async def test_muted_and_disabled_texts_have_less_contrast(console):
     async with console.running(read_only=True) as pilot:
         await console.press("3")
-        found = {}
-        for y in (0, pilot.app.size.height - 1):
-            for segment in pilot.app.screen._compositor.render_strips()[y]:
-                style = segment.style
-                if style.color is None:
-                    continue
-                found[segment.text.strip()] = abs(lightness(style.color) - lightness(style.bgcolor))
-    assert found["sprig-tui"] > found["queued 0"] > 40
-    assert found["filter"] > found["replay"] > 20
+        for theme in ("sprig", "sprig-light"):
+            console.write(f'[console]\ntheme = "{theme}"\n')
+            await pilot.app.config_editor.reload_if_changed()
+            await console.press()
+            assert pilot.app.theme == theme
+            found = {}
+            for y in (0, pilot.app.size.height - 1):
+                for segment in pilot.app.screen._compositor.render_strips()[y]:
+                    style = segment.style
+                    if style.color is None:
+                        continue
+                    found[segment.text.strip()] = abs(lightness(style.color) - lightness(style.bgcolor))
+            assert found["sprig-tui"] > found["queued 0"] > 40, theme
+            assert found["filter"] > found["replay"] > 20, theme

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-import pytest
 from msgspec.structs import replace
 from textual.widgets import Static
 
@@ -13,6 +12,7 @@ from sprig_tui.console.screens.workers import WorkersScreen, workers_text
 from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.journal.sqlite import SQLiteJournal
 
+SIZES = [(80, 24), (120, 40)]
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 OTHER = WorkerInfo(
     id="f" * 32,
@@ -26,30 +26,37 @@ OTHER = WorkerInfo(
 )
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_workers_screen_lists_workers_as_they_start_and_end(console, sink, size):
+async def test_workers_screen_lists_workers_as_they_start_and_end(console, sink):
     console.keys(development=KEY, endpoint=sink.url)
-    async with console.running(size=size) as pilot:
+    async with console.running(size=SIZES[0]) as pilot:
         await console.press("L")
         await console.until(lambda: f" {os.getpid()} " in console.text())
         assert "1 worker, 0/s" in console.text()
         async with SQLiteJournal(console.paths.journal_file) as journal:
             await journal.heartbeat(replace(OTHER, started_at=SystemClock().now()))
-            await console.until(lambda: "2 workers on 2 hosts, 212/s" in console.text())
-            assert "[/red]mill-␛[31m2" in console.text(), "no markup, and nothing that a terminal obeys"
+            for size in SIZES:
+                await pilot.resize_terminal(*size)
+                await console.until(lambda: "2 workers on 2 hosts, 212/s" in console.text())
+                assert "[/red]mill-␛[31m2" in console.text(), f"no markup, and nothing a terminal obeys, at {size}"
             await journal.unregister_worker(OTHER.id)
             await console.until(lambda: "1 worker, 0/s" in console.text())
         await console.press("escape")
         assert len(pilot.app.screen_stack) == 1
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-@pytest.mark.parametrize("permission", [{"engine": False}, {"read_only": True}])
-async def test_read_only_console_is_not_a_worker(console, permission, size):
-    async with console.running(size=size, **permission):
-        await console.press("L")
+async def no_worker_is_listed(console, pilot) -> None:
+    await console.press("L")
+    for size in SIZES:
+        await pilot.resize_terminal(*size)
         await console.until(lambda: "no worker is alive" in console.text())
-        assert "sprig-tui run │" in " ".join(console.text().split()), "to the end of the sentence, however wide the box"
+        # to the end of the sentence, however wide the box
+        await console.until(lambda: "sprig-tui run │" in " ".join(console.text().split()))
+    await console.press("escape")
+
+
+async def test_read_only_console_is_not_a_worker(console):
+    async with console.running(size=SIZES[0], read_only=True) as pilot:
+        await no_worker_is_listed(console, pilot)
 
 
 async def test_workers_screen_keeps_list_when_journal_is_lost(console, sink):
@@ -74,8 +81,10 @@ async def test_workers_screen_shows_journal_error_before_first_read(console):
         await console.until(lambda: "looking" not in console.text())
 
 
-async def test_many_workers_are_scrolled_to(console):
-    async with console.running(engine=False, size=(80, 24)) as pilot:
+async def test_console_without_an_engine_is_not_a_worker_and_many_workers_are_scrolled_to(console):
+    async with console.running(engine=False, size=SIZES[0]) as pilot:
+        await no_worker_is_listed(console, pilot)
+        await pilot.resize_terminal(*SIZES[0])
         async with SQLiteJournal(console.paths.journal_file) as journal:
             for number in range(60):
                 now = SystemClock().now()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 
-import pytest
 from textual import events
 from textual.widgets import Input
 
@@ -28,28 +27,32 @@ async def test_key_is_added_linted_and_saved(console, screen_text):
     assert stat.S_IMODE(console.paths.config_file.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize(
-    ("typed", "said"),
-    [
-        ("", "there is no key"),
-        ("https://api.segment.io", "this is an address"),
-        ("ключ" * 8, "letters other than A to Z"),
-        ("x" * 9_000, "are no write key"),
-    ],
-)
-async def test_text_that_is_no_key_is_rejected_with_the_reason(console, screen_text, typed, said):
-    async with console.running() as pilot:
-        await console.press("a")
-        pilot.app.screen.query_one(Input).value = typed
-        await console.press("enter")
-        assert said in screen_text(pilot.app)
-        await console.press("escape")
-    assert console.config() == {}
+NO_KEYS = {
+    "": "there is no key",
+    "https://api.segment.io": "this is an address",
+    "ключ" * 8: "letters other than A to Z",
+    "x" * 9_000: "are no write key",
+}
 
 
-async def test_suspicious_key_needs_a_second_enter(console, screen_text):
+async def test_no_key_is_rejected_a_paste_is_joined_and_a_suspicious_key_needs_a_second_enter(console, screen_text):
     async with console.running() as pilot:
+        for typed, said in NO_KEYS.items():
+            await console.press("a")
+            pilot.app.screen.query_one(Input).value = typed
+            await console.press("enter")
+            assert said in screen_text(pilot.app)
+            await console.press("escape")
+            assert console.config() == {}, f"saved: {typed[:20]!r}"
+
         await console.press("a")
+        pilot.app.screen.query_one(Input).post_message(events.Paste(f"{KEY[:20]}\n  {KEY[20:]}\n"))
+        await console.until(lambda: "Zq8T…E1Rk, 32 characters" in screen_text(pilot.app))
+        await console.press("ctrl+u", *"abc")
+        assert "3 characters are too few for a write key" in screen_text(pilot.app)
+        assert "placeholder" not in screen_text(pilot.app)
+        await console.press("escape", "a")
+
         pilot.app.screen.query_one(Input).value = "Short7Key99"
         await console.press("enter")
         assert "enter again saves it anyway" in screen_text(pilot.app)
@@ -72,18 +75,7 @@ async def test_key_of_another_environment_is_named_before_saving(console, screen
     assert list(console.config()["environments"]) == ["production"]
 
 
-async def test_key_pasted_over_two_lines_is_joined(console, screen_text):
-    async with console.running() as pilot:
-        await console.press("a")
-        pilot.app.screen.query_one(Input).post_message(events.Paste(f"{KEY[:20]}\n  {KEY[20:]}\n"))
-        await console.until(lambda: "Zq8T…E1Rk, 32 characters" in screen_text(pilot.app))
-        await console.press("ctrl+u", *"abc")
-        assert "3 characters are too few for a write key" in screen_text(pilot.app)
-        assert "placeholder" not in screen_text(pilot.app)
-        await console.press("escape")
-
-
-async def test_revealed_key_is_hidden_again_and_not_in_screenshots(console, screen_text):
+async def test_revealed_key_is_hidden_again_and_removing_it_asks_for_the_name(console, screen_text):
     console.keys(production=KEY)
     async with console.running() as pilot:
         pane = pilot.app.main.environments
@@ -102,10 +94,6 @@ async def test_revealed_key_is_hidden_again_and_not_in_screenshots(console, scre
         await pilot.pause()
         assert KEY not in screen_text(pilot.app)
 
-
-async def test_removing_a_protected_key_asks_for_the_name(console, screen_text):
-    console.keys(production=KEY)
-    async with console.running() as pilot:
         await console.press("1", "x")
         assert "Remove the write key Zq8T…E1Rk of production?" in screen_text(pilot.app)
         await console.press(*"prod", "enter", "escape")

@@ -97,6 +97,7 @@ def test_every_view_and_every_line_around_it(record, name, width):
         assert head.cell_length <= max(width, 60)
         below = verdict_content(verdict_spans(found, ENVIRONMENTS), reason_line(found, ENVIRONMENTS))
         assert_harmless(below.plain.replace("\n", "", 1))
+        copies = set()
         for view_name in VIEW_NAMES:
             view = make_view(view_name, found, ENVIRONMENTS)
             view.resize(width)
@@ -108,7 +109,9 @@ def test_every_view_and_every_line_around_it(record, name, width):
                     assert_harmless(printable(span.text))
                 if (copied := view.copy_line(index)) is not None:
                     assert_harmless(copied.what)
-                    assert_harmless([one for one in safe_text(copied.text).text if one < "\xa0" and one not in "\t\n"])
+                    copies.add(copied.text)
+        for copy in copies:  # many lines have the same one
+            assert_harmless([one for one in set(safe_text(copy).text) if one < "\xa0" and one not in "\t\n"])
 
 
 # A failing example is not made smaller: each try starts a console, which would take minutes.

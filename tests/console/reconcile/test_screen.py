@@ -92,17 +92,20 @@ def on_screen(pilot):
     return isinstance(pilot.app.screen, ReconcileScreen)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-async def test_screen(console, clock, workspace, snapshot, size):
-    async with console.running(size=size, clock=clock, engine=False) as pilot:
+async def test_screen_and_an_error_above_what_was_compared_before(console, clock, workspace, snapshot):
+    async with console.running(size=SIZES[0], clock=clock, engine=False) as pilot:
         await console.press("c")
         await console.until(lambda: "short by 3" in console.text())
         await console.press("n")
-        await snapshot(pilot, "reconcile")
+        await snapshot(pilot, "reconcile", sizes=SIZES)
+        await pilot.resize_terminal(*SIZES[0])
+        workspace.answer = SprigTuiError("Segment's Public API\x1b cannot be reached", hint="try again")
+        await console.press("r")
+        await console.until(lambda: "Public API␛ cannot be reached; try again" in words(console))
+        assert "short by 3" in console.text()
 
 
-@pytest.mark.parametrize("size", SIZES[:2], ids=lambda size: f"{size[0]}x{size[1]}")
-async def test_screen_shows_every_verdict_and_hostile_names_as_text(console, clock, workspace, snapshot, size):
+async def test_screen_shows_every_verdict_and_hostile_names_as_text(console, clock, workspace, snapshot):
     hours = [bucket(23 - at, at * 7) for at in range(24)]
     hours[4:7] = [
         replace(one, received=None, verdict=Verdict.CANNOT_ASK, obstacle=Obstacle.TOO_OLD) for one in hours[4:7]
@@ -121,13 +124,13 @@ async def test_screen_shows_every_verdict_and_hostile_names_as_text(console, clo
         event=HOSTILE,
         complete=False,
     )
-    async with console.running(size=size, clock=clock, engine=False) as pilot:
+    async with console.running(size=SIZES[0], clock=clock, engine=False) as pilot:
         await console.press("c")
         await console.until(lambda: "short by 84" in console.text())
-        await snapshot(pilot, "reconcile-verdicts")
+        await snapshot(pilot, "reconcile-verdicts", sizes=SIZES[:2])
 
 
-async def test_walk_from_the_picture_to_the_deliveries(console, clock, workspace, delivered):
+async def test_walk_from_the_picture_to_the_deliveries_by_keys_and_by_mouse(console, clock, workspace, delivered):
     async with console.running(clock=clock, engine=False) as pilot:
         await console.press("c")
         await console.until(lambda: "! 11:00 to 12:00: short by 3" in console.text())
@@ -151,6 +154,20 @@ async def test_walk_from_the_picture_to_the_deliveries(console, clock, workspace
         text = "env:production status:delivered sent-since:2026-09-21T11:00 sent-until:2026-09-21T12:00"
         assert pilot.app.main.deliveries.filter.text == text
         assert pilot.app.main.deliveries.lines.selected == delivered["in the short hour"]
+
+        # a click chooses a time, and another one opens it
+        await console.press("escape", "c", "G")
+        assert on_screen(pilot)
+        assert not pilot.app.main.deliveries.filter.text
+        y, row = next((y, row) for y, row in enumerate(console.text().splitlines()) if "!!!" in row)
+        at = (row.index("!!!"), y)
+        await pilot.click(offset=at)
+        assert "! 11:00 to 12:00: short by 3" in console.text()
+        await pilot.click(offset=at)
+        await pilot.pause()
+        assert not on_screen(pilot)
+        assert pilot.app.main.deliveries.filter.text == text
+        assert clock.now() == NOW
 
 
 async def test_each_range_is_asked_for_once_and_again_on_demand(console, clock, workspace):
@@ -195,16 +212,6 @@ async def test_asking_goes_on_behind_the_keys_and_escape_stops_it(console, clock
         await console.press("q", "q")
         assert not on_screen(pilot)
         await console.until(lambda: workspace.cancelled == 3)
-
-
-async def test_error_is_shown_above_what_was_compared_before(console, clock, workspace):
-    async with console.running(clock=clock, engine=False, size=(80, 24)):
-        await console.press("c")
-        await console.until(lambda: "short by 3" in console.text())
-        workspace.answer = SprigTuiError("Segment's Public API\x1b cannot be reached", hint="try again")
-        await console.press("r")
-        await console.until(lambda: "Public API␛ cannot be reached; try again" in words(console))
-        assert "short by 3" in console.text()
 
 
 async def test_without_a_token_the_next_step_is_said(console, clock, workspace):
@@ -318,19 +325,3 @@ async def test_selected_one_of_many_environments_is_in_view_with_its_bars(consol
         await console.until(lambda: "● Env-29" in console.text() and "▲" in console.text())
         longest = max(len(row) for row in console.text().splitlines())
         assert longest <= 60
-
-
-async def test_click_chooses_and_opens_a_time(console, clock, workspace):
-    async with console.running(clock=clock, engine=False) as pilot:
-        await console.press("c")
-        await console.until(lambda: "short by 3" in console.text())
-        await console.press("G")
-        y, row = next((y, row) for y, row in enumerate(console.text().splitlines()) if "!!!" in row)
-        at = (row.index("!!!"), y)
-        await pilot.click(offset=at)
-        assert "! 11:00 to 12:00: short by 3" in console.text()
-        await pilot.click(offset=at)
-        await pilot.pause()
-        assert not on_screen(pilot)
-        assert "sent-since:" in pilot.app.main.deliveries.filter.text
-        assert clock.now() == NOW
