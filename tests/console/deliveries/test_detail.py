@@ -145,7 +145,7 @@ async def shown(pilot, log, delivery_id, until):
     return pilot.app.screen
 
 
-async def test_stepping_moves_the_cursor_of_the_log(opened, log, mixed, until):
+async def test_stepping_moves_the_cursor_of_the_log_and_a_click_opens_the_detail(opened, log, mixed, until):
     async with opened() as pilot:
         screen = await shown(pilot, log, mixed["delivered"], until)
         await pilot.press("right_square_bracket")
@@ -153,10 +153,7 @@ async def test_stepping_moves_the_cursor_of_the_log(opened, log, mixed, until):
         await pilot.press("left_square_bracket", "escape")
         await until(pilot, lambda: not isinstance(pilot.app.screen, DetailScreen))
         assert log.lines.selected == mixed["delivered"]
-
-
-async def test_click_on_the_selected_row_opens_the_detail(opened, log, mixed, until):
-    async with opened() as pilot:
+        # a click selects another row, and one on the selected row opens it
         await pilot.click(log.lines, offset=(5, 1))
         assert not isinstance(pilot.app.screen, DetailScreen)
         await pilot.click(log.lines, offset=(5, 1))
@@ -164,18 +161,19 @@ async def test_click_on_the_selected_row_opens_the_detail(opened, log, mixed, un
         assert pilot.app.screen.delivery_id == mixed["failed"]
 
 
-async def test_detail_is_updated_when_the_delivery_changes(opened, log, mixed, settle, until):
-    async with opened() as pilot:
-        screen = await shown(pilot, log, mixed["queued"], until)
-        await settle()
-        await until(pilot, lambda: screen.detail.delivery.state is State.DELIVERED)
-
-
-async def test_replay_from_the_detail_screen(opened, log, mixed, journal, until):
-    async with opened() as pilot:
+async def test_replay_from_the_detail_screen_which_is_updated_when_the_delivery_changes(
+    opened, log, mixed, settle, heard, until
+):
+    seen = []
+    async with opened(seen=seen) as pilot:
         screen = await shown(pilot, log, mixed["failed"], until)
+        await pilot.press("y")
+        (copy,) = heard(seen, CopyRequested)
+        assert (copy.text, copy.what) == (screen.detail.delivery.message_id, "the message id")
         await pilot.press("r")
         await until(pilot, lambda: screen.detail.delivery.state is State.QUEUED)
+        await settle()
+        await until(pilot, lambda: screen.detail.delivery.state is State.DELIVERED)
 
 
 async def test_send_as_new_shows_the_new_delivery_with_its_origin(opened, log, mixed, journal, until):
@@ -199,15 +197,6 @@ async def test_read_only_detail_cannot_replay(opened, log, mixed, journal, until
         await pilot.pause(0.05)
         assert not isinstance(pilot.app.screen, (Confirm, ConfirmName))
         assert (await journal.get(mixed["failed"])).delivery.state is State.FAILED
-
-
-async def test_copy_takes_the_value_at_the_cursor(opened, log, mixed, heard, until):
-    seen = []
-    async with opened(seen=seen) as pilot:
-        screen = await shown(pilot, log, mixed["failed"], until)
-        await pilot.press("y")
-        (copy,) = heard(seen, CopyRequested)
-        assert (copy.text, copy.what) == (screen.detail.delivery.message_id, "the message id")
 
 
 def test_origin_and_derived_deliveries_are_linked(delivery):

@@ -19,15 +19,13 @@ def rows(log):
     return [log.lines.render_line(y).text for y in range(log.lines.count)]
 
 
-async def test_log_snapshot(opened, log, mixed, snapshot):
+async def test_snapshots_of_the_log_and_of_an_error_in_its_filter(opened, log, mixed, snapshot):
     sizes = [(80, 24), (120, 40), (200, 60)]
     async with opened(size=sizes[0]) as pilot:
         await snapshot(pilot, "deliveries", sizes=sizes)
-
-
-async def test_error_in_a_filter_snapshot(opened, log, mixed, snapshot):
-    sizes = [(80, 24), (120, 40), (200, 60), (80, 24)]
-    async with opened(size=sizes[0]) as pilot:
+        # and with an error in the filter; at 80 columns once more, after the wide ones
+        sizes = [(80, 24), (120, 40), (200, 60), (80, 24)]
+        await pilot.resize_terminal(*sizes[0])
         await pilot.press("slash", *"status:fialed", "enter")
         await snapshot(pilot, "deliveries-wrong-filter", sizes=sizes)
 
@@ -49,7 +47,7 @@ async def test_log_before_the_journal_is_open(host, log, screen_text):
             await pilot.press(key)
 
 
-async def test_filter_narrows_the_log_and_escape_clears_it(opened, log, mixed, heard, until):
+async def test_filter_narrows_the_log_and_escape_clears_it(opened, log, mixed, heard, screen_text, until):
     seen = []
     async with opened(seen=seen) as pilot:
         await pilot.press("slash", *"status:failed", "enter")
@@ -62,9 +60,7 @@ async def test_filter_narrows_the_log_and_escape_clears_it(opened, log, mixed, h
         changed = [message.query.text for message in heard(seen, DeliveryLog.FilterChanged)]
         assert changed[-2:] == ["status:failed", ""]
 
-
-async def test_wrong_filter_shows_its_position_and_keeps_the_log(opened, log, mixed, screen_text, until):
-    async with opened() as pilot:
+        # a wrong one shows its position, and the rows stay
         await pilot.press("slash", *"survey:x statsu:failed", "enter")
         await pilot.pause()
         text = screen_text(pilot.app)
@@ -76,9 +72,7 @@ async def test_wrong_filter_shows_its_position_and_keeps_the_log(opened, log, mi
         assert not log.bar.display
         assert log.lines.count == 5
 
-
-async def test_filter_completion_and_history(opened, log, mixed, until):
-    async with opened() as pilot:
+        # the rest of a word is offered, and what was asked for before
         await pilot.press("slash", *"status:f")
         await until(pilot, lambda: log.bar.input._suggestion)
         await pilot.press("tab", "enter")
@@ -151,7 +145,7 @@ async def test_only_the_last_of_many_filters_is_searched(opened, log, mixed, unt
         assert started == ["status:failed"]
 
 
-async def test_moving_away_stops_following_and_counts_new_rows(opened, log, journal, entry, until):
+async def test_moving_and_scrolling_away_stop_following_and_new_rows_are_counted(opened, log, journal, entry, until):
     await journal.add([entry() for _ in range(60)])
     async with opened(size=(120, 20)) as pilot:
         assert log.lines.selected == 60
@@ -170,17 +164,13 @@ async def test_moving_away_stops_following_and_counts_new_rows(opened, log, jour
         await until(pilot, lambda: "following" in str(log.border_title))
         assert log.lines.selected == 64
 
-
-async def test_scrolling_stops_following_and_the_end_resumes_it(opened, log, journal, entry, until):
-    await journal.add([entry() for _ in range(60)])
-    async with opened(size=(120, 20)) as pilot:
         log.lines.scroll_up(animate=False)
         assert not log.following
         log.lines.scroll_end(animate=False, immediate=True)
         await until(pilot, lambda: log.following)
 
 
-async def test_keys_go_to_the_oldest_and_newest(opened, log, journal, entry):
+async def test_keys_go_to_the_oldest_and_newest(opened, log, journal, entry, monkeypatch, until):
     await journal.add([entry() for _ in range(100)])
     async with opened() as pilot:
         await pilot.press("g")
@@ -190,12 +180,9 @@ async def test_keys_go_to_the_oldest_and_newest(opened, log, journal, entry):
         assert log.lines.selected == 100
         assert log.following
 
-
-async def test_first_stays_at_the_oldest_while_the_search_runs(opened, log, journal, entry, monkeypatch, until):
-    monkeypatch.setattr(search_module, "INITIAL_ROWS", 5)
-    monkeypatch.setattr(search_module, "CHUNK_ROWS", 5)
-    await journal.add([entry() for _ in range(100)])
-    async with opened() as pilot:
+        # the oldest stays selected while a search runs
+        monkeypatch.setattr(search_module, "INITIAL_ROWS", 5)
+        monkeypatch.setattr(search_module, "CHUNK_ROWS", 5)
         log.filter = parse_filter("user:acct_88213", now_ms=0)
         await until(pilot, lambda: log.updater.search.query.terms)
         await pilot.press("g")
@@ -217,15 +204,7 @@ async def test_cursor_keeps_its_delivery_while_the_search_runs(opened, log, jour
         assert log.lines.selected == chosen
 
 
-async def test_changed_delivery_is_drawn_again(opened, log, mixed, settle, until):
-    async with opened() as pilot:
-        assert " queued " in rows(log)[-1]
-        await settle()
-        log.wake()
-        await until(pilot, lambda: " delivered " in rows(log)[-1])
-
-
-async def test_idle_log_paints_nothing(opened, log, mixed, until):
+async def test_idle_log_paints_nothing_and_a_changed_delivery_is_drawn_again(opened, log, mixed, settle, until):
     async with opened() as pilot:
         await pilot.pause()
         painted = []
@@ -235,6 +214,11 @@ async def test_idle_log_paints_nothing(opened, log, mixed, until):
             log.wake()
             await pilot.pause(0.02)
         assert painted == []
+        log.lines.render_line = original
+        assert " queued " in rows(log)[-1]
+        await settle()
+        log.wake()
+        await until(pilot, lambda: " delivered " in rows(log)[-1])
 
 
 async def test_filtered_log_drops_rows_that_no_longer_match(opened, log, mixed, journal, until):
@@ -303,23 +287,20 @@ async def test_next_and_previous_failed_delivery(opened, log, journal, entry, se
         assert "on from the newest: the last failed" in notices(pilot)
 
 
-async def test_copied_json_holds_no_control_characters(opened, log, journal, entry, heard, until):
-    await journal.add([entry(answer="\x1b[2J[/x]")])
+async def test_hostile_text_is_shown_and_copied_as_text(opened, log, journal, entry, heard, screen_text):
+    nasty = "[/red]\x1b]0;title\x07\u202e\n\t" + "x" * 100_000
+    await journal.add(
+        [entry(survey_name=nasty, user_id=nasty, answer="\x1b[2J[/x]" + nasty[:100], environment=nasty[:30])]
+    )
     seen = []
     async with opened(seen=seen) as pilot:
+        text = screen_text(pilot.app)
+        assert "\x1b" not in text
+        assert "\u202e" not in text
         await pilot.press("y")
         (copy,) = heard(seen, CopyRequested)
         assert copy.what == "delivery 1"
         assert "\\u001b[2J[/x]" in copy.text
-
-
-async def test_hostile_text_is_shown_as_text(opened, log, journal, entry, screen_text):
-    nasty = "[/red]\x1b]0;title\x07\u202e\n\t" + "x" * 100_000
-    await journal.add([entry(survey_name=nasty, user_id=nasty, answer="[bold]" + nasty[:100], environment=nasty[:30])])
-    async with opened() as pilot:
-        text = screen_text(pilot.app)
-        assert "\x1b" not in text
-        assert "\u202e" not in text
         await pilot.press("enter")
         await pilot.pause()
 

@@ -5,11 +5,9 @@ import json
 from array import array
 from collections import Counter
 
-import pytest
 from support.clocks import InstantTiming
 from textual.widgets import Input
 
-from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.deliveries import replay
 from sprig_tui.console.deliveries.forget import _identifiers, forget_explanation
 from sprig_tui.console.deliveries.log import DeliveryLog
@@ -32,7 +30,9 @@ async def state_of(journal, delivery_id):
     return (await journal.get(delivery_id)).delivery.state
 
 
-async def test_failed_delivery_is_replayed_without_a_question(opened, log, mixed, journal, heard, until):
+async def test_failed_delivery_is_replayed_without_a_question_and_a_delivered_one_with_one(
+    opened, log, mixed, journal, heard, screen_text, until
+):
     seen = []
     async with opened(seen=seen) as pilot:
         await pilot.press("N")
@@ -40,13 +40,7 @@ async def test_failed_delivery_is_replayed_without_a_question(opened, log, mixed
         await pilot.press("r")
         await until(pilot, lambda: heard(seen, DeliveryLog.Queued))
         assert await state_of(journal, mixed["failed"]) is State.QUEUED
-
-
-async def test_replay_of_a_delivered_one_asks_with_no_as_default(
-    opened, log, mixed, journal, heard, screen_text, until
-):
-    seen = []
-    async with opened(seen=seen) as pilot:
+        seen.clear()
         await pilot.press("g", "r")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
         assert "Segment will ignore this until tomorrow 14:13" in screen_text(pilot.app)
@@ -144,17 +138,20 @@ async def test_replay_of_a_filter_counts_what_will_be_queued(log, mixed, journal
     assert request.left
 
 
-async def test_wrong_name_starts_no_replay_job(opened, log, mixed, journal, until):
+async def test_replay_job_needs_matches_and_the_name_of_a_protected_environment_alone(
+    opened, log, mixed, journal, until
+):
     async with opened() as pilot:
         await pilot.press("R")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmName))
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(pilot.app.screen, ConfirmName))
-        assert await journal.replays() == []
-
-
-async def test_replay_outside_a_protected_environment_asks_for_no_name(opened, log, mixed, journal, until):
-    async with opened() as pilot:
+        assert await journal.replays() == [], "without its name"
+        log.filter = parse_filter("user:nobody", now_ms=0)
+        await until(pilot, lambda: log.lines.count == 0)
+        await pilot.press("R")
+        await pilot.pause(0.05)
+        assert await journal.replays() == [], "without a match"
         log.filter = parse_filter("env:development", now_ms=0)
         await until(pilot, lambda: log.lines.count == 1)
         await pilot.press("W")
@@ -164,24 +161,21 @@ async def test_replay_outside_a_protected_environment_asks_for_no_name(opened, l
         assert (await journal.replays())[0].as_new
 
 
-async def test_filter_without_matches_starts_no_replay_job(opened, log, mixed, journal, until):
-    async with opened() as pilot:
-        log.filter = parse_filter("user:nobody", now_ms=0)
-        await until(pilot, lambda: log.lines.count == 0)
-        await pilot.press("R")
-        await pilot.pause(0.05)
-        assert await journal.replays() == []
-
-
-@pytest.mark.parametrize("key", ["r", "R", "w", "W", "P"])
-async def test_read_only_log_refuses_replays(opened, log, mixed, journal, key):
+async def test_read_only_log_refuses_replays_and_forgets_nobody(opened, log, mixed, journal, until):
     async with opened(read_only=True) as pilot:
         before = await states(journal)
-        await pilot.press("N", key)
-        await pilot.pause(0.05)
-        assert await states(journal) == before
-        assert await journal.replays() == []
-        assert not isinstance(pilot.app.screen, (Confirm, ConfirmName))
+        await pilot.press("N")
+        for key in ("r", "R", "w", "W", "P"):
+            await pilot.press(key)
+            await pilot.pause(0.05)
+            assert await states(journal) == before, key
+            assert await journal.replays() == [], key
+            assert not isinstance(pilot.app.screen, (Confirm, ConfirmName)), key
+        await pilot.press("g", "D")
+        await until(pilot, lambda: log.refusal("forget"))
+        assert "read-only" in log.refusal("forget")
+        assert not isinstance(pilot.app.screen, Confirm)
+        assert await journal.forgotten() == ()
 
 
 async def test_replay_job_without_an_engine_is_reported(opened, log, mixed, journal, screen_text, until, monkeypatch):
@@ -198,7 +192,16 @@ async def test_replay_job_without_an_engine_is_reported(opened, log, mixed, jour
         await until(pilot, stalled)
 
 
-async def test_export_asks_for_a_path_and_before_replacing_a_file(opened, log, mixed, tmp_path, screen_text, until):
+UNUSABLE_PATHS = {
+    "": "type the name",
+    "x.xlsx": "cannot tell the format",
+    "/nowhere/x.csv": "there is no folder /nowhere",
+}
+
+
+async def test_export_asks_for_a_usable_path_and_before_replacing_a_file(
+    opened, log, mixed, tmp_path, screen_text, until
+):
     path = tmp_path / "out.jsonl"
     path.write_text("mine")
     async with opened() as pilot:
@@ -207,6 +210,11 @@ async def test_export_asks_for_a_path_and_before_replacing_a_file(opened, log, m
         await pilot.press("e")
         await until(pilot, lambda: isinstance(pilot.app.screen, Prompt))
         assert pilot.app.screen.query_one(Input).value == "deliveries-2026-09-21.jsonl"
+        for typed, fault in UNUSABLE_PATHS.items():
+            pilot.app.screen.query_one(Input).value = typed
+            await pilot.press("enter")
+            await pilot.pause()
+            assert fault in screen_text(pilot.app)
         pilot.app.screen.query_one(Input).value = str(path)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
@@ -224,20 +232,6 @@ async def test_export_asks_for_a_path_and_before_replacing_a_file(opened, log, m
         assert json.loads(line)["reason"] == "anonymous"
 
 
-@pytest.mark.parametrize(
-    ("typed", "fault"),
-    [("", "type the name"), ("x.xlsx", "cannot tell the format"), ("/nowhere/x.csv", "there is no folder /nowhere")],
-)
-async def test_export_dialog_names_an_unusable_path(opened, log, mixed, screen_text, until, typed, fault):
-    async with opened() as pilot:
-        await pilot.press("e")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Prompt))
-        pilot.app.screen.query_one(Input).value = typed
-        await pilot.press("enter")
-        await pilot.pause()
-        assert fault in screen_text(pilot.app)
-
-
 async def test_queued_delivery_is_withdrawn_after_confirmation(opened, log, mixed, journal, screen_text, until):
     async with opened() as pilot:
         await until(pilot, lambda: log.lines.selected == mixed["queued"])
@@ -252,10 +246,7 @@ async def test_queued_delivery_is_withdrawn_after_confirmation(opened, log, mixe
         await until(pilot, lambda: not isinstance(pilot.app.screen, Confirm))
         await until(pilot, lambda: "withdrawn" in screen_text(pilot.app))
         assert (await journal.get(mixed["queued"])).delivery.reason == "withdrawn"
-
-
-async def test_delivery_that_is_not_queued_cannot_be_withdrawn(opened, log, mixed, journal, until):
-    async with opened() as pilot:
+        # what is not queued cannot be withdrawn
         await pilot.press("g", "b")
         await until(pilot, lambda: any("none of them is queued" in one.message for one in pilot.app._notifications))
         assert not isinstance(pilot.app.screen, Confirm)
@@ -342,13 +333,3 @@ async def test_person_is_forgotten_by_the_user_id_alone_where_there_is_one(journ
     by_device, others = await _identifiers(journal, [added[2].id])
     assert {one.kind for one in by_device} == {"visitor", "email"}, "there is nothing else to forget them by"
     assert others == ()
-
-
-async def test_nobody_is_forgotten_in_a_console_that_only_reads(opened, log, mixed, journal, until):
-    async with opened() as pilot:
-        pilot.app.permissions = Permissions(read_only=True)
-        await pilot.press("g", "D")
-        await until(pilot, lambda: log.refusal("forget"))
-        assert "read-only" in log.refusal("forget")
-        assert not isinstance(pilot.app.screen, Confirm)
-    assert await journal.forgotten() == ()

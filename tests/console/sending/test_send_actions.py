@@ -40,7 +40,7 @@ async def rows(pilot) -> list:
     return list((await pilot.app.session.journal.page(Query(), limit=1_000)).deliveries)
 
 
-async def test_record_is_sent_once(console, sink, answers, screen_text):
+async def test_record_is_sent_once_and_shown_when_the_log_selects_it(console, sink, answers, screen_text):
     console.keys(development=KEY, endpoint=sink.url)
     async with console.running(files=(answers(answer(1), answer(2)),)) as pilot:
         await console.press("1", "j", "2")
@@ -51,6 +51,12 @@ async def test_record_is_sent_once(console, sink, answers, screen_text):
         await console.press("s")
         await console.until(lambda: any(said.startswith("known:") for said in console.notices()))
         assert len(await rows(pilot)) == 1
+        await console.press("n", "s")
+        await console.until(lambda: sink.stats.accepted == 2)
+        assert pilot.app.main.payload.detail is None
+        await console.press("3", "k")
+        await console.until(lambda: pilot.app.main.payload.detail is not None)
+        assert pilot.app.main.payload.detail.delivery.state is State.DELIVERED
 
 
 async def test_marked_records_of_the_list_are_confirmed_and_sent(console, sink, answers, screen_text):
@@ -132,16 +138,28 @@ async def test_file_is_counted_confirmed_and_sent(console, sink, answers, screen
         assert sum(row.state is State.WITHHELD for row in found) == 1
 
 
-async def test_bulk_send_to_a_protected_environment_asks_for_its_name(console, sink, answers, screen_text):
+async def test_single_send_to_a_protected_environment_asks_and_a_bulk_send_for_its_name(
+    console, sink, answers, screen_text
+):
     console.keys(production=KEY, endpoint=sink.url)
     async with console.running(files=(answers(answer(1), answer(2)),)) as pilot:
         await console.until(lambda: "1 of 2" in screen_text(pilot.app))
+        await console.press("s")
+        await console.until(lambda: "Send this record to production?" in screen_text(pilot.app))
+        await console.press("enter")
+        assert await rows(pilot) == []
+        await console.press("s")
+        await console.until(lambda: "Send this record to production?" in screen_text(pilot.app))
+        await console.press("y")
+        await console.until(lambda: sink.stats.accepted == 1)
+
         await console.press("S")
         await console.until(lambda: "Type production to go ahead" in screen_text(pilot.app))
         await console.press("y", "enter")
-        assert await rows(pilot) == []
+        assert len(await rows(pilot)) == 1
         await console.press("backspace", *"production", "enter")
         await console.until(lambda: sink.stats.accepted == 2)
+        assert len(await rows(pilot)) == 2
 
 
 async def test_read_only_payload_pane_sends_nothing(console, answers, screen_text):
@@ -161,32 +179,6 @@ async def test_payload_of_another_environment_is_warned_of(console, answers, scr
         assert "this payload belongs to" in screen_text(pilot.app)
         await console.press("1", "j")
         assert "this payload belongs to" not in screen_text(pilot.app)
-
-
-async def test_log_selection_is_shown_in_the_payload_pane(console, sink, answers, screen_text):
-    console.keys(development=KEY, endpoint=sink.url)
-    async with console.running(files=(answers(answer(1), answer(2)),)) as pilot:
-        await console.press("1", "j", "2")
-        await console.until(lambda: "1 of 2" in screen_text(pilot.app))
-        await console.press("s", "n", "s")
-        await console.until(lambda: sink.stats.accepted == 2)
-        await console.press("3", "k")
-        await console.until(lambda: pilot.app.main.payload.detail is not None)
-        assert pilot.app.main.payload.detail.delivery.state is State.DELIVERED
-
-
-async def test_single_send_to_a_protected_environment_asks(console, sink, answers, screen_text):
-    console.keys(production=KEY, endpoint=sink.url)
-    async with console.running(files=(answers(answer(1)),)) as pilot:
-        await console.until(lambda: "1 of 1" in screen_text(pilot.app))
-        await console.press("s")
-        await console.until(lambda: "Send this record to production?" in screen_text(pilot.app))
-        await console.press("enter")
-        assert await rows(pilot) == []
-        await console.press("s")
-        await console.until(lambda: "Send this record to production?" in screen_text(pilot.app))
-        await console.press("y")
-        await console.until(lambda: sink.stats.accepted == 1)
 
 
 async def test_unconfirmed_protected_environment_is_asked_about(
