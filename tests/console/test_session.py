@@ -70,7 +70,8 @@ async def test_journal_that_fails_to_open_is_reported_and_retried(console, scree
         await console.until(lambda: "journal: sqlite" in screen_text(pilot.app))
 
 
-async def test_unexpected_error_in_a_flow_keeps_the_screen(console):
+async def test_unexpected_error_in_a_flow_keeps_the_screen_and_the_log_file_contains_no_key(console):
+    console.keys(production=KEY)
     async with console.running() as pilot:
 
         async def broken() -> None:
@@ -79,11 +80,6 @@ async def test_unexpected_error_in_a_flow_keeps_the_screen(console):
         pilot.app.run_flow(broken())
         await console.until(lambda: any("ZeroDivisionError" in said for said in console.notices()))
         assert pilot.app.is_running
-
-
-async def test_log_file_contains_no_key(console):
-    console.keys(production=KEY)
-    async with console.running():
         logging.getLogger("sprig_tui.delivery").warning("using %s", KEY)
     assert "[redacted]" in console.paths.log_file.read_text()
     assert KEY not in console.paths.log_file.read_text()
@@ -130,12 +126,9 @@ async def test_full_disk_is_reported_and_the_console_recovers(console, sink, scr
         await console.until(lambda: "✗" not in screen_text(pilot.app).splitlines()[0])
         await console.press("t")
         await console.until(lambda: "Segment answered 200" in screen_text(pilot.app))
+        await console.press("escape")
 
-
-async def test_engine_that_cannot_claim_is_shown_in_environment(console, sink, screen_text, monkeypatch):
-    console.keys(development=KEY, endpoint=sink.url)
-    console.journal_class = Failing
-    async with console.running() as pilot:
+        # an engine that cannot claim is shown with its environment
         monkeypatch.setattr(Failing, "full", True)
         pilot.app.session.engine.wake()
         await console.until(lambda: pilot.app.session.engine.snapshot().environments["development"].local_error)

@@ -71,24 +71,32 @@ async def test_a_held_queue_is_looked_at_and_part_of_it_taken_back_before_the_re
         assert sink.stats.accepted == 1
 
 
-async def test_a_hold_that_somebody_made_meanwhile_is_neither_replaced_nor_released(console, sink, screen_text):
+async def test_console_without_an_engine_queues_and_leaves_alone_a_hold_that_somebody_made_meanwhile(
+    console, sink, screen_text
+):
     console.keys(development=KEY, endpoint=sink.url)
     async with console.running(engine=False) as pilot:
         journal = pilot.app.session.journal
-        await console.press("1", "j", "p")
+        await console.press("1", "j", "t")
+        await console.until(lambda: "Queued" in screen_text(pilot.app))
+        await console.press("escape")
+        await console.until(lambda: "queued, not delivered" in screen_text(pilot.app))
+
+        await console.press("1", "p")
         await console.until(lambda: isinstance(pilot.app.screen, Prompt))
         await hold_lane(journal, "development", "legal asks", by="anna@desk")
         await console.press(*"mine", "enter")
         await console.until(lambda: "development is held by anna@desk" in " ".join(console.notices()))
         assert (await journal.lanes())["development"].detail.text == "legal asks"
         await journal.add([make_test_event("development", 1)])
-        await console.until(lambda: "1 held" in screen_text(pilot.app))
+        await console.until(lambda: "2 held" in screen_text(pilot.app))
         await console.press("p")
         await console.until(lambda: isinstance(pilot.app.screen, Confirm))
         await hold_lane(journal, "development", "stop", by="berta@desk")
         await console.press("y")
         await console.until(lambda: "development is held by berta@desk" in " ".join(console.notices()))
         assert (await journal.lanes())["development"].is_held
+    assert sink.stats.requests == 0
 
 
 async def test_rejected_key_is_reported_and_a_new_key_resumes(console, sink, screen_text):
@@ -115,16 +123,6 @@ async def test_read_only_console_sends_and_saves_nothing(console, sink, screen_t
         assert len([text for text in said if "read-only" in text]) >= 6
         assert len(pilot.app.screen_stack) == 1
         assert (await pilot.app.session.journal.page(Query())).deliveries == ()
-    assert sink.stats.requests == 0
-
-
-async def test_console_without_an_engine_only_queues(console, sink, screen_text):
-    console.keys(development=KEY, endpoint=sink.url)
-    async with console.running(engine=False) as pilot:
-        await console.press("1", "j", "t")
-        await console.until(lambda: "Queued" in screen_text(pilot.app))
-        await console.press("escape")
-        await console.until(lambda: "queued, not delivered" in screen_text(pilot.app))
     assert sink.stats.requests == 0
 
 

@@ -30,8 +30,22 @@ async def listed(console, text="Acme dev"):
     await console.until(lambda: text in console.text())
 
 
-async def test_enter_takes_the_key_of_a_source(console, workspace):
-    async with console.running() as pilot:
+async def test_down_and_words_find_a_source_whose_key_enter_takes(console, workspace):
+    async with console.running(size=(80, 24)) as pilot:
+        await console.press("a")
+        await listed(console)
+        assert "Zq8T…1Rkx" in console.text()
+        await console.press("down", "down")
+        assert pilot.app.screen.query_one(SourceLines).cursor == 1
+        assert "! its name says 'dev'" in console.text()
+        await console.press("tab", *"market")
+        assert "it is disabled" in console.text()
+        assert "Acme dev" not in console.text()
+        await console.press(*"zzz", "enter")
+        assert "no source has that" in console.text()
+        await console.press("escape")
+        assert keys_in(console) == {}
+
         await console.press("a")
         assert isinstance(pilot.app.screen, SourceForm)
         await listed(console)
@@ -60,22 +74,6 @@ async def test_mismatching_source_needs_confirmation(console, workspace):
     assert keys_in(console) == {"production": workspace_lookalike.DEVELOPMENT_KEY}
 
 
-async def test_down_moves_through_the_source_list(console, workspace):
-    async with console.running(size=(80, 24)) as pilot:
-        await console.press("a")
-        await listed(console)
-        assert "Zq8T…1Rkx" in console.text()
-        await console.press("down", "down")
-        assert pilot.app.screen.query_one(SourceLines).cursor == 1
-        assert "! its name says 'dev'" in console.text()
-        await console.press("tab", *"market")
-        assert "it is disabled" in console.text()
-        assert "Acme dev" not in console.text()
-        await console.press(*"zzz", "enter")
-        assert "no source has that" in console.text()
-        await console.press("escape")
-
-
 async def test_source_of_another_environment_needs_confirmation(console, workspace):
     workspace.sources = [workspace_lookalike.source(1, "Checkout", workspace_lookalike.PRODUCTION_KEY)]
     console.keys(development=workspace_lookalike.PRODUCTION_KEY)
@@ -86,22 +84,6 @@ async def test_source_of_another_environment_needs_confirmation(console, workspa
         assert "- development has the same key" in console.text()
         await console.press("n", "escape")
     assert keys_in(console) == {"development": workspace_lookalike.PRODUCTION_KEY}
-
-
-async def test_key_can_be_pasted_instead(console, workspace):
-    async with console.running() as pilot:
-        await console.press("a")
-        await listed(console)
-        pilot.app.screen.query_one(Input).value = workspace_lookalike.PRODUCTION_KEY
-        await pilot.pause()
-        assert "that is a key" in console.text()
-        assert workspace_lookalike.PRODUCTION_KEY not in console.text()
-        await console.press("down", "end", "enter")
-        assert "32 letters and digits; type or paste" in console.text()
-        pilot.app.screen.query_one(Input).value = workspace_lookalike.PRODUCTION_KEY
-        await console.press("enter")
-        await console.until(lambda: keys_in(console))
-    assert keys_in(console) == {"production": workspace_lookalike.PRODUCTION_KEY}
 
 
 async def test_unreachable_workspace_leaves_the_paste_line(console, workspace):
@@ -176,11 +158,16 @@ def test_source_filter_needs_every_word():
 # -- whose key it is, in the form for a pasted one --------------------------------------------------------------------
 
 
-async def test_pasted_key_is_looked_up_before_it_is_saved(console, workspace):
+async def test_key_can_be_pasted_instead_and_is_looked_up_before_it_is_saved(console, workspace):
     async with console.running(size=(80, 24)) as pilot:
         await console.press("a")
         await listed(console)
+        pilot.app.screen.query_one(Input).value = workspace_lookalike.PRODUCTION_KEY
+        await pilot.pause()
+        assert "that is a key" in console.text()
+        assert workspace_lookalike.PRODUCTION_KEY not in console.text()
         await console.press("down", "end", "enter")
+        assert "32 letters and digits; type or paste" in console.text()
         field = pilot.app.screen.query_one(Input)
 
         field.value = workspace_lookalike.DEVELOPMENT_KEY

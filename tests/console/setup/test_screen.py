@@ -87,7 +87,18 @@ async def test_first_start_shows_what_is_to_do_and_escape_shows_the_panes(guided
         assert pilot.app.screen is pilot.app.main
         await guided.press("i")
         await shown(guided, pilot)
-    assert (guided.paths.state_dir / "set-up").exists()
+        assert (guided.paths.state_dir / "set-up").exists()
+
+        # keys typed with the one that opens a dialog wait for it
+        await pilot.resize_terminal(80, 24)
+        pilot.app.screen.steps.cursor = 0
+        await pilot.press("down", "enter", "q", "escape", "o", "escape", "right_square_bracket")
+        await sees(guided, "Set-up ── development")
+        assert len(pilot.app.screen_stack) == 2
+        await guided.press("left_square_bracket")
+        assert "Set-up ── production" in guided.text()
+        await guided.press("escape")
+        assert pilot.app.main.environments.selected == "production"
 
 
 async def test_it_comes_by_itself_for_nobody_who_opens_a_file_or_only_looks(guided, tmp_path):
@@ -292,29 +303,6 @@ async def test_webhook_token_is_shown_once_and_the_first_webhook_is_seen_as_it_c
         assert guided.config()["environments"]["production"]["sprig_environment_id"] == "QmK7x2dTfa"
 
 
-async def test_keys_typed_with_the_one_that_opens_a_dialog_wait_for_it(guided):
-    async with guided.running(guided=True, size=(80, 24)) as pilot:
-        await shown(guided, pilot)
-        await pilot.press("down", "enter", "q", "escape", "o", "escape", "right_square_bracket")
-        await sees(guided, "Set-up ── development")
-        assert len(pilot.app.screen_stack) == 2
-        await guided.press("left_square_bracket")
-        assert "Set-up ── production" in guided.text()
-        await guided.press("escape")
-        assert pilot.app.main.environments.selected == "production"
-
-
-async def test_hostile_names_of_segment_are_printed_safely(guided, workspace):
-    workspace.workspace.add_source("Evil [/red]\x1b[2J\u202e", DEVELOPMENT_KEY)
-    guided.keys(development=DEVELOPMENT_KEY)
-    with_token(guided, TOKEN)
-    async with guided.running() as pilot:
-        await guided.press("i")
-        await shown(guided, pilot)
-        await sees(guided, "Evil [/red]")
-        assert "\x1b" not in guided.text()
-
-
 async def test_a_tiny_terminal_shows_it(guided):
     async with guided.running(guided=True, size=(40, 10), engine=False) as pilot:
         await shown(guided, pilot)
@@ -329,35 +317,18 @@ async def test_a_tiny_terminal_shows_it(guided):
         await sees(guided, "7  Going live")
 
 
-async def test_a_lost_journal_or_config_is_said_and_what_was_known_stays(guided):
-    async with guided.running(guided=True, size=(80, 24)) as pilot:
-        await shown(guided, pilot)
-        guided.write("broken [")
-        await guided.until(lambda: any("not valid TOML" in notice for notice in guided.notices()))
-        pilot.app.clear_notifications()
-        await guided.until(lambda: "not valid TOML" in str(pilot.app.screen.query_one(".setup-notice").render()))
-        guided.paths.journal_file.rename(guided.paths.journal_file.with_suffix(".moved"))
-        await sees(guided, "the journal is not open")
-        assert "Write Key" in guided.text()
-
-
-async def test_closing_stops_asking(guided, workspace):
-    with_token(guided, TOKEN)
-    async with guided.running(guided=True) as pilot:
-        await shown(guided, pilot)
-        screen = pilot.app.screen
-        await guided.press("escape")
-        await guided.until(lambda: not screen.is_asking)
-        assert not [worker for worker in pilot.app.workers if worker.group.startswith("setup-")]
-
-
-async def test_segment_is_asked_again_once_something_was_sent(guided, workspace, clock):
+async def test_segment_is_asked_again_once_something_was_sent_and_no_more_after_closing(guided, workspace, clock):
     workspace.workspace.add_source("Sprig (Production)", KEY)
+    workspace.workspace.add_source("Evil [/red]\x1b[2J\u202e", DEVELOPMENT_KEY)
     with_token(guided, TOKEN)
-    guided.keys(production=KEY)
+    guided.keys(production=KEY, development=DEVELOPMENT_KEY)
     async with guided.running(size=(80, 24)) as pilot:
         await guided.press("i")
         await shown(guided, pilot)
+        # a hostile name is printed safely
+        await sees(guided, "Evil [/red]")
+        assert "\x1b" not in guided.text()
+        await guided.press("left_square_bracket")
         await sees(guided, "Sprig (Production) (HTTP API")
         await guided.until(lambda: not pilot.app.screen.is_asking)
         pilot.app.screen._asked_at = -1e9
@@ -366,8 +337,13 @@ async def test_segment_is_asked_again_once_something_was_sent(guided, workspace,
         session.engine.wake("production")
         await sees(guided, "counted by Segment: 1")
 
+        screen = pilot.app.screen
+        await guided.press("r", "escape")
+        await guided.until(lambda: not screen.is_asking)
+        assert not [worker for worker in pilot.app.workers if worker.group.startswith("setup-")]
 
-async def test_what_is_not_wanted_is_accepted_and_taken_back(guided):
+
+async def test_what_is_not_wanted_is_accepted_and_known_after_the_config_and_the_journal_are_lost(guided):
     async with guided.running(guided=True, size=(80, 24)) as pilot:
         await shown(guided, pilot)
         pilot.app.screen.steps.cursor = 6
@@ -385,6 +361,15 @@ async def test_what_is_not_wanted_is_accepted_and_taken_back(guided):
             accepted = guided.config()["environments"]["production"]["setup_accepted"]
             assert (code in accepted) is (way == "accept")
         await sees(guided, "✓ accepted in the config: nothing has read /metrics")
+
+        # a lost journal or config is said, and what was known stays
+        guided.write("broken [")
+        await guided.until(lambda: any("not valid TOML" in notice for notice in guided.notices()))
+        pilot.app.clear_notifications()
+        await guided.until(lambda: "not valid TOML" in str(pilot.app.screen.query_one(".setup-notice").render()))
+        guided.paths.journal_file.rename(guided.paths.journal_file.with_suffix(".moved"))
+        await sees(guided, "the journal is not open")
+        assert "Write Key" in guided.text()
 
 
 async def test_what_did_not_arrive_is_explained(guided):
