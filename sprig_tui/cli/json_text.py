@@ -16,7 +16,8 @@ import msgspec
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 """Control characters, and characters that are invisible or change the reading direction."""
-_NOT_ASCII = re.compile("[^\x00-\x7f]")
+_NOT_ASCII = re.compile("[^\x00-\x7e]")
+"""And the last control character of ASCII, which JSON does not escape."""
 
 
 def json_text(value: Any, *, ascii_only: bool = False) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sprig_tui.cli.json_text import embed_json, escape_invalid_utf8, json_text
@@ -33,10 +33,12 @@ values = st.recursive(
 
 
 @given(values, st.booleans())
+@example("\x7f", True)
 def test_any_value_is_one_line_of_json(value: Any, ascii_only: bool) -> None:
     text = json_text(value, ascii_only=ascii_only)
     text.encode("utf-8")
     assert len(text.splitlines()) == 1
+    assert "\x7f" not in text
     assert not ascii_only or text.isascii()
     json.loads(text)
 
