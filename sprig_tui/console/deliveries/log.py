@@ -34,7 +34,7 @@ from sprig_tui.console.deliveries.row_format import (
     place_columns,
 )
 from sprig_tui.console.deliveries.withdraw import WithdrawActions
-from sprig_tui.console.keyboard.queue import track_flow
+from sprig_tui.console.keyboard.queue import LOADING_GROUP_PREFIX, track_flow
 from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.screens.explain import ExplainRequested
 from sprig_tui.console.widgets.columns import ChosenColumn
@@ -339,6 +339,8 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         if event.query == self.filter:
             self.updater.choose()
         self.filter = event.query
+        # keys that are typed ahead are for what matches
+        self.run_worker(self.updater.wait_until_shown(), group=f"{LOADING_GROUP_PREFIX}filter", exclusive=True)
 
     @on(FilterBar.Typed)
     def _on_filter_typed(self, event: FilterBar.Typed) -> None:

@@ -70,6 +70,8 @@ class LogLines(LineList, inherit_bindings=False):
         """Whether the user chose a delivery whose payload is not shown yet; set with the key press."""
         self.choices = 0
         """How often the user has chosen."""
+        self.is_replaced = False
+        """Whether the rows of another search are about to be shown in place of these."""
         self._cursor_id = 0
         self._top_id = 0
         self._to_oldest = False
@@ -239,8 +241,11 @@ class LogLines(LineList, inherit_bindings=False):
         self.post_message(self.Changed())
 
     def supersedes_loading(self, key: str) -> bool:
-        """Whether the key moves the cursor: then the payload that is still loading is not wanted any more."""
-        return any(action.startswith(_MOVES) for action in bound_actions(self, key))
+        """Whether the key moves the cursor: then the payload that is still loading is not wanted any more.
+
+        Not while a filter is applied: the key is for the rows that match it.
+        """
+        return not self.is_replaced and any(action.startswith(_MOVES) for action in bound_actions(self, key))
 
     def choose(self) -> None:
         """The user chose the delivery under the cursor."""

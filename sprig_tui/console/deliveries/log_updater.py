@@ -59,6 +59,7 @@ class LogUpdater:
         self._wanted_row = 0
         self._wanted_by_person = False
         self._posted_row: Delivery | None = None
+        self._shown = asyncio.Event()
         self._reread_visible = False
         self.trouble = ""
         """Why the journal cannot be read; empty while it can."""
@@ -84,6 +85,7 @@ class LogUpdater:
         self._requested, self._keep_cursor, self._replacement = DeliverySearch(journal, query), keep, None
         self._requested_position = position
         self._requested_by_person = by_person
+        self._lines.is_replaced = True
         self.wake()
 
     def choose(self) -> None:
@@ -93,6 +95,12 @@ class LogUpdater:
         elif self._lines.selected:
             self._lines.choose()
             self.select(self._lines.selected)
+
+    async def wait_until_shown(self) -> None:
+        """Wait until the rows of the filter that was asked for last are shown."""
+        while self._requested is not None:
+            self._shown.clear()
+            await self._shown.wait()
 
     def wake(self) -> None:
         """Poll now."""
@@ -136,7 +144,7 @@ class LogUpdater:
         if (requested := self._requested) is not None:
             await requested.start()
             if requested is self._requested:
-                self._requested = None
+                self._requested, self._lines.is_replaced = None, False
                 self._show_rows(requested, keep=self._keep_cursor, position=self._requested_position)
             return False, False
         search = self.search
@@ -232,6 +240,7 @@ class LogUpdater:
             self.select(self._lines.selected)
         else:
             self._notify_if_moved(search)
+        self._shown.set()
         self._on_change()
 
     def _apply_poll(self, search: DeliverySearch, result: PollResult) -> None:

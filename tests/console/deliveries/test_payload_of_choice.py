@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from textual import events
 
 from sprig_tui.console import main_screen
 from sprig_tui.console.keyboard import queue
-from sprig_tui.journal.records import DeliveryDetail, NewDelivery
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import DeliveryDetail, IdPage, NewDelivery
 from sprig_tui.journal.sqlite import SQLiteJournal
 
 NUMBER = 12
@@ -20,6 +22,11 @@ class GatedJournal(SQLiteJournal):
     """The journal; it gives a payload while the gate is open."""
 
     gate = asyncio.Event()
+
+    async def ids(self, query: Query, **options: Any) -> IdPage:
+        if query.terms:
+            await self.gate.wait()
+        return await super().ids(query, **options)
 
     async def get(self, delivery_id: int) -> DeliveryDetail | None:
         await self.gate.wait()
@@ -87,3 +94,13 @@ async def test_one_frame_has_cursor_and_payload_and_keys_need_not_wait_for_a_slo
         GatedJournal.gate.set()
         await console.until(lambda: app.focused_scope() == "payload")
         assert shows(ids[-7])
+
+        # keys typed ahead of the rows of a filter move among those
+        await console.press("3", "/", *"user:acct_1")
+        GatedJournal.gate.clear()
+        for key in ("asterisk", "enter", "k"):
+            await app.on_event(events.Key(key, "*" if key == "asterisk" else None))
+        await console.until(lambda: app.focused is lines)
+        await pilot.pause()
+        GatedJournal.gate.set()
+        await console.until(lambda: lines.count == 3 and shows(ids[-2]))

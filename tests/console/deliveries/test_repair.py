@@ -56,7 +56,7 @@ async def test_an_anonymous_answer_is_repaired_by_the_keys_that_its_detail_names
         await console.until(lambda: pilot.app.main.deliveries.lines.selected)
         await console.press("3", "enter")
         await console.until(lambda: isinstance(pilot.app.screen, DetailScreen) and pilot.app.screen.detail is not None)
-        assert "repair        m shows" in console.text()
+        await console.until(lambda: "repair        m shows" in console.text())
         assert " m repair " in console.text()
         assert "the call, which was not sent" in console.text()
         await console.press("m")
