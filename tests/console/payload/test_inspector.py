@@ -19,11 +19,25 @@ def shown(inspector):
     return inspector.inspection.record.user_id
 
 
-async def test_empty_payload_pane_shows_next_steps(bench, screen_text):
-    async with bench() as (app, _pilot):
+async def test_empty_payload_pane_shows_next_steps_until_a_dropped_path_is_opened(
+    bench, inspector, lines_file, screen_text
+):
+    async with bench() as (app, pilot):
         text = screen_text(app)
         assert "no payload yet" in text
         assert "open a file or folder of answers" in text
+
+        await press(pilot, "s", "S", "n", "e", "y", "m", "v")
+        assert "no payload is shown" in inspector.refusal("send_record")
+        assert "no file is open" in inspector.refusal("next_record")
+        assert inspector.check_action("open_file", ()) is True
+
+        path = lines_file(2, "my answers.jsonl")
+        assert inspector.open_pasted(f"'{path}' ").opens
+        await settle(pilot)
+        await settle(pilot)
+        assert shown(inspector) == "acct_0"
+        assert not inspector.open_pasted("just some text").opens
 
 
 async def test_keys_move_through_the_records_of_a_file(bench, inspector, lines_file, screen_text):
@@ -60,7 +74,9 @@ async def test_only_troubled_records(bench, inspector, lines_file, screen_text):
         assert "7 of 40 ──" in screen_text(app)
 
 
-async def test_file_without_problem_records_is_reported(bench, inspector, lines_file):
+async def test_file_without_problem_records_is_reported_and_failed_open_keeps_the_record_shown(
+    bench, inspector, lines_file, tmp_path
+):
     async with bench(file=lines_file(3)) as (app, pilot):
         await press(pilot, "exclamation_mark")
         inspector.navigator._tick()
@@ -68,6 +84,15 @@ async def test_file_without_problem_records_is_reported(bench, inspector, lines_
         assert notices(app)[-1] == "no record of this file has a problem; all are shown"
         await press(pilot, "n")
         assert shown(inspector) == "acct_1"
+
+        inspector.show_file(tmp_path / "none.jsonl")
+        await settle(pilot)
+        assert "there is no file" in notices(app)[-1]
+        inspector.show_file(lines_file([], "empty.jsonl"))
+        await settle(pilot)
+        assert notices(app)[-1] == "empty.jsonl holds no records"
+        await press(pilot, "n")
+        assert shown(inspector) == "acct_2"
 
 
 async def test_the_four_views_by_key_and_by_click(bench, inspector, lines_file, screen_text):
@@ -102,8 +127,9 @@ async def test_a_value_opens_in_place(bench, lines_file, screen_text):
         assert '"plan": "team",' not in screen_text(app)
 
 
-async def test_copy_keys_post_copy_requests(bench, inspector, lines_file, heard):
-    async with bench(file=lines_file(1)) as (app, pilot):
+async def test_keys_post_requests_to_copy_and_to_send(bench, inspector, lines_file, heard):
+    path = lines_file(3)
+    async with bench(file=path) as (app, pilot):
         await press(pilot, "y", "Y", "C")
         value, call, curl = heard(pilot.seen, CopyRequested)
         assert (value.text, value.what) == ("acct_0", "userId")
@@ -112,11 +138,6 @@ async def test_copy_keys_post_copy_requests(bench, inspector, lines_file, heard)
         assert "$SEGMENT_WRITE_KEY" in curl.text
         await press(pilot, "G", "y")
         assert notices(app)[-1] == "nothing was copied: there is no value in this line"
-
-
-async def test_send_keys_post_send_requests(bench, inspector, lines_file, heard):
-    path = lines_file(3)
-    async with bench(file=path) as (_app, pilot):
         await press(pilot, "n", "s", "S")
         (one,) = heard(pilot.seen, SendRequested)
         assert ([record.user_id for record in one.records], one.edits, one.environment) == (
@@ -142,24 +163,6 @@ async def test_a_read_only_console_sends_nothing(bench, inspector, lines_file, h
         assert not heard(pilot.seen, SendAllRequested)
         assert "--read-only" in inspector.refusal("send_record")
         assert shown(inspector) == "acct_1", "looking goes on"
-
-
-async def test_commands_that_have_nothing_to_work_on_say_so(bench, inspector):
-    async with bench() as (_app, pilot):
-        await press(pilot, "s", "S", "n", "e", "y", "m", "v")
-        assert "no payload is shown" in inspector.refusal("send_record")
-        assert "no file is open" in inspector.refusal("next_record")
-        assert inspector.check_action("open_file", ()) is True
-
-
-async def test_a_dropped_path_is_opened(bench, inspector, lines_file):
-    path = lines_file(2, "my answers.jsonl")
-    async with bench() as (_app, pilot):
-        assert inspector.open_pasted(f"'{path}' ").opens
-        await settle(pilot)
-        await settle(pilot)
-        assert shown(inspector) == "acct_0"
-        assert not inspector.open_pasted("just some text").opens
 
 
 async def test_the_picker_completes_and_opens(bench, inspector, lines_file, tmp_path, screen_text):
@@ -251,18 +254,6 @@ async def test_the_picker_opens_a_whole_folder(bench, inspector, lines_file, tmp
         assert inspector.navigator.browser.file.count == 5
 
 
-async def test_failed_open_keeps_the_record_shown(bench, inspector, lines_file, tmp_path):
-    async with bench(file=lines_file(2)) as (app, pilot):
-        inspector.show_file(tmp_path / "none.jsonl")
-        await settle(pilot)
-        assert "there is no file" in notices(app)[-1]
-        inspector.show_file(lines_file([], "empty.jsonl"))
-        await settle(pilot)
-        assert notices(app)[-1] == "empty.jsonl holds no records"
-        await press(pilot, "n")
-        assert shown(inspector) == "acct_1"
-
-
 async def test_changed_file_is_read_again_at_the_same_record(bench, inspector, lines_file):
     path = lines_file(3)
     async with bench(file=path) as (app, pilot):
@@ -284,6 +275,17 @@ async def test_record_is_mapped_again_for_other_environment_or_rules(bench, insp
         inspector.rules = Rules(event="Answered")
         await settle(pilot)
         assert b'"event":"Answered"' in inspector.inspection.body
+
+        # without the key of its hashes it is not said to be sent
+        inspector.environment = "development"
+        inspector.rules = Rules(hmac=frozenset({"properties.email"}))
+        await settle(pilot)
+        assert "cannot be sent now" in screen_text(app)
+        await press(pilot, "s")
+        assert "its key could not be read" in notices(app)[-1]
+        inspector.rules = Rules()
+        await settle(pilot)
+        assert "would be sent to Development" in screen_text(app)
 
 
 async def test_a_delivery_is_shown_and_mapped_again(bench, inspector, lines_file, journal, screen_text, heard):
@@ -319,16 +321,3 @@ async def test_file_position_is_kept_while_a_delivery_is_shown(bench, inspector,
         assert inspector.navigator.position() is None
         await press(pilot, "n")
         assert shown(inspector) == "acct_2"
-
-
-async def test_without_the_key_of_its_hashes_no_record_is_said_to_be_sent(bench, inspector, lines_file, screen_text):
-    async with bench(file=lines_file(1)) as (app, pilot):
-        assert "would be sent to" in screen_text(app)
-        inspector.rules = Rules(hmac=frozenset({"properties.email"}))
-        await settle(pilot)
-        assert "cannot be sent now" in screen_text(app)
-        await press(pilot, "s")
-        assert "its key could not be read" in notices(app)[-1]
-        inspector.rules = Rules()
-        await settle(pilot)
-        assert "would be sent to" in screen_text(app)

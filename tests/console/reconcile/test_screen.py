@@ -130,7 +130,9 @@ async def test_screen_shows_every_verdict_and_hostile_names_as_text(console, clo
         await snapshot(pilot, "reconcile-verdicts", sizes=SIZES[:2])
 
 
-async def test_walk_from_the_picture_to_the_deliveries_by_keys_and_by_mouse(console, clock, workspace, delivered):
+async def test_walk_from_the_picture_to_the_deliveries_by_keys_by_mouse_and_by_the_palette(
+    console, clock, workspace, delivered
+):
     async with console.running(clock=clock, engine=False) as pilot:
         await console.press("c")
         await console.until(lambda: "! 11:00 to 12:00: short by 3" in console.text())
@@ -168,6 +170,17 @@ async def test_walk_from_the_picture_to_the_deliveries_by_keys_and_by_mouse(cons
         assert not on_screen(pilot)
         assert pilot.app.main.deliveries.filter.text == text
         assert clock.now() == NOW
+
+        # the palette and the help have the screen and its commands
+        await console.press("ctrl+p", *"reconcile")
+        await console.until(lambda: "Environments: Reconcile with Segment's counts" in console.text())
+        await pilot.pause(0.2)
+        await console.press("enter")
+        await console.until(lambda: on_screen(pilot))
+        await console.press("question_mark")
+        await console.until(lambda: "Help: Reconcile" in console.text())
+        await console.press("escape", "ctrl+p", *"short")
+        await console.until(lambda: "Reconcile: Send the short ones again" in console.text())
 
 
 async def test_each_range_is_asked_for_once_and_again_on_demand(console, clock, workspace):
@@ -300,19 +313,6 @@ async def test_read_only_console_compares_but_does_not_send(console, clock, work
         await console.press("R")
         assert "read-only" in console.notices()[-1]
         assert on_screen(pilot)
-
-
-async def test_palette_and_help_have_the_screen_and_its_commands(console, clock, workspace):
-    async with console.running(clock=clock, engine=False) as pilot:
-        await console.press("3", "ctrl+p", *"reconcile")
-        await console.until(lambda: "Environments: Reconcile with Segment's counts" in console.text())
-        await pilot.pause(0.2)
-        await console.press("enter")
-        await console.until(lambda: on_screen(pilot))
-        await console.press("question_mark")
-        await console.until(lambda: "Help: Reconcile" in console.text())
-        await console.press("escape", "ctrl+p", *"short")
-        await console.until(lambda: "Reconcile: Send the short ones again" in console.text())
 
 
 async def test_selected_one_of_many_environments_is_in_view_with_its_bars(console, clock, workspace):

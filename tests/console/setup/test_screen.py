@@ -26,6 +26,7 @@ from sprig_tui.console.widgets.dialogs import Confirm, Prompt
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.ingest.test_event import make_test_event
 from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.segment.sink.messages import SinkReply
 from sprig_tui.setup.model import ActionKind, StepKind
 from sprig_tui.sprig.formats.detect import parse_document
 from sprig_tui.sprig.records import Origin
@@ -338,7 +339,10 @@ async def test_segment_is_asked_again_once_something_was_sent_and_no_more_after_
         await sees(guided, "counted by Segment: 1")
 
         screen = pilot.app.screen
-        await guided.press("r", "escape")
+        workspace.problems = [SinkReply(ending="hang")] * 9
+        await guided.press("r")
+        assert screen.is_asking
+        await guided.press("escape")
         await guided.until(lambda: not screen.is_asking)
         assert not [worker for worker in pilot.app.workers if worker.group.startswith("setup-")]
 
