@@ -7,6 +7,8 @@ from textual.widgets import Input
 
 from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Prompt
 
+from .screen_snapshot import settle
+
 HOSTILE = "[/red] [bold]x[/] \x1b]0;owned\x07 \u202eabc"
 
 
@@ -86,3 +88,17 @@ async def test_no_text_is_markup_or_reaches_the_terminal(host, screen_text):
         assert "\x1b" not in shown
         assert "\u202e" not in shown
         assert "⟨U+202E⟩" in shown
+
+
+async def test_a_moved_focus_is_painted_alone(host, monkeypatch):
+    async with host().run_test(size=(80, 24)) as pilot:
+        app, painted = pilot.app, []
+        app.push_screen(Confirm("Send 12 answers?", "to production"))
+        await settle(pilot)
+        monkeypatch.setattr(app, "_display", lambda _, update: painted.append(update))
+        for key in ("tab", "tab", "left"):
+            await pilot.press(key)
+            await settle(pilot)
+        rows = {row for update in painted if update is not None for row, _, _ in update.spans}
+        assert rows
+        assert len(rows) < app.size.height // 2

@@ -14,6 +14,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.reactive import Reactive
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Static
@@ -72,6 +73,9 @@ class Dialog(ModalScreen[Result]):
         Binding("pagedown", "scroll_text(1)", show=False),
     ]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012 - as Textual declares it
+
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """Textual repaints the whole screen, and the one behind it, where the focus moves; see `MainScreen`."""
 
     def __init__(self, title: str, text: str = "") -> None:
         super().__init__(classes="dialog")
