@@ -73,8 +73,8 @@ def printable(text: str, *, limit: int = 0) -> str:
 def _mark_run_pattern() -> re.Pattern[str]:
     """Pattern of a run of characters from blocks that contain marks: a fast second test."""
     return re.compile(
-        "[\u0300-\u036f\u0483-\u0489\u0591-\u1aff\u1b00-\u1fff\u20d0-\u20ff\u2c00-\u2fff\ua000-\uabff\ufb1e\ufe20-\ufe2f"
-        f"\U00010000-\U0001efff]{{{_MAX_COMBINING_MARKS + 1}}}"
+        r"[\u0300-\u036f\u0483-\u0489\u0591-\u1aff\u1b00-\u1fff\u20d0-\u20ff\u2c00-\u2fff\ua000-\uabff\ufb1e\ufe20-\ufe2f"
+        rf"\U00010000-\U0001efff]{{{_MAX_COMBINING_MARKS + 1}}}"
     )
 
 

@@ -162,7 +162,10 @@ class TextualApp(App[int]):
 
 
 class PatientScreen(Screen[ScreenResult]):
-    """Screen whose frame can wait for more that belongs to it: one frame costs less than two."""
+    """Screen whose frame can wait for more that belongs to it: one frame costs less than two.
+
+    Its widgets hear of each new size.
+    """
 
     def frame_waits(self) -> bool:
         """Whether what is due is painted later; asked again a sixtieth of a second after a yes."""
@@ -171,6 +174,15 @@ class PatientScreen(Screen[ScreenResult]):
     def _on_timer_update(self) -> None:
         if not self.frame_waits():
             super()._on_timer_update()
+
+    def _refresh_layout(self, size: Size | None = None, scroll: bool = False) -> None:
+        # After a scroll Textual works the places out anew for whoever asks for one out of sight. If new styles came
+        # before that, the layout finds nothing changed, and tells no widget. Of two events a widget handles one
+        before = {widget: widget._size for widget in self._compositor.widgets}
+        super()._refresh_layout(size, scroll)
+        for widget, was in before.items():
+            if widget._size != was and widget in self._compositor.widgets:
+                widget.post_message(events.Resize(widget._size, widget.virtual_size, widget._container_size))
 
 
 class PacedDriver(Driver):

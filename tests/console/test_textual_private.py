@@ -1,5 +1,6 @@
 """Private APIs of Textual and Rich that `textual_private` uses: an upgrade that changes one fails here first."""
 
+import asyncio
 import inspect
 from typing import ClassVar
 
@@ -39,6 +40,7 @@ AN_HOUR_S = 3600.0
         (Screen, "_extend_compose"),
         (Screen, "_get_breakpoint_classes"),
         (Screen, "_on_timer_update"),
+        (Screen, "_refresh_layout"),
         (ScrollBar, "renderer"),
         (LinuxDriver, "_sigtstp_application"),
         (LinuxDriver, "run_input_thread"),
@@ -55,6 +57,8 @@ def test_textual_has_private_method(owner, name):
         (App, "_filters"),
         (App, "_exception"),
         (App, "_exit_renderables"),
+        (Widget, "_container_size"),
+        (Widget, "_size"),
         (Widget, "_vertical_scrollbar"),
         (DOMNode, "_bindings"),
         (Driver, "_app"),
@@ -152,13 +156,45 @@ async def test_a_new_screen_has_the_classes_of_its_size_before_its_first_layout(
         assert Sized.seen[0] == {"-wide", "-short"}
 
 
+async def test_a_widget_hears_of_a_size_that_somebody_asked_for_before_the_layout():
+    heard = []
+
+    class Sized(Widget):
+        def on_resize(self, event):
+            heard.append(event.size.height)
+
+    class One(textual_private.PatientScreen):
+        def compose(self):
+            yield Sized()
+
+    class Ready(App):
+        CSS = "Sized { height: 5; }"
+
+        def get_default_screen(self):
+            return One()
+
+    app = Ready()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait_until(pilot, lambda: heard)
+        assert heard == [5]
+        widget = app.screen.query_one(Sized)
+        app.screen._compositor.reflow_visible(app.screen, app.screen.size)
+        widget.styles.height = 9
+        app.screen._clear_arrangement_cache()
+        # as for the place of a widget that is scrolled out of sight
+        assert app.screen._compositor.full_map[widget].region.height == 9
+        await wait_until(pilot, lambda: len(heard) > 1)
+        assert heard == [5, 9]
+
+
 def toasts(app):
     return [one for one in app.screen.walk_children() if isinstance(one, Toast)]
 
 
 async def wait_until(pilot, holds):
-    while not holds():
-        await pilot.pause()
+    async with asyncio.timeout(20):
+        while not holds():
+            await pilot.pause()
 
 
 class Listener(App):
