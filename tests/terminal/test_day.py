@@ -1,7 +1,7 @@
 """A day of more than twenty tasks with keys alone, in one session of one terminal, and the keys that each task takes.
 
-The journal has last week's work: answers that arrived, that Segment rejected, and that have no user. What a task leads
-to is seen in both sizes of the window: it becomes the other one, of 120x40 and 80x24, where a task is done.
+The journal has last week's work: answers that arrived, that Segment rejected, and that have no user. The window becomes
+the other one, of 120x40 and 80x24, where a task is done, so that half of the tasks are done in each.
 """
 
 from __future__ import annotations

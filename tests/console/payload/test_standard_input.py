@@ -49,8 +49,9 @@ class Producer:
         self.until(lambda: self.held.ended)
 
     def until(self, holds: Callable[[], object]) -> None:
+        # looked at often: what a reader made of the input is told to nobody
         with self.held._grown:
-            assert self.held._grown.wait_for(holds, timeout=20)
+            assert any(self.held._grown.wait_for(holds, timeout=0.01) for _ in range(2000))
 
 
 @pytest.fixture
