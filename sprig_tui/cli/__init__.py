@@ -9,6 +9,15 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run `sprig-tui` and exit with its exit code."""
+    try:
+        _load_and_run()
+    except KeyboardInterrupt:  # before there was a command that could take it
+        from sprig_tui.cli.ending import report_interrupt
+
+        sys.exit(report_interrupt())
+
+
+def _load_and_run() -> NoReturn:
     from sprig_tui.cli import garbage
 
     garbage.pause()

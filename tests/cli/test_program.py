@@ -99,6 +99,24 @@ def test_ctrl_c_is_130(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli("paths").code == 130
 
 
+INTERRUPTED_AT_ITS_START = """
+import os, signal, sys
+import sprig_tui.cli.garbage as garbage
+garbage.pause = lambda: os.kill(os.getpid(), signal.SIGINT)
+from sprig_tui.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("argv", [(), ("paths",)])
+def test_ctrl_c_while_it_loads_is_130(home: Path, argv: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AT_ITS_START, *argv], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.strip() == "interrupted"
+
+
 def test_colour_is_chosen_before_or_after_the_command(cli: Run, home: Path) -> None:
     assert "\x1b[" in cli("doctor", "--offline", "--color", "always").out
     assert "\x1b[" in cli("--color", "always", "doctor", "--offline").out
