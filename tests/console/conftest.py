@@ -126,9 +126,11 @@ def snapshot() -> Callable[..., Awaitable[None]]:
 
     async def compare(pilot: Pilot, name: str, *, sizes: Sequence[tuple[int, int]] = ()) -> None:
         for width, height in sizes:
-            if pilot.app.size != (width, height):
-                await pilot.resize_terminal(width, height)
-                await pilot.pause()
+            for _ in range(2):
+                if any(screen.size != (width, height) for screen in (pilot.app, *pilot.app.screen_stack)):
+                    # a screen below a dialog was seen to miss the first event, once in some thousand
+                    await pilot.resize_terminal(width, height)
+                    await settle(pilot)
             await compare(pilot, name)
         if sizes:
             return
