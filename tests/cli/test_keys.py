@@ -185,7 +185,9 @@ def test_doctor_names_a_paused_lane(cli: Run, configured: Path, sink: LiveSink, 
     assert "development is paused" in done.out
 
 
-def test_the_token_of_serve_is_stored_checked_and_removed(process: Run, cli: Run, home: Path) -> None:
+def test_the_token_of_serve_is_stored_checked_and_removed(
+    process: Run, cli: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = cli("keys", "serve", "--generate")
     token = made.out.strip()
     assert tomllib.loads((home / "config.toml").read_text())["serve"] == {"token": token}
@@ -198,9 +200,14 @@ def test_the_token_of_serve_is_stored_checked_and_removed(process: Run, cli: Run
     assert tomllib.loads((home / "config.toml").read_text())["serve"] == {"token": token}
     assert token not in cli("keys", "serve", token).err
     removed = cli("keys", "serve", "--remove", "--yes")
-    assert "serve is read-only from its next start" in removed.err
+    assert "it is read-only from its next start" in removed.err
     assert "token" not in tomllib.loads((home / "config.toml").read_text()).get("serve", {})
     assert "its token" not in cli("doctor", "--offline").out
+    cli("keys", "serve", "--generate")
+    monkeypatch.setenv("SPRIG_TUI_SERVE_TOKEN", "t" * 32)
+    removed = cli("keys", "serve", "--remove", "--yes")
+    assert "from its next start it takes the one from SPRIG_TUI_SERVE_TOKEN" in removed.err
+    monkeypatch.delenv("SPRIG_TUI_SERVE_TOKEN")
     for command, level in (("echo abcdefghijklmnopqrstuvwxyz", "ok"), ("false", "fault")):
         words = ", ".join(f'"{word}"' for word in command.split())
         (home / "config.toml").write_text(f"[serve]\ntoken_command = [{words}]\n")

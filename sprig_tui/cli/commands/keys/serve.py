@@ -77,8 +77,12 @@ def _remove(settings: Settings, *, yes: bool) -> int:
         source = f"; it comes from {used.read_from}: remove that" if used is not None else ""
         diagnostics.info(f"there is no token of serve in the config{source}")
         return ExitCode.OK
-    if not yes and not prompts.confirm_removal("remove the token of serve? it is read-only then"):
+    if not yes and not prompts.confirm_removal("remove the token of serve?"):
         return ExitCode.USAGE
     remove_secret(settings, SERVE_TOKEN, "")
-    diagnostics.success("the token of serve is removed from the config: serve is read-only from its next start")
+    left = open_settings(quiet=True).serve_token
+    now = (
+        f"from its next start it takes the one from {left.read_from}" if left else "it is read-only from its next start"
+    )
+    diagnostics.success(f"the token of serve is removed from the config: {now}")
     return ExitCode.OK
