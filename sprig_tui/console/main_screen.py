@@ -20,8 +20,8 @@ from textual.widgets import Input, Static
 from sprig_tui.console.commands import app as app_commands
 from sprig_tui.console.commands.base import SCOPE_TITLES, Command
 from sprig_tui.console.commands.environments import SetUp
+from sprig_tui.console.commands.panes import PANE_COMMANDS
 from sprig_tui.console.commands.payload import SendFile, SendRecord
-from sprig_tui.console.commands.registry import PANE_COMMANDS
 from sprig_tui.console.environments.pane import EnvironmentPane
 from sprig_tui.console.environments.warnings import environment_mismatch, token_warning
 from sprig_tui.console.notify import notify, notify_error, notify_warning

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sprig_tui.console.commands.registry import PANE_COMMANDS
+from sprig_tui.console.commands.panes import PANE_COMMANDS
 from sprig_tui.console.keyboard.advice import paste_advice, unbound_key
 from sprig_tui.console.payload.pasted import recognise_paste
 

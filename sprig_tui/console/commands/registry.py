@@ -12,14 +12,11 @@ from textual.content import Content
 
 from sprig_tui.console.commands import app as app_commands
 from sprig_tui.console.commands.base import SCOPE_TITLES, Command
-from sprig_tui.console.commands.deliveries import COMMANDS as DELIVERIES
-from sprig_tui.console.commands.deliveries import DETAIL_COMMANDS
-from sprig_tui.console.commands.environments import COMMANDS as ENVIRONMENTS
+from sprig_tui.console.commands.detail import COMMANDS as DETAIL
 from sprig_tui.console.commands.explain import COMMANDS as EXPLAIN
 from sprig_tui.console.commands.insight import COMMANDS as INSIGHT
-from sprig_tui.console.commands.payload import COMMANDS as PAYLOAD
+from sprig_tui.console.commands.panes import PANE_COMMANDS
 from sprig_tui.console.commands.reconcile import COMMANDS as RECONCILE
-from sprig_tui.console.commands.records import COMMANDS as RECORDS
 from sprig_tui.console.commands.setup import COMMANDS as SETUP
 from sprig_tui.console.commands.topics import COMMANDS as TOPICS
 from sprig_tui.console.widgets.line_list import LineList
@@ -30,10 +27,9 @@ if TYPE_CHECKING:
     from sprig_tui.console.console_app import ConsoleApp
 
 
-PANE_COMMANDS: tuple[type[Command], ...] = (*ENVIRONMENTS, *PAYLOAD, *RECORDS, *DELIVERIES)
 COMMANDS: tuple[type[Command], ...] = (
     *PANE_COMMANDS,
-    *DETAIL_COMMANDS,
+    *DETAIL,
     *RECONCILE,
     *INSIGHT,
     *EXPLAIN,

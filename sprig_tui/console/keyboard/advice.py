@@ -14,8 +14,8 @@ from sprig_tui.console.commands import app as app_commands
 from sprig_tui.console.commands.base import SCOPE_TITLES, Command, HasCommands
 from sprig_tui.console.commands.deliveries import Filter
 from sprig_tui.console.commands.environments import AddKey, PullAnswers, SetUp
+from sprig_tui.console.commands.panes import PANE_COMMANDS
 from sprig_tui.console.commands.payload import ListRecords, OpenFile
-from sprig_tui.console.commands.registry import PANE_COMMANDS
 from sprig_tui.console.payload.pasted import PastedText, PasteKind
 from sprig_tui.console.textual_private import has_active_binding
 from sprig_tui.text import printable

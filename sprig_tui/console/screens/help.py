@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from sprig_tui.console.commands.app import COMMANDS as CONSOLE
 from sprig_tui.console.commands.base import SCOPE_TITLES, Command, HasCommands
-from sprig_tui.console.commands.registry import PANE_COMMANDS
+from sprig_tui.console.commands.panes import PANE_COMMANDS
 from sprig_tui.console.screens.topics import TopicsScreen, topic_of
 from sprig_tui.console.widgets.dialogs import ESCAPE_CLOSES, hint
 
