@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sprig_tui.console.payload.inspector import PayloadInspector
     from sprig_tui.console.payload.records.record_list import RecordList
     from sprig_tui.console.payload.send_requests import CompareRequested, SendAllRequested, SendRequested
-    from sprig_tui.console.sending import SendActions
+    from sprig_tui.console.sending.actions import SendActions
     from sprig_tui.console.session import Session
     from sprig_tui.console.setup.results import SetupResult
     from sprig_tui.console.setup.screen import SetupScreen
@@ -428,7 +428,7 @@ class MainScreen(PatientScreen[None]):
         return EnvironmentActions(self.app, self._session, self.console.config_editor)
 
     def _send_actions(self) -> SendActions:
-        from sprig_tui.console.sending import SendActions
+        from sprig_tui.console.sending.actions import SendActions
 
         return SendActions(self.app, self._session)
 

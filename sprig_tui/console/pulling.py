@@ -8,7 +8,7 @@ from sprig_tui.config.environment import Environment
 from sprig_tui.config.secret_lint import SPRIG_API_KEY_RULES, lint_secret
 from sprig_tui.console.notify import notify_end, notify_warning
 from sprig_tui.console.screens.progress import ProgressScreen, TaskProgress
-from sprig_tui.console.sending import ingest_text
+from sprig_tui.console.sending.results import ingest_text
 from sprig_tui.console.widgets.dialogs import Prompt, ask_confirmation
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.ingest.ingest import IngestResult

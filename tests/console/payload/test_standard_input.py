@@ -15,7 +15,7 @@ import pytest
 from sprig_tui.console.payload import standard_input
 from sprig_tui.console.payload.record_file import RecordFile
 from sprig_tui.console.payload.standard_input import StandardInput
-from sprig_tui.console.sending import read_sources
+from sprig_tui.console.sending.actions import read_sources
 from sprig_tui.errors import InputError
 from sprig_tui.sprig.held_input import StoppedError
 from sprig_tui.sprig.records import Unsendable

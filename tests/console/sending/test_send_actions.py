@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from sprig_tui.console.sending import SendActions, SendPlan
+from sprig_tui.console.sending.actions import SendActions
+from sprig_tui.console.sending.plan import SendPlan
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 

@@ -8,18 +8,17 @@ import pytest
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.paths import samples_folder
-from sprig_tui.console.sending import (
+from sprig_tui.console.sending.plan import (
     CHECK_EVERY_RECORDS,
     SendPlan,
     consent_label,
     count_records,
     estimate_plan,
-    ingest_end_text,
-    ingest_text,
     name_to_type,
     plan_text,
     send_question,
 )
+from sprig_tui.console.sending.results import ingest_end_text, ingest_text
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.ingest.ingest import IngestResult
 from sprig_tui.journal.records import State

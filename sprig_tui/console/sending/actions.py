@@ -1,31 +1,38 @@
-"""Sending from the console: counts records, asks for confirmation, and puts them into the journal."""
+"""Send actions of the Payload pane: count records, ask for confirmation, and put them into the journal."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain, islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from sprig_tui.console.notify import notify, notify_end, notify_warning
 from sprig_tui.console.payload.call_diff import call_diff, diff_text
 from sprig_tui.console.screens.progress import ProgressScreen, TaskProgress
+from sprig_tui.console.sending.plan import (
+    SendPlan,
+    consent_label,
+    count_records,
+    estimate_plan,
+    name_to_type,
+    plan_text,
+    send_question,
+)
+from sprig_tui.console.sending.results import added_text, ingest_end_text, ingest_text, is_queued, records_text
 from sprig_tui.console.widgets.dialogs import ask_confirmation
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.ingest.ingest import IngestResult, ingest_records
 from sprig_tui.journal.dedup import as_changed
-from sprig_tui.journal.records import REMOVED_ID, AddResult, DeliveryDetail, NewDelivery, State
+from sprig_tui.journal.records import AddResult, DeliveryDetail, NewDelivery, State
 from sprig_tui.journal.resend import is_resendable
-from sprig_tui.reasons import Reason
 from sprig_tui.sprig.held_input import InputSource
 from sprig_tui.sprig.reader import ReadProgress, read_responses, read_stream, total_size
-from sprig_tui.sprig.records import Record, Unsendable
+from sprig_tui.sprig.records import Record
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -33,170 +40,6 @@ if TYPE_CHECKING:
     from sprig_tui.console.session import Session
     from sprig_tui.journal.base import Journal
     from sprig_tui.sprig.held_input import HeldInput
-
-
-MOST_REASONS = 3
-"""Reasons that a line of counts names; the others are added up."""
-CHECK_EVERY_RECORDS = 16
-"""Records counted between two calls of `should_stop`."""
-
-
-class SendPlan(Struct, frozen=True):
-    """Counts of the records to send, by what becomes of them."""
-
-    total: int = 0
-    """Records counted."""
-    by_environment: dict[str, int] = {}
-    """Answers by environment; the empty name stands for an unknown one."""
-    unsendable: int = 0
-    """Records that are no answers, or cannot be read; they are journaled as withheld."""
-    anonymous: int = 0
-    """Answers without a User ID; they are journaled as withheld, and not in `by_environment`."""
-    complete: bool = True
-    """Whether all records were counted."""
-    estimate: int = 0
-    """Estimated number of all records, where the count is not complete."""
-
-    @property
-    def records(self) -> int:
-        """Number of all records, counted or estimated."""
-        return self.total if self.complete else max(self.estimate, self.total)
-
-
-def count_records(records: Iterable[Record], builder: EntryBuilder, *, should_stop: Callable[[], bool]) -> SendPlan:
-    """Count by route, without mapping, until the end or `should_stop`. Raises InputError."""
-    total = unsendable = anonymous = 0
-    routes: Counter[str] = Counter()
-    complete = True
-    for record in records:
-        total += 1
-        if isinstance(record, Unsendable):
-            unsendable += 1
-        elif not (record.user_id or "").strip():
-            anonymous += 1
-        else:
-            routes[builder.route(record).environment] += 1
-        if total % CHECK_EVERY_RECORDS == 0 and should_stop():
-            complete = False
-            break
-    return SendPlan(total, dict(routes), unsendable, anonymous, complete)
-
-
-def estimate_plan(plan: SendPlan, *, bytes_read: int, bytes_total: int, counted: int = 0) -> SendPlan:
-    """The plan with an estimate of all records: `counted` if it is known, else by the share of bytes read."""
-    if plan.complete:
-        return plan
-    total = counted or round_estimate(plan.total * max(bytes_total, 1) / max(bytes_read, 1))
-    return msgspec.structs.replace(plan, estimate=max(total, plan.total))
-
-
-def round_estimate(number: float) -> int:
-    """An estimate, rounded to two digits."""
-    whole = round(number)
-    return int(float(f"{whole:.1e}")) if whole >= 100 else whole
-
-
-def send_question(plan: SendPlan, name: str) -> str:
-    """The title of the dialog."""
-    if plan.complete:
-        return f"Send all {plan.total:,} {_records_text(plan.total)} of {name}?"
-    return f"Send all of {name}, about {plan.records:,} records?"
-
-
-def plan_text(
-    plan: SendPlan,
-    protected: Collection[str],
-    keyless: Collection[str] = (),
-    *,
-    edited: int = 0,
-    listed: int | None = None,
-) -> str:
-    """What would be sent, one line per environment; those in `keyless` have no Write Key yet.
-
-    `edited` is the number of records edited in the console, whose edits are not in the file; `listed` that of the
-    records that a filter shows, which does not narrow what is sent.
-    """
-    lines = [] if plan.complete else [f"Of the first {plan.total:,}, the rest is counted while it is sent:"]
-    for name, number in sorted(plan.by_environment.items()):
-        about = ["is protected"] if name in protected else []
-        about += ["has no write key yet: they wait for one"] if name in keyless else []
-        if name:
-            lines.append(f"{number:,} to {name}{', which ' if about else ''}{' and '.join(about)}")
-    if plan.anonymous:
-        lines.append(never_sent(plan.anonymous))
-    if unknown := plan.by_environment.get("", 0):
-        lines.append(
-            f"{unknown:,} {_are_text(unknown)} withheld: {'its' if unknown == 1 else 'their'} environment is unknown."
-        )
-    if plan.unsendable:
-        what = "no answer, or it" if plan.unsendable == 1 else "no answers, or they"
-        lines.append(f"{plan.unsendable:,} {_are_text(plan.unsendable)} withheld: {what} cannot be read.")
-    if listed is not None:
-        shows = f"shows {listed:,} of them" if listed else "shows none of them"
-        lines.append(f"The list {shows}, but the whole file is sent: * marks what it shows, s sends the marked.")
-    if edited:
-        was = "was" if edited == 1 else "were"
-        lines.append(f"{edited:,} {was} edited here: the file is sent as it is on disk, s sends an edited record.")
-    if any(plan.by_environment.keys()):
-        lines.append("Some may be withheld yet, such as calls that are too large.")
-    lines.append("Nothing is sent twice; what is withheld is kept with its reason.")
-    return "\n".join(lines)
-
-
-def never_sent(number: int) -> str:
-    """The line about answers without a User ID."""
-    return f"{number:,} {_are_text(number)} withheld (no User ID) and can be sent only after a repair."
-
-
-def consent_label(plan: SendPlan) -> str:
-    """The label of the button: the number to be sent, without those that are only kept."""
-    sendable = sum(number for name, number in plan.by_environment.items() if name)
-    if not plan.complete:
-        return "Send all"
-    return f"Send {sendable:,}" if sendable else f"Keep {plan.total:,}"
-
-
-def name_to_type(plan: SendPlan, protected: Collection[str]) -> str:
-    """The protected environment that gets the most records, whose name has to be typed; empty for none."""
-    targets = [(number, name) for name, number in plan.by_environment.items() if name in protected]
-    return max(targets)[1] if targets else ""
-
-
-def ingest_text(result: IngestResult) -> str:
-    """Counts of the records ingested so far, or in the end."""
-    parts = [f"{result.records:,} {_records_text(result.records)}"]
-    if result.repeats:
-        parts.append(f"{result.repeats:,} of them {'a repeat' if result.repeats == 1 else 'repeats'}")
-    if before := result.known - result.repeats:
-        since = f" ({result.removed:,} removed from the journal since)" if result.removed else ""
-        parts.append(f"{before:,} known from before{since}")
-    states: Counter[State] = Counter()
-    reasons: Counter[str] = Counter()
-    for (state, reason), number in result.new_states.items():
-        states[state] += number
-        if reason:
-            reasons[reason] += number
-    parts += [f"{states[state]:,} {state.value}" for state in State if states[state]]
-    named = reasons.most_common(MOST_REASONS)
-    others = reasons.total() - sum(number for _, number in named)
-    why = ", ".join(
-        [*(f"{reason} {number:,}" for reason, number in named), *([f"others {others:,}"] if others else [])]
-    )
-    return ", ".join(parts) + (f" ({why})" if why else "")
-
-
-def ingest_end_text(result: IngestResult) -> str:
-    """Counts of the ingested records, with a line about those that can be sent only after a repair."""
-    anonymous = sum(number for (_, reason), number in result.new_states.items() if reason == Reason.ANONYMOUS)
-    return ingest_text(result) + (f"\n{never_sent(anonymous)}" if anonymous else "")
-
-
-def _records_text(number: int) -> str:
-    return "record" if number == 1 else "records"
-
-
-def _are_text(number: int) -> str:
-    return "is" if number == 1 else "are"
 
 
 def changed_text(origin: DeliveryDetail, entry: NewDelivery, *, is_protected: bool) -> str:
@@ -272,9 +115,7 @@ class SendActions:
         added = await journal.add(
             [builder.entry(record, edited=changed) for record, changed in zip(records, edited, strict=True)]
         )
-        if self._session.engine is not None:
-            self._session.engine.wake()
-        self._report(added, journal_only=self._session.engine is None)
+        self._wake_and_report(added)
         return True
 
     async def send_changed(self, record: Record, environment: str, *, edited: bool, origin: DeliveryDetail) -> bool:
@@ -304,15 +145,13 @@ class SendActions:
         if not await ask_confirmation(self._app, title, text, yes="Send it"):
             return False
         added = await journal.add([entry])
-        if self._session.engine is not None:
-            self._session.engine.wake()
-        self._report(added, journal_only=self._session.engine is None)
+        self._wake_and_report(added)
         return True
 
     async def _confirmed_few(self, records: tuple[Record, ...], builder: EntryBuilder, *, asks: bool) -> bool:
         if asks or len(records) >= CONFIRM_FROM_RECORDS:
             plan = count_records(records, builder, should_stop=lambda: False)
-            return await self._confirmed(plan, f"Send {len(records):,} {_records_text(len(records))}?")
+            return await self._confirmed(plan, f"Send {len(records):,} {records_text(len(records))}?")
         (record,) = records
         target = builder.route(record).environment
         if target not in self._protected():
@@ -442,25 +281,10 @@ class SendActions:
             )
         return self._session.journal
 
-    def _report(self, added: list[AddResult], *, journal_only: bool) -> None:
-        """Show what became of records that were just journaled."""
-        if len(added) == 1:
-            (result,) = added
-            is_queued = result.state is State.QUEUED and result.outcome != "known"
-            if result.outcome == "known" and result.id == REMOVED_ID:
-                text = f"known from before, {result.state.value}, and removed from the journal since"
-            elif result.outcome == "known":
-                text = f"known: it is delivery {result.id}, {result.state.value}; r in Deliveries sends it again"
-            elif is_queued:
-                text = f"queued as delivery {result.id}"
-                text += ", not delivered from here (--no-engine)" if journal_only else ""
-            elif result.reason == Reason.ANONYMOUS:
-                text = f"withheld as delivery {result.id}: it has no User ID and can be sent only after a repair"
-            else:
-                text = f"withheld as delivery {result.id}: {result.reason}"
-            (notify if is_queued else notify_warning)(self._app, text)
-            return
-        queued = sum(result.state is State.QUEUED and result.outcome != "known" for result in added)
-        anonymous = sum(result.reason == Reason.ANONYMOUS for result in added)
-        text = f"{queued:,} of {len(added):,} records queued"
-        notify(self._app, f"{text}\n{never_sent(anonymous)}" if anonymous else text)
+    def _wake_and_report(self, added: Sequence[AddResult]) -> None:
+        """Let the engine send what was just journaled, and say what became of it."""
+        engine = self._session.engine
+        if engine is not None:
+            engine.wake()
+        is_news = len(added) > 1 or is_queued(added[0])
+        (notify if is_news else notify_warning)(self._app, added_text(added, journal_only=engine is None))
