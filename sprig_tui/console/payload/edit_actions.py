@@ -13,7 +13,7 @@ from sprig_tui.sprig.records import Record, StudyResponse
 
 if TYPE_CHECKING:
     from sprig_tui.console.payload.inspector import PayloadInspector
-    from sprig_tui.console.payload.navigation import RecordRef
+    from sprig_tui.console.payload.record_browser import RecordRef
 
 
 class EditActions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sprig_tui.console.payload.navigation import RecordRef
+from sprig_tui.console.payload.record_browser import RecordRef
 from sprig_tui.journal.records import DeliveryDetail
 from sprig_tui.sprig.held_input import InputSource
 from sprig_tui.sprig.records import Record

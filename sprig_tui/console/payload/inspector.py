@@ -26,10 +26,11 @@ from sprig_tui.console.payload.edit_actions import EditActions
 from sprig_tui.console.payload.edits import RecordEdits
 from sprig_tui.console.payload.file_picker import FilePicker
 from sprig_tui.console.payload.inspection import Inspection, PlanCheck, inspect_delivery, inspect_record, no_plan
-from sprig_tui.console.payload.navigation import RecordNavigator, RecordRef, ask_record_number
+from sprig_tui.console.payload.navigation import RecordNavigator, ask_record_number
 from sprig_tui.console.payload.pasted import PastedText, held_paste, recognise_paste
 from sprig_tui.console.payload.presenter import RecordPresenter
 from sprig_tui.console.payload.preview_builders import PreviewBuilders
+from sprig_tui.console.payload.record_browser import RecordRef
 from sprig_tui.console.payload.records.listing import RecordListing
 from sprig_tui.console.payload.records.record_list import RecordList
 from sprig_tui.console.payload.send_requests import SendRequested, SendRequests

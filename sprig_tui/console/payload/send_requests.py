@@ -9,7 +9,7 @@ from textual.message import Message
 
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.payload.call_diff import CompareScreen, Comparison, call_diff
-from sprig_tui.console.payload.navigation import RecordRef
+from sprig_tui.console.payload.record_browser import RecordRef
 from sprig_tui.journal.records import DeliveryDetail
 from sprig_tui.sprig.held_input import InputSource
 from sprig_tui.sprig.records import Record

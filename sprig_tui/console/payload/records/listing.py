@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sprig_tui.console.notify import notify, notify_error, notify_warning
-from sprig_tui.console.payload.navigation import RecordRef
+from sprig_tui.console.payload.record_browser import RecordRef
 from sprig_tui.console.payload.records.record_list import RecordList
 from sprig_tui.errors import InputError
 

@@ -3,7 +3,7 @@ from threading import Event
 
 import pytest
 
-from sprig_tui.console.payload.navigation import ProblemIndex, RecordBrowser
+from sprig_tui.console.payload.record_browser import ProblemIndex, RecordBrowser
 from sprig_tui.console.payload.record_file import RecordFile
 from sprig_tui.sprig.held_input import StoppedError
 
