@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -147,6 +148,42 @@ def test_follow_shows_what_is_added_and_what_changes(configured: Path, cli: Run,
     _, err = following.communicate(timeout=30)
     assert following.returncode == 130
     assert b"Traceback" not in err
+
+
+def test_follow_prints_a_delivery_again_when_it_is_repaired(
+    configured: Path, start: Run, cli: Run, write: Run, answer: Run
+) -> None:
+    cli("send", write(answer(1, userId=None), answer(2, userId=None)), "-e", "development")
+    following = start("log", "--follow", "-n1")
+    assert following.process.stdout is not None
+    shown = following.process.stdout
+    assert shown.readline().split()[0] == "2"
+    cli("send", write(answer(1, userId="acct_9")), "-e", "development")
+    lines = [shown.readline()]
+    while not any(line.split()[0] == "1" for line in lines):
+        lines.append(shown.readline())
+    assert lines[-1].rstrip().endswith("  repaired by 3: anonymous: userId: no User ID in the record")
+    # what the delivery that repaired it goes through is no news of it
+    cli("replay", "--id", "3", "--yes")
+    cli("send", write(answer(4)), "-e", "development")
+    while "acct_4" not in lines[-1]:
+        lines.append(shown.readline())
+    assert sum(line.split()[0] == "1" for line in lines) == 1
+
+
+def test_follow_prints_a_delivery_again_when_its_repair_is_withdrawn(
+    configured: Path, start: Run, cli: Run, write: Run, answer: Run
+) -> None:
+    cli("send", write(answer(1, userId=None)), "-e", "development")
+    following = start("log", "--follow", "--json", "-n0", "id:1")
+    assert following.process.stdout is not None
+    shown = following.process.stdout
+    assert json.loads(shown.readline())["repaired_by"] == 0
+    cli("hold", "-e", "development")
+    cli("send", write(answer(1, userId="acct_9")), "-e", "development", "--no-wait")
+    assert json.loads(shown.readline())["repaired_by"] == 2
+    cli("withdraw", "--id", "2", "--yes")
+    assert json.loads(shown.readline())["repaired_by"] == 0
 
 
 def test_replay_counts_first_and_sends_only_what_matches(cli: Run, failed: Path, sink: LiveSink) -> None:

@@ -21,9 +21,12 @@ from sprig_tui.cli.log_format import OutputFormat, write_deliveries
 from sprig_tui.cli.options import json_option
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.base import Journal
+from sprig_tui.journal.origins import origins_of
 from sprig_tui.journal.query import Query, Term
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sprig_tui.cli.log_format import OutputFormat
     from sprig_tui.journal.base import Journal
     from sprig_tui.journal.records import Delivery
@@ -34,6 +37,8 @@ FOLLOW_POLL_INTERVAL_S = 0.25
 MAX_CHANGED_ROWS = 10_000
 """Rows of one query for changes; further additions are read in pages."""
 FOLLOW_PAGE_SIZE = 1_000
+MAX_REMEMBERED_REPAIRS = 10_000
+"""Repaired deliveries of which it is remembered what repaired them; the oldest are forgotten, and printed once more."""
 MAX_DERIVED = 20
 """Deliveries made of another one that its detail lists at most."""
 
@@ -47,6 +52,8 @@ class LogFollower:
         self._form = form
         self._cursor = cursor
         self._newest = newest
+        self._repaired_by: dict[int, int] = {}
+        """What repaired a delivery, as its line was printed last."""
 
     @classmethod
     async def start(cls, journal: Journal, query: Query, form: OutputFormat) -> Self:
@@ -73,9 +80,24 @@ class LogFollower:
             await self._write_added(rows[-1].id)
             diagnostics.info("more changed at once than can be followed: all that was added is shown, not every change")
         else:
-            write_deliveries([row for row in rows if self._query.matches(row)], self._form)
+            write_deliveries([row for row in await self._with_repaired(rows) if self._query.matches(row)], self._form)
         self._newest = max(self._newest, rows[-1].id if rows else 0)
         return bool(rows)
+
+    async def _with_repaired(self, rows: Sequence[Delivery]) -> list[Delivery]:
+        """The changed deliveries, and after them those that they repair now, or repair no longer."""
+        for row in rows:
+            self._note_repair(row)
+        return [*rows, *(row for row in await origins_of(self._journal, rows) if self._note_repair(row))]
+
+    def _note_repair(self, delivery: Delivery) -> bool:
+        """Remember what repaired a delivery; whether that changed."""
+        before = self._repaired_by.pop(delivery.id, 0)
+        if delivery.repaired_by:
+            self._repaired_by[delivery.id] = delivery.repaired_by
+            if len(self._repaired_by) > MAX_REMEMBERED_REPAIRS:
+                del self._repaired_by[next(iter(self._repaired_by))]
+        return before != delivery.repaired_by
 
     async def _write_added(self, last: int) -> None:
         cursor, more = self._newest, True

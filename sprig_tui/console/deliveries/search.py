@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from msgspec import Struct
 
 from sprig_tui.journal.base import Journal
+from sprig_tui.journal.origins import origins_of
 from sprig_tui.journal.query import MATCH_ALL, Query, Term
 from sprig_tui.journal.records import Delivery
 
@@ -227,17 +228,11 @@ class DeliverySearch:
         if changes.overflow or self._has_more_changes:
             step = await self._catch_up()
         elif changes.deliveries:
-            step = await self._merge_new([*changes.deliveries, *await self._origins_of(changes.deliveries)])
+            step = await self._merge_new([*changes.deliveries, *await origins_of(self.journal, changes.deliveries)])
         else:
             step = _NOTHING_NEW
         self._cursor = changes.cursor
         return step
-
-    async def _origins_of(self, deliveries: Collection[Delivery]) -> tuple[Delivery, ...]:
-        """The deliveries that these were made of: whether they are repaired may have changed with them."""
-        known = {delivery.id for delivery in deliveries}
-        origins = {delivery.origin_id for delivery in deliveries if delivery.origin_id} - known
-        return await self.journal.get_many(sorted(origins)) if origins else ()
 
     async def _merge_new(self, deliveries: Collection[Delivery]) -> PollResult:
         matching = deliveries
