@@ -34,11 +34,30 @@ from sprig_tui.journal.rows import (
 
 DIALECT = Dialect(placeholder="${}", like="ILIKE {}", true="true", false="false", sanitize=sanitize_text)
 _FROM_DELIVERIES = "FROM deliveries d JOIN environments e ON e.id = d.environment"
+SELECT_ID = f"SELECT d.id {_FROM_DELIVERIES}"
 _SELECT_NEWEST_ID = "SELECT coalesce(max(id), 0) FROM deliveries"
 _MIN_WINDOW_IDS, _MAX_WINDOW_IDS = 5_000, 50_000
 """Ids searched between two checks of the clock: at first, some 5 ms of the slowest filter; at most, some 50 ms."""
 _ROW_COST_FACTOR = 2
 """Cost of reading a row, in entries of the index of due deliveries."""
+
+
+class RangeStatement:
+    """A statement over the deliveries of a range of ids that match a query."""
+
+    def __init__(self, select: str, query: Query, *, order: str = "", template: str = "{}") -> None:
+        """`select` names the deliveries `d`, and their environments `e`; `template` is what surrounds the statement."""
+        self._values: list[Any] = []
+        condition = compile_query(query, DIALECT, self._values)
+        number = len(self._values)
+        self._statement = template.format(
+            f"{select} WHERE ({condition}) AND d.id BETWEEN ${number + 1}::bigint AND ${number + 2}::bigint"
+            f" {order} LIMIT ${number + 3}::bigint"
+        )
+
+    def within(self, first: int, last: int, limit: int | None) -> tuple[Any, ...]:
+        """The statement and its values for one range; None for no limit."""
+        return self._statement, *self._values, first, last, limit
 
 
 async def read_page(
@@ -58,8 +77,9 @@ async def read_ids(
     connection: asyncpg.Connection, query: Query, cursor: int, limit: int, *, older: bool, budget_ms: int = 0
 ) -> IdPage:
     """Ids by keyset pagination."""
-    select = f"SELECT d.id {_FROM_DELIVERIES} "
-    records, more, reached = await _search(connection, query, cursor, limit, select, older=older, budget_ms=budget_ms)
+    records, more, reached = await _search(
+        connection, query, cursor, limit, SELECT_ID, older=older, budget_ms=budget_ms
+    )
     listed = tuple(row[0] for row in records)
     if reached:
         return IdPage(listed, more=True, reached=reached)
@@ -81,13 +101,7 @@ async def _search(
     """(rows in the requested direction, whether there may be more, the last id searched if the budget ran out)."""
     newest = await connection.fetchval(_SELECT_NEWEST_ID)
     window = _MIN_WINDOW_IDS if budget_ms and query.terms else newest + 1
-    values: list[Any] = []
-    condition = compile_query(query, DIALECT, values)
-    number = len(values)
-    statement = (
-        f"{select} WHERE ({condition}) AND d.id BETWEEN ${number + 1}::bigint AND ${number + 2}::bigint"
-        f" ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ${number + 3}::bigint"
-    )
+    statement = RangeStatement(select, query, order=f"ORDER BY d.id {'DESC' if older else 'ASC'}")
     now = monotonic()
     deadline = now + budget_ms / 1000
     candidates = await CandidateRanges.of_query(connection, query)
@@ -96,7 +110,7 @@ async def _search(
     while 1 <= at <= newest:
         low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
         for first, last in await candidates.within(low, high, older=older):
-            records += await connection.fetch(statement, *values, first, last, limit + 1 - len(records))
+            records += await connection.fetch(*statement.within(first, last, limit + 1 - len(records)))
             if len(records) > limit:
                 return records[:limit], True, 0
         at = low - 1 if older else high + 1
@@ -124,19 +138,11 @@ async def count_matches(connection: asyncpg.Connection, query: Query, cap: int) 
     if not query.terms:
         total = int(await connection.fetchval("SELECT coalesce(sum(n), 0) FROM counts"))
         return min(total, cap) if cap else total
-    values: list[Any] = []
-    condition = compile_query(query, DIALECT, values)
-    number = len(values)
-    statement = (
-        f"SELECT count(*) FROM (SELECT 1 {_FROM_DELIVERIES} WHERE ({condition})"
-        f" AND d.id BETWEEN ${number + 1}::bigint AND ${number + 2}::bigint"
-        # no limit where it is NULL
-        f" LIMIT ${number + 3}::bigint) AS found"
-    )
+    statement = RangeStatement(f"SELECT 1 {_FROM_DELIVERIES}", query, template="SELECT count(*) FROM ({}) AS found")
     candidates = await CandidateRanges.of_query(connection, query)
     found = 0
     for low, high in await candidates.within(1, await connection.fetchval(_SELECT_NEWEST_ID)):
-        found += int(await connection.fetchval(statement, *values, low, high, cap - found if cap else None))
+        found += int(await connection.fetchval(*statement.within(low, high, cap - found if cap else None)))
         if cap and found >= cap:
             break
     return found

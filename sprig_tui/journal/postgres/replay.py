@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import asyncpg
 
@@ -15,10 +14,9 @@ from sprig_tui.journal.forgetting import KeyedPersons
 from sprig_tui.journal.postgres.add import InsertPlan, UnknownKeys, find_identities, store_plan, with_real_ids
 from sprig_tui.journal.postgres.candidate_ranges import CandidateRanges
 from sprig_tui.journal.postgres.payloads import read_payloads
-from sprig_tui.journal.postgres.read import DIALECT, count_matches
+from sprig_tui.journal.postgres.read import SELECT_ID, RangeStatement, count_matches
 from sprig_tui.journal.postgres.tables import environment_number
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.query_sql import compile_query
 from sprig_tui.journal.records import AddResult, ReplayJob, ReplayState, State, WithdrawResult
 from sprig_tui.journal.resend import (
     JOB_COLUMNS,
@@ -256,17 +254,11 @@ async def step_replay(
 
 
 async def _matching_ids(connection: asyncpg.Connection, query: Query, low: int, high: int, limit: int) -> list[int]:
-    values: list[Any] = []
-    condition = compile_query(query, DIALECT, values)
-    number = len(values)
-    statement = (
-        f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE ({condition})"
-        f" AND d.id BETWEEN ${number + 1}::bigint AND ${number + 2}::bigint ORDER BY d.id LIMIT ${number + 3}::bigint"
-    )
+    statement = RangeStatement(SELECT_ID, query, order="ORDER BY d.id")
     candidates = await CandidateRanges.of_query(connection, query)
     ids: list[int] = []
     for first, last in await candidates.within(low, high):
-        ids += [row[0] for row in await connection.fetch(statement, *values, first, last, limit - len(ids))]
+        ids += [row[0] for row in await connection.fetch(*statement.within(first, last, limit - len(ids)))]
         if len(ids) == limit:
             break
     return ids
