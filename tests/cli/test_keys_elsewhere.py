@@ -267,7 +267,7 @@ def test_profile_token_is_tried_stored_and_removed(
     assert checks["profile"] == "ok"
     assert cli("keys", "profile", "--remove").code == 0
     assert tomllib.loads(config.read_text()) == {"segment": {"region": workspace_api.url}}
-    assert "no token of the Profile API" in cli("keys", "profile", "--remove").err
+    assert "there is no token of Segment's Profile API in the config" in cli("keys", "profile", "--remove").err
 
 
 def test_a_key_moves_between_config_and_keyring(

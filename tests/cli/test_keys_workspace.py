@@ -109,7 +109,7 @@ def test_removing_it_leaves_the_keys(
     assert done.code == 0
     assert "there still is one, from SPRIG_TUI_SEGMENT_TOKEN" in done.err
     assert stored(home)["segment"] == {"region": workspace.url}
-    assert "no token in the config" in cli("keys", "workspace", "--remove").err
+    assert "there is no token of Segment's Public API in the config" in cli("keys", "workspace", "--remove").err
 
 
 # -- keys set ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,14 @@ from msgspec.structs import replace
 
 from sprig_tui.cli import diagnostics, prompts
 from sprig_tui.cli.commands.keys.command_option import command_option
-from sprig_tui.cli.commands.keys.secrets import SecretTexts, accept_secret, keyring_option, read_text, report_stored
+from sprig_tui.cli.commands.keys.secrets import (
+    SecretTexts,
+    accept_secret,
+    keyring_option,
+    read_text,
+    remove_stored,
+    report_stored,
+)
 from sprig_tui.cli.commands.keys.storage import drop_entries, save_secret, stored_keys
 from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import CliCommand, SecretArgumentError
@@ -21,6 +28,7 @@ from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SegmentApiU
 
 if TYPE_CHECKING:
     from sprig_tui.config.secret_references import SecretReference
+    from sprig_tui.config.settings import Settings
 
 TRIED_USER = "sprig-tui-test"
 """User whose events are asked for when a token is tried; the space need not know the user."""
@@ -56,7 +64,7 @@ def profile(
         raise SecretArgumentError("token", "sprig-tui keys profile", "and if that was a real token, revoke it")
     settings = open_settings(quiet=True)
     if remove:
-        return _remove()
+        return _remove(settings)
     wanted = _check_space(settings.workspace.profile_space if space is None else space)
     settings = read_secrets(settings)
 
@@ -118,20 +126,20 @@ async def ask_profile(workspace: Workspace, *, timeout_s: float = TRIAL_TIMEOUT_
         await api.find_event(TRIED_USER, "none", "none", now - _TRIED_TIME_MS, now)
 
 
-def _remove() -> int:
+def _remove(settings: Settings) -> int:
+    """Remove token and space."""
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.save import save_workspace
 
-    settings = open_settings(quiet=True)
-    stored = stored_keys(settings, PROFILE_TOKEN, "")
-    if stored or settings.workspace.profile_space:
-        changes = dict.fromkeys((*stored, "profile_space"))
+    def remove() -> None:
+        changes = dict.fromkeys((*stored_keys(settings, PROFILE_TOKEN, ""), "profile_space"))
         save_workspace(find_paths(), changes, digest=settings.document.digest)
         drop_entries(settings)
-        diagnostics.success("token and space of the Profile API are removed from the config; revoke it in Segment too")
-        settings = open_settings(quiet=True)
-    else:
-        diagnostics.info("there is no token of the Profile API in the config")
-    if settings.workspace.profile_token is not None:
-        diagnostics.warning(f"there still is one, from {settings.workspace.profile_token.read_from}")
-    return ExitCode.OK
+
+    return remove_stored(
+        settings,
+        _TEXTS,
+        yes=True,
+        remove=remove if settings.workspace.profile_space else None,
+        advice=lambda _: "and the space that it belonged to; revoke the token in Segment too",
+    )

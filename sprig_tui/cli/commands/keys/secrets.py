@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +20,15 @@ from sprig_tui.cli.prompts import confirm_warnings, print_lint, read_secret
 from sprig_tui.cli.secret_trials import report_trial, try_sprig_key, try_token
 from sprig_tui.config.checks import describe_reuse
 from sprig_tui.config.secret_lint import PUBLIC_API_TOKEN_RULES
-from sprig_tui.config.secrets import PUBLIC_API_TOKEN, SPRIG_API_KEY, WEBHOOK_TOKEN, WRITE_KEY, SecretKind
+from sprig_tui.config.secrets import (
+    PROFILE_TOKEN,
+    PUBLIC_API_TOKEN,
+    SERVE_TOKEN,
+    SPRIG_API_KEY,
+    WEBHOOK_TOKEN,
+    WRITE_KEY,
+    SecretKind,
+)
 from sprig_tui.errors import ExitCode, SprigTuiError
 
 if TYPE_CHECKING:
@@ -54,7 +63,7 @@ SPRIG_KEY_TEXTS = SecretTexts(
 WEBHOOK_TOKEN_TEXTS = SecretTexts(
     WEBHOOK_TOKEN, "webhook token", "a token opens one environment's webhooks; --generate makes one of its own", "--yes"
 )
-PUBLIC_API_TOKEN_TEXTS = SecretTexts(PUBLIC_API_TOKEN, "token")
+PUBLIC_API_TOKEN_TEXTS = SecretTexts(PUBLIC_API_TOKEN, "token of Segment's Public API")
 
 
 def accept_secret(
@@ -131,18 +140,49 @@ def read_text(label: str, command: SecretReference | None, *, keyring: bool) -> 
     return read_command(command, excluded=("--keyring",) if keyring else ())
 
 
-def _remove(settings: Settings, texts: SecretTexts, environment: str, *, yes: bool) -> int:
-    """Remove it from the config; returns the exit code."""
-    used: Secret | None = getattr(settings.environment(environment), texts.kind.key)
-    if not stored_keys(settings, texts.kind, environment):
-        source = f"; it comes from {used.read_from}: remove that" if used is not None else ""
-        diagnostics.info(f"nothing to remove in the config for {environment}{source}")
-        return ExitCode.OK
-    if not yes and not prompts.confirm_removal(f"remove the {texts.name} of {environment}?"):
+def remove_stored(
+    settings: Settings,
+    texts: SecretTexts,
+    environment: str = "",
+    *,
+    yes: bool,
+    remove: Callable[[], None] | None = None,
+    advice: Callable[[Secret | None], str] = lambda _: "",
+) -> int:
+    """Remove a secret from the config, and report which one is used from now on; returns the exit code.
+
+    It asks before, unless `yes`. `remove` is for what removes more than the secret; `advice` is what follows from the
+    one that is left, or from None.
+    """
+    label = f"{environment}: " if environment else ""
+    if remove is None:
+        if not stored_keys(settings, texts.kind, environment):
+            used = secret_in_use(settings, texts.kind, environment)
+            source = f"; it comes from {used.read_from}: remove that" if used is not None else ""
+            diagnostics.info(f"{label}there is no {texts.name} in the config{source}")
+            return ExitCode.OK
+        remove = partial(remove_secret, settings, texts.kind, environment)
+    if not yes and not prompts.confirm_removal(f"remove the {texts.name}{f' of {environment}' * bool(environment)}?"):
         return ExitCode.USAGE
-    remove_secret(settings, texts.kind, environment)
-    diagnostics.success(f"{environment}: its {texts.name} is removed from the config")
+    remove()
+    left = secret_in_use(open_settings(quiet=True), texts.kind, environment)
+    next_step = advice(left)
+    diagnostics.success(f"{label}the {texts.name} is removed from the config{f': {next_step}' * bool(next_step)}")
+    if left is not None:
+        diagnostics.warning(f"{label}there still is one, from {left.read_from}")
     return ExitCode.OK
+
+
+def secret_in_use(settings: Settings, kind: SecretKind, environment: str = "") -> Secret | None:
+    """The secret that these settings use, wherever it comes from."""
+    if environment:
+        secret: Secret | None = getattr(settings.environments.get(environment), kind.key, None)
+        return secret
+    return {
+        PUBLIC_API_TOKEN.key: settings.workspace.token,
+        PROFILE_TOKEN.key: settings.workspace.profile_token,
+        SERVE_TOKEN.key: settings.serve_token,
+    }[kind.key]
 
 
 # -- the key of Sprig's REST API --------------------------------------------------------------------------------------
@@ -181,7 +221,7 @@ def sprig(
         raise SecretArgumentError("key", run, "and if that was a real key, replace it")
     settings = open_settings(quiet=True)
     if remove:
-        return _remove(settings, SPRIG_KEY_TEXTS, environment, yes=yes)
+        return remove_stored(settings, SPRIG_KEY_TEXTS, environment, yes=yes)
     name = resolve_name(settings, environment, new=new)
     if name is None:
         return ExitCode.USAGE
@@ -244,7 +284,7 @@ def token(
         raise click.UsageError("--generate and --command exclude each other")
     settings = open_settings(quiet=True)
     if remove:
-        return _remove(settings, WEBHOOK_TOKEN_TEXTS, environment, yes=yes)
+        return remove_stored(settings, WEBHOOK_TOKEN_TEXTS, environment, yes=yes)
     name = resolve_name(settings, environment, new=new)
     if name is None or not _may_replace(settings, name, yes=yes):
         return ExitCode.USAGE
@@ -321,7 +361,12 @@ def workspace(
         run = "sprig-tui keys workspace"
         raise SecretArgumentError("token", run, "and if that was a real token, revoke it")
     if remove:
-        return _remove_public_api_token()
+        return remove_stored(
+            open_settings(quiet=True),
+            PUBLIC_API_TOKEN_TEXTS,
+            yes=True,
+            advice=lambda _: "Write Keys stay; revoke the token in Segment too",
+        )
     from msgspec.structs import replace
 
     from sprig_tui.config.environment import PublicApiToken
@@ -347,17 +392,4 @@ def workspace(
     place = save_secret(settings, PUBLIC_API_TOKEN, "", secret, keyring=keyring, command=command, others=others)
     report_stored(PUBLIC_API_TOKEN_TEXTS, "", place, open_settings(quiet=True).workspace.token, command)
     diagnostics.info("sprig-tui keys set ENV now offers the workspace's sources; sprig-tui keys check looks keys up")
-    return ExitCode.OK
-
-
-def _remove_public_api_token() -> int:
-    settings = open_settings(quiet=True)
-    if stored_keys(settings, PUBLIC_API_TOKEN, ""):
-        remove_secret(settings, PUBLIC_API_TOKEN, "")
-        diagnostics.success("the token is removed from the config; keys stay. revoke it in Segment too")
-        settings = open_settings(quiet=True)
-    else:
-        diagnostics.info("there is no token in the config")
-    if settings.workspace.token is not None:
-        diagnostics.warning(f"there still is one, from {settings.workspace.token.read_from}")
     return ExitCode.OK

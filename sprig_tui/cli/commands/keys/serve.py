@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sprig_tui.cli import diagnostics, output, prompts
+from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands.keys.command_option import command_option
 from sprig_tui.cli.commands.keys.secrets import (
     SecretTexts,
@@ -14,17 +14,18 @@ from sprig_tui.cli.commands.keys.secrets import (
     generate_token,
     keyring_option,
     read_text,
+    remove_stored,
     report_stored,
 )
-from sprig_tui.cli.commands.keys.storage import remove_secret, save_secret, stored_keys
+from sprig_tui.cli.commands.keys.storage import save_secret
 from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import CliCommand, SecretArgumentError, yes_option
 from sprig_tui.config.secrets import SERVE_TOKEN
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
+    from sprig_tui.config.environment import Secret
     from sprig_tui.config.secret_references import SecretReference
-    from sprig_tui.config.settings import Settings
 
 _TEXTS = SecretTexts(SERVE_TOKEN, "token of serve", "a browser should not hold what opens something else", "--yes")
 
@@ -57,7 +58,7 @@ def serve(
         raise click.UsageError(f"--generate and {'--remove' if remove else '--command'} exclude each other")
     settings = open_settings(quiet=True)
     if remove:
-        return _remove(settings, yes=yes)
+        return remove_stored(settings, _TEXTS, yes=yes, advice=_advice)
     settings = read_secrets(settings)
     text = generate_token() if generate else read_text("token of serve", command, keyring=keyring)
     secret = accept_secret(settings, _TEXTS, "", text, force=yes)
@@ -71,18 +72,7 @@ def serve(
     return ExitCode.OK
 
 
-def _remove(settings: Settings, *, yes: bool) -> int:
-    if not stored_keys(settings, SERVE_TOKEN, ""):
-        used = settings.serve_token
-        source = f"; it comes from {used.read_from}: remove that" if used is not None else ""
-        diagnostics.info(f"there is no token of serve in the config{source}")
-        return ExitCode.OK
-    if not yes and not prompts.confirm_removal("remove the token of serve?"):
-        return ExitCode.USAGE
-    remove_secret(settings, SERVE_TOKEN, "")
-    left = open_settings(quiet=True).serve_token
-    now = (
-        f"from its next start it takes the one from {left.read_from}" if left else "it is read-only from its next start"
-    )
-    diagnostics.success(f"the token of serve is removed from the config: {now}")
-    return ExitCode.OK
+def _advice(left: Secret | None) -> str:
+    if left is None:
+        return "it is read-only from its next start"
+    return f"from its next start it takes the one from {left.read_from}"
