@@ -23,7 +23,7 @@ async def until_quiet(pilot, inspector):
         working = [one for one in pilot.app.workers if not one.is_finished and one.group not in endless]
         rows = inspector.records.lines
         # rows of a file that cannot be read stay wanted
-        missing = rows.is_mounted and rows.wanted_numbers() and not inspector.records._trouble
+        missing = rows.is_mounted and rows.wanted_numbers() and not inspector.records.state.trouble
         if not working and not rows.rows_wanted.is_set() and not missing:
             break
     inspector.records._tick()

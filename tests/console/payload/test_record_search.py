@@ -10,13 +10,12 @@ from sprig_tui.console.payload.record_file import RecordFile
 from sprig_tui.console.payload.records.listed_record import RecordAssessor
 from sprig_tui.console.payload.records.row_format import (
     COLUMNS,
-    ListState,
     header_text,
     place_record_columns,
     record_row,
-    state_text,
 )
 from sprig_tui.console.payload.records.search import RecordFilter, RecordSearch, find_next
+from sprig_tui.console.payload.records.state_line import ListState, state_text
 from sprig_tui.console.widgets.line import visible_text
 from sprig_tui.errors import InputError
 from sprig_tui.ingest import EntryBuilder

@@ -1,4 +1,4 @@
-"""Lines of the list of records: drawn on demand from rows that a thread reads a page at a time."""
+"""Lines of the list of records, drawn on demand from rows that a thread reads, and the titles of their columns."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.message import Message
 
+from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.payload.records.listed_record import ListedRecord
-from sprig_tui.console.payload.records.row_format import place_record_columns, record_row
+from sprig_tui.console.payload.records.row_format import (
+    COLUMNS,
+    default_record_columns,
+    header_text,
+    place_record_columns,
+    record_row,
+)
 from sprig_tui.console.widgets.columns import ChosenColumn, PlacedColumn
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList
+from sprig_tui.console.widgets.panel import Caption
 
 MAX_CACHED_ROWS = 1_000
 _OWN_KEYS = ("list.open", "list.left", "list.right")
@@ -162,3 +171,40 @@ class RecordLines(LineList, inherit_bindings=False):
             self.columns = columns
             self.invalidate()
         self.post_message(self.Resized())
+
+
+class RecordHeader(Caption):
+    """The titles of the columns of `lines`; a click on them chooses other columns."""
+
+    def __init__(self, lines: RecordLines) -> None:
+        super().__init__(classes="records-header")
+        self._lines = lines
+
+    def show_titles(self) -> None:
+        """Show the titles of the columns that the lines have now."""
+        self.show(Content(header_text(self._lines.columns)))
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.choose_columns()
+
+    def choose_columns(self) -> None:
+        """Ask for the columns; the lines show them meanwhile, and the app saves them."""
+        self.run_worker(track_flow(self.app, self._ask()), group="record-columns", exclusive=True)
+
+    async def _ask(self) -> None:
+        from sprig_tui.console.widgets.column_chooser import ColumnChooser, ColumnList, ColumnsChosen
+
+        def width() -> int:
+            return self._lines.scrollable_content_region.width
+
+        listed = ColumnList(
+            "Columns of the records",
+            COLUMNS,
+            default_record_columns(width()),
+            lambda chosen: place_record_columns(width(), chosen),
+            self._lines.choose_columns,
+        )
+        chosen = await self.app.push_screen_wait(ColumnChooser(listed, self._lines.chosen))
+        if chosen is not None:
+            self.post_message(ColumnsChosen("record_columns", chosen))

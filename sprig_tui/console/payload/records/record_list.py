@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from threading import Event
 from typing import ClassVar, Self
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.content import Content
 from textual.message import Message
 from textual.reactive import var
 from textual.timer import Timer
@@ -21,26 +18,18 @@ from sprig_tui.clock import Clock
 from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.records import COMMANDS
 from sprig_tui.console.deliveries.filter_bar import FilterBar
-from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.payload.record_file import RecordFile
-from sprig_tui.console.payload.records.listed_record import ListedRecord, RecordAssessor
-from sprig_tui.console.payload.records.record_lines import RecordLines
-from sprig_tui.console.payload.records.row_format import (
-    COLUMNS,
-    ListState,
-    default_record_columns,
-    header_text,
-    place_record_columns,
-    state_text,
-)
-from sprig_tui.console.payload.records.search import RecordFilter, RecordSearch, find_next
+from sprig_tui.console.payload.records.finder import PROBLEM, RecordFinder
+from sprig_tui.console.payload.records.listed_record import RecordAssessor
+from sprig_tui.console.payload.records.record_lines import RecordHeader, RecordLines
+from sprig_tui.console.payload.records.row_reader import RowReader
+from sprig_tui.console.payload.records.search import RecordFilter, RecordSearch
+from sprig_tui.console.payload.records.state_line import ListState, StateLine
 from sprig_tui.console.widgets.line_list import LineList
-from sprig_tui.console.widgets.panel import Caption
 from sprig_tui.errors import FilterError, InputError
 from sprig_tui.journal.filter import NO_FILTERS
 from sprig_tui.sprig.held_input import StoppedError
-from sprig_tui.text import printable
 
 UPDATES_PER_S = 8
 """Updates per second while the file is counted or searched."""
@@ -97,39 +86,39 @@ class RecordList(HasCommands, Vertical):
         self._filter_before = RecordFilter()
         self._number_before = 0
         self._search: RecordSearch | None = None
-        self._assessor: RecordAssessor | None = None
-        """For the thread that reads the lines in view."""
+        self._rows = RowReader(self.lines, make_assessor, on_rows=self._post_moved, on_error=self._show_trouble)
         self._moved_to = -1
         """The record that `Moved` was posted for."""
         self._last_number = 0
         """The same, or before the list became empty."""
         self._awaited = -1
         """The record that the cursor goes to once the list reaches it; -1 for none."""
-        self._looking = ""
-        self._look_stop = Event()
-        self._trouble = ""
+        self._finder = RecordFinder(
+            self, make_assessor, on_found=self.go_to, on_change=self._wake, on_error=self._show_trouble
+        )
         self._timer: Timer | None = None
         self._closed = False
         self.bar = FilterBar(clock.now, environments, lambda: self.saved_filters)
-        self._header = Caption(classes="records-header")
-        self._state = Caption(classes="records-state")
+        self._header = RecordHeader(self.lines)
+        self.state = StateLine()
 
     def compose(self) -> ComposeResult:
         yield self.bar
         yield self._header
         yield self.lines
-        yield self._state
+        yield self.state
 
     def on_mount(self) -> None:
         self.bar.close()
         self._timer = self.set_interval(1 / UPDATES_PER_S, self._tick)
-        self.run_worker(self._read_rows(), group="record-rows")
+        self.run_worker(self._rows.run(), group="record-rows")
         self._tick()
 
     def on_unmount(self) -> None:
         """End the threads that still read."""
         self._closed = True
-        self._look_stop.set()
+        self._rows.close()
+        self._finder.stop()
         if self._search is not None:
             self._search.stop()
 
@@ -153,7 +142,7 @@ class RecordList(HasCommands, Vertical):
         if same and self.lines.marks:
             notify_warning(self.app, "the marks are removed: the file was read again")
         self.file = file
-        self._trouble = ""
+        self.state.trouble = ""
         self.lines.marks = set()
         if not same:
             self.filter = self._last_filter = RecordFilter()
@@ -218,8 +207,8 @@ class RecordList(HasCommands, Vertical):
             self._search.stop()
             self._search = None
         self.filter = wanted
-        self._assessor = None
-        self._look_stop.set()
+        self._rows.start(self.file)
+        self._finder.stop()
         if self.file is None:
             return
         self.lines.forget_rows()
@@ -257,8 +246,13 @@ class RecordList(HasCommands, Vertical):
         self.lines.set_total(file.count)
         self._reach_awaited()
         self._refresh_state()
-        searching = self._search is not None and not (self._search.complete or self._trouble)
-        if self._timer is not None and not searching and not self._looking and (file.complete or self._trouble):
+        searching = self._search is not None and not (self._search.complete or self.state.trouble)
+        if (
+            self._timer is not None
+            and not searching
+            and not self._finder.text
+            and (file.complete or self.state.trouble)
+        ):
             self._timer.pause()
 
     def _reach_awaited(self) -> None:
@@ -280,19 +274,9 @@ class RecordList(HasCommands, Vertical):
         file, search = self.file, self._search
         if file is None or not self.is_mounted:
             return
-        searched = 1.0
-        if search is not None and not search.complete:
-            searched = min(0.99, search.searched / max(file.count, 1)) if file.complete else 0.0
-        state = ListState(
-            self.filter.text,
-            self.lines.count,
-            file.count,
-            searched,
-            len(self.lines.marks),
-            self._looking,
-        )
-        text = " · ".join(filter(None, (printable(self._trouble, limit=400), state_text(state))))
-        self._state.show(Content.styled(text, "$text-error" if self._trouble else "$text-accent"))
+        searched = search.share if search is not None else 1.0
+        marked, looking = len(self.lines.marks), self._finder.text
+        self.state.show_state(ListState(self.filter.text, self.lines.count, file.count, searched, marked, looking))
         complete = search is None or search.complete
         hints = ("no record matches", "/ changes the filter, escape clears it") if complete else ("searching …",)
         if hints != self.lines.hints:
@@ -300,48 +284,10 @@ class RecordList(HasCommands, Vertical):
             self.lines.refresh()
 
     def _show_trouble(self, error: InputError) -> None:
-        message = error.message
-        for source in self.file.sources if self.file is not None else ():
-            if isinstance(source, str):
-                message = message.replace(f"{Path(source).parent}/", "")  # the name says enough, and leaves room
-        self._trouble = f"{message}: f5 reads it again"
+        self.state.use_error(error, self.file.sources if self.file is not None else ())
         self._refresh_state()
 
     # -- rows ----------------------------------------------------------------------------------------------------------
-
-    async def _read_rows(self) -> None:
-        """Read the rows in view whenever they are wanted."""
-        while True:
-            await self.lines.rows_wanted.wait()
-            self.lines.rows_wanted.clear()
-            numbers, file = self.lines.wanted_numbers(), self.file
-            if file is None or not numbers:
-                self._post_moved()
-                continue
-            if self._assessor is None:
-                self._assessor = self._make_assessor()
-            try:
-                rows = await asyncio.to_thread(self._read_page, file, numbers, self._assessor)
-            except StoppedError:
-                continue
-            except InputError as error:
-                if file is self.file:
-                    self._show_trouble(error)
-                continue
-            if file is self.file:
-                self.lines.add_rows(rows)
-                self._post_moved()
-
-    def _read_page(self, file: RecordFile, numbers: list[int], assessor: RecordAssessor) -> list[ListedRecord]:
-        def stop() -> bool:
-            return self._closed or not self.lines.is_in_view(numbers)
-
-        rows = []
-        for number in numbers:
-            record = file.read(number, stop)
-            if record is not None:
-                rows.append(assessor.listed(number, record))
-        return rows
 
     def _post_moved(self) -> None:
         """Post `Moved` once for each record under the cursor that was read."""
@@ -364,34 +310,11 @@ class RecordList(HasCommands, Vertical):
     @on(RecordLines.Resized)
     def _on_lines_resized(self, event: RecordLines.Resized) -> None:
         event.stop()
-        self._header.show(Content(header_text(self.lines.columns)))
+        self._header.show_titles()
         self._wake()
 
     def action_choose_record_columns(self) -> None:
-        self.run_worker(track_flow(self.app, self._ask_columns()), group="record-columns", exclusive=True)
-
-    async def _ask_columns(self) -> None:
-        from sprig_tui.console.widgets.column_chooser import ColumnChooser, ColumnList, ColumnsChosen
-
-        def width() -> int:
-            return self.lines.scrollable_content_region.width
-
-        listed = ColumnList(
-            "Columns of the records",
-            COLUMNS,
-            default_record_columns(width()),
-            lambda chosen: place_record_columns(width(), chosen),
-            self.lines.choose_columns,
-        )
-        chosen = await self.app.push_screen_wait(ColumnChooser(listed, self.lines.chosen))
-        if chosen is not None:
-            self.post_message(ColumnsChosen("record_columns", chosen))
-
-    def on_click(self, event: events.Click) -> None:
-        """Choose columns by a click on their titles."""
-        if event.widget is self._header:
-            event.stop()
-            self.action_choose_record_columns()
+        self._header.choose_columns()
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
@@ -438,8 +361,8 @@ class RecordList(HasCommands, Vertical):
             self._list(self._filter_before, self._number_before)
 
     def action_clear_records(self) -> None:
-        if self._looking:
-            self._look_stop.set()
+        if self._finder.text:
+            self._finder.stop()
         elif self.lines.marks:
             self.unmark()
         elif self.filter:
@@ -505,38 +428,11 @@ class RecordList(HasCommands, Vertical):
         self.lines.cursor = at
 
     def action_next_problem(self) -> None:
-        self._look_for(RecordFilter(self.filter.query, only_problems=True), 1, "trouble")
+        self._look_for(RecordFilter(self.filter.query, only_problems=True), 1, PROBLEM)
 
     def action_previous_problem(self) -> None:
-        self._look_for(RecordFilter(self.filter.query, only_problems=True), -1, "trouble")
+        self._look_for(RecordFilter(self.filter.query, only_problems=True), -1, PROBLEM)
 
     def _look_for(self, wanted: RecordFilter, step: int, what: str) -> None:
         if self.file is not None and self.selected >= 0:
-            self._look_stop.set()
-            # keys wait a moment for a group of this name: they are meant for the record that is found
-            work = self._find(self.file, wanted, step, what)
-            self.run_worker(work, group="loading-look", exclusive=True, exit_on_error=False)
-
-    async def _find(self, file: RecordFile, wanted: RecordFilter, step: int, what: str) -> None:
-        stop = self._look_stop = Event()
-        start = self.selected
-        self._looking = f"looking for {what}; escape stops it"
-        self._wake()
-        try:
-            found = await asyncio.to_thread(find_next, file, wanted, start, step, self._make_assessor(), stop.is_set)
-        except StoppedError:
-            return
-        except InputError as error:
-            self._show_trouble(error)
-            return
-        finally:
-            self._looking = ""
-            self._refresh_state()
-        if found is None:
-            notify(self.app, f"no record is in {what}" if what == "trouble" else f"there is nothing of {what}")
-            return
-        if (found <= start) if step > 0 else (found >= start):
-            only = found == start
-            from_end = "beginning" if step > 0 else "end"
-            notify(self.app, "this is the only one" if only else f"on from the {from_end} of the file")
-        self.go_to(found)
+            self._finder.find(self.file, wanted, self.selected, step, what)

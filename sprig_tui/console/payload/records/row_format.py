@@ -1,4 +1,4 @@
-"""Row format of the list of records: columns, cells, and the line about the filter and the marks."""
+"""Row format of the list of records: columns and cells."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from sprig_tui.text import one_line
 MARK = "●"
 NO_VALUE = "—"
 GAP_CELLS = 1
-MAX_FILTER_CHARS = 60
 FATE_STYLES = {"sent": "good", "withheld": "warning", "unreadable": "bad"}
 
 Cell = tuple[str, str]
@@ -129,32 +128,3 @@ _CELLS: dict[str, Callable[[ListedRecord, int], Cell]] = {
     "fate": _fate_cell,
     "why": _why_cell,
 }
-
-
-class ListState(NamedTuple):
-    """Facts about the list for its line below the rows."""
-
-    filter: str = ""
-    shown: int = 0
-    total: int = 0
-    searched: float = 1.0
-    """Searched share of the file, 0 to 1."""
-    marked: int = 0
-    looking: str = ""
-    """What is looked for in the file at the moment; empty for nothing."""
-
-
-def state_text(state: ListState) -> str:
-    """Such as `/reason:anonymous: 12 of 10,000 · 3 marked`; empty where there is nothing to say."""
-    parts = []
-    if state.filter:
-        text = one_line(state.filter, limit=MAX_FILTER_CHARS)
-        if state.searched < 1:
-            parts.append(f"{text}: {state.shown:,} so far, {int(state.searched * 100)} % searched")
-        else:
-            parts.append(f"{text}: {state.shown:,} of {state.total:,}")
-    if state.marked:
-        parts.append(f"{state.marked:,} marked")
-    if state.looking:
-        parts.append(state.looking)
-    return " · ".join(parts)

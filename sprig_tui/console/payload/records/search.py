@@ -67,6 +67,13 @@ class RecordSearch:
                 self.searched = number + 1
         self.complete = True
 
+    @property
+    def share(self) -> float:
+        """Searched share of the file, 0 to 1; 0 while its records are still counted."""
+        if self.complete:
+            return 1.0
+        return min(0.99, self.searched / max(self.file.count, 1)) if self.file.complete else 0.0
+
     def has_passed(self, number: int) -> bool:
         """Whether it is known if the record matches."""
         return self.complete or self.searched > number
