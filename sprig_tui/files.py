@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +29,8 @@ def make_folder(folder: Path) -> None:
 
 def write_atomically(target: Path, data: bytes) -> None:
     """Replace the file, mode 0600; a crash leaves the old or the new content, whole. Raises ConfigError."""
+    import tempfile  # imported late: it loads all compressions, and the mapping process writes no file
+
     temporary = ""
     try:
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")

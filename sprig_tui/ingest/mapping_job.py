@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO, Self
 
 import msgspec
@@ -89,12 +90,14 @@ def main() -> None:
     stdin = sys.stdin.buffer
     job = _decode_job(stdin.read(int.from_bytes(stdin.read(LENGTH_PREFIX_BYTES))))
     threading.Thread(target=_exit_with_stdin, daemon=True).start()
+    # the modules stay for the life of the process: spare the collector from scanning them
+    gc.freeze()
+    gc.enable()
     with open(1, "wb", closefd=False) as output:
-        try:
+        with suppress(BrokenPipeError):  # the parent is gone
             write_chunks(job, output)
-        except BrokenPipeError:
-            # the parent is gone; a normal exit would try to flush, and print a traceback
-            os._exit(0)
+        # everything is flushed, and the interpreter's clean-up takes a seventh of the CPU of its start
+        os._exit(0)
 
 
 def _exit_with_stdin() -> None:
@@ -122,7 +125,6 @@ def write_chunks(job: MappingJob, output: BinaryIO) -> None:
         output.flush()
         entries.clear()
 
-    gc.freeze()  # the modules stay for the life of the process: spare the collector from scanning them
     put()
     size, fault = 0, ""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import SequenceMatcher
 
 MINIMAL_RECORD = """\
 {"userId": "acct_1042", "responseGroupId": "group-1042",
@@ -78,6 +77,8 @@ def missing_fields(form: str, given: Iterable[str]) -> tuple[str, str]:
 
 def near_miss(name: str, given: Iterable[str]) -> str:
     """The given name that is probably a misspelling of `name`, such as `user_id` for `userId`; empty without one."""
+    from difflib import SequenceMatcher  # imported late: most inputs have no such name
+
     synonyms = _OTHER_NAMES.get(name, frozenset())
     normalized = _normalize_name(name)
     best_ratio, best_name = _MIN_SIMILARITY, ""
