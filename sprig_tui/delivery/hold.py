@@ -1,4 +1,4 @@
-"""Hold of an environment's queue: a user stops all sending until one releases it; the journal keeps who, when and why.
+"""Hold of an environment's queue: a user stops all sending until one resumes it; the journal keeps who, when and why.
 
 A hold is a pause of the lane without an end. Answers are still taken in and queued. Every process on the journal sees
 it with its next claim. What a worker had claimed before is sent or comes back to the queue; `wait_until_quiet` waits

@@ -31,7 +31,7 @@ class Stall(Struct, frozen=True, gc=False):
 
     environment: str
     kind: Literal["paused", "held", "no-key", "unreachable", "journal"]
-    """`held`: by a user, until one releases it; `journal`: results cannot be stored in it, though it can be read."""
+    """`held`: by a user, until one resumes it; `journal`: results cannot be stored in it, though it can be read."""
     cause: str = ""
     """Cause of the lane or of the journal, such as `write key Zq8T…e1Rk refused (401)`."""
     over_oauth: bool = False

@@ -231,7 +231,7 @@ class Journal(Protocol):
     async def set_lane(
         self, environment: str, state: Literal["open", "paused"], cause: str = "", *, by: str = "", endpoint: str = ""
     ) -> Lane:
-        """Hold or release by hand, or resume because the key changed; `cause` is the reason that the user `by` gave.
+        """Hold a lane, or resume it, by hand or because the key changed; `cause` is the reason that the user `by` gave.
 
         From then on no claim gets a delivery of a held lane. Those that are leased are sent, or come back to the queue.
         """

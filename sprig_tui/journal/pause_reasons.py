@@ -44,7 +44,7 @@ class PauseReason(StrEnum):
     TOKEN_SERVER_FAILED = "token_server_failed"  # noqa: S105 - a code
     """No token for now: `detail.endpoint` (its URL), `detail.status`, `detail.error`, `detail.asked_ms`."""
     MANUAL = "manual"
-    """Held by a user until one releases it: `detail.by` and `detail.at`; `detail.text` if they gave a reason."""
+    """Held by a user until one resumes it: `detail.by` and `detail.at`; `detail.text` if they gave a reason."""
     OTHER = "other"
     """A sentence of another version that matches no pattern: `detail.text`."""
 

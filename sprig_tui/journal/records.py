@@ -255,7 +255,7 @@ class Lane(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def is_held(self) -> bool:
-        """Whether nothing is claimed until a user releases it."""
+        """Whether nothing is claimed until a user resumes it."""
         return self.state == "paused" and not self.until
 
 

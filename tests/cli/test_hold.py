@@ -1,4 +1,4 @@
-"""`hold` and `resume`: nothing is sent while a queue is held, and a person releases it."""
+"""`hold` and `resume`: nothing is sent while a queue is held, and a person resumes it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_protected_environment_is_resumed_by_its_name(configured, cli, process
     monkeypatch.setattr(prompts, "confirm_name", confirm_name)
     monkeypatch.setattr(prompts, "confirm_name", lambda *_: process("hold", "production", "--why", "legal").code == 0)
     newer = cli("resume", "production")
-    assert (newer.code, newer.err.count("production was not released: it is held by ")) == (2, 1)
+    assert (newer.code, newer.err.count("production was not resumed: it is held by ")) == (2, 1)
     monkeypatch.setattr(prompts, "confirm_name", confirm_name)
     kept = cli("resume", "production")
     assert (kept.code, asked) == (2, ["production is protected: 1 go there|production"])

@@ -1,4 +1,4 @@
-"""Holds and the engine: nothing is sent, whatever was prepared before, until the hold is released."""
+"""Holds and the engine: nothing is sent, whatever was prepared before, until the queue is resumed."""
 
 import pytest
 from support.engine_bench import Bench

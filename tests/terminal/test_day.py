@@ -35,7 +35,7 @@ COUNTS = {
     "hold the queue of Development": (3, 18),
     "send the whole file": (3, 0),
     "look at the held queue, and take it back": (4, 0),
-    "release the queue": (2, 0),
+    "resume the queue": (2, 0),
     "export last week's failures": (5, 33),
     "compare a changed answer with what was sent": (4, 8),
     "find the survey with most anonymous answers, and list them": (4, 0),
@@ -238,9 +238,9 @@ def withdraw_a_mistaken_send(day: Day) -> None:
         screen.shows("y Withdraw")
         day.press("y")
         screen.shows("queued 0")
-    with day.task("release the queue") as screen:
+    with day.task("resume the queue") as screen:
         day.press("1", "p")
-        screen.shows("nothing queued", gone="p releases")
+        screen.shows("nothing queued", gone="p resumes")
 
 
 def export_last_weeks_failures(day: Day) -> None:

@@ -1,4 +1,4 @@
-"""Command `resume`: releases held queues, and lets paused lanes try again."""
+"""Command `resume`: resumes held queues, and lets paused lanes try again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @yes_option
 @json_option
 def resume(environments: tuple[str, ...], yes: bool, as_json: bool) -> int:
-    """Release the queue of an environment that is held, or let one that is paused try again at once.
+    """Resume the queue of an environment that is held, or let one that is paused try again at once.
 
     A hold with deliveries behind it is counted first, and asks; a protected environment asks for its name. An
     environment that is paused over a rejected key or a wrong address resumes automatically once that is corrected: use
@@ -69,7 +69,7 @@ async def _resume(journal: Journal, settings: Settings, name: str, *, yes: bool)
         if hold.waiting and not yes and not _is_confirmed(settings, hold):
             return False
     if (newer := await newer_hold(journal, name, hold)) is not None:
-        diagnostics.failure(f"{name} was not released: it is {newer.text(now)} meanwhile", "look, and try again")
+        diagnostics.failure(f"{name} was not resumed: it is {newer.text(now)} meanwhile", "look, and try again")
         return False
     await journal.set_lane(name, "open")
     was = hold.text(now) if hold is not None else f"{lane.state}: {lane.cause}"

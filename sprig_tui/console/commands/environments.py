@@ -89,17 +89,17 @@ class SetUp(EnvironmentCommand):
 
 
 class PauseOrResume(EnvironmentCommand):
-    """Hold the queue of the selected environment, or release it.
+    """Hold the queue of the selected environment, or resume it.
 
     Nothing is sent by any process on this journal while it is held; answers are still taken in. It asks why, and who,
-    when and why are shown to everybody. To release a queue counts it and asks first; a protected environment asks for
+    when and why are shown to everybody. To resume a queue counts it and asks first; a protected environment asks for
     its name. On a lane that waits or is paused over a rejected key, it retries at once.
     """
 
     id = "pause-or-resume"
     key = "p"
     label = "hold"
-    title = "Hold the queue, or release it"
+    title = "Hold the queue, or resume it"
     needs = "sending"
     acts_unasked = True
 

@@ -172,7 +172,7 @@ class EnvironmentActions:
         """Ask for the reason, and hold a lane for every process on this journal; or change the reason of a hold."""
         journal = self._journal()
         held = (await read_holds(journal)).get(name)
-        text = "Answers are still taken in and queued; nothing is sent until somebody releases it."
+        text = "Answers are still taken in and queued; nothing is sent until somebody resumes it."
         if held is not None:
             text = f"It is {held.text(self._session.clock.now())}."
         why = await self._app.push_screen_wait(
@@ -188,7 +188,7 @@ class EnvironmentActions:
         notify(self._app, f"{name} is held{also}")
 
     async def resume(self, name: str) -> None:
-        """Release a hold, after a question where deliveries wait behind it; or let a lane try again at once."""
+        """Resume a held lane, after a question where deliveries wait behind it; or let a lane try again at once."""
         journal, environment = self._journal(), self._environment(name)
         held = (await read_holds(journal)).get(name)
         if held is not None and held.waiting:
@@ -200,10 +200,10 @@ class EnvironmentActions:
         await self._check_hold(journal, name, held)
         await journal.set_lane(name, "open")
         self._wake_engine(name)
-        notify(self._app, f"{name} {'is released' if held is not None else 'resumes'}")
+        notify(self._app, f"{name} is resumed")
 
     async def _check_hold(self, journal: Journal, name: str, known: Hold | None) -> None:
-        """Refuse to replace or release a hold that another person made while the question was open."""
+        """Refuse to replace or end a hold that another person made while the question was open."""
         if (newer := await newer_hold(journal, name, known)) is not None:
             now = self._session.clock.now()
             raise SprigTuiError(f"nothing was changed: {name} is {newer.text(now)} meanwhile; look, and try again")

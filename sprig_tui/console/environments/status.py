@@ -106,7 +106,7 @@ def _held_status(hold: Hold, now: int, last: str) -> EnvironmentStatus:
     """The queue and the keys before who and why: a narrow pane cuts the end."""
     if not hold.waiting:
         brief = f"held, {hold.queue_text(now)}"
-        return _brief_status("‖", brief, f"; p releases it; {hold.text(now).removeprefix('held ')}", "warning", last)
+        return _brief_status("‖", brief, f"; p resumes it; {hold.text(now).removeprefix('held ')}", "warning", last)
     keys = "w shows them, p sends them"
     return _brief_status("‖", hold.queue_text(now), f"; {keys}; {hold.text(now)}", "warning", last)
 

@@ -96,7 +96,7 @@ def _lane_from_record(environment: str, row: asyncpg.Record) -> Lane:
 async def set_lane(
     connection: asyncpg.Connection, name: str, environment: int, state: LaneState, cause: str, by: str, now: int
 ) -> Lane:
-    """Hold or release a lane by hand."""
+    """Hold or resume a lane by hand."""
     reason, detail = manual(state, sanitize_text(cause), sanitize_text(by), now)
     row = await connection.fetchrow(
         "SELECT * FROM set_lane($1, $2, $3, $4, $5, $6)",

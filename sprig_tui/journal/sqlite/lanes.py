@@ -37,7 +37,7 @@ def blocked_until(state: Lane, now: int) -> int | None:
 def set_lane(
     connection: sqlite3.Connection, name: str, endpoint: str, state: LaneState, cause: str, by: str, now: int
 ) -> Lane:
-    """Hold or release a lane by hand."""
+    """Hold or resume a lane by hand."""
     why = manual(state, cause, by, now)
     return change_lane(connection, environment_number(connection, name, endpoint), state, why=why, now=now)
 

@@ -45,7 +45,7 @@ FULL_HOLD = (
     "1,204 held, the oldest for 3 m, 5 still being sent;"
     " w shows them, p sends them; held by anna@build since 14:12: look"
 )
-EMPTY_HOLD = "held, nothing waits; p releases it; by anna@build since 14:12"
+EMPTY_HOLD = "held, nothing waits; p resumes it; by anna@build since 14:12"
 
 
 @pytest.mark.parametrize(
