@@ -184,7 +184,7 @@ class MainScreen(PatientScreen[None]):
         self.deliveries = DeliveryLog(clock=core.clock, id="deliveries")
         self.deliveries.forgets.state_dir = core.dependencies.paths.state_dir
         self.deliveries.forgets.capture_folders = lambda: capture_folders(core.dependencies.paths.state_dir)
-        self.payload.is_stale = self._is_payload_stale
+        self.payload.flows.is_stale = self._is_payload_stale
         self.payload.add_class("pane")
         self.deliveries.add_class("pane")
         with self.app.batch_update():
@@ -638,7 +638,7 @@ class MainScreen(PatientScreen[None]):
             (record,), (is_edited,) = event.records, edited
             is_sent = await actions.send_changed(record, environment, edited=is_edited, origin=event.origin)
         if is_sent:
-            self.payload.forget_sent(event)
+            self.payload.editing.forget_sent(event)
         self.deliveries.wake()
 
     def on_payload_inspector_send_all_requested(self, event: SendAllRequested) -> None:

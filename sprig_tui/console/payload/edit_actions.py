@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.payload.external_editor import edited_record
 from sprig_tui.console.payload.field_edit import field_value, with_value
+from sprig_tui.console.payload.record_browser import RecordRef
 from sprig_tui.console.widgets.dialogs import Prompt
 from sprig_tui.errors import InputError
 from sprig_tui.sprig.records import Record, StudyResponse
 
 if TYPE_CHECKING:
     from sprig_tui.console.payload.inspector import PayloadInspector
-    from sprig_tui.console.payload.record_browser import RecordRef
+    from sprig_tui.console.payload.send_requests import SendRequested
 
 
 class EditActions:
@@ -24,7 +25,7 @@ class EditActions:
 
     async def edit(self) -> None:
         """Give the record to the editor, and show what comes back."""
-        if not await self._pane.is_shown():
+        if not await self._pane.flows.is_shown():
             return
         shown, app = self._pane.inspection, self._pane.app
         if shown is None:
@@ -45,7 +46,7 @@ class EditActions:
 
     async def edit_field(self) -> None:
         """Ask for another value of the field under the cursor, and show the record with it."""
-        if not await self._pane.is_shown():
+        if not await self._pane.flows.is_shown():
             return
         shown, view, at = self._pane.inspection, self._pane.view, self._pane.lines.cursor
         path = view.path_at(at) if view is not None and 0 <= at < len(view) else ""
@@ -75,7 +76,7 @@ class EditActions:
         if edit.detail is not None:
             self._pane.show_delivery(edit.detail)
         else:
-            self._pane.reassess_listed(place)
+            self._reassess(place)
             self._pane.navigator.go_to(place.number)
 
     def edited_at(self, place: RecordRef, record: Record) -> Record | None:
@@ -87,10 +88,28 @@ class EditActions:
             notify_warning(self._pane.app, f"record {number:,} of the file is another one now: your edit of it is gone")
         return edited
 
+    def peek(self, number: int, record: Record) -> Record | None:
+        """The record of the open file as edited; callable in any thread."""
+        browser = self._pane.navigator.browser
+        return self._pane.edits.at(RecordRef(browser.file.sources, number), record) if browser is not None else None
+
+    def forget_sent(self, sent: SendRequested) -> None:
+        """Drop the edits and the marks of records that were sent: the log has them."""
+        for place in sent.edits:
+            if place is not None and self._pane.edits.remove(place) is not None:
+                self._reassess(place)
+        if sent.marked:
+            self._pane.records.unmark()
+
+    def _reassess(self, place: RecordRef) -> None:
+        """Assess one record of the list again: its edit changed."""
+        if place.files:
+            self._pane.listing.reassess(place.number)
+
     def _keep(self, record: Record) -> None:
         pane = self._pane
         if pane.place is None or pane.inspection is None:
             return
         pane.edits.keep(pane.place, record, before=pane.inspection.raw, detail=pane.detail)
         pane.show_record(record, edited=True)
-        pane.reassess_listed(pane.place)
+        self._reassess(pane.place)

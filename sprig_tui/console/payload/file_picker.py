@@ -23,6 +23,7 @@ from sprig_tui.console.widgets.dialogs import hint, plain_content
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.formatting import size_text
+from sprig_tui.sprig.held_input import InputSource
 from sprig_tui.sprig.reader import INPUT_SUFFIXES
 from sprig_tui.text import one_line
 
@@ -286,6 +287,12 @@ class FilePicker(ModalScreen[tuple[str, ...] | None]):
         super().__init__(classes="dialog")
         self._start = start
         self._listing = FolderListing("", ())
+
+    @classmethod
+    def beside(cls, opened: InputSource | None) -> FilePicker:
+        """The dialog in the folder of what is open, or where the console was started."""
+        folder = Path(opened).absolute().parent if isinstance(opened, str) else Path.cwd()
+        return cls(f"{str(folder).rstrip('/')}/")
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog-box", id="picker"):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,23 +19,23 @@ from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.commands.base import Command, HasCommands, bindings
 from sprig_tui.console.commands.payload import COMMANDS, OpenFile
 from sprig_tui.console.deliveries.repair import FORM_HINT
-from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.payload.edit_actions import EditActions
 from sprig_tui.console.payload.edits import RecordEdits
 from sprig_tui.console.payload.file_picker import FilePicker
-from sprig_tui.console.payload.inspection import Inspection, PlanCheck, inspect_delivery, inspect_record, no_plan
+from sprig_tui.console.payload.flows import PaneFlows
+from sprig_tui.console.payload.inspection import Inspection, PlanCheck, no_plan
 from sprig_tui.console.payload.navigation import RecordNavigator, ask_record_number
 from sprig_tui.console.payload.pasted import PastedText, held_paste, recognise_paste
 from sprig_tui.console.payload.presenter import RecordPresenter
-from sprig_tui.console.payload.preview_builders import PreviewBuilders
+from sprig_tui.console.payload.previews import Previews
 from sprig_tui.console.payload.record_browser import RecordRef
 from sprig_tui.console.payload.records.listing import RecordListing
 from sprig_tui.console.payload.records.record_list import RecordList
-from sprig_tui.console.payload.send_requests import SendRequested, SendRequests
-from sprig_tui.console.payload.views import VIEW_NAMES, curl_text
+from sprig_tui.console.payload.refusals import PaneState, refusal
+from sprig_tui.console.payload.send_requests import SendRequests
+from sprig_tui.console.payload.views import VIEW_NAMES, copied_call, copied_curl
 from sprig_tui.console.payload.views.base import CopiedText, RecordView
-from sprig_tui.console.payload.views.json import JsonNode
 from sprig_tui.console.screens.explain import ExplainRequested
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.console.widgets.panel import Panel
@@ -44,21 +43,6 @@ from sprig_tui.journal.records import Delivery, DeliveryDetail
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.held_input import InputSource
 from sprig_tui.sprig.records import Record
-
-_NEEDS_RECORD = frozenset({"send_record", "edit_record", "edit_field", "copy_value", "copy_json", "copy_curl"})
-_NEEDS_RECORD_KEPT = {
-    "edit_record": "it cannot be edited",
-    "edit_field": "it cannot be edited",
-    "map_again": "it cannot be mapped again",
-}
-_NEEDS_LINE = frozenset({"edit_field", "copy_value"})
-_NEEDS_FILE = frozenset(
-    {"send_file", "next_record", "previous_record", "go_to_record", "only_troubled", "list_records"}
-)
-
-
-SHOW_TIMEOUT_S = 3.0
-"""Longest wait for what the log selects to be shown, before a command gives up."""
 
 
 class PayloadInspector(HasCommands, Panel):
@@ -100,8 +84,6 @@ class PayloadInspector(HasCommands, Panel):
         """`state_dir` is the folder for the files that the editor edits."""
         super().__init__(id=id, classes="pane")
         self.state_dir = state_dir
-        self.is_stale: Callable[[], bool] = lambda: False
-        """Whether the log has selected another delivery, which is not shown yet."""
         self.check_plan: PlanCheck = no_plan
         """Lints of the stored tracking plan of an environment."""
         self.detail: DeliveryDetail | None = None
@@ -112,24 +94,25 @@ class PayloadInspector(HasCommands, Panel):
         self.lines = self.presenter.lines
         """The widget with the cursor."""
         self._clock = clock or SystemClock()
-        self.builders = PreviewBuilders(self, self._clock)
+        self.previews = Previews(self, self._clock)
         self.navigator = RecordNavigator(
             self,
             self._clock,
-            self.builders.make,
-            self.builders.check_plan,
+            self.previews.make_builder,
+            self.previews.check_plan,
             on_record=self._show_file_record,
             on_progress=self.presenter.show_progress,
             on_position=self._show_position,
         )
         self.edits = RecordEdits()
         """Edited records that were not sent yet."""
-        self._edit_actions = EditActions(self)
+        self.editing = EditActions(self)
         self._send_requests = SendRequests(self)
         self._had_record = (False, False)
-        self.records = RecordList(self._clock, self.builders.assessor, lambda: tuple(self.environments))
+        self.records = RecordList(self._clock, self.previews.assessor, lambda: tuple(self.environments))
         """The list of the open file's records; mounted when it is first shown."""
         self.listing = RecordListing(self, self.records)
+        self.flows = PaneFlows(self, lambda: self.listing.is_ahead)
 
     def compose(self) -> ComposeResult:
         """Head, lines, verdict."""
@@ -176,7 +159,7 @@ class PayloadInspector(HasCommands, Panel):
             self.show_record(edit.record, edited=True)
             return
         self.detail = detail
-        self._show_delivery(detail, remapped=remapped)
+        self._show(self.previews.of_delivery(detail, remapped=remapped))
 
     def update_delivery(self, delivery: Delivery) -> None:
         """Show the new state of the delivery; its call and its opened lines stay."""
@@ -189,28 +172,14 @@ class PayloadInspector(HasCommands, Panel):
 
     def _show_file_record(self, place: RecordRef, record: Record) -> None:
         self.place = place
-        edited = self._edit_actions.edited_at(place, record)
+        edited = self.editing.edited_at(place, record)
         self.show_record(edited or record, edited=edited is not None)
         self.listing.on_record(place.number)
 
     def show_record(self, record: Record, *, edited: bool) -> None:
         """Show a record in place of the delivery; `edited` marks it as edited."""
         self.detail = None
-        self._show_inspected(record, edited=edited)
-
-    def _show_inspected(self, record: Record, *, edited: bool) -> None:
-        now, origin = self._clock.now(), self.compared_detail
-        builder = self.builders.current()
-        if origin is not None and origin.delivery.environment in self.environments:
-            builder = self.builders.make(environment=origin.delivery.environment)
-        found = inspect_record(record, builder, now, edited=edited, check_plan=self.check_plan)
-        self._show(msgspec.structs.replace(found, rules_error=self.builders.rules_error))
-
-    def _show_delivery(self, detail: DeliveryDetail, *, remapped: bool) -> None:
-        now = self._clock.now()
-        builder = self.builders.current()
-        found = inspect_delivery(detail, builder, now, remapped=remapped, check_plan=self.check_plan)
-        self._show(msgspec.structs.replace(found, rules_error=self.builders.rules_error if found.remapped else ""))
+        self._show(self.previews.of_record(record, edited=edited, origin=self.compared_detail))
 
     def _show(self, inspection: Inspection) -> None:
         self.inspection = inspection
@@ -259,14 +228,14 @@ class PayloadInspector(HasCommands, Panel):
         self._map_again()
 
     def _map_again(self) -> None:
-        self.builders.refresh()
+        self.previews.refresh()
         shown = self.inspection
         if shown is None or not self.is_mounted:
             return
         if self.detail is not None:
-            self._show_delivery(self.detail, remapped=shown.remapped)
+            self._show(self.previews.of_delivery(self.detail, remapped=shown.remapped))
         elif shown.record is not None:
-            self._show_inspected(shown.record, edited=shown.edited)
+            self.show_record(shown.record, edited=shown.edited)
         self.listing.reassess()
 
     # -- edits that were not sent --------------------------------------------------------------------------------------
@@ -276,47 +245,21 @@ class PayloadInspector(HasCommands, Panel):
         """The number of edited records that were not sent."""
         return len(self.edits)
 
-    def forget_sent(self, sent: SendRequested) -> None:
-        """Drop the edits and the marks of records that were sent: the log has them."""
-        for place in sent.edits:
-            if place is not None and self.edits.remove(place) is not None:
-                self.reassess_listed(place)
-        if sent.marked:
-            self.records.unmark()
-
-    def peek_edit(self, number: int, record: Record) -> Record | None:
-        """The record of the open file as edited; callable in any thread."""
-        browser = self.navigator.browser
-        return self.edits.at(RecordRef(browser.file.sources, number), record) if browser is not None else None
-
-    def reassess_listed(self, place: RecordRef) -> None:
-        """Assess one record of the list again: its edit changed."""
-        if place.files:
-            self.listing.reassess(place.number)
-
     # -- commands ------------------------------------------------------------------------------------------------------
 
-    def refusal(self, action: str) -> str:  # noqa: PLR0911 - a reason for each
+    def refusal(self, action: str) -> str:
         """Also refuses what there is nothing for."""
         if reason := super().refusal(action):
             return reason
-        if action in _NEEDS_RECORD and self.inspection is None:
-            return "no payload is shown: open a file with o, or select a delivery"
-        if action == "explain" and self.detail is None:
-            return "explain: this is no delivery of the log; select one there"
-        if action in _NEEDS_LINE and self.listing.hides_record:
-            return "the record is hidden by the list: enter opens it"
-        if action in _NEEDS_FILE and self.navigator.browser is None:
-            return "no file is open: o opens one"
-        if action == "compare" and self.compared_detail is None:
-            return "compare: this is no delivery of the log, and no edited one"
-        if action == "undo_edit" and (self.inspection is None or self.place not in self.edits):
-            return "this record was not edited here"
-        if action in _NEEDS_RECORD_KEPT and self.inspection is not None and self.inspection.no_record:
-            return f"{_NEEDS_RECORD_KEPT[action]}: {self.inspection.no_record}"
-        if action == "map_again" and (self.detail is None or self.inspection is None or self.inspection.record is None):
-            return "only a delivery of the log can be mapped again, and only if its record can be read by itself"
-        return ""
+        state = PaneState(
+            self.inspection,
+            is_delivery=self.detail is not None,
+            is_comparable=self.compared_detail is not None,
+            is_edited=self.place in self.edits,
+            has_file=self.navigator.browser is not None,
+            is_hidden=self.listing.hides_record,
+        )
+        return refusal(action, state)
 
     def unasked_command(self, action: str) -> type[Command] | None:
         """Marked records are sent after a question of their own."""
@@ -324,50 +267,22 @@ class PayloadInspector(HasCommands, Panel):
             return None
         return super().unasked_command(action)
 
-    async def is_shown(self) -> bool:
-        """Wait until the delivery that the log selects is shown; False, with a notice, where it takes too long."""
-        try:
-            async with asyncio.timeout(SHOW_TIMEOUT_S):
-                while self.is_stale() or self.listing.is_ahead:  # noqa: ASYNC110 - no single event reports it
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            notify_warning(self.app, "nothing was done: what is selected cannot be shown yet; try again in a moment")
-            return False
-        return True
-
-    def _when_shown(self, action: Callable[[], None]) -> None:
-        async def later() -> None:
-            if await self.is_shown():
-                action()
-
-        if self.is_stale() or self.listing.is_ahead:
-            self._run_flow(later())
-        else:
-            action()
-
     # -- opening and moving -------------------------------------------------------------------------------------------
 
     def action_open_file(self) -> None:
-        """Ask for a path."""
+        self.flows.run(self._ask_and_open())
+
+    async def _ask_and_open(self) -> None:
         browser = self.navigator.browser
-        last = browser.file.sources[0] if browser is not None else None
-        folder = Path(last).absolute().parent if isinstance(last, str) else Path.cwd()
-
-        self._run_flow(self._pick(f"{str(folder).rstrip('/')}/"))
-
-    async def _pick(self, start: str) -> None:
-        if paths := await self.app.push_screen_wait(FilePicker(start)):
+        picker = FilePicker.beside(browser.file.sources[0] if browser is not None else None)
+        if paths := await self.app.push_screen_wait(picker):
             self.show_file(paths)
             self.focus()
-
-    def _run_flow(self, work: Coroutine[None, None, None]) -> None:
-        self.run_worker(track_flow(self.app, work), group="payload-flow", exclusive=True, exit_on_error=False)
 
     # -- the list of records -------------------------------------------------------------------------------------------
 
     def action_list_records(self) -> None:
-        """List the records, or show the record alone again."""
-        self._run_flow(self.listing.toggle())
+        self.flows.run(self.listing.toggle())
 
     def action_back_to_list(self) -> None:
         """Show the list as it was, with the cursor on the record shown."""
@@ -390,11 +305,9 @@ class PayloadInspector(HasCommands, Panel):
         self.navigator.reopen()
 
     def action_next_record(self) -> None:
-        """To the next record."""
         self._step(1)
 
     def action_previous_record(self) -> None:
-        """To the record before."""
         self._step(-1)
 
     def _step(self, step: int) -> None:
@@ -403,7 +316,6 @@ class PayloadInspector(HasCommands, Panel):
             self.navigator.step(step)
 
     def action_go_to_record(self) -> None:
-        """Ask for a number."""
         browser = self.navigator.browser
         if browser is None:
             return
@@ -412,7 +324,7 @@ class PayloadInspector(HasCommands, Panel):
             if (number := await ask_record_number(self.app, browser)) is not None:
                 self.go_to_record(number)
 
-        self._run_flow(go_to())
+        self.flows.run(go_to())
 
     def go_to_record(self, number: int) -> None:
         """Show record `number`, from 0, of the open file."""
@@ -420,7 +332,6 @@ class PayloadInspector(HasCommands, Panel):
         self.navigator.go_to(number)
 
     def action_only_troubled(self) -> None:
-        """Show only the records with problems, or all."""
         self.navigator.toggle_problems()
 
     def action_view(self, name: str) -> None:
@@ -429,27 +340,21 @@ class PayloadInspector(HasCommands, Panel):
             self.view_name = name
 
     def action_next_view(self) -> None:
-        """The next of the four views."""
         self.view_name = VIEW_NAMES[(VIEW_NAMES.index(self.view_name) + 1) % len(VIEW_NAMES)]
 
     def action_previous_view(self) -> None:
-        """The view before."""
         self.view_name = VIEW_NAMES[VIEW_NAMES.index(self.view_name) - 1]
 
     def action_show_fields(self) -> None:
-        """The Fields view."""
         self.view_name = "Fields"
 
     def action_show_json(self) -> None:
-        """The JSON view."""
         self.view_name = "JSON"
 
     def action_show_raw(self) -> None:
-        """The Raw view."""
         self.view_name = "Raw"
 
     def action_show_curl(self) -> None:
-        """The curl view."""
         self.view_name = "curl"
 
     def action_map_again(self) -> None:
@@ -459,7 +364,7 @@ class PayloadInspector(HasCommands, Panel):
 
     def repair(self) -> None:
         """Show the delivery that the log selects, mapped again, with the cursor on the first field with an error."""
-        self._when_shown(self._show_for_repair)
+        self.flows.when_shown(self._show_for_repair)
 
     def _show_for_repair(self) -> None:
         if self.detail is not None and self.inspection is not None and not self.inspection.remapped:
@@ -473,8 +378,7 @@ class PayloadInspector(HasCommands, Panel):
         notify(self.app, FORM_HINT)
 
     def action_explain(self) -> None:
-        """Ask for an explanation of the delivery."""
-        self._when_shown(self._request_explanation)
+        self.flows.when_shown(self._request_explanation)
 
     def _request_explanation(self) -> None:
         if self.detail is not None:
@@ -485,9 +389,9 @@ class PayloadInspector(HasCommands, Panel):
     def action_send_record(self) -> None:
         """Ask to send the marked records of the list, or what is shown."""
         if self.listing.sends_marked:
-            self._run_flow(self._send_requests.send_marked())
+            self.flows.run(self._send_requests.send_marked())
         else:
-            self._when_shown(self._send_requests.send_record)
+            self.flows.when_shown(self._send_requests.send_record)
 
     @property
     def compared_detail(self) -> DeliveryDetail | None:
@@ -497,61 +401,38 @@ class PayloadInspector(HasCommands, Panel):
         edit = self.edits.get(self.place)
         return edit.detail if edit is not None else None
 
-    def remapped_body(self, detail: DeliveryDetail) -> bytes:
-        """The call of a delivery by the present rules; empty where its record cannot be mapped."""
-        again = inspect_delivery(detail, self.builders.current(), self._clock.now(), remapped=True)
-        return again.body if again.remapped else b""
-
     def action_compare(self) -> None:
         """Show what differs from the call as it was sent."""
-        self._when_shown(self._send_requests.compare)
+        self.flows.when_shown(self._send_requests.compare)
 
     def action_send_file(self) -> None:
-        """Ask to send every record of the open file."""
         self._send_requests.send_file()
 
     # -- editing and copying ------------------------------------------------------------------------------------------
 
     def action_edit_record(self) -> None:
-        """See `EditRecord`."""
-        self._run_flow(self._edit_actions.edit())
+        self.flows.run(self.editing.edit())
 
     def action_edit_field(self) -> None:
-        """Ask for another value of the field under the cursor."""
-        self._run_flow(self._edit_actions.edit_field())
+        self.flows.run(self.editing.edit_field())
 
     def action_undo_edit(self) -> None:
-        """Show the record as it was."""
-        self._edit_actions.undo()
+        self.editing.undo()
 
     def action_copy_value(self) -> None:
-        """Copy what the line with the cursor is about."""
-        self._when_shown(self._copy_value)
-
-    def _copy_value(self) -> None:
-        view = self.view
-        copied = view.copy_line(self.lines.cursor) if view is not None and 0 <= self.lines.cursor < len(view) else None
-        self._copy(copied, "there is no value in this line")
+        self._copy(self.presenter.copied_line, "there is no value in this line")
 
     def action_copy_json(self) -> None:
-        """Copy the call."""
-        self._when_shown(self._copy_json)
-
-    def _copy_json(self) -> None:
-        body = self.inspection.body if self.inspection is not None else b""
-        self._copy(CopiedText(JsonNode(body).pretty(), "the JSON") if body else None, "no call is made of this record")
+        self._copy(lambda: copied_call(self.inspection), "no call is made of this record")
 
     def action_copy_curl(self) -> None:
-        """Copy the curl command."""
-        self._when_shown(self._copy_curl)
+        self._copy(lambda: copied_curl(self.inspection, self.environments), "no call is made of this record")
 
-    def _copy_curl(self) -> None:
-        shown = self.inspection
-        text = "\n".join(curl_text(shown, self.environments)) if shown is not None and shown.body else ""
-        self._copy(CopiedText(text, "the curl command") if text else None, "no call is made of this record")
+    def _copy(self, make_text: Callable[[], CopiedText | None], why_not: str) -> None:
+        def copy() -> None:
+            if (copied := make_text()) is None:
+                notify(self.app, f"nothing was copied: {why_not}")
+            else:
+                self.post_message(CopyRequested(copied.text, copied.what))
 
-    def _copy(self, copied: CopiedText | None, why_not: str) -> None:
-        if copied is None:
-            notify(self.app, f"nothing was copied: {why_not}")
-        else:
-            self.post_message(CopyRequested(copied.text, copied.what))
+        self.flows.when_shown(copy)

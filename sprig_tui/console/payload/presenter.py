@@ -11,7 +11,7 @@ from textual.widget import Widget
 from sprig_tui.console.payload.payload_lines import PayloadLines
 from sprig_tui.console.payload.summary import LIST_NAME, payload_title, reason_line, verdict_content, verdict_spans
 from sprig_tui.console.payload.views import make_view
-from sprig_tui.console.payload.views.base import RecordView
+from sprig_tui.console.payload.views.base import CopiedText, RecordView
 from sprig_tui.console.payload.views.fields import FieldsView, field_header
 from sprig_tui.console.widgets.panel import Caption
 
@@ -60,6 +60,11 @@ class RecordPresenter:
         self.update_title()
         self.update_head()
         self.update_verdict()
+
+    def copied_line(self) -> CopiedText | None:
+        """What the line with the cursor is about, to be copied; None where it has no value."""
+        view, at = self.lines.view, self.lines.cursor
+        return view.copy_line(at) if view is not None and 0 <= at < len(view) else None
 
     def show_progress(self, text: str) -> None:
         """Show what is being read before the verdict; an empty text removes it."""

@@ -134,7 +134,7 @@ class SendRequests:
         pane, shown, origin = self._pane, self._pane.inspection, self._pane.compared_detail
         if shown is None or origin is None:
             return
-        after = pane.remapped_body(origin) if pane.detail is not None and not shown.remapped else shown.body
+        after = pane.previews.remapped_body(origin) if pane.detail is not None and not shown.remapped else shown.body
         comparisons = []
         if after and origin.body:
             title = f"Delivery {origin.delivery.id}: - as it was, + as it would be sent now"

@@ -290,7 +290,7 @@ async def test_record_is_mapped_again_for_other_environment_or_rules(bench, insp
 
 async def test_a_delivery_is_shown_and_mapped_again(bench, inspector, lines_file, journal, screen_text, heard):
     record = next(read_responses([str(lines_file(1))]))
-    entry = inspector.builders.make().entry(record)
+    entry = inspector.previews.make_builder().entry(record)
     (added,) = await journal.add([entry])
     detail = await journal.get(added.id)
     assert isinstance(detail, DeliveryDetail)
@@ -313,7 +313,7 @@ async def test_a_delivery_is_shown_and_mapped_again(bench, inspector, lines_file
 async def test_file_position_is_kept_while_a_delivery_is_shown(bench, inspector, lines_file, journal):
     path = lines_file(5)
     record = next(read_responses([str(path)]))
-    (added,) = await journal.add([inspector.builders.make().entry(record)])
+    (added,) = await journal.add([inspector.previews.make_builder().entry(record)])
     async with bench(file=path) as (_app, pilot):
         await press(pilot, "n", "n")
         inspector.show_delivery(await journal.get(added.id))

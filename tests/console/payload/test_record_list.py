@@ -108,7 +108,7 @@ async def test_the_list_filters_marks_and_comes_back(listing, inspector, lines_f
         (sent,) = heard(pilot.seen, SendRequested)
         assert [record.origin.line for record in sent.records] == [48, 68]
         assert sent.edits == (None, None)
-        inspector.forget_sent(sent)
+        inspector.editing.forget_sent(sent)
         await press("escape")
         assert "of 100 ── [List]" in screen_text(pilot.app)
         assert "reason:anonymous" not in screen_text(pilot.app)
@@ -163,7 +163,7 @@ async def test_the_list_by_mouse_and_beside_the_record(listing, inspector, lines
         marked, shown = heard(pilot.seen, SendRequested)
         assert (marked.marked, shown.marked) == (True, False), "beside the list the record shown is sent"
         assert [one.records[0].origin.line for one in (marked, shown)] == [1, 4]
-        inspector.forget_sent(marked)
+        inspector.editing.forget_sent(marked)
         assert not inspector.records.marked
         inspector.lines.focus()
         inspector.navigator.in_view = False

@@ -193,7 +193,7 @@ class RecordListing:
         marked: list[Record] = []
         edits: list[RecordRef | None] = []
         for number, record in zip(numbers, records, strict=True):
-            edited = self._pane.peek_edit(number, record)
+            edited = self._pane.editing.peek(number, record)
             marked.append(edited or record)
             edits.append(RecordRef(browser.file.sources, number) if edited is not None else None)
         return MarkedRecords(tuple(marked), tuple(edits))

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.payload.inspection import Inspection
-from sprig_tui.console.payload.views.base import RecordView
+from sprig_tui.console.payload.views.base import CopiedText, RecordView
 from sprig_tui.console.payload.views.fields import FieldsView
-from sprig_tui.console.payload.views.json import JsonView, is_json
+from sprig_tui.console.payload.views.json import JsonNode, JsonView, is_json
 from sprig_tui.console.payload.views.text import CurlView, NoteView, RawView
 from sprig_tui.segment.curl import curl_lines
 from sprig_tui.segment.limits import ENDPOINT_URLS
@@ -41,3 +41,15 @@ def curl_text(inspection: Inspection, environments: Mapping[str, Environment]) -
     base_url = environment.base_url if environment else ENDPOINT_URLS["us"]
     oauth = environment.oauth_credentials if environment else None
     return curl_lines(base_url, inspection.body, withheld=inspection.withheld or "", oauth=oauth)
+
+
+def copied_call(inspection: Inspection | None) -> CopiedText | None:
+    """The call as JSON, to be copied; None where none is made."""
+    body = inspection.body if inspection is not None else b""
+    return CopiedText(JsonNode(body).pretty(), "the JSON") if body else None
+
+
+def copied_curl(inspection: Inspection | None, environments: Mapping[str, Environment]) -> CopiedText | None:
+    """The curl command, to be copied; None where no call is made."""
+    text = "\n".join(curl_text(inspection, environments)) if inspection is not None and inspection.body else ""
+    return CopiedText(text, "the curl command") if text else None
