@@ -401,14 +401,10 @@ class SprigTui(QueuedInput, TextualApp):
         self.push_screen(ExplainScreen(self.session, event.detail))
 
     def on_filter_input_save_requested(self, event: FilterInput.SaveRequested) -> None:
-        """Save a filter of the log or of the list of records, where the config may be changed."""
-        from sprig_tui.console.commands.deliveries import SaveFilter
+        """Save a filter of the log or of the list of records."""
         from sprig_tui.console.deliveries.save_filter import ask_and_save
 
         event.stop()
-        if refusal := self.permissions.refusal(SaveFilter):
-            notify_warning(self, refusal)
-            return
         saved, now_ms = self.session.settings.filters, self.session.clock.now()
         self.run_flow(ask_and_save(self, self.config_editor, saved, event.text, now_ms))
 

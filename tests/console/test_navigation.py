@@ -14,6 +14,7 @@ from sprig_tui.console.environments.actions import EnvironmentActions
 from sprig_tui.console.notify import notify
 from sprig_tui.console.payload.send_requests import SendAllRequested, SendRequested
 from sprig_tui.console.widgets.dialogs import Prompt
+from sprig_tui.console.widgets.key_bar import KeyBar, KeyHint
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 SIZES = [(80, 24), (120, 40)]
@@ -22,6 +23,11 @@ SIZES = [(80, 24), (120, 40)]
 def toast_columns(app) -> list[tuple[int, int]]:
     """First column and width of each notice on the screen."""
     return [(toast.region.x, toast.region.width) for toast in app.screen.query(Toast) if toast.region]
+
+
+def key_bar(app) -> list[KeyHint]:
+    """The keys that the bar shows."""
+    return list(app.screen.query_one(KeyBar)._shown)
 
 
 async def test_help_lists_the_keys_of_the_pane(console, snapshot):
@@ -94,9 +100,20 @@ async def test_a_filter_is_saved_under_a_name_from_its_line(console):
         assert pilot.app.main.deliveries.saved_filters["open"] == "is:withheld"
         await console.press("enter")
         assert pilot.app.main.deliveries.filter.text == "is:withheld"
-    async with console.running(read_only=True):
-        await console.press("3", "slash", *"is:failed", "ctrl+s")
+    async with console.running(read_only=True) as pilot:
+        await console.press("3", "slash", *"is:failed")
+        assert [hint.enabled for hint in key_bar(pilot.app) if hint.label == "save under a name"] == [False]
+        await console.press("ctrl+s")
         assert "this console is read-only" in console.notices()[-1]
+
+
+async def test_the_line_of_the_filter_saves_by_the_key_of_the_config(console):
+    console.write('[keys]\nsave-filter = "f6"\n')
+    async with console.running() as pilot:
+        await console.press("3", "slash", *"is:failed")
+        assert [hint.key for hint in key_bar(pilot.app) if hint.label == "save under a name"] == ["f6"]
+        await console.press("f6")
+        await console.until(lambda: isinstance(pilot.app.screen, Prompt))
 
 
 async def test_jump_keys_zoom_and_tab(console, monkeypatch):

@@ -17,6 +17,8 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
+from sprig_tui.console.commands.base import HasCommands
+from sprig_tui.console.commands.deliveries import SaveFilter
 from sprig_tui.console.widgets.history_input import HistoryInput
 from sprig_tui.errors import FilterError
 from sprig_tui.journal.filter import MAX_FILTER_DEPTH, parse_filter
@@ -83,12 +85,13 @@ class _FilterSuggester(Suggester):
         return complete_filter(value, self._environments(), self._saved()) or None
 
 
-class FilterInput(HistoryInput):
+class FilterInput(HasCommands, HistoryInput):
     """Filter input: enter applies, escape cancels, tab completes, up and down go through the history."""
 
+    COMMAND_CLASSES = (SaveFilter,)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "cancel"),
-        Binding("ctrl+s", "save", "save under a name"),
+        Binding(SaveFilter.key, SaveFilter.action(), "save under a name", id=SaveFilter.id),
     ]
 
     class Left(Message):
@@ -116,7 +119,7 @@ class FilterInput(HistoryInput):
     def action_leave(self) -> None:
         self.post_message(self.Left())
 
-    def action_save(self) -> None:
+    def action_save_filter(self) -> None:
         self.post_message(self.SaveRequested(self.value))
 
 
