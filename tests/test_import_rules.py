@@ -97,7 +97,8 @@ def test_the_first_paint_loads_only_what_it_shows(tmp_path: Path) -> None:
         "email",
         "json",
         "sqlite3",
-        "zstandard",
+        "backports.zstd",
+        "compression.zstd",
     }
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import zlib
 from array import array
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Literal
 
 import msgspec
-import zstandard
 from msgspec import UNSET, Struct, UnsetType
 
 from sprig_tui.errors import JournalCorruptError
 from sprig_tui.journal.records import NewDelivery
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 MAX_PACK_ITEMS = 1_000
 MAX_PACK_BYTES = 1_200_000
@@ -29,23 +35,29 @@ _LEGACY_PLAIN_CODEC, _LEGACY_ZSTD_CODEC = 0x00, 0x01
 _PLAIN_CODEC, _ZSTD_CODEC = 0xA6, 0x5B
 """First byte of a pack; they differ in many bits, so that flipped bits do not turn one into the other."""
 
-
-_PARAMETERS = zstandard.ZstdCompressionParameters.from_level(
-    1, window_log=18, hash_log=13, min_match=7, write_checksum=True
-)
+_OPTIONS: dict[int, int] = {
+    zstd.CompressionParameter.compression_level: 1,
+    zstd.CompressionParameter.window_log: 18,
+    zstd.CompressionParameter.hash_log: 13,
+    zstd.CompressionParameter.min_match: 7,
+    zstd.CompressionParameter.checksum_flag: 1,
+}
 """Level 1 with tables that fit the nearest cache: a fifth less CPU for usual answers, and as few bytes; for long texts
 a tenth less CPU, and 3 % more bytes."""
 
+_DAMAGE_ERRORS = (zstd.ZstdError, ValueError, IndexError, TypeError, MemoryError, OverflowError)
+"""What unpacking a damaged blob raises."""
 
-class _Codec(threading.local):
-    """A compressor and a decompressor per thread: they are not thread-safe."""
+
+class _Compressor(threading.local):
+    """A compressor per thread: a shared one would make threads wait for each other."""
 
     def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(compression_params=_PARAMETERS).compress
-        self.decompress = zstandard.ZstdDecompressor().decompress
+        compressor = zstd.ZstdCompressor(options=_OPTIONS)
+        self.compress = partial(compressor.compress, mode=zstd.ZstdCompressor.FLUSH_FRAME)
 
 
-_thread_codec = _Codec()
+_thread_compressor = _Compressor()
 
 
 def owner_tag(environment: str, message_id: str) -> int:
@@ -79,19 +91,20 @@ def pack(items: Sequence[bytes], tags: Sequence[int] = ()) -> bytes:
     plain = head.tobytes() + b"".join(items)
     if len(plain) < _MIN_COMPRESS_BYTES:
         return bytes((_PLAIN_CODEC,)) + plain + zlib.crc32(plain).to_bytes(4, "little")
-    return bytes((_ZSTD_CODEC,)) + _thread_codec.compress(plain)
+    return bytes((_ZSTD_CODEC,)) + _thread_compressor.compress(plain)
 
 
-def unpack(blob: bytes, positions: Sequence[int]) -> tuple[list[bytes], list[int] | None]:
+def unpack(blob: bytes, positions: Sequence[int] | None = None) -> tuple[list[bytes], list[int] | None]:
     """The items at these positions of a blob made by `pack`, and their tags; None for packs of versions without tags.
 
-    Only these items are copied; a range of positions is sliced at once. Raises ValueError, or an error of the
-    decompressor, for a damaged blob.
+    Without positions all items. Only these items are copied; a range of positions is sliced at once. Raises ValueError,
+    or an error of the decompressor, for a damaged blob.
     """
     codec = blob[0]
     if codec in (_LEGACY_PLAIN_CODEC, _LEGACY_ZSTD_CODEC):
         plain = _decompress(blob) if codec == _LEGACY_ZSTD_CODEC else blob[1:]
-        return _slice_items(plain, 4, array("I", plain[:4])[0], positions), None
+        count = array("I", plain[:4])[0]
+        return _slice_items(plain, 4, count, range(count) if positions is None else positions), None
     if codec == _ZSTD_CODEC:
         plain = _decompress(blob)
     elif codec == _PLAIN_CODEC and zlib.crc32(blob[1:-4]) == int.from_bytes(blob[-4:], "little"):
@@ -100,6 +113,8 @@ def unpack(blob: bytes, positions: Sequence[int]) -> tuple[list[bytes], list[int
         msg = "its checksum is another"
         raise ValueError(msg)
     count, tagged = array("I", plain[:8])
+    if positions is None:
+        positions = range(count)
     items = _slice_items(plain, 8, count, positions, 4 * tagged)
     if not tagged:
         return items, None
@@ -110,9 +125,17 @@ def unpack(blob: bytes, positions: Sequence[int]) -> tuple[list[bytes], list[int
 
 
 def _decompress(blob: bytes) -> bytes:
-    plain: bytes = _thread_codec.decompress(
-        memoryview(blob)[1:], max_output_size=_MAX_UNPACKED_BYTES, allow_extra_data=False
-    )
+    """The content of the one frame after the codec byte, which declares its size. Raises ZstdError or ValueError."""
+    frame = memoryview(blob)[1:]
+    size = zstd.get_frame_info(frame).decompressed_size
+    if size is None or size > _MAX_UNPACKED_BYTES:
+        msg = "its size is not declared, or too large"
+        raise ValueError(msg)
+    decompressor = zstd.ZstdDecompressor()
+    plain = decompressor.decompress(frame, size)
+    if not decompressor.eof or decompressor.unused_data:
+        msg = "its frame does not end where it ends"
+        raise ValueError(msg)
     return plain
 
 
@@ -197,7 +220,7 @@ def unpack_items(
         raise DamagedPayloadError(ids)
     try:
         items, tags = unpack(blob, [delivery_id - first for delivery_id in ids])
-    except (zstandard.ZstdError, ValueError, IndexError, TypeError, MemoryError, OverflowError) as error:
+    except _DAMAGE_ERRORS as error:
         raise DamagedPayloadError(ids) from error
     if owners is not None:
         fits = [
@@ -214,9 +237,8 @@ def unpack_items(
 def unpack_every(blob: bytes, first: int) -> tuple[list[bytes], list[int] | None]:
     """All items of the pack that begins with delivery `first`, and their tags. Raises DamagedPayloadError."""
     try:
-        plain = _decompress(blob) if blob[:1] in (bytes((_LEGACY_ZSTD_CODEC,)), bytes((_ZSTD_CODEC,))) else blob[1:]
-        return unpack(blob, range(array("I", plain[:4])[0]))
-    except (zstandard.ZstdError, ValueError, IndexError, TypeError, MemoryError, OverflowError) as error:
+        return unpack(blob)
+    except _DAMAGE_ERRORS as error:
         raise DamagedPayloadError([first]) from error
 
 
@@ -231,7 +253,7 @@ def unpack_tagged_items(blob: bytes, ids: Sequence[int], first: int, tags: Seque
     positions = range(start, end) if end - start == len(ids) else [delivery_id - first for delivery_id in ids]
     try:
         items, stored_tags = unpack(blob, positions)
-    except (zstandard.ZstdError, ValueError, IndexError, TypeError, MemoryError, OverflowError) as error:
+    except _DAMAGE_ERRORS as error:
         raise DamagedPayloadError(ids) from error
     return dict(zip(ids, items, strict=True)) if stored_tags == tags else None
 
