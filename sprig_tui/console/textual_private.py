@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
-from textual import events
+from textual import events, message_pump
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.driver import Driver
@@ -23,12 +23,14 @@ from textual.notifications import Notification, Notify
 from textual.screen import Screen
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.timer import Timer
 from textual.widgets._toast import ToastRack
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.palette import Palette
     from textual._queue import Queue
+    from textual._types import MessageTarget
     from textual.dom import DOMNode
     from textual.filter import LineFilter
     from textual.geometry import Size
@@ -56,6 +58,23 @@ MIN_ROWS_FOR_NOTICES = 15
 """Rows of a screen that shows more than one notice."""
 MIN_NOTICE_S = 0.05
 """Seconds that a notice is shown at least, once a screen has it."""
+
+
+class SureTimer(Timer):
+    """Timer that fires once, however late.
+
+    Textual's looks at the clock twice before it waits. Where the process stands still in between for longer than the
+    interval, it counts the one time as missed, and never fires: a resize, which waits for a 120th of a second, was lost
+    once in some ten thousand times on a busy machine, and with it every later one.
+    """
+
+    def __init__(
+        self, event_target: MessageTarget, interval: float, *, repeat: int | None = None, skip: bool = True, **how: Any
+    ) -> None:
+        super().__init__(event_target, interval, repeat=repeat, skip=skip and repeat != 0, **how)
+
+
+message_pump.Timer = SureTimer  # type: ignore[attr-defined] # what `set_timer` of all apps and widgets makes
 
 
 class Notice(Notification):

@@ -143,19 +143,14 @@ def snapshot() -> Callable[..., Awaitable[None]]:
 
 
 async def _resize(pilot: Pilot, width: int, height: int) -> None:
-    """Resize the terminal until all that is shown has that size.
-
-    Once in some thousand times a screen was never told of it. Textual ignores a second event for the same size, so
-    another size comes between.
-    """
+    """Resize the terminal, until all that is shown is laid out for that size: Textual tells its screens later."""
     await pilot.resize_terminal(width, height)
+    async with asyncio.timeout(20):
+        while any(
+            screen._compositor.size != (width, height) for screen in (pilot.app.screen, *pilot.app._background_screens)
+        ):
+            await pilot.pause()
     await settle(pilot)
-    while any(
-        screen._compositor.size != (width, height) for screen in (pilot.app.screen, *pilot.app._background_screens)
-    ):
-        await pilot.resize_terminal(width - 1, height)
-        await pilot.resize_terminal(width, height)
-        await settle(pilot)
 
 
 async def _painted(pilot: Pilot, file: Path) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+import itertools
+import time
 from typing import ClassVar
 
 import pytest
@@ -185,6 +187,22 @@ async def test_a_widget_hears_of_a_size_that_somebody_asked_for_before_the_layou
         assert app.screen._compositor.full_map[widget].region.height == 9
         await wait_until(pilot, lambda: len(heard) > 1)
         assert heard == [5, 9]
+
+
+async def test_a_resize_is_heard_where_the_process_stands_still_as_its_timer_starts(monkeypatch):
+    now, stood = time.monotonic, itertools.count()
+
+    def clock():
+        """The time, an hour later with each look of a timer that fires once."""
+        once = asyncio.current_task().get_name().startswith("set_timer")
+        return now() + (AN_HOUR_S * next(stood) if once else 0.0)
+
+    app = Listener()
+    async with app.run_test(size=(120, 40)) as pilot:
+        monkeypatch.setattr("textual._time.get_time", clock)
+        for width in (200, 80):
+            await pilot.resize_terminal(width, 60)
+            await wait_until(pilot, lambda width=width: app.screen.size == app.screen.outer_size == (width, 60))
 
 
 def toasts(app):
