@@ -24,13 +24,17 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textual.message import Message
 
 from sprig_tui.config.secrets import child_environ
+from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.errors import ConfigError
 from sprig_tui.files import write_atomically
+
+if TYPE_CHECKING:
+    from textual.app import App
 
 MAX_OSC52_BYTES = 74_994
 """Encoded bytes that terminals accept; k9s has the same limit."""
@@ -208,3 +212,9 @@ def _visible_form(found: re.Match[str]) -> str:
     if code == 0x7F:
         return "␡"
     return "\ufffd" if code >= 0xD800 else f"⟨U+{code:04X}⟩"
+
+
+async def copy_and_report(app: App[Any], clipboard: Clipboard, request: CopyRequested) -> None:
+    """Copy what was asked for, and say by which route."""
+    result = await clipboard.copy(request.text, is_secret=request.is_secret)
+    (notify if result.route else notify_warning)(app, result.message(request.what))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -11,8 +10,8 @@ if TYPE_CHECKING:
 
     from sprig_tui.console.commands.base import Command
     from sprig_tui.console.environments.config_editor import ConfigEditor
-    from sprig_tui.console.preferences import Preferences
-    from sprig_tui.console.widgets.columns import ChosenColumn
+    from sprig_tui.console.flows import Flows
+    from sprig_tui.console.preferences_in_use import PreferencesInUse
     from sprig_tui.sprig.held_input import InputSource
 
 
@@ -21,15 +20,9 @@ class ConsoleApp(Protocol):
 
     files: tuple[InputSource, ...]
     """Files, or what is held, that are opened in the Payload pane at the start."""
-    warnings: tuple[str, ...]
-    """Warnings about the config."""
     config_editor: ConfigEditor
-    preferences: Preferences
-
-    @property
-    def columns(self) -> Mapping[str, tuple[ChosenColumn, ...]]:
-        """Columns of the lists that the user chose, by their keys in `[console]`."""
-        ...
+    preferences: PreferencesInUse
+    flows: Flows
 
     @property
     def screen(self) -> Screen[Any]:
@@ -45,10 +38,6 @@ class ConsoleApp(Protocol):
         """The scope of the focused pane; empty where none has the focus."""
         ...
 
-    def run_flow(self, work: Coroutine[None, None, object], *, opens: bool = True) -> None:
-        """Run a flow of dialogs in a worker, and report its errors."""
-        ...
-
     def hang_up(self) -> None:
         """Leave: the terminal is gone."""
         ...
@@ -59,10 +48,6 @@ class ConsoleApp(Protocol):
 
     def load_styles(self) -> None:
         """Load the style sheets that the first paint does not need."""
-        ...
-
-    def keys_of(self, command: type[Command]) -> tuple[str, ...]:
-        """The keys of a command."""
         ...
 
     def shown_key(self, command: type[Command]) -> str:

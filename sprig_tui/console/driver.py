@@ -13,6 +13,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from textual import events
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from sprig_tui.console.keyboard.bracketed import BurstPaste, PasteSplitter
@@ -34,6 +36,15 @@ MAX_QUEUED_FRAME_WRITES = MAX_QUEUED_WRITES // 2
 def can_be_resumed() -> bool:
     """Whether a shell with job control started this process, and can resume it with `fg`."""
     return os.getsid(0) != os.getpgrp()
+
+
+def console_driver(chosen: type[Driver], *, browser: bool) -> type[Driver]:
+    """The driver of a browser, or the console's own where Textual has chosen its driver for terminals."""
+    if browser:
+        from sprig_tui.console.browser_driver import BrowserDriver
+
+        return BrowserDriver
+    return HangupDriver if chosen is LinuxDriver else chosen
 
 
 class HangupDriver(TerminalDriver):

@@ -115,7 +115,7 @@ class MainScreen(PatientScreen[None]):
 
     def __init__(self, session: Session) -> None:
         super().__init__()
-        self._session = session
+        self.session = session
         self._remembered = ScreenState(self, session)
         self._explained_rejection = False
         self._frame_waits_since = 0.0
@@ -157,8 +157,8 @@ class MainScreen(PatientScreen[None]):
         """Show the environments of the config."""
         self._remembered.read()
         last = self._remembered.state.environment
-        self.environments.selected = initial_environment(last, self._session.settings.environments)
-        self.snapshot = SnapshotPoller(self._session).build()
+        self.environments.selected = initial_environment(last, self.session.settings.environments)
+        self.snapshot = SnapshotPoller(self.session).build()
         if self._first_pane() == "environments":
             self.environments.focus()
 
@@ -166,7 +166,7 @@ class MainScreen(PatientScreen[None]):
         """The pane to focus: Payload with a file, Environments without a key, else the last one, or Deliveries."""
         if self.console.files:
             return "payload"
-        keys = any(environment.write_key for environment in self._session.settings.environments.values())
+        keys = any(environment.write_key for environment in self.session.settings.environments.values())
         if not keys:
             return "environments"
         last = self._remembered.state.pane
@@ -179,7 +179,7 @@ class MainScreen(PatientScreen[None]):
         from sprig_tui.console.payload.inspector import PayloadInspector
         from sprig_tui.webhooks.capture_folders import capture_folders
 
-        core = self._session
+        core = self.session
         self.payload = PayloadInspector(state_dir=core.dependencies.paths.state_dir, clock=core.clock, id="payload")
         self.deliveries = DeliveryLog(clock=core.clock, id="deliveries")
         self.deliveries.forgets.state_dir = core.dependencies.paths.state_dir
@@ -224,7 +224,7 @@ class MainScreen(PatientScreen[None]):
     def use_settings(self, settings: Settings) -> None:
         """Apply changed settings to the panes."""
         # before the panes map again
-        self.payload.check_plan = _make_plan_check(settings, self._session.dependencies.paths)
+        self.payload.check_plan = _make_plan_check(settings, self.session.dependencies.paths)
         self.payload.environments = settings.environments
         self.payload.rules = settings.rules
         self.deliveries.replays.protected = frozenset(
@@ -233,7 +233,7 @@ class MainScreen(PatientScreen[None]):
         self.deliveries.replays.endpoints = {name: one.base_url for name, one in settings.environments.items()}
         self.deliveries.environment_names = tuple(settings.environments)
         self.deliveries.saved_filters = self.payload.records.saved_filters = settings.filters
-        self.use_columns(self.console.columns)
+        self.use_columns(self.console.preferences.columns)
         self.show_warnings()
 
     def use_columns(self, columns: Mapping[str, tuple[ChosenColumn, ...]]) -> None:
@@ -243,7 +243,7 @@ class MainScreen(PatientScreen[None]):
 
     def use_journal(self) -> None:
         """Give the Deliveries pane the journal that is open now, or None."""
-        self.deliveries.journal = self._session.journal
+        self.deliveries.journal = self.session.journal
 
     def on_descendant_focus(self) -> None:
         """Give the focused pane most of the room on a small screen."""
@@ -269,7 +269,7 @@ class MainScreen(PatientScreen[None]):
     def watch_snapshot(self, snapshot: ConsoleSnapshot) -> None:
         """Pass the snapshot to the widgets, which repaint only what differs."""
         self.status.snapshot = snapshot
-        if snapshot.failed and not self._explained_rejection and not self._session.permissions.config:
+        if snapshot.failed and not self._explained_rejection and not self.session.permissions.config:
             self._explained_rejection = True
             notify(self.app, DEMO_REJECTION_TEXT)
         self.environments.environments = snapshot.environments
@@ -282,9 +282,9 @@ class MainScreen(PatientScreen[None]):
         trouble = (self.snapshot.trouble,) if self.snapshot.trouble else ()
         foreign = (self._payload_warning,) if self._payload_warning else ()
         editor = self.console.config_editor
-        token = token_warning(self._session.dependencies.paths.state_dir, self._session.settings.workspace)
+        token = token_warning(self.session.dependencies.paths.state_dir, self.session.settings.workspace)
         others = filter(None, (editor.fault, editor.missing, token))
-        self.environments.warnings = (*trouble, *others, *foreign, *self.console.warnings)
+        self.environments.warnings = (*trouble, *others, *foreign, *self.console.preferences.warnings)
         self.status.config_is_held = bool(editor.fault)
         self._show_trouble()
 
@@ -425,12 +425,12 @@ class MainScreen(PatientScreen[None]):
     def _environment_actions(self) -> EnvironmentActions:
         from sprig_tui.console.environments.actions import EnvironmentActions
 
-        return EnvironmentActions(self.app, self._session, self.console.config_editor)
+        return EnvironmentActions(self.app, self.session, self.console.config_editor)
 
     def _send_actions(self) -> SendActions:
         from sprig_tui.console.sending.actions import SendActions
 
-        return SendActions(self.app, self._session)
+        return SendActions(self.app, self.session)
 
     @on(EnvironmentPane.EnvironmentSelected)
     def _on_environment_selected(self, event: EnvironmentPane.EnvironmentSelected) -> None:
@@ -440,21 +440,21 @@ class MainScreen(PatientScreen[None]):
             self.on_payload_inspector_record_shown()
 
     def action_add_key(self) -> None:
-        self.console.run_flow(self._environment_actions.add_key(self.environments.selected))
+        self.console.flows.run(self._environment_actions.add_key(self.environments.selected))
 
     def action_remove_key(self) -> None:
-        self.console.run_flow(self._environment_actions.remove_key(self.environments.selected))
+        self.console.flows.run(self._environment_actions.remove_key(self.environments.selected))
 
     def action_test_event(self) -> None:
-        self.console.run_flow(self._environment_actions.send_test_event(self.environments.selected))
+        self.console.flows.run(self._environment_actions.send_test_event(self.environments.selected))
 
     def action_pause_or_resume(self) -> None:
         if (view := self.environments.current) is not None:
             actions = self._environment_actions
-            self.console.run_flow(actions.resume(view.name) if view.paused_or_waiting else actions.hold(view.name))
+            self.console.flows.run(actions.resume(view.name) if view.paused_or_waiting else actions.hold(view.name))
 
     def action_hold(self) -> None:
-        self.console.run_flow(self._environment_actions.hold(self.environments.selected))
+        self.console.flows.run(self._environment_actions.hold(self.environments.selected))
 
     def action_show_queue(self) -> None:
         """Show what is held, or what is queued where nothing is."""
@@ -462,32 +462,32 @@ class MainScreen(PatientScreen[None]):
             self._filter_deliveries(f"{HELD_FILTER if view.hold else 'status:queued'} env:{view.name}")
 
     def action_edit_environment(self) -> None:
-        self.console.run_flow(self._environment_actions.edit(self.environments.selected))
+        self.console.flows.run(self._environment_actions.edit(self.environments.selected))
 
     def action_remove_environment(self) -> None:
-        self.console.run_flow(self._environment_actions.remove(self.environments.selected))
+        self.console.flows.run(self._environment_actions.remove(self.environments.selected))
 
     def action_new_environment(self) -> None:
-        self.console.run_flow(self._new_environment())
+        self.console.flows.run(self._new_environment())
 
     def action_pull_answers(self) -> None:
         from sprig_tui.console.pulling import PullActions
 
-        actions = PullActions(self.app, self._session, self.console.config_editor)
-        self.console.run_flow(self._after_send(actions.pull(self.environments.selected)))
+        actions = PullActions(self.app, self.session, self.console.config_editor)
+        self.console.flows.run(self._after_send(actions.pull(self.environments.selected)))
 
     def action_reconcile(self) -> None:
         from sprig_tui.console.reconcile.screen import ReconcileScreen
         from sprig_tui.reconcile.last_report import load
 
-        last = load(self._session.dependencies.paths)
-        screen = ReconcileScreen(self._session, self.deliveries.replays, self.environments.selected, last)
+        last = load(self.session.dependencies.paths)
+        screen = ReconcileScreen(self.session, self.deliveries.replays, self.environments.selected, last)
         self.app.push_screen(screen, self._filter_deliveries)
 
     def action_insight(self) -> None:
         from sprig_tui.console.insight.screen import InsightScreen
 
-        self.app.push_screen(InsightScreen(self._session, self._insight_view), self._filter_deliveries)
+        self.app.push_screen(InsightScreen(self.session, self._insight_view), self._filter_deliveries)
 
     @cached_property
     def _insight_view(self) -> InsightView:
@@ -499,7 +499,7 @@ class MainScreen(PatientScreen[None]):
         from sprig_tui.console.setup.screen import SetupScreen
 
         screen = SetupScreen(
-            self._session,
+            self.session,
             self.deliveries.replays,
             self.environments.selected,
             has_record=lambda: self.payload.inspection is not None,
@@ -508,7 +508,7 @@ class MainScreen(PatientScreen[None]):
 
     def _after_setup(self, screen: SetupScreen, result: SetupResult | None) -> None:
         """Go on with the environment that was set up, and show what its last action led to."""
-        if screen.environment in self._session.settings.environments:
+        if screen.environment in self.session.settings.environments:
             self.environments.selected = screen.environment
         if result is None:
             notify(self.app, f"{self.console.shown_key(SetUp)} opens the set-up again")
@@ -529,7 +529,7 @@ class MainScreen(PatientScreen[None]):
 
     def action_reveal_key(self) -> None:
         """Show the whole key, or mask it again."""
-        key = self._session.settings.environment(self.environments.selected).write_key
+        key = self.session.settings.environment(self.environments.selected).write_key
         if self.environments.reveals_key:
             self.environments.hide_key()
         elif key is not None:
@@ -576,10 +576,10 @@ class MainScreen(PatientScreen[None]):
         """Fetch the delivery that the shown one was made of, and compare."""
         from sprig_tui.console.payload.origin_comparison import show_comparison
 
-        self.console.run_flow(show_comparison(self.app, self._session.journal, event))
+        self.console.flows.run(show_comparison(self.app, self.session.journal, event))
 
     async def _fetch_delivery(self, delivery_id: int) -> None:
-        if (journal := self._session.journal) is None:
+        if (journal := self.session.journal) is None:
             return
         try:
             detail = await journal.get(delivery_id)
@@ -614,7 +614,7 @@ class MainScreen(PatientScreen[None]):
         selected = self.environments.selected
         self._payload_warning = (
             environment_mismatch(
-                self._session.settings.environments, selected, record.environment, record.environment_id
+                self.session.settings.environments, selected, record.environment, record.environment_id
             )
             if record is not None
             else ""
@@ -627,7 +627,7 @@ class MainScreen(PatientScreen[None]):
 
     def on_payload_inspector_send_requested(self, event: SendRequested) -> None:
         """Send some records."""
-        self.console.run_flow(self._send(event))
+        self.console.flows.run(self._send(event))
 
     async def _send(self, event: SendRequested) -> None:
         edited = [place is not None for place in event.edits]
@@ -653,7 +653,7 @@ class MainScreen(PatientScreen[None]):
             listed=event.listed,
             limit=event.total if event.so_far else None,
         )
-        self.console.run_flow(self._after_send(work))
+        self.console.flows.run(self._after_send(work))
 
     async def _after_send(self, work: Coroutine[None, None, None]) -> None:
         await work
@@ -661,5 +661,5 @@ class MainScreen(PatientScreen[None]):
 
     def on_delivery_log_queued(self) -> None:
         """Wake the engine: deliveries were queued again."""
-        if self._session.engine is not None:
-            self._session.engine.wake()
+        if self.session.engine is not None:
+            self.session.engine.wake()

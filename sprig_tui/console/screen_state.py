@@ -43,7 +43,7 @@ class ScreenState:
 
     @property
     def _remembers(self) -> bool:
-        return self._screen.console.preferences.remembers
+        return self._screen.console.preferences.configured.remembers
 
     def read(self) -> None:
         """Read the state; where it is not to be remembered, remove it."""

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.errors import ConfigError
 from sprig_tui.files import make_folder, write_atomically
+
+if TYPE_CHECKING:
+    from textual.app import App
 
 
 def save_screenshot(
@@ -26,6 +31,18 @@ def save_screenshot(
         else:
             return file, ""
     return None, fault
+
+
+def save_and_report(app: App[Any], name: str | None, folder: str | None, *, state_dir: Path, elsewhere: bool) -> None:
+    """Save a screenshot of the app, and say where it is, or why it is nowhere; with `elsewhere` it is not saved."""
+    if elsewhere:
+        notify_warning(app, "a console in a browser writes no file: the browser can save its page")
+        return
+    file, fault = save_screenshot(app.export_screenshot(), name, folder, state_dir=state_dir)
+    if file is None:
+        notify_warning(app, f"the screenshot was not saved: {fault}")
+    else:
+        notify(app, f"the screenshot is in {file}")
 
 
 def _folders(wanted: str | None, state_dir: Path) -> list[Path]:

@@ -12,7 +12,7 @@ async def test_every_key_of_a_command_has_advice_in_every_pane(console):
         for pane in "123":
             await console.press(pane)
             for command in PANE_COMMANDS:
-                for key in pilot.app.keys_of(command):
+                for key in pilot.app.preferences.keys_of(command):
                     if key not in pilot.app.screen.active_bindings:
                         assert "does nothing in" in unbound_key(pilot.app, key) or key in {"enter", "escape"}
         said = paste_advice(pilot.app, recognise_paste(f"{console.paths.config_file.parent}/no/such.jsonl"))

@@ -31,7 +31,7 @@ async def test_nothing_opens_a_file_runs_a_program_or_shows_a_key(console, tmp_p
         assert main.payload.open_pasted(str(file)).opens is False
         assert main.payload.open_pasted("/etc/no-such-file").kind is main.payload.open_pasted(str(file)).kind
         setup = SetupActions(
-            pilot.app, main._session, pilot.app.config_editor, open_counts=None, has_record=lambda: False
+            pilot.app, main.session, pilot.app.config_editor, open_counts=None, has_record=lambda: False
         )
         assert await setup._open_records(None) is None
         assert pilot.app.screen is main, "no list of folders"

@@ -143,7 +143,7 @@ async def test_columns_of_a_read_only_console_are_not_stored(console, tmp_path):
     console.write('[console]\nrecord_columns = ["nmber"]\n')
     async with console.running(read_only=True, files=(str(file),)) as pilot:
         records = pilot.app.main.payload.records
-        assert any("did you mean number?" in text for text in pilot.app.warnings)
+        assert any("did you mean number?" in text for text in pilot.app.preferences.warnings)
         await console.press("f")
         await console.until(lambda: records.lines.columns and "acct_1" in console.text())
         await console.press("vertical_line")

@@ -120,7 +120,7 @@ async def test_jump_keys_zoom_and_tab(console, monkeypatch):
     async with console.running() as pilot:
         app, left = pilot.app, []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(app, "leave", lambda: left.append(app))
+            patch.setattr(app.leaving, "leave", lambda: left.append(app))
             flow = app.keyboard.track_flow(asyncio.sleep(0))
             for key in ("2", "ctrl+q", "3"):
                 await app.on_event(events.Key(key, None))

@@ -77,7 +77,7 @@ async def test_unexpected_error_in_a_flow_keeps_the_screen_and_the_log_file_cont
         async def broken() -> None:
             raise ZeroDivisionError
 
-        pilot.app.run_flow(broken())
+        pilot.app.flows.run(broken())
         await console.until(lambda: any("ZeroDivisionError" in said for said in console.notices()))
         assert pilot.app.is_running
         logging.getLogger("sprig_tui.delivery").warning("using %s", KEY)

@@ -214,3 +214,8 @@ COMMANDS = (
     Suspend,
     Quit,
 )
+PANE_ACTIONS = frozenset(
+    command.action()
+    for command in (FocusEnvironments, FocusPayload, FocusDeliveries, Zoom, GrowPane, ShrinkPane, ResetPanes)
+)
+"""Actions about the panes, which are hidden behind other screens."""

@@ -128,7 +128,7 @@ def palette_entries(screen: object, app: ConsoleApp) -> list[PaletteEntry]:
             PaletteEntry(
                 command.id,
                 f"{SCOPE_TITLES[command.scope]}: {command.title}",
-                " ".join(app.get_key_display(Binding(key, "", "")) for key in app.keys_of(command)),
+                " ".join(app.get_key_display(Binding(key, "", "")) for key in app.preferences.keys_of(command)),
                 command.summary(),
                 partial(screen.run_command, command),
                 command.in_palette,

@@ -105,7 +105,7 @@ def unbound_key(app: ConsoleApp, key: str) -> str:
     shown = app.get_key_display(Binding(key, "", ""))
     place = SCOPE_TITLES.get(_scope(app), "the console")
     for command in PANE_COMMANDS:
-        if app.shows_panes and key in app.keys_of(command):
+        if app.shows_panes and key in app.preferences.keys_of(command):
             there = SCOPE_TITLES[command.scope]
             return f"{shown} does nothing in {place}; in {there} it is {command.label}: {_way_to(app, command.scope)}"
     return f"{shown} does nothing in {place}: {app.shown_key(app_commands.Help)} lists the keys"
@@ -123,6 +123,13 @@ def close_hint(app: ConsoleApp) -> str:
     """The key that leaves the screen in front of the panes."""
     # the first command of a screen is the one that leaves it
     return app.shown_key(app.screen.COMMAND_CLASSES[0]) if isinstance(app.screen, HasCommands) else "escape"
+
+
+def leave_advice(app: ConsoleApp) -> str:
+    """The keys that leave the screen in front."""
+    if app.shows_panes:
+        return f"{app.shown_key(app_commands.Quit)} or ctrl+q quits"
+    return f"{close_hint(app)} goes back; ctrl+q quits"
 
 
 def _scope(app: ConsoleApp) -> str:

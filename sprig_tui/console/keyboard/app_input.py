@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from textual import events
 from textual.actions import ActionParseResult
@@ -18,6 +18,8 @@ from sprig_tui.console.notify import notify, notify_warning
 
 if TYPE_CHECKING:
     from textual.await_complete import AwaitComplete
+
+    from sprig_tui.console.console_app import ConsoleApp
 
 
 MAX_FIELD_PASTE_CHARS = 100_000
@@ -47,15 +49,24 @@ class QueuedInput(App[int]):
 
     def _refusal_by_field(self, text: str) -> str:
         field = self.focused
-        return self.paste_refusal(text) if isinstance(field, Input) and not field.password else ""
+        return self._paste_refusal(text) if isinstance(field, Input) and not field.password else ""
 
-    def paste_refusal(self, text: str) -> str:
-        """Why a text is not pasted into a field that shows it; empty where it is."""
+    def _paste_refusal(self, text: str) -> str:
+        """Why a text is not pasted into a field that shows it, and remembers it; empty where it is."""
+        from sprig_tui.config.secret_shapes import certain_secret
+        from sprig_tui.console.keyboard.advice import secret_in_field_advice
+
+        if (kind := certain_secret(text)) is not None:
+            return secret_in_field_advice(cast("ConsoleApp", self), kind)
         if len(text) > MAX_FIELD_PASTE_CHARS:
             return (
                 f"the paste was left out: a field takes {MAX_FIELD_PASTE_CHARS:,} characters, and it has {len(text):,}"
             )
         return ""
+
+    def refuse_oversized_paste(self, size: int) -> None:
+        """Report a paste that was too long to be kept."""
+        notify_warning(self, f"the paste was left out: it has {size:,} characters; save it as a file, and open that")
 
     async def run_action(
         self,

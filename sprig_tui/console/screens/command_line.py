@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,15 +14,21 @@ from textual.content import Content
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
-from sprig_tui.console.commands.registry import PaletteEntry
+from sprig_tui.console.commands.registry import PaletteEntry, RecordScreen, palette_entries
+from sprig_tui.console.notify import notify_warning
 from sprig_tui.console.theme import MUTED
 from sprig_tui.console.widgets.dialogs import Dialog, hint, plain_content
 from sprig_tui.console.widgets.history_input import HistoryInput
 from sprig_tui.text import printable
 
+if TYPE_CHECKING:
+    from sprig_tui.console.console_app import ConsoleApp
+
 MAX_LISTED = 8
 """Names listed below the line."""
 MAX_DIGITS = 12
+MIN_ROWS_BESIDE_NOTICES = 30
+"""Rows of a screen that has room for notices above the command line; where there are fewer, their history has them."""
 ALIASES: Mapping[str, str] = {"q": "leave", "quit": "leave", "exit": "leave", "h": "help"}
 """What people of other programs type."""
 
@@ -137,3 +143,27 @@ class CommandLineScreen(Dialog[str | None]):
             return
         self._input.add_to_history(name)
         self.dismiss(name)
+
+
+class CommandLine:
+    """The command line of an app, which keeps what was typed."""
+
+    def __init__(self, app: ConsoleApp) -> None:
+        self._console = app
+        self._history: list[str] = []
+
+    async def ask_and_run(self) -> None:
+        """Ask for a line, and do what it says on the screen in front."""
+        place: object = self._console.screen
+        app = self._console.screen.app
+        entries = palette_entries(place, self._console)
+        dialog = CommandLineScreen(entries, self._history, counts_records=isinstance(place, RecordScreen))
+        if app.size.height < MIN_ROWS_BESIDE_NOTICES:
+            app.clear_notifications()
+        if (typed := await app.push_screen_wait(dialog)) is None:
+            return
+        if isinstance(place, RecordScreen) and (number := record_number(typed)) is not None:
+            if problem := place.go_to_record(number):
+                notify_warning(app, problem)
+            return
+        await next(entry for entry in entries if entry.name == typed).run()

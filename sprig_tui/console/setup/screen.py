@@ -296,7 +296,7 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         """Do the next action of the chosen step."""
         step = self.steps.selected
         if step is not None and step.actions:
-            self._console_app.run_flow(self._do_first(step.kind))
+            self._console_app.flows.run(self._do_first(step.kind))
         elif step is not None:
             notify(self.app, "nothing to do for this step")
 
@@ -327,7 +327,7 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         if step is None or not (actions := step.actions):
             notify(self.app, "nothing to do for this step")
             return
-        self._console_app.run_flow(self._choose(step, actions))
+        self._console_app.flows.run(self._choose(step, actions))
 
     async def _choose(self, step: Step, actions: tuple[ActionKind, ...]) -> None:
         chosen = await self._actions.choose(actions, self.environment)
@@ -376,7 +376,7 @@ class SetupScreen(HasCommands, Screen[SetupResult]):
         self._ask()
 
     def action_not_at_start(self) -> None:
-        self._console_app.run_flow(self._turn_off(), opens=False)
+        self._console_app.flows.run(self._turn_off(), opens=False)
 
     async def _turn_off(self) -> None:
         if self._session.permissions.read_only or not self._session.permissions.config:

@@ -105,7 +105,7 @@ async def test_keys_and_theme_are_reloaded_and_errors_warned_of(console, screen_
         console.write('[keys]\nhelp = "q"\n[console]\ntheme = "nrod"\n')
         await pilot.app.config_editor.reload_if_changed()
         await pilot.pause()
-        said = " ".join(pilot.app.warnings)
+        said = " ".join(pilot.app.preferences.warnings)
         assert "q is to do both help and close-detail" in said
         assert "did you mean nord" in said
         await console.press("question_mark")

@@ -13,7 +13,7 @@ from textual.widgets import Input
 from sprig_tui.cli.setup_services import setup_services
 from sprig_tui.config.secret_reader import SecretReader
 from sprig_tui.config.settings import load_settings
-from sprig_tui.console import app as console_app
+from sprig_tui.console import lifecycle
 from sprig_tui.console.environments.key_form import KeyForm
 from sprig_tui.console.environments.send_test_event import SendTestEventScreen
 from sprig_tui.console.reconcile.screen import ReconcileScreen
@@ -390,7 +390,7 @@ async def test_what_did_not_arrive_is_explained(guided):
 
 
 async def test_a_first_start_whose_journal_opens_late_shows_it_then(guided, monkeypatch):
-    monkeypatch.setattr(console_app, "JOURNAL_OPEN_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(lifecycle, "JOURNAL_OPEN_TIMEOUT_S", 0.01)
     opens_now = asyncio.Event()
 
     class LateJournal(SQLiteJournal):
