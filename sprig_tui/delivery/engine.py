@@ -31,6 +31,7 @@ from sprig_tui.delivery.settlement import SHUTDOWN_GRACE_S
 from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
 from sprig_tui.delivery.suppression_watch import NoSuppression, SuppressionWatch
 from sprig_tui.journal.base import ClaimRequest, Journal
+from sprig_tui.journal.entry_block import EntryBlock
 from sprig_tui.journal.records import AddResult, Lane, NewDelivery, Notification
 
 ABORT_GRACE_S = 1.0
@@ -218,7 +219,8 @@ class Engine:
     async def _add(self, entries: Sequence[NewDelivery]) -> list[AddResult]:
         workers: dict[str, LaneWorker] = {}
         requests: dict[str, ClaimRequest] = {}
-        for name in {entry.environment for entry in entries}:
+        entries = EntryBlock.of(entries)
+        for name in set(entries.column("environment")):
             worker = self._workers.get(name)
             if worker is not None and (request := worker.claim_request()):
                 workers[name], requests[name] = worker, request

@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.dedup import identity_key, with_message_id
+from sprig_tui.journal.entry_block import EntryBlock
 from sprig_tui.journal.records import NewDelivery, State
 from sprig_tui.mapping.mapper import Mapper
 from sprig_tui.mapping.records import Rules
@@ -137,12 +138,12 @@ class EntryBuilder:
         """
         self._seen_counts = {}
 
-    def add_counts(self, entries: Iterable[NewDelivery]) -> None:
+    def add_counts(self, entries: EntryBlock) -> None:
         """Count entries made by a subprocess in `stats` and `placeholder_user_ids`."""
-        entries = list(entries)
-        sendable = [entry.user_id for entry in entries if not entry.reason]
-        if len(sendable) < len(entries):
-            self._reasons.update([entry.reason for entry in entries if entry.reason])
+        sendable, reasons = entries.column("user_id"), entries.column("reason")
+        if any(reasons):
+            self._reasons.update(filter(None, reasons))
+            sendable = [user_id for user_id, reason in zip(sendable, reasons, strict=True) if not reason]
         self._queued += len(sendable)
         self.placeholder_user_ids += sum(map(is_placeholder_user_id, sendable))
 

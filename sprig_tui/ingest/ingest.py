@@ -19,13 +19,13 @@ from sprig_tui.ingest.id_ranges import UNLIMITED_RANGES, IdRanges
 from sprig_tui.ingest.mapper_process import iter_chunks
 from sprig_tui.ingest.prefetch import SHORT_SWITCH_INTERVAL, EntryPrefetcher
 from sprig_tui.journal.base import Journal
+from sprig_tui.journal.entry_block import EntryBlock
 from sprig_tui.journal.records import REMOVED_ID, AddOutcome, AddResult, NewDelivery, State
 from sprig_tui.sprig.records import Record
 
 CANCEL_GRACE_S = 5.0
 """Seconds that a cancelled ingest waits for the result of the current chunk."""
 _OUTCOME_KEY = attrgetter("outcome", "state", "reason")
-_ENVIRONMENT_KEY = attrgetter("environment")
 
 
 class IngestEngine(Protocol):
@@ -72,7 +72,7 @@ class IngestResult:
         """Records that made a new delivery, in whatever state."""
         return self.records - self.known
 
-    def add_chunk(self, entries: list[NewDelivery], results: list[AddResult]) -> set[str]:
+    def add_chunk(self, entries: Sequence[NewDelivery], results: list[AddResult]) -> set[str]:
         """Count a chunk; returns the environments for which something was queued."""
         self.records += len(entries)
         # mostly in C, because this runs on the event loop and for every record
@@ -91,15 +91,16 @@ class IngestResult:
             self._count_known([result for result in results if result.outcome == "known"])
         if not queued:
             return set()
+        names = EntryBlock.of(entries).column("environment")
         if queued < len(results) or known:
             pairs = [
-                (entry, result.id)
-                for entry, result in zip(entries, results, strict=True)
+                (name, result.id)
+                for name, result in zip(names, results, strict=True)
                 if result.state is State.QUEUED and not result.for_other_endpoint
             ]
-            entries, ids = [entry for entry, _ in pairs], [delivery_id for _, delivery_id in pairs]
+            names, ids = [name for name, _ in pairs], [delivery_id for _, delivery_id in pairs]
         self.ids.add(ids)
-        environments = Counter(map(_ENVIRONMENT_KEY, entries))
+        environments = Counter(names)
         self.environments.update(environments)
         return set(environments)
 
@@ -151,7 +152,7 @@ async def ingest_records(
 
 
 async def _add_chunk(
-    store: Journal | IngestEngine, entries: list[NewDelivery], result: IngestResult
+    store: Journal | IngestEngine, entries: Sequence[NewDelivery], result: IngestResult
 ) -> list[AddResult]:
     """Add a chunk; on cancellation, wait for its result and count it."""
     adding = asyncio.ensure_future(store.add(entries))

@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import IO
 
 import msgspec
@@ -27,12 +27,11 @@ PIPE_BYTES = 1 << 20
 """Capacity requested for the pipe: a larger one means fewer context switches."""
 _CHILD_CODE = (
     "import gc, sys; gc.disable(); sys.path[:] = sys.argv[1:];"
-    " sys.modules['typing_extensions'] = sys.modules['_hashlib'] = None;"
-    " from sprig_tui.ingest.mapping_job import main; main()"
+    " sys.modules['typing_extensions'] = None; from sprig_tui.ingest.mapping_job import main; main()"
 )
 """Gives the subprocess the same sys.path, so that it loads the same modules, in less time: nothing that a module makes
 is garbage. msgspec takes what it needs from `typing` where typing_extensions cannot be imported, which alone takes a
-third of the time of msgspec. hashlib has the same hashes without OpenSSL, which takes 2 ms to load."""
+third of the time of msgspec."""
 _RETRY_HINT = "send it again: what was stored before stays, and nothing is sent twice"
 
 _log = logging.getLogger(__name__)
@@ -48,8 +47,8 @@ def iter_entries(records: Iterable[Record], builder: EntryBuilder) -> Iterator[N
             yield from entries
 
 
-def iter_chunks(records: Iterable[Record], builder: EntryBuilder) -> Generator[list[NewDelivery]]:
-    """The same entries as they come: many at a time from a subprocess, one by one from here."""
+def iter_chunks(records: Iterable[Record], builder: EntryBuilder) -> Generator[Sequence[NewDelivery]]:
+    """The same entries as they come: in blocks from a subprocess, one by one from here."""
     # a subprocess has the system's clock only
     if isinstance(records, RecordReader) and isinstance(builder.clock, SystemClock) and _worth_a_subprocess(records):
         builder.begin_input()
@@ -64,8 +63,8 @@ def _worth_a_subprocess(reader: RecordReader) -> bool:
     return reader.progress.bytes_total >= MIN_SUBPROCESS_BYTES and _available_cores() > 1 and reader.repeatable
 
 
-def map_in_subprocess(reader: RecordReader, job: MappingJob, builder: EntryBuilder) -> Iterator[list[NewDelivery]]:
-    """The entries, in order and in chunks; made in this process where none can be started.
+def map_in_subprocess(reader: RecordReader, job: MappingJob, builder: EntryBuilder) -> Iterator[Sequence[NewDelivery]]:
+    """The entries, in order and in blocks; made in this process where none can be started.
 
     Raises InputError when the subprocess ends early.
     """
@@ -80,11 +79,12 @@ def map_in_subprocess(reader: RecordReader, job: MappingJob, builder: EntryBuild
         progress.records = 0  # the caller may have peeked at some
         for chunk in process.chunks():
             progress.bytes_read = chunk.bytes_read
-            progress.records += len(chunk.entries)
+            progress.records += chunk.number
             progress.current_file = os.fsdecode(chunk.current_file)
-            builder.add_counts(chunk.entries)
-            if chunk.entries:
-                yield chunk.entries
+            if chunk.number:
+                entries = chunk.entries
+                builder.add_counts(entries)
+                yield entries
     finally:
         process.stop()
 

@@ -10,15 +10,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import msgspec
 from msgspec import Struct
 
 from sprig_tui.ingest.entries import EntryBuilder
 from sprig_tui.ingest.usual_webhook import UsualWebhookReader
+from sprig_tui.journal.entry_block import EntryBlock
 from sprig_tui.journal.records import NewDelivery
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reader import ReadProgress, RecordReader, read_files
@@ -66,7 +67,10 @@ class MappingJob(Struct, frozen=True):
 class EntryChunk(Struct, frozen=True, array_like=True):
     """Entries that the subprocess sends together, and its progress."""
 
-    entries: list[NewDelivery] = []
+    columns: Sequence[Sequence[Any]] = ()
+    """The `short_columns` of the entries."""
+    number: int = 0
+    """Number of entries."""
     bytes_read: int = 0
     current_file: bytes = b""
     """Path of the file being read."""
@@ -74,6 +78,11 @@ class EntryChunk(Struct, frozen=True, array_like=True):
     """True once all input was read."""
     fault: str = ""
     """Exception that ended the subprocess early."""
+
+    @property
+    def entries(self) -> EntryBlock:
+        """The entries; each call makes them."""
+        return EntryBlock.from_short(self.columns, self.number)
 
 
 _decode_job = msgspec.msgpack.Decoder(MappingJob).decode
@@ -119,7 +128,8 @@ def write_chunks(job: MappingJob, output: BinaryIO) -> None:
     )
 
     def put(*, last: bool = False, fault: str = "") -> None:
-        data = _encode_chunk(EntryChunk(entries, progress.bytes_read, os.fsencode(progress.current_file), last, fault))
+        columns, current_file = EntryBlock.of(entries).short_columns(), os.fsencode(progress.current_file)
+        data = _encode_chunk(EntryChunk(columns, len(entries), progress.bytes_read, current_file, last, fault))
         output.write(len(data).to_bytes(LENGTH_PREFIX_BYTES))
         output.write(data)
         output.flush()

@@ -6,12 +6,11 @@ import asyncio
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import chain
-from operator import attrgetter
 from types import TracebackType
 
+from sprig_tui.journal.entry_block import EntryBlock
 from sprig_tui.journal.records import NewDelivery
 
 FIRST_CHUNK_ENTRIES = 250
@@ -32,7 +31,7 @@ class EntryPrefetcher:
     """
 
     def __init__(
-        self, chunks: Generator[list[NewDelivery]], on_entry: Callable[[NewDelivery], None] | None = None
+        self, chunks: Generator[Sequence[NewDelivery]], on_entry: Callable[[NewDelivery], None] | None = None
     ) -> None:
         self._source = chunks
         self._on_entry = on_entry
@@ -41,7 +40,7 @@ class EntryPrefetcher:
         self._chunk_ready = asyncio.Event()
         self._space = threading.Condition()
         """Only for the wait for space: appending and taking chunks needs no lock."""
-        self._chunks: deque[list[NewDelivery]] = deque()
+        self._chunks: deque[Sequence[NewDelivery]] = deque()
         self._chunk_entries = FIRST_CHUNK_ENTRIES
         self._pending_entries = self._pending_bytes = 0
         """Entries in the deque, and their bytes; used by the thread only."""
@@ -60,7 +59,7 @@ class EntryPrefetcher:
             self._stopped = True
             self._space.notify()
 
-    async def next_chunk(self) -> list[NewDelivery]:
+    async def next_chunk(self) -> EntryBlock:
         """The next chunk; empty at the end. An exception of the reader is raised after all entries read before it."""
         while True:
             await self._has_entries.wait()
@@ -74,7 +73,7 @@ class EntryPrefetcher:
             if not finished:
                 self._has_entries.clear()
                 self._chunk_ready.clear()
-            entries = [*chain.from_iterable([self._chunks.popleft() for _ in range(len(self._chunks))])]
+            entries = EntryBlock.joined([self._chunks.popleft() for _ in range(len(self._chunks))])
             if self._chunks:  # added meanwhile, behind others, and therefore without setting the event
                 self._has_entries.set()
             with self._space:
@@ -85,7 +84,7 @@ class EntryPrefetcher:
             if finished:
                 if self._error is not None:
                     raise self._error
-                return []
+                return entries
 
     def _run(self) -> None:
         try:
@@ -97,19 +96,19 @@ class EntryPrefetcher:
             self._finished = True
             self._set_events(self._has_entries, self._chunk_ready)
 
-    def _prefetch_all(self, chunks: Iterable[list[NewDelivery]]) -> None:
+    def _prefetch_all(self, chunks: Iterable[Sequence[NewDelivery]]) -> None:
         for entries in chunks:
             self._append(entries)
             if self._stopped:
                 break
 
-    def _append(self, entries: list[NewDelivery]) -> None:
+    def _append(self, entries: Sequence[NewDelivery]) -> None:
         self._chunks.append(entries)
         if len(self._chunks) <= 1:  # all chunks before it are taken
             self._pending_entries = self._pending_bytes = 0
             self._set_events(self._has_entries)
         self._pending_entries += len(entries)
-        self._pending_bytes += sum(map(len, map(_RAW, entries))) + sum(map(len, map(_BODY, entries)))
+        self._pending_bytes += _payload_bytes(entries)
         if self._is_full():
             self._set_events(self._has_entries, self._chunk_ready)
             with self._space:
@@ -130,16 +129,24 @@ class EntryPrefetcher:
             self._stopped = True
 
 
-_RAW, _BODY = attrgetter("raw"), attrgetter("body")
+def _payload_bytes(entries: Sequence[NewDelivery]) -> int:
+    if isinstance(entries, EntryBlock):
+        return sum(map(len, entries.column("raw"))) + sum(map(len, entries.column("body")))
+    return sum(len(entry.raw) + len(entry.body) for entry in entries)
 
 
 def _checked(
-    chunks: Iterable[list[NewDelivery]], on_entry: Callable[[NewDelivery], None]
-) -> Iterator[list[NewDelivery]]:
-    """The entries one by one, each after a call with it: where that raises, those before it are stored."""
-    for entry in chain.from_iterable(chunks):
-        on_entry(entry)
-        yield [entry]
+    chunks: Iterable[Sequence[NewDelivery]], on_entry: Callable[[NewDelivery], None]
+) -> Iterator[Sequence[NewDelivery]]:
+    """The entries, after a call with each: where that raises, those before it are stored."""
+    for entries in chunks:
+        for at, entry in enumerate(entries):
+            try:
+                on_entry(entry)
+            except BaseException:
+                yield entries[:at]
+                raise
+        yield entries
 
 
 SWITCH_INTERVAL_S = 0.001

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from sprig_tui.journal.entry_block import EntryBlock
 from sprig_tui.journal.records import REMOVED_ID, AddOutcome, NewDelivery, State
 from sprig_tui.journal.rows import STATES_BY_CODE
 from sprig_tui.reasons import Reason
@@ -79,13 +80,14 @@ def identity_key(environment: str, message_id: str) -> int:
 
 def identity_keys(entries: Sequence[NewDelivery]) -> list[int]:
     """The `identity_key` of each; fast where all message ids are made by sprig-tui."""
-    ids = [entry.message_id for entry in entries]
+    block = EntryBlock.of(entries)
+    ids = block.column("message_id")
     if {*map(len, ids)} == {_OWN_ID_CHARS} and {one[: len(MESSAGE_ID_PREFIX)] for one in ids} == {MESSAGE_ID_PREFIX}:
         with suppress(ValueError):
             digits = bytes.fromhex("".join([one[_OWN_ID_DIGITS] for one in ids]))
             if len(digits) == 8 * len(ids):  # it is shorter where there is white space among the digits
                 return [key & KEY_MASK for key in struct.unpack(f">{len(ids)}Q", digits)]
-    return [identity_key(entry.environment, entry.message_id) for entry in entries]
+    return list(map(identity_key, block.column("environment"), ids))
 
 
 def classify_duplicate(stored: StoredIdentity, entry: NewDelivery) -> Relation:

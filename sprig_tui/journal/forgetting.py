@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from sprig_tui.journal.dedup import StoredIdentity
+from sprig_tui.journal.entry_block import EntryBlock
 from sprig_tui.journal.payload_codec import DamagedPayloadError, unpack_every
 from sprig_tui.journal.persons import (
     Identifier,
@@ -161,13 +162,12 @@ class KeyedPersons(Struct, frozen=True):
 
     def withhold(self, entries: Sequence[NewDelivery]) -> Sequence[NewDelivery]:
         """The entries, with those of forgotten persons reduced to what the account needs."""
-        matches = self.matcher.matches
-        return [
-            self.reduced(entry)
-            if matches(entry.user_id, entry.raw or entry.body, is_readable=not entry.reason)
-            else entry
-            for entry in entries
-        ]
+        block, matches = EntryBlock.of(entries), self.matcher.matches
+        users_and_payloads = zip(*map(block.column, ("user_id", "raw", "body", "reason")), strict=True)
+        theirs = [matches(user, raw or body, is_readable=not reason) for user, raw, body, reason in users_and_payloads]
+        if not any(theirs):
+            return block
+        return [self.reduced(entry) if is_theirs else entry for entry, is_theirs in zip(block, theirs, strict=True)]
 
     def reduced(self, entry: NewDelivery) -> NewDelivery:
         """The entry without content, withheld as forgotten."""

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from sprig_tui.errors import JournalCorruptError
+from sprig_tui.journal.entry_block import EntryBlock
 from sprig_tui.journal.records import NewDelivery
 
 if sys.version_info >= (3, 14):
@@ -67,12 +68,15 @@ def owner_tag(environment: str, message_id: str) -> int:
 
 def entry_tags(entries: Sequence[NewDelivery]) -> list[int]:
     """The tags of entries; fast if all are of one environment."""
-    names = {entry.environment for entry in entries}
-    joined = "\n".join([entry.message_id for entry in entries])
-    if len(names) == 1 and joined.isascii() and "\0" not in joined and joined.count("\n") == len(entries) - 1:
-        return message_id_tags(names.pop(), joined.encode().split(b"\n"))
-    seeds = {name: zlib.crc32(_encode_text(name)) for name in names}
-    return [zlib.crc32(_encode_text(entry.message_id), seeds[entry.environment]) for entry in entries]
+    block = EntryBlock.of(entries)
+    names, message_ids = block.column("environment"), block.column("message_id")
+    only, joined = block.common("environment"), "\n".join(message_ids)
+    if only is not None and joined.isascii() and "\0" not in joined and joined.count("\n") == len(block) - 1:
+        return message_id_tags(only, joined.encode().split(b"\n"))
+    seeds = {name: zlib.crc32(_encode_text(name)) for name in set(names)}
+    return [
+        zlib.crc32(_encode_text(message_id), seeds[name]) for name, message_id in zip(names, message_ids, strict=True)
+    ]
 
 
 def _encode_text(text: str) -> bytes:
@@ -88,7 +92,7 @@ def pack(items: Sequence[bytes], tags: Sequence[int] = ()) -> bytes:
     compressed, with zstd's checksum; smaller packs end with a CRC-32.
     """
     head = array("I", [len(items), len(tags), *map(len, items), *tags])
-    plain = head.tobytes() + b"".join(items)
+    plain = b"".join((head.tobytes(), *items))
     if len(plain) < _MIN_COMPRESS_BYTES:
         return bytes((_PLAIN_CODEC,)) + plain + zlib.crc32(plain).to_bytes(4, "little")
     return bytes((_ZSTD_CODEC,)) + _thread_compressor.compress(plain)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
-from operator import attrgetter
+from collections.abc import Iterable, Mapping, Sequence
+from operator import add
 from typing import Any
-
-from msgspec.structs import astuple
 
 from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.dedup import (
@@ -22,24 +20,24 @@ from sprig_tui.journal.dedup import (
     tie_message_id,
     with_message_id,
 )
+from sprig_tui.journal.entry_block import PLAIN_COLUMNS, EntryBlock
 from sprig_tui.journal.payload_codec import entry_tags, pack, split_into_packs
 from sprig_tui.journal.records import AddOutcome, AddResult, Claim, NewDelivery, State
 from sprig_tui.journal.rows import STATE_CODES
 from sprig_tui.journal.sqlite.claim import claim_new
 from sprig_tui.journal.sqlite.forgotten_persons import withhold_forgotten
 from sprig_tui.journal.sqlite.identity_index import IdentityIndex, merge_recent_ids
-from sprig_tui.journal.sqlite.tables import environment_number, insert_rows, mark_stale, record_changes, update_counts
+from sprig_tui.journal.sqlite.tables import (
+    environment_number,
+    insert_columns,
+    mark_stale,
+    record_changes,
+    update_counts,
+)
 from sprig_tui.reasons import Reason
 
-_DELIVERY_COLUMNS = (
-    "deliveries(id, environment, state, priority, added_at, size, message_id, digest, reason, detail,"
-    " survey_id, survey_name, user_id, question_type, question_id, answer, answered_at, updated_at, source,"
-    " line, edited, lease)"
-)
-"""The columns from reason to edited are the fields of a NewDelivery in its own order."""
-_ROW_PLACEHOLDERS = "(" + "?," * 21 + "nullif(?, 0))"
+_PLACE_AND_REASON = "environment", "endpoint", "reason"
 _QUEUED, _WITHHELD = STATE_CODES[State.QUEUED], STATE_CODES[State.WITHHELD]
-_PLACE_AND_REASON = attrgetter("environment", "endpoint", "reason")
 _WITHDRAW_SUPERSEDED = (
     f"UPDATE deliveries SET state = {_WITHHELD}, reason = '{Reason.WITHDRAWN.value}', detail = ?"
     f" WHERE id = ? AND state = {_QUEUED} AND lease IS NULL RETURNING environment"
@@ -55,6 +53,7 @@ class AddOperation:
         self._priority = priority
         self._first_id = int(connection.execute("SELECT next_id FROM sequence").fetchone()[0])
         self._entries: list[NewDelivery] = []
+        """Those that were appended one by one."""
         self._origins: dict[int, int] = {}
         self._leases: dict[int, int] = {}
         self._superseded: list[int] = []
@@ -66,34 +65,34 @@ class AddOperation:
 
         Those of forgotten persons are stored without content, and withheld.
         """
-        entries = withhold_forgotten(self._connection, entries)
-        identities = IdentityIndex(self._connection, entries)
+        block = EntryBlock.of(withhold_forgotten(self._connection, EntryBlock.of(entries)))
+        identities = IdentityIndex(self._connection, block)
         if identities.all_new:
             identities.add_all_new(self._first_id)
-            self._entries = list(entries)
-            self._origins = {at: entry.origin_id for at, entry in enumerate(entries, self._first_id) if entry.origin_id}
+            origins = block.column("origin_id")
+            if any(origins):
+                self._origins = {at: origin for at, origin in enumerate(origins, self._first_id) if origin}
             queued, withheld = State.QUEUED, State.WITHHELD
             added = [
                 AddResult(delivery_id, "new", withheld if reason else queued, reason)
-                for delivery_id, reason in enumerate([entry.reason for entry in entries], self._first_id)
+                for delivery_id, reason in enumerate(block.column("reason"), self._first_id)
             ]
         else:
-            added = [self._add_one(identities, entry) for entry in entries]
-        claims = tuple(claim for request in claim_requests for claim in self._claim_new(request))
-        self.write()
+            added = [self._add_one(identities, entry) for entry in block]
+            block = EntryBlock.of(self._entries)
+        claims = tuple(claim for request in claim_requests for claim in self._claim_new(request, block))
+        self._write(block)
         identities.save()
         merge_recent_ids(self._connection)
         return added, claims
 
-    def _claim_new(self, request: ClaimRequest) -> list[Claim]:
-        name, first = request.environment, self._first_id
-        new = enumerate(self._entries, first)
-        ids = [
-            delivery_id
-            for delivery_id, entry in new
-            if not entry.reason and entry.environment == name and entry.endpoint == request.endpoint
-        ]
-        bodies = [self._entries[delivery_id - first].body for delivery_id in ids]
+    def _claim_new(self, request: ClaimRequest, block: EntryBlock) -> list[Claim]:
+        wanted, bodies = (request.environment, request.endpoint, ""), block.column("body")
+        ids: Sequence[int] = range(self._first_id, self._first_id + len(block))
+        if wanted != tuple(map(block.common, _PLACE_AND_REASON)):
+            found = zip(ids, bodies, *map(block.column, _PLACE_AND_REASON), strict=True)
+            chosen = [(delivery_id, body) for delivery_id, body, *place in found if (*place,) == wanted]
+            ids, bodies = [delivery_id for delivery_id, _ in chosen], [body for _, body in chosen]
         claims = claim_new(self._connection, request, ids, bodies, self._now)
         for claim in claims:
             self._leases.update(dict.fromkeys(claim.ids, claim.lease))
@@ -153,25 +152,23 @@ class AddOperation:
 
     def write(self) -> None:
         """Write the appended deliveries, their payloads and counts."""
-        entries, connection = self._entries, self._connection
-        if not entries:
+        self._write(EntryBlock.of(self._entries))
+
+    def _write(self, block: EntryBlock) -> None:
+        connection = self._connection
+        if not block:
             return
-        standings = Counter(map(_PLACE_AND_REASON, entries))
+        standings = Counter(zip(*map(block.column, _PLACE_AND_REASON), strict=True))
         numbers = {place: environment_number(connection, *place) for place in {place[:2] for place in standings}}
-        insert_rows(connection, _DELIVERY_COLUMNS, _ROW_PLACEHOLDERS, self._row_values(numbers))
+        self._insert_deliveries(block, numbers)
         for delivery_id, origin in self._origins.items():
             connection.execute("UPDATE deliveries SET origin = ? WHERE id = ?", (origin, delivery_id))
-        packs: list[Any] = []
-        for start, end in split_into_packs([len(entry.raw) + len(entry.body) for entry in entries]):
-            part = entries[start:end]
-            packs += (
-                self._first_id + start,
-                pack([entry.raw for entry in part]),
-                pack([entry.body for entry in part], entry_tags(part)),
-            )
+        raws, bodies, tags, packs = block.column("raw"), block.column("body"), entry_tags(block), list[Any]()
+        for start, end in split_into_packs(list(map(add, map(len, raws), map(len, bodies)))):
+            packs += (self._first_id + start, pack(raws[start:end]), pack(bodies[start:end], tags[start:end]))
         connection.execute("INSERT INTO packs VALUES " + ",".join(["(?, ?, ?)"] * (len(packs) // 3)), packs)
-        mark_stale(connection, range(self._first_id, self._first_id + len(entries)))
-        connection.execute("UPDATE sequence SET next_id = ?", (self._first_id + len(entries),))
+        mark_stale(connection, range(self._first_id, self._first_id + len(block)))
+        connection.execute("UPDATE sequence SET next_id = ?", (self._first_id + len(block),))
         counts: Counter[tuple[int, int]] = Counter()
         for (*place, reason), number in standings.items():
             counts[numbers[place[0], place[1]], _WITHHELD if reason else _QUEUED] += number
@@ -184,28 +181,34 @@ class AddOperation:
         update_counts(connection, counts)
         record_changes(connection, gone)
 
-    def _row_values(self, numbers: dict[tuple[str, str], int]) -> list[Any]:
-        """The values of all rows in one list.
-
-        For types other than int, str and bytearray sqlite3 looks up an adapter, which costs a third of an insert.
-        """
-        now, priority, lease_of = self._now, self._priority, self._leases.get
-        only = next(iter(numbers.values())) if len(numbers) == 1 else 0
-        values: list[Any] = []
-        for delivery_id, entry in enumerate(self._entries, self._first_id):
-            environment, message_id, digest, reason, *texts_and_times, edited, raw, body, endpoint, _ = astuple(entry)
-            values += (
-                delivery_id,
-                only or numbers[environment, endpoint],
-                _WITHHELD if reason else _QUEUED,
-                priority,
-                now,
-                len(body),
-                message_id,
-                bytearray(digest if body or raw else stored_digest(entry)),
-                str(reason) if reason else "",
-                *texts_and_times,
-                int(edited),
-                lease_of(delivery_id, 0),
+    def _insert_deliveries(self, block: EntryBlock, numbers: Mapping[tuple[str, str], int]) -> None:
+        column, ids = block.column, range(self._first_id, self._first_id + len(block))
+        bodies, reasons = column("body"), column("reason")
+        common: dict[str, Any] = {"priority": self._priority, "added_at": self._now}
+        columns: dict[str, Iterable[Any]] = {
+            "id": ids,
+            "message_id": column("message_id"),
+            "size": map(len, bodies),
+            "digest": map(bytearray, column("digest") if all(bodies) else map(stored_digest, block)),
+        }
+        if len(numbers) == 1:
+            common["environment"] = next(iter(numbers.values()))
+        else:
+            columns["environment"] = map(
+                numbers.__getitem__, zip(column("environment"), column("endpoint"), strict=True)
             )
-        return values
+        if block.common("reason") == "":
+            common |= {"state": _QUEUED, "reason": ""}
+        else:
+            columns |= {"state": [_WITHHELD if one else _QUEUED for one in reasons], "reason": map(str, reasons)}
+        for name in PLAIN_COLUMNS:
+            value = block.common(name)
+            if value is None:
+                columns[name] = column(name)
+            else:
+                common[name] = value
+        if any(column("edited")):
+            columns["edited"] = map(int, column("edited"))
+        if self._leases:
+            columns["lease"] = map(self._leases.get, ids)
+        insert_columns(self._connection, "deliveries", common, columns)
