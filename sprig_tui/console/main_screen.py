@@ -437,7 +437,7 @@ class MainScreen(PatientScreen[None]):
         self.status.selected = event.name
         if "payload" in self.panes:
             self.payload.environment = event.name
-            self.on_payload_inspector_record_shown()
+            self._look_at_payload()
 
     def action_add_key(self) -> None:
         self.console.flows.run(self._environment_actions.add_key(self.environments.selected))
@@ -557,6 +557,7 @@ class MainScreen(PatientScreen[None]):
 
     def on_delivery_log_delivery_selected(self, event: DeliveryLog.DeliverySelected) -> None:
         """Show the selected delivery; only a key or a click replaces a record of a file."""
+        event.stop()
         shown = self.payload.detail
         same = shown is not None and shown.delivery.message_id == event.delivery.message_id
         # a delivery whose person was forgotten has another message id, and its content must not stay on the screen
@@ -603,8 +604,12 @@ class MainScreen(PatientScreen[None]):
         selected = self.deliveries.lines.selected
         return self.deliveries.is_selected_stale or bool(shown and selected and shown.delivery.id != selected)
 
-    def on_payload_inspector_record_shown(self) -> None:
+    def on_payload_inspector_record_shown(self, event: PayloadInspector.RecordShown) -> None:
         """Warn of a payload of another environment, and show what can be sent."""
+        event.stop()
+        self._look_at_payload()
+
+    def _look_at_payload(self) -> None:
         browser = self.payload.navigator.browser
         if browser is not None and not self.payload.refusal("send_file"):
             total = f"{browser.file.count:,}" if browser.file.complete else f"of {browser.file.name}"
@@ -612,6 +617,7 @@ class MainScreen(PatientScreen[None]):
         shown = self.payload.inspection
         record = shown.record if shown else None
         selected = self.environments.selected
+        before = self._payload_warning
         self._payload_warning = (
             environment_mismatch(
                 self.session.settings.environments, selected, record.environment, record.environment_id
@@ -619,7 +625,8 @@ class MainScreen(PatientScreen[None]):
             if record is not None
             else ""
         )
-        self.show_warnings()
+        if self._payload_warning != before:
+            self.show_warnings()
 
     def on_payload_inspector_laid_out(self) -> None:
         """Give the list of records its size beside the record."""

@@ -1,5 +1,6 @@
-"""Private and fragile APIs of Textual and Rich, each behind a public name; no other module of the console uses one.
+"""Private and fragile APIs of Textual and Rich, each behind a public name.
 
+No other module of the console uses one, except for the compositor of `painting`.
 tests/console/test_textual_private.py has a test for each, which fails first when a release of Textual changes it.
 """
 
@@ -25,6 +26,8 @@ from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.timer import Timer
 from textual.widgets._toast import ToastRack
+
+from sprig_tui.console.painting import use_sparing_compositor
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -183,8 +186,12 @@ class TextualApp(App[int]):
 class PatientScreen(Screen[ScreenResult]):
     """Screen whose frame can wait for more that belongs to it: one frame costs less than two.
 
-    Its widgets hear of each new size.
+    Its widgets hear of each new size, and its frames render only what they write.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        use_sparing_compositor(self)
 
     def frame_waits(self) -> bool:
         """Whether what is due is painted later; asked again a sixtieth of a second after a yes."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 from rich.palette import Palette
+from textual._compositor import Compositor
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.command import CommandPalette
@@ -43,6 +44,8 @@ AN_HOUR_S = 3600.0
         (Screen, "_get_breakpoint_classes"),
         (Screen, "_on_timer_update"),
         (Screen, "_refresh_layout"),
+        (Compositor, "_regions_to_spans"),
+        (Compositor, "_render_chops"),
         (ScrollBar, "renderer"),
         (LinuxDriver, "_sigtstp_application"),
         (LinuxDriver, "run_input_thread"),
@@ -63,6 +66,8 @@ def test_textual_has_private_method(owner, name):
         (Widget, "_size"),
         (Widget, "_vertical_scrollbar"),
         (DOMNode, "_bindings"),
+        (Compositor, "_dirty_regions"),
+        (Screen, "_compositor"),
         (Driver, "_app"),
         (Driver, "_debug"),
         (Driver, "_loop"),

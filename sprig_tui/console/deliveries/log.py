@@ -100,7 +100,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
     def __init__(self, *, clock: Clock | None = None, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id)
         self.clock = clock or SystemClock()
-        self.lines = LogLines(self.clock)
+        self.lines = LogLines(self.clock, on_cursor=self._on_cursor)
         self.bar = FilterBar(self.clock.now, lambda: self.environment_names, lambda: self.saved_filters)
         self._filter_before = MATCH_ALL
         """The filter before one was typed."""
@@ -282,12 +282,13 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         event.stop()
         self._refresh_texts()
 
-    @on(LineList.Highlighted)
-    def _on_line_highlighted(self, event: LineList.Highlighted) -> None:
+    @on(LineList.Selected)
+    def _on_line_selected(self, event: LineList.Selected) -> None:
         event.stop()
-        if isinstance(event, LineList.Selected):
-            self.action_delivery_detail()
-        elif self.lines.selected:
+        self.action_delivery_detail()
+
+    def _on_cursor(self) -> None:
+        if self.lines.selected:
             self.updater.select(self.lines.selected)
 
     def _post_selected(self, delivery: Delivery, by_person: bool) -> None:

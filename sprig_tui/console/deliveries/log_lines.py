@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import events
@@ -50,9 +50,11 @@ class LogLines(LineList, inherit_bindings=False):
     class Changed(Message):
         """Following began or ended, or the marks changed."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, on_cursor: Callable[[], None] = lambda: None) -> None:
+        """`on_cursor` is called in place of `Highlighted`, which would pass several queues for each key."""
         super().__init__()
         self._clock = clock
+        self._on_cursor = on_cursor
         self.search: DeliverySearch | None = None
         self.columns: tuple[PlacedColumn, ...] = ()
         self.chosen: tuple[ChosenColumn, ...] = ()
@@ -120,11 +122,13 @@ class LogLines(LineList, inherit_bindings=False):
         if not self.following:
             self.new_rows += number
 
-    def redraw(self, ids: Iterable[int]) -> None:
+    def redraw(self, ids: Collection[int]) -> None:
         """Draw these rows again."""
-        if self.search is not None:
-            matches = self.search.matches
-            self.invalidate([matches.position(delivery_id) for delivery_id in ids if delivery_id in matches])
+        visible = {delivery_id: index for index, delivery_id in enumerate(self.visible_ids(), self.is_visible.start)}
+        self.invalidate([visible[delivery_id] for delivery_id in ids if delivery_id in visible])
+        for delivery_id in ids:
+            if delivery_id not in visible:
+                self.drop_cached(delivery_id)
 
     def visible_ids(self) -> list[int]:
         """Ids in view."""
@@ -278,6 +282,10 @@ class LogLines(LineList, inherit_bindings=False):
         self.choose()
         self._set_following(now == self.count - 1)
         self._post_change()
+
+    def report_cursor(self, index: int) -> None:
+        del index
+        self._on_cursor()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Scrolling away from the end stops following; scrolling back to it resumes it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -115,6 +115,8 @@ STATE_STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "w
 
 _COLUMNS_WITH_STYLE = frozenset({"id", "time", "state", "status", "attempts"})
 """Columns whose texts hold no foreign text."""
+_MAX_CELL_CHARS_PER_CELL = 20
+"""Characters of a text that are looked at for each cell of its column: more than `one_line` does."""
 Cell = tuple[str, str]
 """Text and style."""
 
@@ -132,9 +134,18 @@ def delivery_row(
             text, style = _text_or_dash(question) if question is not None else ("", "muted")
         else:
             text, style = _CELLS[name](delivery, now, width)
-        cell = fit_span(text if name in _COLUMNS_WITH_STYLE else one_line(text, limit=4 * width + 16), width)
-        parts.append(TextSpan(cell + " " * gap, style, width + gap))
+        if name in _COLUMNS_WITH_STYLE:
+            cell = fit_span(text, width) + " " * gap
+        else:
+            cell = _foreign_cell(text[: _MAX_CELL_CHARS_PER_CELL * (width + 8)], width, gap)
+        parts.append(TextSpan(cell, style, width + gap))
     return parts
+
+
+@lru_cache(maxsize=2_048)
+def _foreign_cell(text: str, width: int, gap: int) -> str:
+    """A text of a record in a column, and the gap after it; kept, since most texts of a column stand in many rows."""
+    return fit_span(one_line(text, limit=4 * width + 16), width) + " " * gap
 
 
 def header_row(columns: Sequence[PlacedColumn]) -> list[TextSpan]:
@@ -147,13 +158,19 @@ def header_row(columns: Sequence[PlacedColumn]) -> list[TextSpan]:
 
 def short_time(milliseconds: int, now: int, width: int = 12) -> str:
     """A local time in 8 or 12 cells: today with seconds or milliseconds, otherwise with the date."""
-    at, today = local_time(milliseconds), local_time(now)
-    if at.date() == today.date():
+    at, today = local_time(milliseconds), _local_date(now // 60_000)
+    if at.date() == today:
         return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}" if width >= 12 else f"{at:%H:%M:%S}"
     day = f"{at.day:2d} {MONTHS[at.month - 1]}"
     if at.year != today.year:
         return f"{day} {at.year}" if width >= 11 else f"{MONTHS[at.month - 1]} {at.year}"
     return f"{day} {at:%H:%M}" if width >= 12 else day
+
+
+@lru_cache(maxsize=4)
+def _local_date(minute: int) -> date:
+    """Local date of a minute since 1970."""
+    return local_time(minute * 60_000).date()
 
 
 def ignored_until(delivery: Delivery, now: int) -> str:

@@ -50,13 +50,20 @@ class MatchIndex:
 
     def slice(self, first: int, last: int) -> list[int]:
         """Ids at positions `first` to `last - 1`, clipped to the index."""
-        return [self[position] for position in range(max(0, first), min(last, len(self)))]
+        older = len(self._older)
+        first, last = max(0, first), min(last, len(self))
+        # the older ones are in reverse order
+        ids = list(self._older[max(0, older - last) : max(0, older - first)])
+        ids.reverse()
+        return [*ids, *self._newer[max(0, first - older) : max(0, last - older)]]
 
     def position(self, delivery_id: int) -> int:
         """The position of an id, or where it would be inserted."""
         older = len(self._older)
         if delivery_id > self._initial_newest:
             return older + bisect_left(self._newer, delivery_id)
+        if isinstance(self._older, range):
+            return min(max(0, delivery_id - self._older.stop - 1), older)
         return older - bisect_right(self._older, -delivery_id, key=lambda known: -known)
 
     def __contains__(self, delivery_id: object) -> bool:

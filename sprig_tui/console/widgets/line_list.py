@@ -18,7 +18,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
 from textual.filter import ANSIToTruecolor, LineFilter
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import Reactive, reactive
 from textual.scroll_view import ScrollView
@@ -225,11 +225,14 @@ class LineList(ScrollView, can_focus=True):
         top = self.scroll_offset.y
         bottom = top + self.size.height
         for index in indices:
-            key = self.line_key(index)
-            self._strips.discard((key, False))
-            self._strips.discard((key, True))
+            self.drop_cached(self.line_key(index))
             if top <= index < bottom:
                 self.refresh_line(index)
+
+    def drop_cached(self, key: Hashable) -> None:
+        """Drop the line with this key (see `line_key`), which changed and is out of sight or painted anyway."""
+        self._strips.discard((key, False))
+        self._strips.discard((key, True))
 
     def revise(self) -> None:
         """Build all visible lines again, and paint those that differ."""
@@ -264,7 +267,11 @@ class LineList(ScrollView, can_focus=True):
                 self.refresh_line(index)
         if now >= 0:
             self.scroll_to_line(now)
-        self.post_message(self.Highlighted(self, now))
+        self.report_cursor(now)
+
+    def report_cursor(self, index: int) -> None:
+        """Post `Highlighted`; a list with one listener may call it instead."""
+        self.post_message(self.Highlighted(self, index))
 
     def scroll_to_line(self, index: int) -> None:
         """Scroll just far enough to show line `index`."""
@@ -326,21 +333,40 @@ class LineList(ScrollView, can_focus=True):
             line_filter for line_filter in super().get_line_filters() if not isinstance(line_filter, ANSIToTruecolor)
         ]
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Lines of the view without what Textual does around each line: these fill the list, each in its own style."""
+        if self.styles.gutter or self.opacity != 1:
+            return super().render_lines(crop)
+        width = self.scrollable_content_region.width
+        strips = self._render_rows(crop.line_range, width)
+        if crop.x or crop.right < width or (crop.right > width and not self.show_vertical_scrollbar):
+            blank = Style(bgcolor=self._style("", cursor=False).bgcolor)
+            strips = [strip.crop_extend(crop.x, crop.right, blank) for strip in strips]
+        for line_filter in self.get_line_filters():
+            background = self.background_colors[1]
+            strips = [strip.apply_filter(line_filter, background) for strip in strips]
+        return strips
+
     def render_line(self, y: int) -> Strip:
         """One line of the view, from the cache or made now."""
-        offset = self.scroll_offset
-        width = self.scrollable_content_region.width
-        if self._count:
-            index = offset.y + y
-            strip = self._strip(index, index == self.cursor) if index < self._count else None
-            shift = offset.x
-        else:
-            hints = self.empty_lines()
-            strip = self._build_line(hints[y], cursor=False) if y < len(hints) else None
-            shift = 0
-        on_cursor = self._count > 0 and offset.y + y == self.cursor
-        plain = self._style("", on_cursor)
-        return (strip or Strip.blank(0, plain)).crop_extend(shift, shift + width, plain)
+        return self._render_rows(range(y, y + 1), self.scrollable_content_region.width)[0]
+
+    def _render_rows(self, rows: range, width: int) -> list[Strip]:
+        left, top = self.scroll_offset
+        count, cursor = self._count, self.cursor
+        hints = () if count else self.empty_lines()
+        strips: list[Strip] = []
+        for y in rows:
+            index = top + y
+            has_cursor = count > 0 and index == cursor
+            if index < count:
+                strip = self._strip(index, has_cursor)
+            else:
+                strip = self._build_line(hints[y], cursor=False) if y < len(hints) else None
+            shift = left if count else 0
+            plain = self._style("", has_cursor)
+            strips.append((strip or Strip.blank(0, plain)).crop_extend(shift, shift + width, plain))
+        return strips
 
     def _strip(self, index: int, cursor: bool) -> Strip | None:
         key = self.line_key(index), cursor
@@ -358,7 +384,11 @@ class LineList(ScrollView, can_focus=True):
         cells = 0
         run, name_of_run = "", ""
         for text, name, width in line:
-            piece = visible_text(text, width)
+            # most columns hold plain texts of their width already
+            if width and len(text) == width and text.isascii() and text.isprintable():
+                piece = text
+            else:
+                piece = visible_text(text, width)
             cells += width or cell_len(piece)
             # the compositor's cost is per segment, so neighbours in one style are joined
             if name != name_of_run and run:

@@ -59,6 +59,8 @@ class AgainstAList(RuleBasedStateMachine):
             return
         assert len(self.matches) == len(self.expected)
         assert self.matches.slice(0, len(self.expected) + 5) == self.expected
+        for first in range(0, len(self.expected), 3):
+            assert self.matches.slice(first, first + 4) == self.expected[first : first + 4]
         assert self.matches.newest == (self.expected[-1] if self.expected else 0)
         for one in range(90):
             assert (one in self.matches) is (one in self.expected)
@@ -79,3 +81,5 @@ def test_dense_index_is_a_range(oldest, more):
     assert len(matches) == more + 1
     assert matches[0] == oldest
     assert matches.position(oldest + more) == more
+    assert matches.position(oldest - 1) == matches.position(oldest) == 0
+    assert matches.position(oldest + more + 1) == more + 1
