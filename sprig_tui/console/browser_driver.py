@@ -18,6 +18,7 @@ from textual.geometry import Size
 from textual.message import Message
 
 from sprig_tui.browser.packets import DATA, PacketError, PacketReader, encode_data
+from sprig_tui.console.keyboard.key_parser import KeyParser
 from sprig_tui.console.textual_private import PacedDriver
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class BrowserDriver(PacedDriver):
                             self.call_app(lambda app: app.refresh())
 
     def _read_input(self) -> None:
-        packets, parser = PacketReader(), self.new_parser()
+        packets, parser = PacketReader(), KeyParser(self.new_parser())
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
         read_at = 0.0
         with suppress(OSError, PacketError):
@@ -121,16 +122,16 @@ class BrowserDriver(PacedDriver):
                         break
                     for kind, body in packets.feed(data):
                         if kind == DATA:
-                            self._process_events(parser.feed(decode(body)), read_at)
+                            self._process_events(parser.feed(decode(body), read_at))
+                            # a browser gives a key whole
+                            self._process_events(parser.end_escape())
                         else:
                             self._take_meta(body)
-                self._process_events(parser.tick(), read_at)
+                self._process_events(parser.tick())
         self._on_hangup()
 
-    def _process_events(self, messages: Iterable[Message], read_at: float) -> None:
+    def _process_events(self, messages: Iterable[Message]) -> None:
         for message in messages:
-            if isinstance(message, events.Key):
-                message.time = read_at
             if not self._ended.is_set():
                 self.process_message(message)
 

@@ -12,12 +12,12 @@ from codecs import getincrementaldecoder
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from textual import events
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from sprig_tui.console.keyboard.bracketed import BurstPaste, PasteSplitter
+from sprig_tui.console.keyboard.key_parser import KeyParser
 from sprig_tui.console.textual_private import MAX_QUEUED_WRITES, TerminalDriver
 
 if TYPE_CHECKING:
@@ -94,12 +94,9 @@ class HangupDriver(TerminalDriver):
                 self.call_app(lambda app: app.refresh())
 
     def run_input_thread(self) -> None:
-        """Read as Textual does, but give all keys of one read one time; a read error means that the terminal is gone.
-
-        Keys of one write arrive in one read: their times tell bursts from single keys, however busy the machine is.
-        """
+        """Read as Textual does; a read error means that the terminal is gone."""
         reader = self._reader = threading.current_thread()
-        parser = self.new_parser()
+        parser = KeyParser(self.new_parser())
         pastes, burst = PasteSplitter(self._on_oversized_paste), BurstPaste(self._on_oversized_paste)
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
         read_at, more = 0.0, False
@@ -117,18 +114,19 @@ class HangupDriver(TerminalDriver):
                         for part in pastes.feed(decode(data)):
                             if isinstance(part, str) and burst.take(part):
                                 continue
-                            self._process_events(burst.end(), read_at)
-                            self._process_events(parser.feed(part) if isinstance(part, str) else (part,), read_at)
+                            self._process_events(burst.end())
+                            if isinstance(part, str):
+                                self._process_events(parser.feed(part, read_at))
+                            else:
+                                self._process_events((*parser.end_escape(), part))
                     elif burst.has_begun:
-                        self._process_events(burst.end(), read_at)
-                    self._process_events(parser.tick(), read_at)
+                        self._process_events(burst.end())
+                    self._process_events(parser.tick())
         except OSError:
             self._on_hangup()
 
-    def _process_events(self, messages: Iterable[Message], read_at: float) -> None:
+    def _process_events(self, messages: Iterable[Message]) -> None:
         for message in messages:
-            if isinstance(message, events.Key):
-                message.time = read_at
             self.process_message(message)
 
     def _on_oversized_paste(self, size: int) -> None:

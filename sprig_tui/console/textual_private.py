@@ -10,11 +10,12 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 from textual import events, message_pump
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.driver import Driver
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from textual.dom import DOMNode
     from textual.filter import LineFilter
     from textual.geometry import Size
+    from textual.message import Message
     from textual.message_pump import MessagePump
     from textual.notifications import SeverityLevel
     from textual.widget import Widget
@@ -211,6 +213,11 @@ class PatientScreen(Screen[ScreenResult]):
                 widget.post_message(events.Resize(widget._size, widget.virtual_size, widget._container_size))
 
 
+for _digit in "0123456789":
+    # a digit with alt; Textual takes it for the letter that a Mac types so, which comes as that letter itself
+    cast("dict[str, object]", ANSI_SEQUENCES_KEYS).pop(f"\x1b{_digit}", None)
+
+
 class PacedDriver(Driver):
     """Driver that may refuse a frame while its output is slow."""
 
@@ -244,6 +251,13 @@ class TerminalDriver(PacedDriver, LinuxDriver):
             self.suspend_application_mode()
             self._must_signal_resume = True
         os.killpg(os.getpgrp(), signal.SIGSTOP)
+
+
+def end_sequence(parser: XTermParser) -> Iterable[Message]:
+    """What a parser holds back since more might belong to it, now: nothing does."""
+    if parser._timeout_time is not None:
+        parser._timeout_time = 0.0
+    return parser.tick()
 
 
 def add_line_filter(app: App[Any], line_filter: LineFilter) -> None:
