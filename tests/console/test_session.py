@@ -8,7 +8,7 @@ import pytest
 
 from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.console.app import SprigTui
-from sprig_tui.console.deliveries.log import NO_JOURNAL
+from sprig_tui.console.deliveries.delivery_actions import NO_JOURNAL
 from sprig_tui.errors import JournalFullError
 from sprig_tui.ingest.test_event import EVENT_NAME
 from sprig_tui.journal.sqlite import SQLiteJournal

@@ -1,8 +1,8 @@
-"""Deliveries pane: the live log with its filter, marks, replays, withdrawals and exports."""
+"""Deliveries pane: the live log with its filter, its marks, and the actions on what is chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from textual import events, on
@@ -17,26 +17,19 @@ from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.deliveries import COMMANDS
+from sprig_tui.console.deliveries.delivery_actions import NO_JOURNAL, DeliveryActions
 from sprig_tui.console.deliveries.detail import DetailResult, DetailScreen
-from sprig_tui.console.deliveries.export import ExportAction, JobStatus
 from sprig_tui.console.deliveries.filter_bar import FilterBar, FilterInput
-from sprig_tui.console.deliveries.forget import ForgetActions
 from sprig_tui.console.deliveries.log_lines import LogLines, LogPosition
 from sprig_tui.console.deliveries.log_updater import LogUpdater
-from sprig_tui.console.deliveries.replay import ReplayActions
 from sprig_tui.console.deliveries.row_format import (
-    COLUMNS,
     FRAME_CELLS,
     TitleState,
     clickable_title,
-    default_columns,
     empty_log_hints,
-    place_columns,
 )
-from sprig_tui.console.deliveries.withdraw import WithdrawActions
 from sprig_tui.console.keyboard.queue import LOADING_GROUP_PREFIX, track_flow
 from sprig_tui.console.notify import notify, notify_error, notify_warning
-from sprig_tui.console.screens.explain import ExplainRequested
 from sprig_tui.console.widgets.columns import ChosenColumn
 from sprig_tui.console.widgets.line import fit_span
 from sprig_tui.console.widgets.line_list import LineList
@@ -46,10 +39,8 @@ from sprig_tui.journal.base import Journal
 from sprig_tui.journal.export_format import json_line
 from sprig_tui.journal.filter import NO_FILTERS
 from sprig_tui.journal.query import MATCH_ALL, Query
-from sprig_tui.journal.records import Delivery, ReplayState
+from sprig_tui.journal.records import Delivery
 from sprig_tui.text import printable
-
-NO_JOURNAL = "the journal is not open: the top line says why, or try again in a moment"
 
 
 class DeliveryLog(HasCommands, Panel, Vertical):
@@ -110,13 +101,9 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         self._opens_at: LogPosition | None = None
         """Where to show the journal that is opened next."""
         self._is_typing = False
-        self.job_line = JobStatus()
-        self.replays = ReplayActions(
-            self, self.clock, on_progress=self.job_line.show_progress, on_queued=self.queue_changed
-        )
-        self._withdrawals = WithdrawActions(self, on_progress=self.job_line.show_progress)
-        self.forgets = ForgetActions(self, on_progress=self.job_line.show_progress)
-        self._export = ExportAction(self, self.clock, on_progress=self.job_line.show_progress)
+        self._actions = DeliveryActions(self, self.clock)
+        self.job_line = self._actions.job_line
+        self.replays, self.forgets = self._actions.replays, self._actions.forgets
         # kept as attributes: the updater still runs for a moment while the console closes and unmounts children
         self._header = Caption(classes="log-header")
         self._trouble_caption = Caption(classes="log-trouble")
@@ -248,21 +235,12 @@ class DeliveryLog(HasCommands, Panel, Vertical):
             self._show_header()
 
     def action_choose_columns(self) -> None:
-        self._run_flow(self._ask_columns())
+        self._actions.run_flow(self._ask_columns())
 
     async def _ask_columns(self) -> None:
-        from sprig_tui.console.widgets.column_chooser import ColumnChooser, ColumnList, ColumnsChosen
+        from sprig_tui.console.widgets.column_chooser import ColumnChooser, ColumnsChosen
 
-        def width() -> int:
-            return self.lines.scrollable_content_region.width
-
-        listed = ColumnList(
-            "Columns of the log",
-            COLUMNS,
-            default_columns(width()),
-            lambda chosen: place_columns(width(), chosen),
-            self.choose_columns,
-        )
+        listed = self.lines.column_list(self.choose_columns)
         chosen = await self.app.push_screen_wait(ColumnChooser(listed, self.lines.chosen))
         if chosen is not None:
             self.post_message(ColumnsChosen("columns", chosen))
@@ -392,10 +370,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
             return
         start = self.lines.selected
         try:
-            failed_id = await search.next_failed(start, older=older)
-            wraps = not failed_id
-            if wraps:
-                failed_id = await search.next_failed(0, older=older)
+            failed_id, wraps = await search.next_failed_around(start, older=older)
         except JournalError as error:
             notify_error(self.app, error)
             return
@@ -430,113 +405,41 @@ class DeliveryLog(HasCommands, Panel, Vertical):
             self.post_message(self.RepairRequested())
         self.wake()
 
-    def action_explain_delivery(self) -> None:
-        if chosen := self._chosen():
-            self._run_flow(self._explain(chosen[0]))
-
-    async def _explain(self, journal: Journal) -> None:
-        try:
-            detail = await journal.get(self.lines.selected)
-        except JournalError as error:
-            notify_error(self.app, error)
-            return
-        if detail is not None:
-            self.post_message(ExplainRequested(detail))
-
     def action_copy_delivery(self) -> None:
         if (row := self.lines.selected_row) is not None:
             self.post_message(CopyRequested(json_line(row), f"delivery {row.id}"))
 
-    # -- replay, withdraw and export -----------------------------------------------------------------------------------
+    # -- actions on what is chosen -------------------------------------------------------------------------------------
 
     def action_replay(self) -> None:
-        self._replay_selected(as_new=False)
+        self._actions.replay(as_new=False)
 
     def action_send_as_new(self) -> None:
-        self._replay_selected(as_new=True)
+        self._actions.replay(as_new=True)
 
     def action_replay_filter(self) -> None:
-        self._replay_matching(as_new=False)
+        self._actions.replay_matching(as_new=False)
 
     def action_send_filter_as_new(self) -> None:
-        self._replay_matching(as_new=True)
+        self._actions.replay_matching(as_new=True)
 
     def action_withdraw(self) -> None:
-        if chosen := self._chosen():
-            self._run_withdrawal(self._unmark_after(self._withdrawals.withdraw(*chosen)))
+        self._actions.withdraw()
 
     def action_withdraw_filter(self) -> None:
-        if (journal := self._open_journal()) is not None:
-            self._run_withdrawal(self._withdrawals.withdraw_matching(journal, self.filter))
-
-    def _run_withdrawal(self, work: Coroutine[None, None, object]) -> None:
-        """Run in a worker of its own: the next question of the pane must not end it."""
-        self.run_worker(track_flow(self.app, work), group="withdraw")
+        self._actions.withdraw_matching()
 
     def action_forget(self) -> None:
-        if chosen := self._chosen():
-            self._run_flow(self._unmark_after(self.forgets.forget(*chosen)))
+        self._actions.forget()
 
-    def _open_journal(self) -> Journal | None:
-        """The journal; None, with a notice, while it is not open."""
-        if self.journal is None:
-            notify_warning(self.app, NO_JOURNAL)
-        return self.journal
-
-    def _chosen(self) -> tuple[Journal, list[int]] | None:
-        """The journal with the marked deliveries, else the one under the cursor; None, with a notice, without them."""
-        ids = sorted(self.lines.marks) or ([self.lines.selected] if self.lines.selected else [])
-        if not ids:
-            notify_warning(self.app, "no delivery is selected")
-            return None
-        journal = self._open_journal()
-        return (journal, ids) if journal is not None else None
-
-    def _replay_selected(self, *, as_new: bool) -> None:
-        if chosen := self._chosen():
-            self._run_flow(self._unmark_after(self.replays.replay(*chosen, as_new=as_new)))
-
-    def _replay_matching(self, *, as_new: bool) -> None:
-        if (journal := self._open_journal()) is not None:
-            self._run_flow(self.replays.replay_matching(journal, self.filter, as_new=as_new))
-
-    async def _unmark_after(self, work: Coroutine[None, None, object]) -> None:
-        """Remove the marks where the work changed a delivery."""
-        if await work:
-            self.lines.unmark()
-
-    def _run_flow(self, work: Coroutine[None, None, object]) -> None:
-        """Run in a worker; one question at a time."""
-        self.run_worker(track_flow(self.app, work), group="replay", exclusive=True)
-
-    def action_pause_replay(self) -> None:
-        job = self.job_line.job
-        if job is None:
-            notify(self.app, "no bulk replay is running")
-        else:
-            self._run_flow(self._set_job(job.id, "running" if job.state == "paused" else "paused"))
-
-    def action_cancel_job(self) -> None:
-        if self._export.running:
-            self._export.cancel()
-        elif self._withdrawals.running:
-            self._withdrawals.cancel()
-        elif self.job_line.job is None:
-            notify(self.app, "no export, no withdrawal and no bulk replay is running")
-        elif refusal := self.refusal("pause_replay"):
-            notify_warning(self.app, refusal)
-        else:
-            self._run_flow(self._set_job(self.job_line.job.id, "cancelled"))
-
-    async def _set_job(self, job_id: int, state: ReplayState) -> None:
-        if (journal := self._open_journal()) is None:
-            return
-        try:
-            await journal.set_replay(job_id, state)
-        except JournalError as error:
-            notify_error(self.app, error)
-        self.queue_changed()
+    def action_explain_delivery(self) -> None:
+        self._actions.explain()
 
     def action_export(self) -> None:
-        if (journal := self._open_journal()) is not None:
-            self.run_worker(track_flow(self.app, self._export.ask(journal, self.filter)), group="export")
+        self._actions.export()
+
+    def action_pause_replay(self) -> None:
+        self._actions.pause_or_resume()
+
+    def action_cancel_job(self) -> None:
+        self._actions.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Hashable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import events
 from textual.binding import BindingType
@@ -12,13 +12,22 @@ from textual.cache import LRUCache
 from textual.message import Message
 
 from sprig_tui.clock import Clock
-from sprig_tui.console.deliveries.row_format import delivery_row, header_row, place_columns
+from sprig_tui.console.deliveries.row_format import (
+    COLUMNS,
+    default_columns,
+    delivery_row,
+    header_row,
+    place_columns,
+)
 from sprig_tui.console.deliveries.search import DeliverySearch
 from sprig_tui.console.textual_private import bound_actions
 from sprig_tui.console.widgets.columns import ChosenColumn, PlacedColumn
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.journal.records import Delivery
+
+if TYPE_CHECKING:
+    from sprig_tui.console.widgets.column_chooser import ColumnList
 
 MAX_QUESTIONS = 2_000
 _MOVES = ("cursor(", "page(", "first", "last")
@@ -200,6 +209,22 @@ class LogLines(LineList, inherit_bindings=False):
         self.chosen = chosen
         if self.is_attached:
             self._place_columns()
+
+    def column_list(self, on_choose: Callable[[tuple[ChosenColumn, ...]], None]) -> ColumnList:
+        """The columns to choose from, for a log of this width."""
+        # imported here: the first paint needs no dialog
+        from sprig_tui.console.widgets.column_chooser import ColumnList
+
+        def width() -> int:
+            return self.scrollable_content_region.width
+
+        return ColumnList(
+            "Columns of the log",
+            COLUMNS,
+            default_columns(width()),
+            lambda chosen: place_columns(width(), chosen),
+            on_choose,
+        )
 
     def _place_columns(self) -> None:
         columns = place_columns(self.scrollable_content_region.width, self.chosen)

@@ -300,6 +300,12 @@ class DeliverySearch:
         while len(self._rows) > MAX_CACHED_ROWS:
             del self._rows[next(iter(self._rows))]
 
+    async def next_failed_around(self, after: int, *, older: bool) -> tuple[int, bool]:
+        """As `next_failed`, from the other end after the last one; and whether it went there."""
+        if failed_id := await self.next_failed(after, older=older):
+            return failed_id, False
+        return await self.next_failed(0, older=older), True
+
     async def next_failed(self, after: int, *, older: bool) -> int:
         """Id of the next failed match after (or before, with `older`) a delivery; 0 for none."""
         query = self.query.narrowed(Term("status", "failed"))
