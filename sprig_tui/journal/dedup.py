@@ -82,12 +82,18 @@ def identity_keys(entries: Sequence[NewDelivery]) -> list[int]:
     """The `identity_key` of each; fast where all message ids are made by sprig-tui."""
     block = EntryBlock.of(entries)
     ids = block.column("message_id")
+    keys = own_keys(ids)
+    return list(map(identity_key, block.column("environment"), ids)) if keys is None else keys
+
+
+def own_keys(ids: Sequence[str]) -> list[int] | None:
+    """The `identity_key` of each of these message ids, in any environment; None if not all were made by sprig-tui."""
     if {*map(len, ids)} == {_OWN_ID_CHARS} and {one[: len(MESSAGE_ID_PREFIX)] for one in ids} == {MESSAGE_ID_PREFIX}:
         with suppress(ValueError):
             digits = bytes.fromhex("".join([one[_OWN_ID_DIGITS] for one in ids]))
             if len(digits) == 8 * len(ids):  # it is shorter where there is white space among the digits
                 return [key & KEY_MASK for key in struct.unpack(f">{len(ids)}Q", digits)]
-    return list(map(identity_key, block.column("environment"), ids))
+    return None
 
 
 def classify_duplicate(stored: StoredIdentity, entry: NewDelivery) -> Relation:
@@ -105,6 +111,8 @@ def classify_duplicate(stored: StoredIdentity, entry: NewDelivery) -> Relation:
 
 _SEALED_BYTES = 7
 """Bytes of a sealed digest, by which it is told from a plain one."""
+SEALED_DIGITS = 2 * _SEALED_BYTES
+"""The same as hexadecimal text."""
 
 
 def seal_digest(message_id: str, digest: bytes) -> bytes:
@@ -130,7 +138,8 @@ def has_digest(stored: StoredIdentity, digest: bytes) -> bool:
     return stored.digest == digest
 
 
-_CONTENT_HASH = hashlib.blake2b(digest_size=4, person=b"content")
+CONTENT_HASH = hashlib.blake2b(digest_size=4, person=b"content")
+"""Hash of the message id, a zero byte and the digest as hexadecimal text."""
 
 
 def content_hash(message_id: str, digest: bytes) -> bytes:
@@ -138,7 +147,7 @@ def content_hash(message_id: str, digest: bytes) -> bytes:
     if len(digest) == _SEALED_BYTES:
         return digest[:4]
     # with the message id: without the answer's own ids nobody can test what its content was
-    made = _CONTENT_HASH.copy()
+    made = CONTENT_HASH.copy()
     made.update(f"{message_id}\0{digest.hex()}".encode("utf-8", "surrogatepass"))
     return made.digest()
 

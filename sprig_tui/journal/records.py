@@ -368,6 +368,14 @@ class PruneResult(Struct, frozen=True):
     forgotten: int = 0
     """Tombstones of deliveries removed earlier that it deletes, or would delete."""
 
+    def __add__(self, other: PruneResult) -> PruneResult:
+        """Both together."""
+        by_state = {
+            state: self.by_state.get(state, 0) + other.by_state.get(state, 0)
+            for state in (*self.by_state, *(one for one in other.by_state if one not in self.by_state))
+        }
+        return PruneResult(by_state, self.bytes + other.bytes, self.forgotten + other.forgotten)
+
 
 class TombstoneCounts(Struct, frozen=True):
     """Deliveries that were removed and stay known."""

@@ -122,21 +122,32 @@ def drop_identities(connection: sqlite3.Connection, keys: Sequence[int], ids: Se
         connection.execute(f"DELETE FROM {table} WHERE key {among} AND delivery {among}", values)
 
 
-_IS_REMOVED = "delivery BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = delivery)"
+_IS_REMOVED = "delivery <= ? AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = delivery)"
 """Condition on an identity of one of these deliveries, which another one has not taken over."""
 
 
-def drop_recent_removed(connection: sqlite3.Connection, first: int, last: int) -> None:
-    """Delete identities of removed deliveries from `first` to `last` that are not merged yet."""
-    connection.execute(f"DELETE FROM recent_ids WHERE {_IS_REMOVED}", (first, last))
+def drop_recent_removed(connection: sqlite3.Connection, last: int) -> None:
+    """Delete identities of removed deliveries up to `last` that are not merged yet."""
+    connection.execute(f"DELETE FROM recent_ids WHERE {_IS_REMOVED}", (last,))
 
 
-def drop_merged_removed(connection: sqlite3.Connection, keys: Sequence[int], first: int, last: int) -> None:
-    """Delete those of the merged identities with these keys that are of removed deliveries from `first` to `last`."""
-    connection.execute(
-        f"DELETE FROM ids WHERE key IN (SELECT value FROM json_each(?)) AND {_IS_REMOVED}",
-        (encode_ids(keys), first, last),
-    )
+def find_merged_removed(connection: sqlite3.Connection, after: int, number: int, last: int) -> tuple[int, bool]:
+    """The last of the next merged keys above `after` (-1: none), and whether any is of a removed delivery up to `last`.
+
+    Reads at most `number` keys.
+    """
+    end = connection.execute(
+        "SELECT max(key) FROM (SELECT key FROM ids WHERE key > ? ORDER BY key LIMIT ?)", (after, number)
+    ).fetchone()[0]
+    if end is None:
+        return -1, False
+    found = f"SELECT EXISTS(SELECT 1 FROM ids WHERE key > ? AND key <= ? AND {_IS_REMOVED})"
+    return end, bool(connection.execute(found, (after, end, last)).fetchone()[0])
+
+
+def drop_merged_removed(connection: sqlite3.Connection, after: int, end: int, last: int) -> None:
+    """Delete the merged identities with keys above `after` up to `end` that are of removed deliveries up to `last`."""
+    connection.execute(f"DELETE FROM ids WHERE key > ? AND key <= ? AND {_IS_REMOVED}", (after, end, last))
 
 
 def merge_recent_ids(connection: sqlite3.Connection, *, at: int = _MERGE_AT_KEYS) -> None:

@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 from msgspec.structs import replace
 
 from sprig_tui.clock import Clock, SystemClock
-from sprig_tui.errors import JournalCorruptError, JournalError
+from sprig_tui.errors import JournalCorruptError
 from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.journal.base import NO_OVERRIDES, ClaimRequest, Direction, Journal, empty_claim
 from sprig_tui.journal.block_counts import MAX_STALE_BLOCKS
@@ -435,17 +435,16 @@ class SQLiteJournal(Journal):
         return await self._read(lambda c: maintenance.worker_leases(c, self.clock.now()))
 
     async def prune(self, before: int, *, dry_run: bool = False, forget: bool = False) -> PruneResult:
-        run = pruning.PruneRun(self._read, partial(self._write, durable=False), before, forget=forget)
+        write = partial(self._write, durable=False)
+        # a page that cannot be moved is no reason to repair the file
+        give_back = partial(self._writer.run, durable=False)
+        run = pruning.PruneRun(self._read, write, before, forget=forget, give_back=give_back)
         if dry_run:
             return await run.count()
         pruned = await run.delete()
         await self.check_writable()  # brings all that was written to the disk
-        try:
-            while pruned.by_state or pruned.forgotten:
-                if not await self._writer.run(maintenance.vacuum_step, durable=False):
-                    break
-        except JournalError as error:  # damaged pages, and those that a repair replaced, cannot be moved
-            _log.warning("what was pruned is gone, but the file stays as large as it is: %s", error.message)
+        if pruned.by_state or pruned.forgotten:
+            await run.give_back_space()
         await asyncio.to_thread(empty_wal, self.path)
         return pruned
 

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
+from sprig_tui.errors import JournalError
 from sprig_tui.journal.maintenance import PRUNE_CHUNK_ROWS, delete_in_chunks, forget_in_chunks, prune_in_chunks
 from sprig_tui.journal.records import PruneResult
 from sprig_tui.journal.sqlite import maintenance, tombstone_filter, tombstones
-from sprig_tui.journal.sqlite.identity_index import drop_merged_removed, drop_recent_removed
+from sprig_tui.journal.sqlite.identity_index import drop_merged_removed, drop_recent_removed, find_merged_removed
 from sprig_tui.journal.sqlite.prepared_removal import PreparedRemoval
+from sprig_tui.journal.sqlite.tombstone_records import RECORD_BYTES, store_records
 from sprig_tui.journal.tombstone_filter import Bitmap
 
 STRETCH_IDS = 500_000
 """Ids whose tombstones are stored together, and then their deliveries removed; some 150 MB of memory."""
-READ_IDS = 10_000
+READ_IDS = 2_000
 """Ids read at a time: the log cannot be emptied past a reader."""
 KEYS_A_STEP = 4_000
-"""Keys stored or deleted in one transaction: neighbours, on few pages."""
+"""Tombstones stored in one transaction: neighbours, on few pages."""
+KEYS_A_SCAN = 10_000
+"""Identities of which those of removed deliveries are deleted in one transaction."""
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class RunWork(Protocol):
@@ -34,15 +41,49 @@ class RunWork(Protocol):
         ...
 
 
+class _Reading:
+    """Preparation of the removal of the next stretch, some ids at a time."""
+
+    def __init__(self, read: RunWork, before: int, after: int, newest: int) -> None:
+        self._read = read
+        self._prepared = PreparedRemoval(before, after + 1, min(after + STRETCH_IDS, newest))
+        self._next = after + 1
+
+    @property
+    def is_past_end(self) -> bool:
+        """Whether there are no ids to read."""
+        return self._prepared.first > self._prepared.last
+
+    async def read_some(self) -> None:
+        """Read the next ids, if there are any."""
+        first, last = self._next, min(self._next + READ_IDS - 1, self._prepared.last)
+        if first <= last:
+            await self._read(partial(self._prepared.add, first=first, last=last))
+            self._next = last + 1
+
+    async def finish(self) -> PreparedRemoval:
+        """What is to be removed, once all of it is read."""
+        while self._next <= self._prepared.last:
+            await self.read_some()
+        return self._prepared
+
+
 class PruneRun:
     """One call of `Journal.prune`."""
 
-    def __init__(self, read: RunWork, write: RunWork, before: int, *, forget: bool) -> None:
-        """`write` need not wait for the disk: of a prune that a power cut undoes, the next one does the rest."""
+    def __init__(
+        self, read: RunWork, write: RunWork, before: int, *, forget: bool, give_back: RunWork | None = None
+    ) -> None:
+        """`write` need not wait for the disk: of a prune that a power cut undoes, the next one does the rest.
+
+        `give_back` writes where unused pages are given back, which they are not without it.
+        """
         self._read = read
         self._write = write
         self._before = before
         self._forget = forget
+        self._give_back = give_back
+        self._between_writes: Callable[[], Awaitable[None]] | None = None
 
     async def count(self) -> PruneResult:
         """What `delete` would delete."""
@@ -54,8 +95,10 @@ class PruneRun:
     async def delete(self) -> PruneResult:
         """Delete the deliveries, what only they refer to, and the tombstones that are to be forgotten."""
         before = self._before
-        pruned = await prune_in_chunks(self._forget_chunk if self._forget else self._prune_stretch)
-        if self._forget:
+        if not self._forget:
+            pruned = await self._prune_stretches()
+        else:
+            pruned = await prune_in_chunks(self._forget_chunk)
             forgotten = await forget_in_chunks(
                 lambda after: self._write(lambda c: tombstones.forget_chunk(c, before, after))
             )
@@ -69,54 +112,101 @@ class PruneRun:
     async def _forget_chunk(self, after: int) -> tuple[PruneResult, int]:
         return await self._write(lambda c: maintenance.forget_chunk(c, self._before, after))
 
-    async def _prune_stretch(self, after: int) -> tuple[PruneResult, int]:
-        """Remove what is to be removed of the next ids above `after`; returns it and the last id, 0 at the end."""
+    async def _prune_stretches(self) -> PruneResult:
+        """Remove what is to be removed, stretch by stretch; while one is removed, the next one is read."""
         newest = await self._read(maintenance.newest_id)
-        last = min(after + STRETCH_IDS, newest)
-        prepared = PreparedRemoval(self._before, after + 1, last)
-        for first in range(after + 1, last + 1, READ_IDS):
-            await self._read(partial(prepared.add, first=first, last=min(last, first + READ_IDS - 1)))
-        keys = await self._store_tombstones(prepared)
+        total, last_removed = PruneResult({}, 0), 0
+        reading = _Reading(self._read, self._before, 0, newest)
+        while not reading.is_past_end:
+            prepared = await reading.finish()
+            reading = _Reading(self._read, self._before, prepared.last, newest)
+            self._between_writes = reading.read_some
+            await self._store_tombstones(prepared)
+            total += await self._remove(prepared)
+            last_removed = prepared.ids[-1] if prepared.ids else last_removed
+        self._between_writes = None
+        await self._drop_identities(last_removed)
+        return total
 
-        async def remove(at: int) -> tuple[PruneResult, int]:
-            end = at + PRUNE_CHUNK_ROWS
-            found = await self._write(partial(prepared.remove, ids=prepared.ids[at:end]))
-            return found, end if end < len(prepared.ids) else 0
+    async def _store_tombstones(self, prepared: PreparedRemoval) -> None:
+        """Store the tombstones in the order of their keys."""
+        records = memoryview(await asyncio.to_thread(prepared.take_tombstones))
+        step = KEYS_A_STEP * RECORD_BYTES
+        for start in range(0, len(records), step):
+            some = bytes(records[start : start + step])
+            await self._write_some(partial(store_records, records=some))
+            await self.tidy(more=(len(records) - start) // RECORD_BYTES)
 
-        removed = await prune_in_chunks(remove)
-        if keys:
+    async def _remove(self, prepared: PreparedRemoval) -> PruneResult:
+        """Remove the deliveries, and give back their room at once: SQLite searches a long list of unused pages."""
+        total, ids = PruneResult({}, 0), prepared.ids
+        for start in range(0, len(ids), PRUNE_CHUNK_ROWS):
+            total += await self._remove_some(partial(prepared.remove, ids=ids[start : start + PRUNE_CHUNK_ROWS]))
+        if sum(total.by_state.values()) < len(ids):
             await self._write(prepared.drop_kept)
-            await self._write(partial(drop_recent_removed, first=after + 1, last=last))
-        for start in range(0, len(keys), KEYS_A_STEP):
-            some = keys[start : start + KEYS_A_STEP]
-            await self._write(partial(drop_merged_removed, keys=some, first=after + 1, last=last))
-        return removed, last if last < newest else 0
+        return total
 
-    async def _store_tombstones(self, prepared: PreparedRemoval) -> list[int]:
-        """Store the tombstones in the order of their keys; returns the keys."""
-        rows = prepared.tombstones
-        rows.sort()
-        for start in range(0, len(rows), KEYS_A_STEP):
-            await self._write(partial(tombstones.store_tombstone_rows, rows=rows[start : start + KEYS_A_STEP]))
-            await self.tidy()
-        keys = [row[0] for row in rows]
-        rows.clear()
-        return keys
+    async def _remove_some(self, remove: Callable[[sqlite3.Connection], PruneResult]) -> PruneResult:
+        if self._give_back is None:
+            return await self._write_some(remove)
+        # in one transaction, so that the pages are not written before they are given back
+        removed, _ = await asyncio.gather(self._write_some(remove), self._give_back_pages(), return_exceptions=True)
+        if isinstance(removed, JournalError) and self._give_back is None:
+            return await self._write_some(remove)  # pages that cannot be moved undid both
+        if isinstance(removed, BaseException):
+            raise removed
+        return removed
 
-    async def tidy(self) -> None:
-        """Join the log of the tombstone filter into its bitmap, if it is due."""
+    async def _drop_identities(self, last_removed: int) -> None:
+        """Drop the identities of removed deliveries, also those that a killed prune left."""
+        last = max(last_removed, await self._read(maintenance.oldest_id) - 1)
+        await self._write(lambda c: drop_recent_removed(c, last))
+        after = -1
+        while True:
+            end, found = await self._read(partial(find_merged_removed, after=after, number=KEYS_A_SCAN, last=last))
+            if end < 0:
+                return
+            if found:
+                await self._write(partial(drop_merged_removed, after=after, end=end, last=last))
+            after = end
+
+    async def _write_some(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Write; then read, if something is to be read, while others may write."""
+        done = await self._write(work)
+        if self._between_writes is not None:
+            await self._between_writes()
+        return done
+
+    async def give_back_space(self) -> None:
+        """Give all unused pages back to the file system."""
+        while await self._give_back_pages():
+            pass
+
+    async def _give_back_pages(self) -> bool:
+        """Give some unused pages back; returns whether there are more that can be."""
+        if self._give_back is None:
+            return False
+        try:
+            return await self._give_back(maintenance.vacuum_step)
+        except JournalError as error:  # damaged pages, and those that a repair replaced, cannot be moved
+            self._give_back = None
+            _log.warning("what was pruned is gone, but the file stays as large as it is: %s", error.message)
+            return False
+
+    async def tidy(self, *, more: int = 0) -> None:
+        """Join the log of the tombstone filter into its bitmap, if it is due; so many `more` keys will follow."""
         state = await self._read(tombstone_filter.read_state)
         if state is not None and state.is_due:
             if state.is_too_small:
-                await self._build_bitmap()
+                await self._build_bitmap(more)
             else:
                 await self._write(tombstone_filter.join_log)
 
-    async def _build_bitmap(self) -> None:
-        """Build the bitmap of the tombstone filter from all tombstones, a part at a time."""
+    async def _build_bitmap(self, more: int = 0) -> None:
+        """Build the bitmap of the tombstone filter from all tombstones, a part at a time; with room for `more`."""
         state = await self._read(tombstone_filter.read_state)
         since = state.seq if state is not None else 0
-        bitmap = Bitmap.for_keys(await self._read(tombstones.count_all))
+        bitmap = Bitmap.for_keys(await self._read(tombstones.count_all) + more)
         number, keys, last = -1, 0, -1
         while number:
             number, last = await self._read(partial(tombstone_filter.scan_keys, bitmap=bitmap, after=last))

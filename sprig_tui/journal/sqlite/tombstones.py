@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
-from itertools import chain
+from collections.abc import Collection, Iterable
 
 from sprig_tui.journal.dedup import StoredIdentity, identity_key
 from sprig_tui.journal.records import TombstoneCounts
 from sprig_tui.journal.sqlite import tombstone_filter
-from sprig_tui.journal.sqlite.tables import JournalConnection, encode_ids, insert_rows
+from sprig_tui.journal.sqlite.tables import JournalConnection, encode_ids
+from sprig_tui.journal.sqlite.tombstone_records import make_records, store_records
 from sprig_tui.journal.tombstone_filter import TombstoneFilter
 from sprig_tui.journal.tombstones import (
     SQLITE_TOMBSTONE_BYTES,
@@ -23,11 +23,6 @@ FORGET_SCAN_ROWS = 50_000
 """Tombstones scanned in one transaction: it holds the lock meanwhile."""
 _MAX_COUNTED = 1_000
 """Environments counted each for itself; SQLite takes 2,000 columns."""
-_COLUMNS = "tombstones(key, environment, ended_at, fingerprint)"
-_REPLACE = (
-    " ON CONFLICT(key) DO UPDATE SET environment = excluded.environment, ended_at = excluded.ended_at,"
-    " fingerprint = excluded.fingerprint"
-)
 
 
 def find_tombstones(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, Tombstone]:
@@ -45,25 +40,16 @@ def find_tombstones(connection: sqlite3.Connection, keys: Collection[int]) -> di
     return {key: Tombstone(fingerprint) for key, fingerprint in rows}
 
 
-TombstoneRow = tuple[int, int, int, bytes]
-"""Key, number of the environment, minute of the end, fingerprint."""
-
-
-def tombstone_row(stored: StoredIdentity, number: int, ended_at: float) -> TombstoneRow:
-    """The tombstone of a delivery, from the number of its environment and the time of its end in ms."""
-    return identity_key(stored.environment, stored.message_id), number, end_minute(ended_at), make_fingerprint(stored)
-
-
 def store_tombstones(connection: sqlite3.Connection, removed: Iterable[tuple[StoredIdentity, int, float]]) -> None:
     """Leave a tombstone for each of (delivery, number of its environment, time of its end in ms)."""
-    store_tombstone_rows(connection, sorted(tombstone_row(*one) for one in removed))
-
-
-def store_tombstone_rows(connection: sqlite3.Connection, rows: Sequence[TombstoneRow]) -> None:
-    """Store tombstones, in the order of their keys."""
-    if rows:
-        insert_rows(connection, _COLUMNS, "(?, ?, ?, ?)", [*chain.from_iterable(rows)], _REPLACE)
-        tombstone_filter.log_keys(connection, [row[0] for row in rows])
+    rows = [*removed]
+    records = make_records(
+        [identity_key(stored.environment, stored.message_id) for stored, _, _ in rows],
+        [number for _, number, _ in rows],
+        [end_minute(ended_at) for _, _, ended_at in rows],
+        [make_fingerprint(stored) for stored, _, _ in rows],
+    )
+    store_records(connection, b"".join(sorted(records)))
 
 
 def drop_tombstones(connection: sqlite3.Connection, keys: Collection[int]) -> None:

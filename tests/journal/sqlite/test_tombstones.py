@@ -20,11 +20,14 @@ from support.records import make_entry
 from sprig_tui.errors import JournalCorruptError, JournalError
 from sprig_tui.journal import tombstone_filter
 from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import REMOVED_ID, Attempt, Settlement, State
-from sprig_tui.journal.sqlite import SQLiteJournal, pruning
+from sprig_tui.journal.sqlite import SQLiteJournal, maintenance, pruning
+from sprig_tui.journal.sqlite.identity_index import merge_recent_ids
 from sprig_tui.journal.sqlite.prepared_removal import PreparedRemoval
 from sprig_tui.journal.sqlite.salvage import salvage_journal
+from sprig_tui.journal.tombstones import end_minute, make_fingerprint, removed_identity
 
 COUNT = 1_000
 
@@ -179,15 +182,53 @@ def test_delivered_answers_are_never_queued_again(steps, direct, log, tmp_path_f
     asyncio.run(run(tmp_path_factory.mktemp("steps") / "j.db"))
 
 
+async def test_tombstones_of_a_prune_are_those_of_single_deliveries(tmp_path, clock):
+    path = tmp_path / "j.db"
+    message_ids = ["sprig-" + "f" * 32, "sprig-" + "7" * 32, "a\nb", 'q"\\', "\u2028ü", "x" * 99, "sprig-" + " " * 32]
+    entries = [
+        make_entry(
+            at,
+            environment=("production", "développement")[at % 2],
+            message_id=message_id,
+            digest=(b"\0\xff" * 4, b"", b"sealed!")[at % 3],
+            question_id=("", 'q"1', "q2")[at % 3],
+            updated_at=(0, 1_760_000_000_123, 1 << 60)[at % 3],
+            reason=("", "newer-revision", "anonymous")[at % 3] if at < 3 else "",
+        )
+        for at, message_id in enumerate(message_ids)
+    ]
+    async with SQLiteJournal(path, clock=clock) as journal:
+        await journal.add(entries)
+        for environment in ("production", "développement"):
+            claim = await journal.claim(ClaimRequest(environment, events=9, payload_bytes=99_999, lease_ms=60_000))
+            attempt = Attempt(started_at=clock.now(), status=200, latency_ms=9, outcome="delivered")
+            await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt)])
+        clock.advance(3600)
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            rows = connection.execute(
+                "SELECT (SELECT name FROM environments e WHERE e.id = d.environment),"  # noqa: S608 - our own columns
+                f" {maintenance.REMOVED_COLUMNS} {maintenance.FROM_ENDED}",
+                (clock.now(),),
+            ).fetchall()
+            expected = []
+            for name, delivery_id, state, _, number, ended_at, leaves, *columns in rows:
+                stored = removed_identity(delivery_id, name, state, columns)
+                key = identity_key(name, stored.message_id)
+                if leaves:
+                    expected.append((key, number, end_minute(ended_at), make_fingerprint(stored)))
+            assert (len(rows), len(expected)) == (7, 6)
+            await journal.prune(clock.now())
+            assert connection.execute("SELECT * FROM tombstones ORDER BY key").fetchall() == sorted(expected)
+
+
 def once_stored(monkeypatch, work: Callable[[], Awaitable[object]]) -> None:
     """Have a prune do this once, after it has stored the tombstones of the second stretch."""
     store, stretches = pruning.PruneRun._store_tombstones, itertools.count(1)
 
-    async def store_and_work(run: pruning.PruneRun, prepared: PreparedRemoval) -> list[int]:
-        keys = await store(run, prepared)
+    async def store_and_work(run: pruning.PruneRun, prepared: PreparedRemoval) -> None:
+        await store(run, prepared)
         if next(stretches) == 2:
             await work()
-        return keys
 
     monkeypatch.setattr(pruning.PruneRun, "_store_tombstones", store_and_work)
 
@@ -206,6 +247,42 @@ async def test_what_another_prune_removes_meanwhile_stays_known(tmp_path, clock,
         assert {result.outcome for result in await journal.add(entries)} == {"known"}
 
 
+async def killed_prune(journal: SQLiteJournal, before: int, monkeypatch) -> None:
+    """A prune that is killed once it has removed the deliveries."""
+
+    async def killed(*_: object) -> None:
+        raise JournalError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pruning.PruneRun, "_drop_identities", killed)
+        with pytest.raises(JournalError, match="killed"):
+            await journal.prune(before)
+
+
+@pytest.mark.parametrize("merged", [False, True])
+@pytest.mark.parametrize("kept", [0, 1])
+async def test_the_next_prune_drops_the_identities_that_a_killed_one_left(tmp_path, clock, monkeypatch, merged, kept):
+    monkeypatch.setattr(pruning, "KEYS_A_SCAN", 2)
+    path = tmp_path / "j.db"
+    async with SQLiteJournal(path, clock=clock) as journal:
+        await journal.add([make_entry(at) for at in range(6 + kept)])
+        if merged:
+            await journal.write(lambda c: merge_recent_ids(c, at=1))
+        claim = await journal.claim(ClaimRequest("production", events=6, payload_bytes=475_000, lease_ms=60_000))
+        await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED)])
+        clock.advance(60)
+        await killed_prune(journal, clock.now(), monkeypatch)
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            held = "SELECT count(*) FROM (SELECT key FROM recent_ids UNION ALL SELECT key FROM ids)"
+            assert connection.execute(held).fetchone() == (6 + kept,)
+            assert (await journal.prune(clock.now())).by_state == {}
+            assert connection.execute(held).fetchone() == (kept,)
+        assert [one.outcome for one in await journal.add([make_entry(at) for at in range(7)])] == [
+            *["known"] * 6,
+            "known" if kept else "new",
+        ]
+
+
 async def test_identity_that_a_killed_prune_left_is_free(tmp_path, clock, monkeypatch):
     path = tmp_path / "j.db"
     entries = [make_entry(at) for at in range(3)]
@@ -215,12 +292,7 @@ async def test_identity_that_a_killed_prune_left_is_free(tmp_path, clock, monkey
         await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED)])
         clock.advance(60)
 
-        def killed(*_: object) -> None:
-            raise JournalError("killed")
-
-        monkeypatch.setattr(PreparedRemoval, "drop_kept", killed)
-        with pytest.raises(JournalError, match="killed"):
-            await journal.prune(clock.now())
+        await killed_prune(journal, clock.now(), monkeypatch)
         assert await journal.count(MATCH_ALL) == 0
         await journal.prune(clock.now(), forget=True)
         assert {result.outcome for result in await journal.add(entries)} == {"new"}
