@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import asyncpg
 from msgspec.structs import replace
@@ -20,6 +22,7 @@ from sprig_tui.journal.dedup import (
     tie_message_id,
     with_message_id,
 )
+from sprig_tui.journal.entry_block import PLAIN_COLUMNS, EntryBlock
 from sprig_tui.journal.payload_codec import entry_tags, pack, split_into_packs
 from sprig_tui.journal.postgres import tombstone_filter
 from sprig_tui.journal.postgres.connection import sanitize_text
@@ -233,6 +236,11 @@ async def make_plan(
             return plan
 
 
+def _as_stored(column: Sequence[Any]) -> Sequence[Any]:
+    """A column of texts as PostgreSQL takes them; one of numbers as it is."""
+    return [*map(sanitize_text, column)] if isinstance(column[0], str) else column
+
+
 async def store_plan(
     connection: asyncpg.Connection,
     plan: InsertPlan,
@@ -249,45 +257,33 @@ async def store_plan(
     forgotten persons changed: plan again then.
     `numbers` are those of (environment, endpoint); with `call_out` those who listen hear of it.
     """
-    entries = plan.entries
-    if not entries:
+    if not plan.entries:
         return 0
-    packed = split_into_packs([len(entry.raw) + len(entry.body) for entry in entries])
+    block = EntryBlock.of(plan.entries)
+    column, raws, bodies, tags = block.column, block.column("raw"), block.column("body"), entry_tags(block)
+    packed = split_into_packs(list(map(operator.add, map(len, raws), map(len, bodies))))
     fresh, moved = plan.identities.new_keys(), plan.identities.taken_over_keys()
     first: int = await connection.fetchval(
         _CALL_ADD,
         now,
         priority,
-        [numbers[entry.environment, entry.endpoint] for entry in entries],
-        [_WITHHELD if entry.reason else _QUEUED for entry in entries],
-        [len(entry.body) for entry in entries],
+        [numbers[place] for place in zip(column("environment"), column("endpoint"), strict=True)],
+        [_WITHHELD if reason else _QUEUED for reason in column("reason")],
+        list(map(len, bodies)),
         plan.origins,
-        [sanitize_text(entry.message_id) for entry in entries],
-        [stored_digest(entry) for entry in entries],
-        [sanitize_text(entry.reason) for entry in entries],
-        [sanitize_text(entry.detail) for entry in entries],
-        [sanitize_text(entry.survey_id) for entry in entries],
-        [sanitize_text(entry.survey_name) for entry in entries],
-        [sanitize_text(entry.user_id) for entry in entries],
-        [sanitize_text(entry.question_type) for entry in entries],
-        [sanitize_text(entry.question_id) for entry in entries],
-        [sanitize_text(entry.answer) for entry in entries],
-        [entry.answered_at for entry in entries],
-        [entry.updated_at for entry in entries],
-        [sanitize_text(entry.source) for entry in entries],
-        [entry.line for entry in entries],
-        [entry.edited for entry in entries],
+        list(map(sanitize_text, column("message_id"))),
+        column("digest") if all(bodies) else list(map(stored_digest, block)),
+        list(map(sanitize_text, column("reason"))),
+        *(_as_stored(column(name)) for name in PLAIN_COLUMNS),
+        column("edited"),
         list(fresh.keys()),
         list(fresh.values()),
         list(moved.keys()),
         [was for was, _ in moved.values()],
         [at for _, at in moved.values()],
         [start for start, _ in packed],
-        [pack([entry.raw for entry in entries[start:end]]) for start, end in packed],
-        [
-            pack([entry.body for entry in part], entry_tags(part))
-            for part in (entries[start:end] for start, end in packed)
-        ],
+        [pack(raws[start:end]) for start, end in packed],
+        [pack(bodies[start:end], tags[start:end]) for start, end in packed],
         notify,
         str(forget_version),
     )
