@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.pane_area import PaneSizes
+from sprig_tui.console.preferences import initial_environment
 from sprig_tui.console.remembered import MAX_FILES, NOTHING, Remembered, RememberedFile
 from sprig_tui.errors import FilterError
 from sprig_tui.text import one_line
@@ -51,6 +52,18 @@ class ScreenState:
             self.state = self._file.read()
         else:
             self._file.remove()
+
+    def first_environment(self) -> str:
+        """The environment to select at the start."""
+        return initial_environment(self.state.environment, self._session.settings.environments)
+
+    def first_pane(self) -> str:
+        """The pane to focus: Payload with a file, Environments without a key, else the last one, or Deliveries."""
+        if self._screen.console.files:
+            return "payload"
+        if not any(environment.write_key for environment in self._session.settings.environments.values()):
+            return "environments"
+        return self.state.pane if self.state.pane in ("environments", "payload") else "deliveries"
 
     def start(self) -> None:
         """Write what is shown now and then."""

@@ -38,4 +38,4 @@ async def test_no_color_shows_the_same_text(console, monkeypatch, screen_text):
         coloured = screen_text(pilot.app)
     monkeypatch.setenv("NO_COLOR", "1")
     async with console.running() as pilot:
-        assert screen_text(pilot.app) == coloured
+        await console.until(lambda: screen_text(pilot.app) == coloured)

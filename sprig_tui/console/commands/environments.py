@@ -6,13 +6,18 @@ from sprig_tui.console.commands.base import Command
 
 
 class EnvironmentCommand(Command):
-    """Base of the pane's commands: the main screen runs them."""
+    """Base of the pane's commands."""
 
     scope = "environments"
+
+
+class ScreenCommand(EnvironmentCommand):
+    """Base of those that act on other panes too: the main screen runs them."""
+
     namespace = "screen"
 
 
-class PullAnswers(EnvironmentCommand):
+class PullAnswers(ScreenCommand):
     """Read new answers of the selected environment from Sprig's REST API, and send them.
 
     Asks first; a protected environment asks for its name. The first pull reads everything, later ones what is new and
@@ -61,7 +66,7 @@ class TestEvent(EnvironmentCommand):
     on_main_screen = True
 
 
-class Reconcile(EnvironmentCommand):
+class Reconcile(ScreenCommand):
     """Compare what was delivered with what Segment counted, for each environment and by the hour.
 
     Segment's 200 says taken, not arrived. It asks Segment's Public API, with the token of `sprig-tui keys workspace`;
@@ -75,7 +80,7 @@ class Reconcile(EnvironmentCommand):
     on_main_screen = True
 
 
-class SetUp(EnvironmentCommand):
+class SetUp(ScreenCommand):
     """What the selected environment still needs until its first answer is counted by Segment, step by step.
 
     A first start opens it by itself. Each step says what was found and what to do next, and enter does it.
@@ -115,7 +120,7 @@ class Hold(EnvironmentCommand):
     in_bar = False
 
 
-class ShowQueue(EnvironmentCommand):
+class ShowQueue(ScreenCommand):
     """Show what is held or queued for the selected environment in the log, to mark it, withdraw it or read it."""
 
     id = "show-queue"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -17,16 +18,18 @@ from sprig_tui.console.environments.status import EnvironmentView
 from sprig_tui.console.widgets.line import Line
 from sprig_tui.console.widgets.line_list import LineList
 
+if TYPE_CHECKING:
+    from sprig_tui.console.console_app import ConsoleApp
+    from sprig_tui.console.environments.actions import EnvironmentActions
+    from sprig_tui.console.session import Session
+
 _NEED_KEY = frozenset(command.action() for command in (RevealKey, RemoveKey, TestEvent))
 REVEAL_S = 5.0
 """Seconds that an unmasked key stays on the screen."""
 
 
 class EnvironmentPane(HasCommands, LineList):
-    """Shows `environments`. Commands act on `selected`, and payloads without an environment are sent to it.
-
-    The pane holds no key: the main screen passes it to `reveal`.
-    """
+    """Shows `environments`. Commands act on `selected`, and payloads without an environment are sent to it."""
 
     HELP = (
         "Each environment is one source in Segment, with its own Write Key. Segment answers 200 to a wrong key as well,"
@@ -52,8 +55,9 @@ class EnvironmentPane(HasCommands, LineList):
             super().__init__()
             self.name = name
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
-        super().__init__(id=id, classes=classes)
+    def __init__(self, session: Session) -> None:
+        super().__init__(id="environments", classes="pane")
+        self._session = session
         self._lines: list[PaneLine] = []
         self._laid_out = False
         self._laying_out = False
@@ -104,13 +108,7 @@ class EnvironmentPane(HasCommands, LineList):
         if self.cursor >= 0:
             self.scroll_to_line(self.cursor)
 
-    @property
-    def reveals_key(self) -> bool:
-        """Whether a whole key is on the screen."""
-        return bool(self._revealed)
-
-    def reveal(self, key: str) -> None:
-        """Show the selected environment's key for REVEAL_S."""
+    def _reveal(self, key: str) -> None:
         self._revealed = key
         if self._hide_timer is not None:
             self._hide_timer.stop()
@@ -211,7 +209,7 @@ class EnvironmentPane(HasCommands, LineList):
         """Mask a revealed key."""
         self.hide_key()
 
-    # -- commands, which the main screen runs -------------------------------------------------------------------------
+    # -- commands ------------------------------------------------------------------------------------------------------
 
     def refusal(self, action: str) -> str:
         """As `HasCommands`; some commands need a key."""
@@ -223,6 +221,55 @@ class EnvironmentPane(HasCommands, LineList):
         if action == RemoveKey.action() and view.is_key_in_variable:
             return f"the key of {view.name} comes from {view.key_source}: unset it there"
         return ""
+
+    @property
+    def _console_app(self) -> ConsoleApp:
+        return cast("ConsoleApp", self.app)
+
+    @cached_property
+    def _actions(self) -> EnvironmentActions:
+        from sprig_tui.console.environments.actions import EnvironmentActions
+
+        return EnvironmentActions(self.app, self._session, self._console_app.config_editor)
+
+    def action_add_key(self) -> None:
+        self._console_app.flows.run(self._actions.add_key(self.selected))
+
+    def action_remove_key(self) -> None:
+        self._console_app.flows.run(self._actions.remove_key(self.selected))
+
+    def action_test_event(self) -> None:
+        self._console_app.flows.run(self._actions.send_test_event(self.selected))
+
+    def action_pause_or_resume(self) -> None:
+        if (view := self.current) is not None:
+            resumes = view.paused_or_waiting
+            self._console_app.flows.run(self._actions.resume(view.name) if resumes else self._actions.hold(view.name))
+
+    def action_hold(self) -> None:
+        self._console_app.flows.run(self._actions.hold(self.selected))
+
+    def action_edit_environment(self) -> None:
+        self._console_app.flows.run(self._actions.edit(self.selected))
+
+    def action_remove_environment(self) -> None:
+        self._console_app.flows.run(self._actions.remove(self.selected))
+
+    def action_new_environment(self) -> None:
+        self._console_app.flows.run(self._add_environment())
+
+    async def _add_environment(self) -> None:
+        if name := await self._actions.new():
+            self.selected = name
+
+    def action_reveal_key(self) -> None:
+        """Show the whole key for REVEAL_S, or mask it again."""
+        key = self._session.settings.environment(self.selected).write_key
+        if self._revealed:
+            self.hide_key()
+        elif key is not None:
+            self.focus()
+            self._reveal(key.reveal())
 
 
 def _count(warnings: int) -> str:

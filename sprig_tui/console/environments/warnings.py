@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ from sprig_tui.config.saved_filters import saved_filter_problems
 if TYPE_CHECKING:
     from sprig_tui.config.secrets import Workspace
     from sprig_tui.config.settings import Settings
+    from sprig_tui.console.session import Session
+    from sprig_tui.sprig.records import Record
 
 
 def config_warnings(settings: Settings, now_ms: int) -> tuple[str, ...]:
@@ -35,6 +37,28 @@ def token_warning(state_dir: Path, workspace: Workspace) -> str:
 
     rejection = TokenRejectionStore(state_dir, workspace).load()
     return f"{rejection.message}: {REJECTED_HINT}" if rejection is not None else ""
+
+
+class WarningList:
+    """The warnings that the pane shows: about the session, the config, Segment's token and the payload."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._payload_warning = ""
+
+    def look_at(self, record: Record | None, selected: str) -> bool:
+        """Warn, from now on, of a payload of another environment than the selected one; whether that is news."""
+        before, self._payload_warning = self._payload_warning, ""
+        if record is not None:
+            environments = self._session.settings.environments
+            named, identity = record.environment, record.environment_id
+            self._payload_warning = environment_mismatch(environments, selected, named, identity)
+        return self._payload_warning != before
+
+    def collect(self, trouble: str, faults: Iterable[str], config: Iterable[str]) -> tuple[str, ...]:
+        """All of them, worst first: the session's trouble, faults of the config on disk, warnings about the config."""
+        token = token_warning(self._session.dependencies.paths.state_dir, self._session.settings.workspace)
+        return (*filter(None, (trouble, *faults, token, self._payload_warning)), *config)
 
 
 def environment_mismatch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
@@ -17,6 +18,10 @@ from sprig_tui.segment.lints import Lint
 from sprig_tui.sprig.formats.detect import parse_document
 from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
 
+if TYPE_CHECKING:
+    from sprig_tui.config.paths import Paths
+    from sprig_tui.config.settings import Settings
+
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _EXPANDED = ("properties", "context")
 
@@ -27,6 +32,15 @@ PlanCheck = Callable[[str, bytes], tuple[Lint, ...]]
 def no_plan(_: str, __: bytes) -> tuple[Lint, ...]:
     """The check where there is no tracking plan."""
     return ()
+
+
+def plan_check(settings: Settings, paths: Paths) -> PlanCheck:
+    """The check by stored tracking plans; without a token there is none, and nothing is imported for it."""
+    if settings.workspace.token is None:
+        return no_plan
+    from sprig_tui.config.tracking_plans import PlanCache
+
+    return PlanCache(settings, paths).lints
 
 
 class Inspection(Struct, frozen=True, kw_only=True):

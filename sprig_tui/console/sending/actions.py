@@ -37,6 +37,7 @@ from sprig_tui.sprig.records import Record
 if TYPE_CHECKING:
     from textual.app import App
 
+    from sprig_tui.console.payload.send_requests import SendAllRequested, SendRequested
     from sprig_tui.console.session import Session
     from sprig_tui.journal.base import Journal
     from sprig_tui.sprig.held_input import HeldInput
@@ -147,6 +148,26 @@ class SendActions:
         added = await journal.add([entry])
         self._wake_and_report(added)
         return True
+
+    async def send_requested(self, event: SendRequested, environment: str) -> bool:
+        """Journal what the pane asks to send; `environment` is the selected one. Returns whether it was journaled."""
+        edited = [place is not None for place in event.edits]
+        if event.origin is None:
+            return await self.send(event.records, environment, edited=edited, asks=event.marked)
+        (record,), (is_edited,) = event.records, edited
+        return await self.send_changed(record, environment, edited=is_edited, origin=event.origin)
+
+    async def send_all_requested(self, event: SendAllRequested, environment: str) -> None:
+        """Journal the records of the files that the pane asks to send; `environment` is the selected one."""
+        await self.send_files(
+            event.sources,
+            f"{event.name} so far" if event.so_far else event.name,
+            environment,
+            counted=event.total if event.complete or event.so_far else 0,
+            edited=event.edited,
+            listed=event.listed,
+            limit=event.total if event.so_far else None,
+        )
 
     async def _confirmed_few(self, records: tuple[Record, ...], builder: EntryBuilder, *, asks: bool) -> bool:
         if asks or len(records) >= CONFIRM_FROM_RECORDS:

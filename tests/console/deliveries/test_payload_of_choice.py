@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual import events
 
-from sprig_tui.console import main_screen
+from sprig_tui.console import chosen_delivery
 from sprig_tui.console.keyboard import queue
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import DeliveryDetail, IdPage, NewDelivery
@@ -52,7 +52,7 @@ async def ids(console) -> Sequence[int]:
 
 
 async def test_one_frame_has_cursor_and_payload_and_keys_need_not_wait_for_a_slow_one(console, ids, monkeypatch):
-    monkeypatch.setattr(main_screen, "MAX_FRAME_WAIT_S", 60.0)
+    monkeypatch.setattr(chosen_delivery, "MAX_FRAME_WAIT_S", 60.0)
     monkeypatch.setattr(queue, "LOADING_TIMEOUT_S", 60.0)
     monkeypatch.setattr(GatedJournal, "gate", asyncio.Event())
     GatedJournal.gate.set()
@@ -81,7 +81,7 @@ async def test_one_frame_has_cursor_and_payload_and_keys_need_not_wait_for_a_slo
         assert all(complete for _, complete in frames)
 
         # a payload that does not come: the cursor is shown without it, after a moment, and each further key moves it
-        monkeypatch.setattr(main_screen, "MAX_FRAME_WAIT_S", 0.05)
+        monkeypatch.setattr(chosen_delivery, "MAX_FRAME_WAIT_S", 0.05)
         GatedJournal.gate.clear()
         for key in "kkk":
             await app.on_event(events.Key(key, key))
