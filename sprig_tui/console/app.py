@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.clipboard import CopyRequested
     from sprig_tui.console.deliveries.filter_bar import FilterInput
+    from sprig_tui.console.notice_place import NoticePlace
     from sprig_tui.console.screens.command_line import CommandLine
     from sprig_tui.console.screens.explain import ExplainRequested
     from sprig_tui.console.widgets.column_chooser import ColumnsChosen
@@ -298,10 +299,13 @@ class SprigTui(QueuedInput, TextualApp):
         """Whether the main screen is in front."""
         return self.screen is self.main
 
-    def place_notices(self) -> None:
-        """Keep notices off the newest deliveries."""
-        if self.main.is_mounted:
-            self.main.place_notices()
+    def notice_place(self) -> NoticePlace | None:
+        """Where notices hide nothing that is being read."""
+        from sprig_tui.console.notice_place import notice_place
+
+        if not self.is_running or not self.screen.is_mounted:
+            return None
+        return notice_place(self.screen, self.main.log_lines if self.shows_panes else None)
 
     def focused_scope(self) -> str:
         """The scope of the focused pane; empty where none has the focus."""

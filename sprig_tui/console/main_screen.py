@@ -285,14 +285,12 @@ class MainScreen(PatientScreen[None]):
             return
         await self.run_command(command)
 
-    def place_notices(self) -> None:
-        """Show notices where they do not cover the newest deliveries: those of a log with few rows are at the top."""
-        alone = self.zoomed or (self.has_class("-short") and self.focused_scope())
-        is_low = False
-        if alone == "deliveries" and "deliveries" in self.panes:
-            lines = self.deliveries.lines
-            is_low = 2 * lines.count < lines.size.height
-        self.set_class(is_low, "-notices-low")
+    @property
+    def log_lines(self) -> Widget | None:
+        """The rows of the log, where they are on the screen."""
+        if "deliveries" not in self.panes or not self.deliveries.lines.region:
+            return None
+        return self.deliveries.lines
 
     def watch_zoomed(self) -> None:
         """Set a class `-zoom-SCOPE` for the style sheets."""

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
     from textual.widget import Widget
 
+    from sprig_tui.console.notice_place import NoticePlace
+
 __all__ = ["MAX_QUEUED_WRITES"]
 
 ScreenResult = TypeVar("ScreenResult")
@@ -136,11 +138,23 @@ class TextualApp(App[int]):
         """The text that the shell shows after an unexpected error ended the app."""
         raise NotImplementedError
 
-    def place_notices(self) -> None:
-        """Called before a notice is shown."""
+    def notice_place(self) -> NoticePlace | None:
+        """Where notices stand now; None where that is not known yet."""
+        return None
+
+    def _place_notices(self) -> None:
+        # on all screens: a dialog shows those of the panes below it as well
+        if (place := self.notice_place()) is None:
+            return
+        for screen in self.screen_stack:
+            for rack in screen.children:
+                if isinstance(rack, ToastRack):
+                    rack.styles.dock = rack.styles.align_vertical = place.edge
+                    rack.styles.margin = (place.margin, 0, 0, 0) if place.edge == "top" else (0, 0, place.margin, 0)
+                    rack.styles.max_height = place.rows
 
     def _on_notify(self, event: Notify) -> None:
-        self.place_notices()
+        self._place_notices()
         # Textual calls its own handler after this one. A notice that is shown already is shown anew, not twice, and a
         # pile of them must not cover the screen: the history has them all
         shown, new = list(self._notifications), event.notification
@@ -162,6 +176,8 @@ class TextualApp(App[int]):
                     for holder in list(rack.children):
                         if holder.is_mounted and not holder.children:
                             holder.remove()
+        if self._notifications:  # a screen that is new has no layout yet
+            self.call_after_refresh(self._place_notices)
         super()._refresh_notifications()
 
     def _register(self, parent: DOMNode, *widgets: Widget, **options: Any) -> list[Widget]:
