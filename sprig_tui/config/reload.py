@@ -90,7 +90,8 @@ STABLE_FOR_S = 5.0
 
 _RESTORE_HINT = "restore it; to continue without it, restart this process"
 _END_LINE_HINT = "if that is intended, end the line"
-_CONFIRM_HINT = "if that is intended, send SIGHUP, restart it, or add a comment as the last line of the file"
+CONFIRM_BY_SIGNAL = "send SIGHUP, restart this process"
+_CONFIRM_HINT = "if that is intended, {}, or add a comment as the last line of the file"
 
 
 class ConfigUpdate(Struct, frozen=True):
@@ -120,11 +121,14 @@ class ConfigReloader:
         load_settings: Callable[[], Settings],
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        ways_to_confirm: str = CONFIRM_BY_SIGNAL,
     ) -> None:
+        """`ways_to_confirm` are those of a user who did delete the end of the file."""
         self._paths = paths
         self._settings = settings
         self._load_settings = load_settings
         self._monotonic = monotonic
+        self._ways_to_confirm = ways_to_confirm
         self._last_config = LastConfigStore(paths)
         self._unstable_since: tuple[str, float] = ("", 0.0)
         """Digest of a config that has lost keys, and the time of its last change."""
@@ -170,7 +174,7 @@ class ConfigReloader:
             return f"{now.file} is empty", _RESTORE_HINT
         if confirmed:
             return None
-        if truncation := _truncation(before, now, removed):
+        if truncation := _truncation(before, now, removed, self._ways_to_confirm):
             return truncation
         if removed and self._changed_recently(now.digest):
             return (
@@ -212,12 +216,16 @@ class ConfigReloader:
         return self._monotonic() - self._unstable_since[1] < STABLE_FOR_S
 
 
-def _truncation(before: ConfigFile, now: ConfigFile, removed: tuple[str, ...]) -> tuple[str, str] | None:
+def _truncation(
+    before: ConfigFile, now: ConfigFile, removed: tuple[str, ...], ways_to_confirm: str
+) -> tuple[str, str] | None:
     """Signs that the file is truncated, and the next step if it is not."""
     if is_number_truncated(_config_text(before), _config_text(now)):
         return f"{now.file} breaks off in its last line: the number there lacks its end", _END_LINE_HINT
     if removed and is_config_truncated(_config_text(before), _config_text(now)):
-        return f"{now.file} breaks off, or its end was deleted: it lacks {join_names(removed)}", _CONFIRM_HINT
+        return f"{now.file} breaks off, or its end was deleted: it lacks {join_names(removed)}", (
+            _CONFIRM_HINT.format(ways_to_confirm)
+        )
     return None
 
 

@@ -103,6 +103,20 @@ async def test_each_line_has_its_answer_and_where_it_is_from(console, clock, seg
         await snapshot(pilot, "explain", sizes=[(80, 24), (120, 40)])
 
 
+async def test_a_config_without_its_token_is_used_below_the_screen_once_its_end_is_confirmed(console, clock, segment):
+    async with console.running(clock=clock, engine=False, size=(80, 24)) as pilot:
+        await open_from_payload(console, pilot)
+        assert pilot.app.session.settings.workspace.token is not None
+        console.write(CONFIG)  # as a file that was cut off after its first table
+        await console.until(lambda: any("breaks off, or its end was deleted" in said for said in console.notices()))
+        assert "SIGHUP" not in console.notices()[-1], "it ends a console"
+        assert "leave the console and open it again, or add a comment" in console.notices()[-1]
+        assert pilot.app.session.settings.workspace.token is not None
+        console.write(f"{CONFIG}# no token on this machine\n")
+        await console.until(lambda: pilot.app.session.settings.workspace.token is None)
+        assert isinstance(pilot.app.screen, ExplainScreen)
+
+
 async def test_lines_come_one_by_one_while_keys_work_and_closing_asks_no_more(console, clock, segment):
     segment.go_on.clear()
     async with console.running(clock=clock, engine=False, size=(80, 24)) as pilot:

@@ -55,7 +55,9 @@ class ConfigEditor:
         paths, settings = self._session.dependencies.paths, self._session.settings
         self.missing = "; ".join(f"{text}; {hint}" for text, hint in removed_since_last_use(paths, settings))
         self._is_following = True
-        return ConfigReloader(paths, settings, self._session.dependencies.load)
+        load = self._session.dependencies.load
+        # SIGHUP tells a console that its terminal is gone
+        return ConfigReloader(paths, settings, load, ways_to_confirm="leave the console and open it again")
 
     def follow(self) -> None:
         """Look for what is missing since the last use, and follow the file: called after the first paint."""
