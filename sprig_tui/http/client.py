@@ -106,10 +106,10 @@ async def read_body(chunks: AsyncIterator[bytes], body: bytearray, max_bytes: in
     return True
 
 
-def redirect_host(response: httpx.Response, default: str) -> str:
+def redirect_host(headers: Mapping[str, str], default: str) -> str:
     """The host that a redirect points to; `default` if it names none."""
     try:
-        return urlsplit(response.headers.get("location", "")).hostname or default
+        return urlsplit(headers.get("location", "")).hostname or default
     except ValueError:
         return default
 
@@ -139,18 +139,31 @@ def make_client(
     )
 
 
-def make_transport(base_url: str, limits: httpx.Limits | None = None) -> httpx.AsyncHTTPTransport:
-    """Connections to the server of this URL, as `make_client` uses them. Raises the same errors."""
+def find_logged_route(base_url: str) -> ProxyRoute:
+    """The route of `find_route`; each of its warnings is logged once."""
     route = find_route(base_url)
     for note in route.warnings:
         if note not in _logged_notes:
             _logged_notes.add(note)
             _log.warning("%s", note)
-    context = (
+    return route
+
+
+def make_context(base_url: str, route: ProxyRoute) -> ssl.SSLContext:
+    """What the connections to this URL trust; nothing where none of them has TLS."""
+    return (
         make_ssl_context()
         if "https" in (urlsplit(base_url).scheme, urlsplit(route.proxy).scheme)
         else _empty_trust_context()
     )
+
+
+def make_transport(
+    base_url: str, limits: httpx.Limits | None = None, route: ProxyRoute | None = None
+) -> httpx.AsyncHTTPTransport:
+    """Connections to the server of this URL, as `make_client` uses them. Raises the same errors."""
+    route = find_logged_route(base_url) if route is None else route
+    context = make_context(base_url, route)
     try:
         return httpx.AsyncHTTPTransport(
             limits=limits or httpx.Limits(),

@@ -8,16 +8,17 @@ import gzip as gzip_codec
 import re
 import time
 from collections.abc import Sequence
-from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
 from sprig_tui.clock import Clock
-from sprig_tui.http.client import Revealable, host_of, make_transport, read_body, redirect_host, user_agent
+from sprig_tui.http.client import Revealable, host_of, redirect_host, user_agent
+from sprig_tui.http.direct import Answer
 from sprig_tui.http.errors import PROXY_AUTH_REQUIRED, describe_error
 from sprig_tui.http.lean import httpx
+from sprig_tui.http.poster import make_poster
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.segment.oauth.token_response import AccessToken, TokenFailure
 from sprig_tui.segment.oauth.token_source import RENEWAL_STATUSES, TokenSource
@@ -30,8 +31,6 @@ MAX_RESPONSE_BYTES = 65_536
 MAX_EXCERPT_BYTES = 1_024
 MAX_PLAIN_CHARS = 32
 """Characters of a response that can hold a token only as it is: no token's base64 is as short."""
-_KEEP_ALIVE_S = 15.0
-"""Shorter than the idle timeout of load balancers (60 s), so that no request meets a connection being closed."""
 SUCCESS_FALSE_ERROR = 'answered "success": false'
 """Error of a response that counts as delivered anyway."""
 _HTML_START = re.compile(r"\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
@@ -102,7 +101,6 @@ class TrackingClient:
         self._timeout = timeout
         self._deadline = 4 * timeout if deadline is None else deadline
         self._gzip = gzip
-        self._url = httpx.URL(base_url.rstrip("/") + "/v1/batch")
         headers = {
             "Accept": "*/*",
             "User-Agent": user_agent(),
@@ -114,30 +112,20 @@ class TrackingClient:
             headers["Authorization"] = f"Basic {self._token}"
         if gzip:
             headers["Content-Encoding"] = "gzip"
-        self._headers = headers
-        self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
-        # a client of httpx would add cookies, redirects and authentication, for a quarter of the CPU of a request
-        self._transport = make_transport(
-            base_url,
-            httpx.Limits(
-                max_connections=connections,
-                max_keepalive_connections=connections,
-                keepalive_expiry=_KEEP_ALIVE_S,
-            ),
-        )
+        url = base_url.rstrip("/") + "/v1/batch"
+        self._poster = make_poster(url, headers, timeout_s=timeout, connections=connections)
 
     async def __aenter__(self) -> Self:
-        await self._transport.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._transport.__aexit__(kind, error, traceback)
+        await self.close()
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        await self._poster.aclose()
 
     async def send_batch(self, payload: bytes, retry_count: int = 0) -> SendResult:
         """POST the events in `payload` (encoded track calls joined by commas); `retry_count` is 0 the first time.
@@ -167,59 +155,55 @@ class TrackingClient:
     async def _post(self, payload: bytes, retry_count: int, token: AccessToken | None) -> SendResult:
         key = b"" if token is None else self._body_key
         sent_at = format_iso(self._clock.now()).encode()
-        # joined at once: each `+` would copy the whole payload
-        body = b"".join((b"{", key, b'"batch":[', payload, b'],"sentAt":"', sent_at, b'"}'))
+        content: tuple[bytes, ...] = (b"{", key, b'"batch":[', payload, b'],"sentAt":"', sent_at, b'"}')
         if self._gzip:
-            body = gzip_codec.compress(body, compresslevel=1, mtime=0)
-        headers = self._headers | ({"X-Retry-Count": str(retry_count)} if retry_count > 0 else {})
+            content = (gzip_codec.compress(b"".join(content), compresslevel=1, mtime=0),)
+        body_bytes = sum(map(len, content))
+        headers = {"X-Retry-Count": str(retry_count)} if retry_count > 0 else {}
         if token is not None:
             headers["Authorization"] = f"Bearer {token.text}"
         started = time.perf_counter()
-        answered: httpx.Response | None = None
-        start = bytearray()
+        answer = Answer(MAX_RESPONSE_BYTES)
         error_text = ""
         try:
             async with asyncio.timeout(self._deadline):
-                request = httpx.Request("POST", self._url, headers=headers, content=body, extensions=self._extensions)
-                answered = await self._transport.handle_async_request(request)
-                async with aclosing(answered):
-                    await read_body(answered.aiter_raw(), start, MAX_RESPONSE_BYTES)
+                await self._poster.post(content, headers, answer)
         except TimeoutError:
             error_text = f"no answer within {self._deadline:g} s"
         except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
             error_text = describe_error(error, host=self._host, timeout_s=self._timeout)
         latency_ms = (time.perf_counter() - started) * 1000
-        if answered is None:
-            return _send_result(NO_RESPONSE, error=error_text, latency_ms=latency_ms, body_bytes=len(body))
+        if not answer.status:
+            return _send_result(NO_RESPONSE, error=error_text, latency_ms=latency_ms, body_bytes=body_bytes)
         # The status decides: a body that breaks off does not change what the server did.
-        text = start.decode(errors="replace")
+        text = answer.body.decode(errors="replace")
         secrets = [self._token, self._key, self._key.lower()]
         # the pattern of a long token takes a fifth of a second to make, and nothing of one is in a plain success
         if token is not None and (len(text) > MAX_PLAIN_CHARS or token.text[:8] in text):
             secrets.append(token.text)
         text = redact(text, secrets, replacement="…")
-        return self._result(answered, text, secrets, latency_ms, len(body))
+        return self._result(answer, text, secrets, latency_ms, body_bytes)
 
     def _result(
-        self, response: httpx.Response, text: str, secrets: Sequence[str], latency_ms: float, body_bytes: int
+        self, answer: Answer, text: str, secrets: Sequence[str], latency_ms: float, body_bytes: int
     ) -> SendResult:
-        page = _is_web_page(response.headers.get("content-type", ""), text)
-        outcome = classify(response.status_code, web_page=page, oauth=self._tokens is not None)
-        wait = retry_after(response.headers, now_ms=self._clock.now()) if outcome.kind == "retry" else None
+        page = _is_web_page(answer.headers.get("content-type", ""), text)
+        outcome = classify(answer.status, web_page=page, oauth=self._tokens is not None)
+        wait = retry_after(answer.headers, now_ms=self._clock.now()) if outcome.kind == "retry" else None
         return _send_result(
             outcome,
-            status=response.status_code,
-            error=_denial_text(text) if outcome.kind == "delivered" else self._error_text(response, text, secrets),
+            status=answer.status,
+            error=_denial_text(text) if outcome.kind == "delivered" else self._error_text(answer, text, secrets),
             excerpt=text.encode()[:MAX_EXCERPT_BYTES].decode(errors="ignore"),
             retry_after_s=wait,
             latency_ms=latency_ms,
             body_bytes=body_bytes,
         )
 
-    def _error_text(self, response: httpx.Response, text: str, secrets: Sequence[str]) -> str:
-        status = response.status_code
+    def _error_text(self, answer: Answer, text: str, secrets: Sequence[str]) -> str:
+        status = answer.status
         if 300 <= status < 400:
-            host = redact(without_controls(redirect_host(response, self._host)), secrets, replacement="…")
+            host = redact(without_controls(redirect_host(answer.headers, self._host)), secrets, replacement="…")
             return f"redirected to {host[:100]}: check the endpoint"
         if status == 407:
             return PROXY_AUTH_REQUIRED

@@ -154,7 +154,7 @@ class SprigClient:
     def _error_text(self, response: httpx.Response, body: bytes) -> str:
         status = response.status_code
         if 300 <= status < 400:
-            host = redact(redirect_host(response, self._host), (self._key,), replacement="…")
+            host = redact(redirect_host(response.headers, self._host), (self._key,), replacement="…")
             return f"redirected to {without_controls(host)[:100]}"
         words = without_controls(redact(_error_message(body), (self._key,), replacement="…"))[:200]
         return f"{status}: {words}" if words else f"http {status}"
