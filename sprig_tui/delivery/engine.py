@@ -30,7 +30,8 @@ from sprig_tui.delivery.replay import ReplayRunner
 from sprig_tui.delivery.settlement import SHUTDOWN_GRACE_S
 from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
 from sprig_tui.delivery.suppression_watch import NoSuppression, SuppressionWatch
-from sprig_tui.journal.base import ClaimRequest, Journal
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.entry_block import EntryBlock
 from sprig_tui.journal.records import AddResult, Lane, NewDelivery, Notification
 

@@ -13,7 +13,8 @@ from typing import Self
 
 from sprig_tui.clock import Clock, MonotonicClock, SystemClock, SystemMonotonicClock
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.base import WORKER_TTL_MS, Journal
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.claim_rules import WORKER_TTL_MS
 from sprig_tui.journal.records import WorkerInfo
 
 HEARTBEAT_INTERVAL_S = WORKER_TTL_MS / 3000

@@ -16,7 +16,7 @@ from sprig_tui.delivery.settlement import MAX_JOURNAL_BACKOFF_S, MIN_JOURNAL_BAC
 from sprig_tui.delivery.snapshot import LaneSnapshot, LaneTotals
 from sprig_tui.delivery.suppressed_users import SuppressedUsers
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.records import Claim, Lane, Notification
 from sprig_tui.segment.limits import MAX_BATCH_EVENTS, TARGET_BATCH_BYTES
 

@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from sprig_tui.clock import MAX_WAIT_S, MonotonicClock
 from sprig_tui.delivery.heartbeat import Heartbeat
-from sprig_tui.journal.base import WORKER_TTL_MS, Journal
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.claim_rules import WORKER_TTL_MS
 from sprig_tui.journal.records import Claim
 
 LEASE_SAFE_S = WORKER_TTL_MS / 1000 - 3.0

@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.postgres_databases import create_database
 from support.postgres_server import PostgresServer
 
-from sprig_tui.journal.base import ClaimRequest, Journal
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.postgres import PostgresJournal, migrate
 from sprig_tui.journal.postgres.copy_from_sqlite import copy_journal
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State

@@ -12,7 +12,7 @@ from full_journal import fill_journal
 from msgspec import Struct
 from shared_jobs import chunks
 
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 

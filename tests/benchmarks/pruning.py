@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 from full_journal import entry, full_journal
 
-from sprig_tui.journal.base import ClaimRequest, Journal
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.records import Attempt, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 

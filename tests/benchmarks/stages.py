@@ -26,7 +26,7 @@ from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.ingest.mapping_job import MappedEnvironment, MappingJob, write_chunks
 from sprig_tui.ingest.prefetch import MAX_CHUNK_ENTRIES
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.entry_block import EntryBlock
 from sprig_tui.journal.records import Attempt, Claim, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal

@@ -53,7 +53,7 @@ async def add_history(place: str) -> None:
     from support.clocks import ManualClock
     from support.records import make_entry
 
-    from sprig_tui.journal.base import ClaimRequest
+    from sprig_tui.journal.claim_rules import ClaimRequest
     from sprig_tui.journal.records import Attempt, Settlement, State
     from sprig_tui.journal.sqlite import SQLiteJournal
 

@@ -9,7 +9,8 @@ import pytest
 from sprig_tui.console.screens.explain import ExplainScreen
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.explain.model import Answer, Check, Line, Obstacle, Origin
-from sprig_tui.journal.base import ClaimRequest, Journal
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 

@@ -15,7 +15,7 @@ from sprig_tui.console.deliveries.detail import DetailScreen
 from sprig_tui.console.environments.send_test_event import SendTestEventScreen
 from sprig_tui.console.environments.source_picker import SourceForm, SourceList
 from sprig_tui.console.screens.progress import ProgressScreen
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.public_api_models import Source

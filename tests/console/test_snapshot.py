@@ -12,7 +12,7 @@ from sprig_tui.console.environments.status import EnvironmentStatus, Environment
 from sprig_tui.console.session import ConsoleDependencies, Session
 from sprig_tui.console.snapshot import ConsoleSnapshot, SnapshotPoller
 from sprig_tui.console.status_line import StatusLine
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 

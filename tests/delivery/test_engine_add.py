@@ -11,7 +11,7 @@ from support.engine_bench import Bench
 from sprig_tui.config.environment import DeliverySettings
 from sprig_tui.delivery.lane import ADD_CLAIM_FACTOR, PREFETCH_CLAIMS
 from sprig_tui.errors import JournalFullError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.records import AddResult, Claim, NewDelivery, State
 from sprig_tui.segment.sink import Sink
 

@@ -13,7 +13,7 @@ import sprig_tui
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.heartbeat import HEARTBEAT_INTERVAL_S, Heartbeat
 from sprig_tui.errors import JournalError, JournalFullError
-from sprig_tui.journal.base import WORKER_TTL_MS
+from sprig_tui.journal.claim_rules import WORKER_TTL_MS
 from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.segment.sink import Sink
 

@@ -9,7 +9,7 @@ from support.faulty_journal import FaultyJournal
 from sprig_tui.delivery.wait import wait_until_settled
 from sprig_tui.errors import JournalError, JournalFullError, JournalLockedError
 from sprig_tui.ingest.id_ranges import IdRanges
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Settlement, State
 from sprig_tui.segment.sink import Sink

@@ -7,7 +7,7 @@ from support.engine_bench import Bench
 
 from sprig_tui.delivery.heartbeat import Heartbeat
 from sprig_tui.delivery.lease_renewal import LeaseRenewer
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.records import Claim
 from sprig_tui.segment.sink import Sink
 

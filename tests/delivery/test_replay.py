@@ -7,7 +7,7 @@ from support.engine_bench import Bench
 
 from sprig_tui.delivery import replay
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import ReplayJob, State
 from sprig_tui.segment.sink import Sink

@@ -8,7 +8,7 @@ import pytest
 from support.engine_bench import Bench
 
 from sprig_tui.delivery.settlement import SettlementWriter
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.records import Claim, Settlement, State
 
 WRITES: dict[str, Callable[[SettlementWriter, Claim], Awaitable[None]]] = {

@@ -10,7 +10,8 @@ import pytest
 from support.clocks import ManualClock
 from support.records import make_entry
 
-from sprig_tui.journal.base import ClaimRequest, Journal
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sprig_tui.journal.accepted import AcceptedBin, bin_start
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.records import Attempt, Settlement, State
 
 HOUR = 3_600_000

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.records import LaneChange, Settlement, State
 
 TERMS = ClaimRequest("production", 3, 475_000, 60_000, 0.0, "a worker", 2)

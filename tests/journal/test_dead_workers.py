@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.records import make_worker
 
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.records import LaneChange, Settlement, State, WorkerInfo
 

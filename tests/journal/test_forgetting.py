@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from support.records import make_worker
 
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.persons import make_identifier
 from sprig_tui.journal.postgres import payloads as postgres_payloads

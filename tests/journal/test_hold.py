@@ -7,7 +7,7 @@ from support.records import make_worker
 
 from sprig_tui.delivery.hold import hold_lane, read_holds, wait_until_quiet
 from sprig_tui.delivery.withdraw import find_queued
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.pause_reasons import PauseReason
 from sprig_tui.journal.query import Query

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.journal.base import MAX_LANE_WAIT_MS
+from sprig_tui.journal.claim_rules import MAX_LANE_WAIT_MS
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.records import LaneChange, Settlement, State
 

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from support.clocks import ManualClock
 from support.records import make_entry
 
-from sprig_tui.journal.base import ClaimRequest, Journal
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.persons import make_identifier
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State, WithdrawResult

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.records import Settlement, State
 from sprig_tui.reasons import Reason

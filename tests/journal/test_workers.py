@@ -8,7 +8,7 @@ from support.records import make_worker
 
 from sprig_tui.delivery.worker_table import without_live_worker
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.base import WORKER_TTL_MS, ClaimRequest
+from sprig_tui.journal.claim_rules import WORKER_TTL_MS, ClaimRequest
 from sprig_tui.journal.records import Settlement, State, WorkerLeases
 
 FIRST = make_worker(environments=("production", "staging"), started_at=1_789_999_000_000, rate=212.5)

@@ -9,7 +9,8 @@ from support.accepted_deliveries import deliver_at
 from support.clocks import NOW_MS, ManualClock
 from support.records import make_entry
 
-from sprig_tui.journal.base import ClaimRequest, Journal
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.notes import BackupNote, MetricsNote, Notes, load_notes, save_note
 from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.records import Attempt, Settlement, State

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from sprig_tui.journal.base import ClaimRequest, Journal
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.records import Attempt, Settlement, State
 from support.records import make_entry

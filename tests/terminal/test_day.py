@@ -19,7 +19,8 @@ from support.records import make_flat_record
 
 from sprig_tui.config.settings import load_settings
 from sprig_tui.ingest import EntryBuilder
-from sprig_tui.journal.base import ClaimRequest, Journal
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.records import Attempt, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.sprig.formats.detect import parse_document

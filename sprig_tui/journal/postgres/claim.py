@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import asyncpg
 import msgspec
 
-from sprig_tui.journal.base import (
+from sprig_tui.journal.claim_rules import (
     MAX_PROBE_EVENTS,
     MAX_RETRY_DEFERRAL_MS,
     SUSPECT_TRIES,

@@ -15,8 +15,9 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import Clock
 from sprig_tui.journal.accepted import AcceptedBin
-from sprig_tui.journal.base import MAX_LANE_WAIT_MS, NO_OVERRIDES, ClaimRequest, Direction, Journal, empty_claim
+from sprig_tui.journal.base import NO_OVERRIDES, Direction, Journal
 from sprig_tui.journal.block_counts import MAX_STALE_BLOCKS
+from sprig_tui.journal.claim_rules import MAX_LANE_WAIT_MS, ClaimRequest, empty_claim
 from sprig_tui.journal.forgetting import EraseResult, ForgetReceipt, ForgottenIdentifier, PersonScan
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError
 from sprig_tui.journal.persons import Identifier, NameSearch, PersonMatcher

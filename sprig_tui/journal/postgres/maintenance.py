@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from sprig_tui.journal.base import WORKER_TTL_MS
+from sprig_tui.journal.claim_rules import WORKER_TTL_MS
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.maintenance import (
     DAMAGED_COUNTS,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import add
 from typing import Any
 
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.dedup import (
     SUPERSEDED_DETAIL,
     StoredIdentity,

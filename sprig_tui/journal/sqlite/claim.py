@@ -11,7 +11,7 @@ from itertools import accumulate, chain, islice, product
 
 import msgspec
 
-from sprig_tui.journal.base import (
+from sprig_tui.journal.claim_rules import (
     MAX_LANE_WAIT_MS,
     MAX_RETRY_DEFERRAL_MS,
     PROBE_NOW,

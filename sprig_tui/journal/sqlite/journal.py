@@ -17,8 +17,9 @@ from msgspec.structs import replace
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalCorruptError
 from sprig_tui.journal.accepted import AcceptedBin
-from sprig_tui.journal.base import NO_OVERRIDES, ClaimRequest, Direction, Journal, empty_claim
+from sprig_tui.journal.base import NO_OVERRIDES, Direction, Journal
 from sprig_tui.journal.block_counts import MAX_STALE_BLOCKS
+from sprig_tui.journal.claim_rules import ClaimRequest, empty_claim
 from sprig_tui.journal.forget_key import key_file_beside
 from sprig_tui.journal.forgetting import EraseResult, ForgetReceipt, ForgottenIdentifier, PersonScan
 from sprig_tui.journal.payload_codec import DamagedPayloadError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 
-from sprig_tui.journal.base import MAX_LANE_WAIT_MS, MAX_PAUSE_MS
+from sprig_tui.journal.claim_rules import MAX_LANE_WAIT_MS, MAX_PAUSE_MS
 from sprig_tui.journal.pause_reasons import NO_DETAIL, PauseDetail, PauseReason, cause_of, detail_text, manual
 from sprig_tui.journal.records import Lane, LaneState
 from sprig_tui.journal.rows import LANE_COLUMNS, lane_from_row

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sprig_tui.journal.base import WORKER_TTL_MS
+from sprig_tui.journal.claim_rules import WORKER_TTL_MS
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.maintenance import (
     PRUNE_CHUNK_ROWS,

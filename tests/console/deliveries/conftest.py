@@ -13,7 +13,7 @@ from support.records import make_entry
 
 from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.deliveries.log import DeliveryLog
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.records import Attempt, Delivery, NewDelivery, Settlement, State
 
 

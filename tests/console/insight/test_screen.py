@@ -10,7 +10,7 @@ import pytest
 from sprig_tui.console.insight.groupings import GROUPINGS
 from sprig_tui.console.insight.screen import InsightScreen
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.journal.statistics import StatisticsRequest

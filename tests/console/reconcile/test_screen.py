@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from sprig_tui.console.reconcile.screen import RANGES, ReconcileScreen
 from sprig_tui.errors import SprigTuiError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.errors import JournalError, JournalUnreachableError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.postgres import PostgresJournal, connection, maintenance
 from sprig_tui.journal.query import Query

@@ -13,7 +13,7 @@ from support.records import make_worker
 
 from sprig_tui.errors import JournalError
 from sprig_tui.journal import tombstone_filter
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.persons import make_identifier
 from sprig_tui.journal.postgres import PostgresJournal, copy_from_sqlite

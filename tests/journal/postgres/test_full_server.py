@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from sprig_tui.errors import JournalFullError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.postgres import PostgresJournal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from sprig_tui.errors import JournalError, JournalUnreachableError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.postgres import PostgresJournal
 from sprig_tui.journal.records import Settlement, State
 

@@ -10,7 +10,7 @@ import pytest
 from support.records import make_worker
 
 from sprig_tui.errors import JournalError, JournalReadOnlyError, JournalUnreachableError, JournalVersionError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.postgres import PostgresJournal, migrate, schema
 from sprig_tui.journal.postgres import add as adding
 from sprig_tui.journal.query import Query

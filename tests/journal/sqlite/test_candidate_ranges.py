@@ -8,8 +8,8 @@ import sqlite3
 from support.records import make_entry
 
 from sprig_tui.delivery.hold import hold_lane
-from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.block_counts import BLOCK_IDS, user_mark
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import Attempt, Settlement, State

@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 from support.older_journals import make_older
 
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.records import LaneChange, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal, schema

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from sprig_tui.errors import JournalCorruptError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Attempt, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal, maintenance

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from support.pages import PAGE_BYTES, damage, pages_of
 
 from sprig_tui.errors import JournalCorruptError, JournalError, SprigTuiError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal

@@ -21,7 +21,7 @@ from sprig_tui.errors import (
     JournalReadOnlyError,
     JournalVersionError,
 )
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
@@ -258,7 +258,7 @@ async def test_failed_job_of_a_group_commit_spares_the_others(tmp_path, entry):
 _WORKER = textwrap.dedent(
     """
     import asyncio, sys
-    from sprig_tui.journal.base import ClaimRequest
+    from sprig_tui.journal.claim_rules import ClaimRequest
     from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
     from sprig_tui.journal.sqlite import SQLiteJournal
 

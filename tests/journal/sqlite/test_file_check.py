@@ -15,7 +15,7 @@ import pytest
 
 from sprig_tui.console.payload.indexed_file import DiskFile
 from sprig_tui.errors import InputError, JournalError, JournalLostError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.sqlite import SQLiteJournal, file_check
 from sprig_tui.sprig.folder_watch import is_file_truncated

@@ -12,7 +12,7 @@ from support.older_journals import make_older
 from support.records import make_entry
 
 from sprig_tui.errors import JournalLockedError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.payload_codec import unpack_every
 from sprig_tui.journal.persons import make_identifier
 from sprig_tui.journal.query import Query, Term

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from support.clocks import ManualClock
 from support.records import make_entry
 
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.persons import make_identifier
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Attempt, Settlement, State

@@ -8,7 +8,7 @@ import sqlite3
 from support.records import make_entry
 
 from sprig_tui.delivery.hold import hold_lane
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import Attempt, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal

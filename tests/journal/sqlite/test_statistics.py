@@ -9,8 +9,8 @@ import pytest
 from support.older_journals import make_older
 from support.records import make_entry
 
-from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.block_counts import BLOCK_IDS, MAX_STALE_BLOCKS
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.records import Attempt, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal

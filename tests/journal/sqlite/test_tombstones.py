@@ -19,7 +19,7 @@ from support.records import make_entry
 
 from sprig_tui.errors import JournalCorruptError, JournalError
 from sprig_tui.journal import tombstone_filter
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import REMOVED_ID, Attempt, Settlement, State

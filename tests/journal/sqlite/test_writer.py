@@ -10,7 +10,7 @@ import sqlite3
 import pytest
 
 from sprig_tui.errors import JournalError, JournalFullError, JournalReadOnlyError
-from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.sqlite import SQLiteJournal, connection
 
