@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from textual.widget import Widget
 
 from sprig_tui.clock import SystemMonotonicClock
 from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.widgets.dialogs import ask_confirmation
+from sprig_tui.console.widgets.line_picker import LinePicker
 from sprig_tui.delivery.forget import ForgetOutcome, ForgetStep, FoundContent, find_content, forget, requester
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.journal.base import Journal
@@ -20,6 +22,20 @@ from sprig_tui.text import one_line
 
 MAX_SHOWN = 8
 """Identifiers that the question lists."""
+MAX_NAMED = 3
+"""Identifiers that a line of the choice names."""
+WHOM_QUESTION = "A record names two User IDs. Forget whom?"
+
+
+class Persons(NamedTuple):
+    """Identifiers of the persons of some deliveries."""
+
+    sent_as: tuple[Identifier, ...]
+    """The User IDs that were sent."""
+    named: tuple[Identifier, ...]
+    """Other User IDs of their records; all identifiers of a record that has none."""
+    shared: tuple[Identifier, ...]
+    """Identifiers that other people may share: those of devices, and addresses."""
 
 
 class ForgetActions:
@@ -37,15 +53,23 @@ class ForgetActions:
         """Forget the persons of these deliveries; returns whether it was done."""
         app = self._pane.app
         try:
-            identifiers, others = await _identifiers(journal, ids)
-            if not identifiers:
+            persons = await _read_persons(journal, ids)
+            if not (persons.sent_as or persons.named):
                 notify_warning(app, "nothing to forget: these deliveries name nobody any more")
                 return False
+            identifiers = persons.sent_as or persons.named
+            if persons.sent_as and persons.named:
+                chosen = await app.push_screen_wait(LinePicker(WHOM_QUESTION, whom_choices(persons), verb="chooses"))
+                if chosen is None:
+                    return False
+                identifiers += persons.named[: len(persons.named) * chosen]
+            others = tuple(one for one in (*persons.named, *persons.shared) if one not in identifiers)
             found = await find_content(
                 journal, identifiers, self.capture_folders(), self._show, state_dir=self.state_dir
             )
             self._on_progress("")
-            question, text = forget_question(identifiers), forget_explanation(identifiers, found, others)
+            question = forget_question(identifiers, deliveries=len(ids))
+            text = forget_explanation(identifiers, found, others)
             if not await ask_confirmation(app, question, text, yes="Forget"):
                 return False
             outcome = await forget(
@@ -70,34 +94,55 @@ class ForgetActions:
         self._on_progress(step.text)
 
 
-async def _identifiers(journal: Journal, ids: Sequence[int]) -> tuple[tuple[Identifier, ...], tuple[Identifier, ...]]:
-    """Those by which the persons of these deliveries are forgotten, each once, and the others that their records carry.
+async def _read_persons(journal: Journal, ids: Sequence[int]) -> Persons:
+    """The identifiers of the persons of these deliveries, each once.
 
-    A delivery with a User ID is forgotten by it alone: people may share a visitor id or an address, and what is
-    forgotten of another person does not come back.
+    A delivery with a User ID is forgotten by its User IDs alone: people may share a visitor id or an address, and what
+    is forgotten of another person does not come back.
     """
-    found: dict[Identifier, None] = {}
-    others: dict[Identifier, None] = {}
+    sent_as: dict[Identifier, None] = {}
+    named: dict[Identifier, None] = {}
+    shared: dict[Identifier, None] = {}
     for delivery_id in ids:
         try:
             detail = await journal.get(delivery_id)
         except DamagedPayloadError:
             rows = await journal.get_many([delivery_id])
-            found |= dict.fromkeys(one for row in rows for one in identifiers_of_person(row.user_id, b""))
+            sent_as |= dict.fromkeys(one for row in rows for one in identifiers_of_person(row.user_id, b""))
             continue
         if detail is not None:
-            content = detail.raw or detail.body
-            carried = identifiers_of_person(detail.delivery.user_id, content)
+            user_id = detail.delivery.user_id
+            carried = identifiers_of_person(user_id, detail.raw or detail.body)
             users = [one for one in carried if one.kind == "user"]
-            found |= dict.fromkeys(users or carried)
-            others |= dict.fromkeys(carried if users else ())
-    return tuple(found), tuple(one for one in others if one not in found)
+            sent_as |= dict.fromkeys(one for one in identifiers_of_person(user_id, b"") if one in users)
+            named |= dict.fromkeys(users or carried)
+            shared |= dict.fromkeys(carried if users else ())
+    known = dict(sent_as)
+    return Persons(
+        tuple(sent_as),
+        tuple(one for one in named if one not in known),
+        tuple(one for one in shared if one not in known and one not in named),
+    )
 
 
-def forget_question(identifiers: Sequence[Identifier]) -> str:
+def whom_choices(persons: Persons) -> tuple[str, str]:
+    """The lines of the question whom to forget: by the User IDs that were sent alone, or by all of the records."""
+    sent_as, named = (_names(identifiers) for identifiers in (persons.sent_as, persons.named))
+    return f"{sent_as}, the User ID that was sent", f"{sent_as} and {named}, which the record names too"
+
+
+def _names(identifiers: Sequence[Identifier]) -> str:
+    shown = ", ".join(one_line(one.value, limit=40) for one in identifiers[:MAX_NAMED])
+    return f"{shown} and {len(identifiers) - MAX_NAMED:,} more" if len(identifiers) > MAX_NAMED else shown
+
+
+def forget_question(identifiers: Sequence[Identifier], *, deliveries: int) -> str:
     """The title of the dialog."""
     users = sum(one.kind == "user" for one in identifiers)
-    return "Forget the person of this delivery?" if users <= 1 else f"Forget the {users:,} persons of these deliveries?"
+    if deliveries == 1:
+        by = f", by {users:,} User IDs" if users > 1 else ""
+        return f"Forget the person of this delivery{by}?"
+    return f"Forget the persons of these deliveries, by {users:,} User ID{'s' * (users != 1)}?"
 
 
 def forget_explanation(

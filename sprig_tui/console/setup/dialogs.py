@@ -5,58 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.widgets.dialogs import Dialog, hint, plain_content
-from sprig_tui.console.widgets.line import Line, TextSpan
-from sprig_tui.console.widgets.line_list import LineList
+from sprig_tui.console.widgets.line_picker import LinePicker
 from sprig_tui.setup.guides import action_text
 from sprig_tui.setup.model import ActionKind, Finding
 from sprig_tui.text import one_line
-
-
-class TextLines(LineList):
-    """Constant lines."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        super().__init__(id="action-list")
-        self._texts = texts
-
-    def on_mount(self) -> None:
-        self.resize(len(self._texts))
-        self.styles.height = len(self._texts)
-
-    def line(self, index: int) -> Line | None:
-        return (TextSpan(f" {self._texts[index]}"),)
-
-
-class LinePicker(Dialog[int | None]):
-    """Asks which of some lines is meant. Result: its index, or None."""
-
-    def __init__(self, title: str, texts: Sequence[str], *, verb: str) -> None:
-        """`verb` says what enter does, such as `does it`."""
-        super().__init__(title)
-        self.lines = TextLines(texts)
-        self._verb = verb
-
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog-box"):
-            yield from self.head()
-            yield self.lines
-            yield Static(hint((f"enter {self._verb}", "enter"), ("escape closes", "escape")), classes="dialog-hint")
-
-    def on_mount(self) -> None:
-        self.lines.focus()
-
-    @on(LineList.Selected)
-    def _on_selected(self, event: LineList.Selected) -> None:
-        event.stop()
-        self.dismiss(event.index)
 
 
 class ActionPicker(LinePicker):

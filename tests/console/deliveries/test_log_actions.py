@@ -9,9 +9,10 @@ from support.clocks import InstantTiming
 from textual.widgets import Input
 
 from sprig_tui.console.deliveries import replay
-from sprig_tui.console.deliveries.forget import _identifiers, forget_explanation
+from sprig_tui.console.deliveries.forget import _read_persons, forget_explanation
 from sprig_tui.console.deliveries.log import DeliveryLog
 from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Prompt
+from sprig_tui.console.widgets.line_picker import LinePicker
 from sprig_tui.delivery import withdraw
 from sprig_tui.delivery.forget import FoundContent
 from sprig_tui.delivery.retention import RetentionWorker
@@ -325,11 +326,50 @@ async def test_person_is_forgotten_by_the_user_id_alone_where_there_is_one(journ
     content = [json.dumps({"userId": user, **shared}).encode() for user in ("acct_1", "acct_2", None)]
     users = ("acct_1", "acct_2", "")
     added = await journal.add([entry(raw=raw, user_id=user) for raw, user in zip(content, users, strict=True)])
-    by_user, others = await _identifiers(journal, [added[0].id])
-    assert [(one.kind, one.value) for one in by_user] == [("user", "acct_1")]
-    assert {one.kind for one in others} == {"visitor", "email"}
-    text = forget_explanation(by_user, FoundContent(array("q"), Counter()), others)
+    by_user = await _read_persons(journal, [added[0].id])
+    assert [(one.kind, one.value) for one in by_user.sent_as] == [("user", "acct_1")]
+    assert by_user.named == ()
+    assert {one.kind for one in by_user.shared} == {"visitor", "email"}
+    text = forget_explanation(by_user.sent_as, FoundContent(array("q"), Counter()), by_user.shared)
     assert "which other people may share" in text
-    by_device, others = await _identifiers(journal, [added[2].id])
-    assert {one.kind for one in by_device} == {"visitor", "email"}, "there is nothing else to forget them by"
-    assert others == ()
+    by_device = await _read_persons(journal, [added[2].id])
+    assert {one.kind for one in by_device.named} == {"visitor", "email"}, "there is nothing else to forget them by"
+    assert (by_device.sent_as, by_device.shared) == ((), ())
+
+
+async def test_a_record_that_names_two_user_ids_asks_whom_to_forget(opened, log, journal, entry, screen_text, until):
+    raw = b'{"userId": "acct_1", "externalUserId": "crm_77", "response": 4}'
+    added = await journal.add([entry(raw=raw, user_id="acct_1"), entry(raw=b'{"userId": "crm_77"}', user_id="crm_77")])
+
+    async with opened() as pilot:
+        await until(pilot, lambda: log.lines.count == 2)
+        for answers, left in ((("escape",), ["acct_1", "crm_77"]), (("enter", "y"), ["", "crm_77"])):
+            await pilot.press("g", "D")
+            await until(pilot, lambda: isinstance(pilot.app.screen, LinePicker))
+            assert "acct_1, the User ID that was sent" in screen_text(pilot.app)
+            assert "acct_1 and crm_77, which the record names too" in screen_text(pilot.app)
+            await pilot.press(answers[0])
+            if answers[1:]:
+                await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+                assert "Forget the person of this delivery?" in screen_text(pilot.app)
+                assert "not by these" in screen_text(pilot.app)
+                await pilot.press(*answers[1:])
+                await until(pilot, lambda: any("forgotten: 1" in one.message for one in pilot.app._notifications))
+            assert [(await journal.get(one.id)).delivery.user_id for one in added] == left
+
+
+async def test_both_user_ids_of_a_record_are_forgotten_where_a_person_chooses_so(
+    opened, log, journal, entry, screen_text, until
+):
+    raw = b'{"userId": "acct_1", "externalUserId": "crm_77", "response": 4}'
+    added = await journal.add([entry(raw=raw, user_id="acct_1"), entry(raw=b'{"userId": "crm_77"}', user_id="crm_77")])
+    async with opened() as pilot:
+        await until(pilot, lambda: log.lines.count == 2)
+        await pilot.press("g", "D")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LinePicker))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        assert "Forget the person of this delivery, by 2 User IDs?" in screen_text(pilot.app)
+        await pilot.press("y")
+        await until(pilot, lambda: any("forgotten: 2" in one.message for one in pilot.app._notifications))
+    assert [(await journal.get(one.id)).delivery.user_id for one in added] == ["", ""]
