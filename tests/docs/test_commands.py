@@ -102,10 +102,17 @@ def _environ(installed: Installed, home: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def shell(world: World, tmp_path: Path) -> Iterator[Shell]:
+def in_checkout() -> bool:
+    """Whether the commands are typed in a checkout; else in a folder without samples and tests."""
+    return True
+
+
+@pytest.fixture
+def shell(world: World, tmp_path: Path, in_checkout: bool) -> Iterator[Shell]:
     shutil.copytree(world.template, tmp_path / "home")
-    for name in ("sample_payloads", "tests"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    if in_checkout:
+        for name in ("sample_payloads", "tests"):
+            (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "inbox").mkdir()
     shutil.copy(ROOT / "sample_payloads" / "rest-page.json", tmp_path / "responses.json")
     shutil.copy(ROOT / "sample_payloads" / "flat.jsonl", tmp_path / "responses.jsonl")
@@ -153,7 +160,17 @@ def database(postgres_server_url: str) -> Iterator[tuple[str, str]]:
         execute(postgres_server_url, f"DROP ROLE {role}")
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
+PAGES_WITH_SAMPLES = sorted(page for page in PAGES if any("sample_payloads/" in command for command in commands(page)))
+"""Their commands have to work where the wheel was installed, too: it has the samples, and the folder has none."""
+
+
+@pytest.mark.parametrize(
+    ("page", "in_checkout"),
+    [
+        *((page, True) for page in PAGES if commands(page)),
+        *(pytest.param(page, False, id=f"{page} without a checkout") for page in PAGES_WITH_SAMPLES),
+    ],
+)
 def test_commands_of_a_page_run_as_they_stand(
     page: str, shell: Shell, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

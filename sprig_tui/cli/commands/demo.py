@@ -11,7 +11,8 @@ import click
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.options import command
-from sprig_tui.errors import ConfigError, ExitCode
+from sprig_tui.errors import ConfigError, ExitCode, InputError
+from sprig_tui.text import printable
 
 if TYPE_CHECKING:
     from sprig_tui.journal.base import Journal
@@ -24,19 +25,50 @@ DEMO_FAULTS = ("503@1",)
 
 @command("demo")
 @click.option("--plain", is_flag=True, help="Without the console, also at a terminal.")
-def demo(plain: bool) -> int:
+@click.option("--samples", metavar="FOLDER", help="Copy the sample answers into FOLDER, and end.")
+def demo(plain: bool, samples: str | None) -> int:
     """Try it all: sample answers through the real engine to an embedded fake Segment.
 
     No key, no network, nothing of yours is touched: the journal is a temporary one. At a terminal it opens the
-    console; else, or with --plain, it writes the log of what happened.
+    console; else, or with --plain, it writes the log of what happened. The topics use the samples in a folder
+    sample_payloads; --samples sample_payloads makes it where there is no checkout.
     """
     from sprig_tui.cli.commands.console import can_open, open_demo
     from sprig_tui.config.paths import samples_folder
 
+    if samples is not None:
+        return _copy_samples(samples_folder(), Path(samples).expanduser())
     with _temporary_folder() as folder:
         if can_open() and not plain:
             return open_demo(Path(folder), samples_folder())
         return asyncio.run(_run_demo(Path(folder)))
+
+
+def _copy_samples(samples: Path, folder: Path) -> int:
+    """Copy the samples that the folder lacks; files of the same name that hold something else stay as they are."""
+    copied, differing = 0, []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in sorted(samples.iterdir()):
+            target, content = folder / file.name, file.read_bytes()
+            if not target.exists():
+                target.write_bytes(content)
+                copied += 1
+            elif target.read_bytes() != content:
+                differing.append(file.name)
+    except OSError as error:
+        raise InputError(
+            f"the samples cannot be copied into {printable(str(folder))}: {error.strerror}", hint="name another folder"
+        ) from error
+    if differing:
+        diagnostics.failure(f"{folder} has other files named {', '.join(differing)}: they stay", "name another folder")
+        return ExitCode.USAGE
+    diagnostics.success(
+        f"{copied} {'sample is' if copied == 1 else 'samples are'} copied into {folder}"
+        if copied
+        else f"{folder} has the samples already"
+    )
+    return ExitCode.OK
 
 
 def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
