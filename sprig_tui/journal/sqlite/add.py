@@ -67,8 +67,7 @@ class AddOperation:
         """
         block = EntryBlock.of(withhold_forgotten(self._connection, EntryBlock.of(entries)))
         identities = IdentityIndex(self._connection, block)
-        if identities.all_new:
-            identities.add_all_new(self._first_id)
+        if identities.add_all_new(self._first_id):
             origins = block.column("origin_id")
             if any(origins):
                 self._origins = {at: origin for at, origin in enumerate(origins, self._first_id) if origin}

@@ -31,6 +31,18 @@ _FIND_KEYS = (
 )
 """The keys are decoded once for both tables, and looked up in their order."""
 
+_FIND_MERGED = (
+    "WITH wanted AS (SELECT value FROM json_each(?)) SELECT 1 FROM wanted CROSS JOIN ids ON key = value LIMIT 1"
+)
+
+
+def _are_merged(connection: sqlite3.Connection, keys: Collection[int]) -> bool:
+    """Whether one of these keys is in `ids`."""
+    if connection.execute("SELECT 1 FROM ids LIMIT 1").fetchone() is None:
+        return False
+    return connection.execute(_FIND_MERGED, (encode_ids(sorted(keys)),)).fetchone() is not None
+
+
 _REPLACE = " ON CONFLICT(key) DO UPDATE SET delivery = excluded.delivery"
 """A key of a removed delivery, which a killed prune left, is replaced."""
 
@@ -55,17 +67,27 @@ class IdentityIndex:
     def __init__(self, connection: sqlite3.Connection, entries: Sequence[NewDelivery]) -> None:
         self._connection = connection
         self._keys = identity_keys(entries)
-        self._looked_up = set(self._keys)
+        self._looked_up: set[int] = set()
         self._stored: dict[int, StoredIdentity | Tombstone] = {}
-        self._look_up(self._looked_up)
         self._new: dict[int, int] = {}
         self._taken_over: dict[int, int] = {}
-        self.all_new = not self._stored and len(self._looked_up) == len(self._keys)
-        """Whether none is stored and none occurs twice, so that every entry is new."""
 
-    def add_all_new(self, first_id: int) -> None:
-        """With `all_new`: the deliveries from `first_id` hold the identities, in order."""
-        self._new = dict(zip(self._keys, count(first_id), strict=False))
+    def add_all_new(self, first_id: int) -> bool:
+        """Store the identities for the deliveries from `first_id` on, in order, if all are new.
+
+        False if one is stored or occurs twice; then all are looked up. `recent_ids` is not searched first: inserting
+        tells as much. Those that were inserted belong to new entries, for which `save` stores them again.
+        """
+        connection, keys = self._connection, self._keys
+        unique = set(keys)
+        if len(unique) == len(keys) and not _are_merged(connection, keys) and not find_tombstones(connection, unique):
+            values = list(chain.from_iterable(sorted(zip(keys, count(first_id), strict=False))))
+            added = insert_rows(connection, "recent_ids(key, delivery)", "(?, ?)", values, " ON CONFLICT DO NOTHING")
+            if added == len(keys):
+                return True
+        self._looked_up = unique
+        self._look_up(unique)
+        return False
 
     def find(self, environment: str, message_id: str, entry: NewDelivery | None = None) -> StoredIdentity | None:
         """The delivery that holds this identity, or held it and was removed; compared with an entry of its own."""

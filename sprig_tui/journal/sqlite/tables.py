@@ -151,9 +151,9 @@ def _is_contiguous(ids: Sequence[int]) -> bool:
 
 def insert_rows(
     connection: sqlite3.Connection, table: str, row: str, values: Sequence[Any], on_conflict: str = ""
-) -> None:
-    """Insert rows like `(?, ?)`, given as one flat list of values."""
-    _execute_for_rows(connection, f"INSERT INTO {table} VALUES ", row, on_conflict, (), values)
+) -> int:
+    """Insert rows like `(?, ?)`, given as one flat list of values; returns how many were inserted or updated."""
+    return _execute_for_rows(connection, f"INSERT INTO {table} VALUES ", row, on_conflict, (), values)
 
 
 def insert_columns(
@@ -173,17 +173,19 @@ def insert_columns(
 
 def _execute_for_rows(
     connection: sqlite3.Connection, before: str, row: str, after: str, common: Sequence[Any], values: Sequence[Any]
-) -> None:
-    """Run statements of many rows each: an executemany would release the GIL at every row.
+) -> int:
+    """Run statements of many rows each; returns how many rows they changed.
 
+    An executemany would release the GIL at every row.
     A few fixed sizes keep the statements in the cache of the connection; longer ones leave that of the processor.
     """
-    start, columns = 0, row.count("?")
+    start, columns, changed = 0, row.count("?"), 0
     for size in (250, 50, 10, 1):
         statement = before + ",".join([row] * size) + after
         while len(values) - start >= size * columns:
-            connection.execute(statement, [*common, *values[start : start + size * columns]])
+            changed += connection.execute(statement, [*common, *values[start : start + size * columns]]).rowcount
             start += size * columns
+    return changed
 
 
 MIN_IDENTITY_VERSION = 3

@@ -246,6 +246,21 @@ async def test_merged_identities_are_still_known(tmp_path, entry, monkeypatch):
         assert (await journal.find("production", given[0].message_id)).id == 1
 
 
+@pytest.mark.parametrize("merged_at", [1_000, 5])
+async def test_each_new_delivery_holds_its_identity_where_another_is_known(tmp_path, entry, monkeypatch, merged_at):
+    monkeypatch.setattr(identity_index.merge_recent_ids, "__kwdefaults__", {"at": merged_at})
+    known, new = [entry() for _ in range(7)], [entry() for _ in range(3)]
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        await journal.add(known)
+        added = await journal.add([known[3], *new])
+    assert [(one.id, one.outcome) for one in added] == [(4, "known"), (8, "new"), (9, "new"), (10, "new")]
+    with contextlib.closing(sqlite3.connect(tmp_path / "j.db")) as connection:
+        held = connection.execute("SELECT key, delivery FROM recent_ids UNION ALL SELECT key, delivery FROM ids")
+        assert dict(held.fetchall()) == {
+            identity_key(one.environment, one.message_id): number for number, one in enumerate([*known, *new], 1)
+        }
+
+
 async def test_failed_job_of_a_group_commit_spares_the_others(tmp_path, entry):
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         results = await asyncio.gather(
