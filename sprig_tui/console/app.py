@@ -111,7 +111,7 @@ class SprigTui(QueuedInput, TextualApp):
             reload_config=self._read_config,
             on_snapshot=self._show_snapshot,
             on_notice=lambda text: notify(self, text),
-            on_warning=lambda text: notify_warning(self, text),
+            on_warning=lambda text: notify_warning(self, text, by_key=False),
         )
         self.flows = Flows(self, self.session, self._background)
         usual_theme = default_theme(colours)

@@ -18,6 +18,7 @@ from textual.geometry import Size
 from textual.message import Message
 
 from sprig_tui.browser.packets import DATA, PacketError, PacketReader, encode_data
+from sprig_tui.console.keyboard.bracketed import PasteSplitter
 from sprig_tui.console.keyboard.key_parser import KeyParser
 from sprig_tui.console.textual_private import PacedDriver
 
@@ -110,6 +111,7 @@ class BrowserDriver(PacedDriver):
 
     def _read_input(self) -> None:
         packets, parser = PacketReader(), KeyParser(self.new_parser())
+        pastes = PasteSplitter(self._on_oversized_paste)
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
         read_at = 0.0
         with suppress(OSError, PacketError):
@@ -122,7 +124,8 @@ class BrowserDriver(PacedDriver):
                         break
                     for kind, body in packets.feed(data):
                         if kind == DATA:
-                            self._process_events(parser.feed(decode(body), read_at))
+                            for part in pastes.feed(decode(body)):
+                                self._process_events(parser.feed(part, read_at) if isinstance(part, str) else (part,))
                             # a browser gives a key whole
                             self._process_events(parser.end_escape())
                         else:
@@ -134,6 +137,10 @@ class BrowserDriver(PacedDriver):
         for message in messages:
             if not self._ended.is_set():
                 self.process_message(message)
+
+    def _on_oversized_paste(self, size: int) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and so has the app
+            self.call_app(lambda app: cast("ConsoleApp", app).refuse_oversized_paste(size))
 
     def _take_meta(self, body: bytes) -> None:
         match msgspec.json.decode(body):

@@ -53,16 +53,17 @@ class NoticeHistory:
         return self._added_at - before > HELD_KEY_S
 
 
-def notify(app: App[Any], text: str, *, severity: SeverityLevel = "information") -> None:
+def notify(app: App[Any], text: str, *, severity: SeverityLevel = "information", by_key: bool = True) -> None:
     """Show a notice; line breaks stay, other control characters are made visible.
 
-    The same notice again takes the place of the first one, which Textual's app in `textual_private` sees to.
+    The same notice again takes the place of the first one, which Textual's app in `textual_private` sees to. A warning
+    or an error drops the keys that were typed with the one that caused it; `by_key` is false where none did.
     """
     shown = "\n".join(printable(line, limit=MAX_NOTICE_CHARS) for line in text.split("\n")[:6])
     history: NoticeHistory | None = getattr(app, "notices", None)
     if history is None or history.add(shown, severity):
         app.notify(shown, severity=severity, timeout=NOTICE_TIMEOUT_S[severity], markup=False)
-    if severity != "information" and (keyboard := getattr(app, "keyboard", None)) is not None:
+    if by_key and severity != "information" and (keyboard := getattr(app, "keyboard", None)) is not None:
         keyboard.drop_typed_ahead()
 
 
@@ -73,9 +74,9 @@ def notify_end(app: App[Any], text: str, *, severity: SeverityLevel = "informati
         alerts.alert(text)
 
 
-def notify_warning(app: App[Any], text: str) -> None:
+def notify_warning(app: App[Any], text: str, *, by_key: bool = True) -> None:
     """Show a warning, such as for something that was not done."""
-    notify(app, text, severity="warning")
+    notify(app, text, severity="warning", by_key=by_key)
 
 
 def notify_error(app: App[Any], error: SprigTuiError) -> None:

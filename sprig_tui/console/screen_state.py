@@ -143,7 +143,7 @@ class ScreenState:
         try:
             log.filter = log.bar.parse(state.filter)
         except FilterError as error:
-            notify_warning(log.app, f"the filter of last time is not used: {error.message}")
+            notify_warning(log.app, f"the filter of last time is not used: {error.message}", by_key=False)
 
     async def _restore_files(self) -> None:
         state, payload = self.state, self._screen.payload
@@ -152,7 +152,7 @@ class ScreenState:
             gone = [one_line(Path(file).name, limit=80) for file in state.files if file not in there]
             if gone:
                 more = f" and {len(gone) - 1:,} more" if len(gone) > 1 else ""
-                notify_warning(payload.app, f"{gone[0]}{more}, open last time, is no longer there")
+                notify_warning(payload.app, f"{gone[0]}{more}, open last time, is no longer there", by_key=False)
             if there and payload.navigator.browser is None and await payload.navigator.open_now(tuple(there)):
                 if state.record and not gone:
                     payload.navigator.go_to(state.record)

@@ -195,6 +195,20 @@ class TextualApp(App[int]):
         if renderable is None or not isinstance(driver, PacedDriver) or driver.takes_frame():
             super()._display(screen, renderable)
 
+    def _end_batch(self) -> None:
+        super()._end_batch()
+        # Textual paints what was due meanwhile with the next message of the screen, whenever that comes
+        if not self._batch_count and self._screen_stack:
+            for screen in (*self._background_screens, self.screen):
+                screen.check_idle()
+
+    def _watch_app_focus(self, focus: bool) -> None:
+        # Textual takes the focus from its widget, and gives it back only to the screen that is in front then: after a
+        # dialog that opened meanwhile the keys of the panes did nothing
+        self.screen.update_node_styles()
+        if focus:
+            self.screen._update_auto_focus()
+
     def _fatal_error(self) -> None:
         error = sys.exc_info()[1] or self._exception
         self._exit_renderables.append(self.fatal_error_text(error))

@@ -57,6 +57,9 @@ async def test_without_a_token_this_machine_may_look(serving: Start) -> None:
     await first.shows("paste the records themselves")
     await first.type('\x1b[200~{"userId": "acct_77", "question": "Ok?", "response": 5}\x1b[201~')
     await first.shows("text pasted at")
+    await first.type("\x1b[200~no\x1b@\x1b[201~")  # no letter of it is a key
+    await first.shows("nothing was opened")
+    assert "does nothing" not in first.text
     await first.resize(60, 20)
     await first.type("?")
     await first.shows("Help")

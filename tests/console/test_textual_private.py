@@ -22,6 +22,7 @@ from textual.screen import Screen
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.widget import Widget
+from textual.widgets import Static
 from textual.widgets._toast import Toast, ToastRack
 
 from sprig_tui.console import textual_private
@@ -34,6 +35,9 @@ AN_HOUR_S = 3600.0
     ("owner", "name"),
     [
         (App, "_display"),
+        (App, "_end_batch"),
+        (App, "_watch_app_focus"),
+        (Screen, "_update_auto_focus"),
         (App, "_fatal_error"),
         (App, "_refresh_notifications"),
         (App, "_close_messages_no_wait"),
@@ -208,6 +212,25 @@ async def test_a_resize_is_heard_where_the_process_stands_still_as_its_timer_sta
         for width in (200, 80):
             await pilot.resize_terminal(width, 60)
             await wait_until(pilot, lambda width=width: app.screen.size == app.screen.outer_size == (width, 60))
+
+
+async def test_what_changes_within_a_batch_is_painted_at_its_end(monkeypatch):
+    class Ready(textual_private.TextualApp):
+        def compose(self):
+            yield Static("before")
+
+    app, painted = Ready(), asyncio.Event()
+    async with app.run_test() as pilot:
+        screen = app.screen
+        await wait_until(pilot, lambda: not (screen._layout_required or screen._repaint_required))
+        paint = screen._compositor_refresh
+        monkeypatch.setattr(screen, "_compositor_refresh", lambda: (painted.set(), paint()))
+        with app.batch_update():
+            screen.query_one(Static).update("after", layout=False)
+            await wait_until(pilot, lambda: screen._dirty_widgets)
+            assert not painted.is_set()
+        # not by the pilot, which wakes the screen
+        await asyncio.wait_for(painted.wait(), 20)
 
 
 def toasts(app):
