@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -12,14 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from msgspec.structs import replace
-
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalCorruptError
 from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.journal.base import NO_OVERRIDES, Direction, Journal
 from sprig_tui.journal.block_counts import MAX_STALE_BLOCKS
-from sprig_tui.journal.claim_rules import ClaimRequest, empty_claim
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.forget_key import key_file_beside
 from sprig_tui.journal.forgetting import EraseResult, ForgetReceipt, ForgottenIdentifier, PersonScan
 from sprig_tui.journal.payload_codec import DamagedPayloadError
@@ -51,31 +48,24 @@ from sprig_tui.journal.records import (
     WorkerLeases,
 )
 from sprig_tui.journal.sqlite import add as adding
-from sprig_tui.journal.sqlite import claim as claims
 from sprig_tui.journal.sqlite import forgetting, forgotten_persons, lanes, maintenance, pruning, tables, tombstones
 from sprig_tui.journal.sqlite import read as reading
 from sprig_tui.journal.sqlite import replay as replays
 from sprig_tui.journal.sqlite import scrub as scrubbing
-from sprig_tui.journal.sqlite import settle as settling
 from sprig_tui.journal.sqlite import statistics as counting
 from sprig_tui.journal.sqlite import verify as verifying
 from sprig_tui.journal.sqlite.connection import ReaderPool, connect_writer, empty_wal, make_folder
+from sprig_tui.journal.sqlite.delivery import FileDelivery
 from sprig_tui.journal.sqlite.errors import journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
 from sprig_tui.journal.sqlite.repair import RepairLimiter
 from sprig_tui.journal.sqlite.retention import SQLiteRetention
-from sprig_tui.journal.sqlite.tables import with_damage_flag
 from sprig_tui.journal.sqlite.verify import back_up
 from sprig_tui.journal.sqlite.writer import Writer
 from sprig_tui.journal.statistics import Statistics, StatisticsRequest
 from sprig_tui.journal.verify import VerifyReport
 
 T = TypeVar("T")
-
-_MAX_UNWRITABLE_ROWS = 1_000
-"""Number of rows of a damaged file that are found unwritable, one by one, before a claim fails."""
-
-_log = logging.getLogger(__name__)
 
 
 class SQLiteJournal(Journal):
@@ -88,9 +78,6 @@ class SQLiteJournal(Journal):
         self.path = str(path)
         self.clock = clock or SystemClock()
         self.writes = WriteHistory()
-        self._is_damaged = False
-        """Whether damage was found in the file."""
-        self._unreadable_ids: frozenset[int] = frozenset()
         self._busy_timeout = busy_timeout
         self._writes = False
         """Whether this process writes, rather than only reads."""
@@ -98,6 +85,7 @@ class SQLiteJournal(Journal):
         self._writer = Writer(self._connect, self.path, self._file_check.check)
         self._readers = ReaderPool(self.path, busy_timeout, self._file_check)
         self.retention = SQLiteRetention(self, self.clock)
+        self._delivery = FileDelivery(self.path, self.clock, self._read, self._write)
         self._repairs = RepairLimiter(self.path, busy_timeout, self.clock, self._readers.run)
 
     async def open(self) -> None:
@@ -173,111 +161,16 @@ class SQLiteJournal(Journal):
     # -- delivery --------------------------------------------------------------------------------------------------
 
     async def claim(self, request: ClaimRequest) -> Claim:
-        try:
-            claim = await self._claim(request)
-        except JournalCorruptError:
-            claim = await self._claim_from_damaged(request)
-        if not claim.lease:
-            return claim
-        try:
-            bodies, theirs = await self._read(lambda c: forgotten_persons.read_claimed(c, claim))
-            if theirs:
-                claim, bodies = await asyncio.shield(self._without_forgotten(claim, bodies, theirs))
-        except DamagedPayloadError as error:
-            await asyncio.shield(self._fail_damaged(claim, error))
-            return empty_claim(claim.lane, self.clock.now(), claim.endpoint)
-        except BaseException:
-            await asyncio.shield(self.release(claim))
-            raise
-        if not claim.ids:
-            await self.release(claim)
-            return empty_claim(claim.lane, self.clock.now(), claim.endpoint)
-        return replace(claim, payload=b",".join(bodies))
-
-    async def _without_forgotten(
-        self, claim: Claim, bodies: list[bytes], theirs: Sequence[int]
-    ) -> tuple[Claim, list[bytes]]:
-        """The claim without the deliveries at these positions, which are erased."""
-        ids = [claim.ids[at] for at in theirs]
-        await self._write(lambda c: forgetting.erase(c, ids, self.clock.now(), lease=claim.lease))
-        kept = [at for at in range(len(claim.ids)) if at not in {*theirs}]
-        return claim.only(kept, b""), [bodies[at] for at in kept]
-
-    async def _claim(self, request: ClaimRequest) -> Claim:
-        return await self._write(
-            lambda c: claims.claim_due(
-                with_damage_flag(c, self._is_damaged), request, self.clock.now(), self._unreadable_ids
-            ),
-            durable=False,
-            if_awaited=True,
-        )
-
-    async def _claim_from_damaged(self, request: ClaimRequest) -> Claim:
-        """Claim all that fit, or the first delivery that can be updated.
-
-        A readable row may be unwritable, because updating it needs a damaged page.
-        """
-        await self._mark_damaged()
-        for _ in range(_MAX_UNWRITABLE_ROWS):
-            for some in (request, replace(request, events=1)):
-                with contextlib.suppress(JournalCorruptError):
-                    return await self._claim(some)
-            first = await self._read(lambda c: claims.first_due_id(c, request, self._unreadable_ids))
-            if first is None:
-                break
-            self._unreadable_ids |= {first}
-        return await self._claim(request)
-
-    async def _settle_in_damaged(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> int:
-        """Settle one by one; deliveries that cannot be settled are not sent again by this process."""
-        await self._mark_damaged()
-        done = 0
-        for settlement in settlements:
-            for delivery_id in settlement.ids:
-                try:
-                    done += await self._settle(claim, (replace(settlement, ids=(delivery_id,)),), None)
-                except JournalCorruptError:
-                    self._unreadable_ids |= {delivery_id}
-        if lane is not None:
-            await self._settle(claim, (), lane)
-        return done
-
-    async def _mark_damaged(self) -> None:
-        """From now on deliver row by row, and skip unreadable rows."""
-        if not self._is_damaged:
-            self._is_damaged = True
-            _log.error(
-                "the journal %s is damaged: what cannot be read stays queued, the rest is delivered; run: sprig-tui"
-                " journal verify",
-                self.path,
-            )
-        self._unreadable_ids |= await self._read(claims.unreadable_ids)
-
-    async def _fail_damaged(self, claim: Claim, damaged: DamagedPayloadError) -> None:
-        """Settle deliveries with damaged payloads as failed, and release the others."""
-        _log.error("%s", damaged.message)
-        await self._write(
-            lambda c: settling.fail_and_release(
-                with_damage_flag(c, self._is_damaged), claim, damaged.ids, self.clock.now()
-            )
-        )
+        return await self._delivery.claim(request)
 
     async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None = None) -> int:
-        try:
-            return await self._settle(claim, settlements, lane)
-        except JournalCorruptError:
-            return await self._settle_in_damaged(claim, settlements, lane)
-
-    async def _settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> int:
-        return await self._write(
-            lambda c: settling.settle(with_damage_flag(c, self._is_damaged), claim, settlements, lane, self.clock.now())
-        )
+        return await self._delivery.settle(claim, settlements, lane)
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:
-        return await self._write(lambda c: claims.extend(c, claim, lease_ms, self.clock.now()), durable=False)
+        return await self._delivery.extend(claim, lease_ms)
 
     async def release(self, claim: Claim) -> None:
-        await self._write(lambda c: claims.release(c, claim), durable=False)
+        await self._delivery.release(claim)
 
     async def lanes(self, endpoint: str = "") -> dict[str, Lane]:
         return await self._read(lambda c: reading.read_lanes(c, endpoint))
