@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -11,23 +9,22 @@ from pathlib import Path
 from typing import Literal
 
 import asyncpg
-from msgspec.structs import replace
 
 from sprig_tui.clock import Clock
 from sprig_tui.journal.accepted import AcceptedBin
 from sprig_tui.journal.base import NO_OVERRIDES, Direction, Journal
 from sprig_tui.journal.block_counts import MAX_STALE_BLOCKS
-from sprig_tui.journal.claim_rules import MAX_LANE_WAIT_MS, ClaimRequest, empty_claim
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.forgetting import EraseResult, ForgetReceipt, ForgottenIdentifier, PersonScan
-from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError
 from sprig_tui.journal.persons import Identifier, NameSearch, PersonMatcher
 from sprig_tui.journal.postgres import add as adding
 from sprig_tui.journal.postgres import claim as claims
-from sprig_tui.journal.postgres import forgetting, forgotten_persons, maintenance, payloads, tables, tombstones
+from sprig_tui.journal.postgres import forgetting, forgotten_persons, maintenance, tables, tombstones
 from sprig_tui.journal.postgres import read as reading
 from sprig_tui.journal.postgres import replay as replays
 from sprig_tui.journal.postgres import statistics as counting
 from sprig_tui.journal.postgres.connection import ServerPool
+from sprig_tui.journal.postgres.delivery import ServerDelivery
 from sprig_tui.journal.postgres.forgotten_persons import ForgottenList
 from sprig_tui.journal.postgres.notify import NotificationCallback, NotificationListener
 from sprig_tui.journal.postgres.pruning import PruneRun
@@ -62,12 +59,8 @@ from sprig_tui.journal.tombstone_filter import TombstoneFilter
 from sprig_tui.journal.url import redact_url
 from sprig_tui.journal.verify import VerifyReport
 
-_ORPHANED_LEASE_TTL_S = MAX_LANE_WAIT_MS / 1000
-"""Seconds for which releasing a lease of unknown length is retried."""
 _NOTIFY_INTERVAL_S = 0.1
 """Minimum seconds between two notifications about adds: each takes a lock that the whole server shares."""
-
-_log = logging.getLogger(__name__)
 
 
 class PostgresJournal(Journal):
@@ -90,10 +83,8 @@ class PostgresJournal(Journal):
         self.writes = WriteHistory()
         self._tombstone_filter = TombstoneFilter()
         self._forgotten = ForgottenList(key_folder)
+        self.delivery = ServerDelivery(self._server, self.clock, self._forgotten, self._environment_number)
         self._notified_at = float("-inf")
-        self._orphaned_leases: dict[int, float] = {}
-        """Leases that the server may have made for this process, but whose response or release was lost, with the
-        monotonic time of their expiry. Released until then: the server may make one after its release."""
 
     async def open(self) -> None:
         """Connect, and check the schema; `migrate` creates it."""
@@ -170,103 +161,16 @@ class PostgresJournal(Journal):
     # -- delivery --------------------------------------------------------------------------------------------------
 
     async def claim(self, request: ClaimRequest) -> Claim:
-        lease = claims.new_lease_id()
-        environment, endpoint = request.environment, request.endpoint
-
-        async def claim_due(connection: asyncpg.Connection) -> tuple[Claim, bool]:
-            number = await self._environment_number(connection, environment, endpoint)
-            if self._orphaned_leases:
-                await claims.release_orphaned(connection, self._orphaned_leases)
-                self._drop_expired_orphans()
-            try:
-                claim, is_searched = await claims.claim_due(connection, request, number, lease, self.clock.now())
-                if claim.lease or not (request.adopt and endpoint and claim.lane.state != "paused"):
-                    return claim, is_searched
-                own = await self._environment_number(connection, environment)
-                if not await claims.adopt_queued(connection, own, number, request.events, self.clock.now()):
-                    return claim, is_searched
-                return await claims.claim_due(connection, request, number, lease, self.clock.now())
-            except BaseException:
-                # the server may have made the lease all the same, and a lease on a probe would block the whole lane
-                self._orphaned_leases[lease] = time.monotonic() + request.lease_ms / 1000
-                raise
-
-        claim, is_searched = await self._server.execute(claim_due)
-        return await self._read_claimed(claim, is_searched=is_searched) if claim.lease else claim
-
-    async def _read_claimed(self, claim: Claim, *, is_searched: bool) -> Claim:
-        """The claim with its payload; with `is_searched` some of its deliveries may be of forgotten persons."""
-        try:
-            if is_searched:
-                claim = await asyncio.shield(self._without_forgotten(claim))
-            payload = await self._server.execute(lambda c: payloads.read_bodies(c, claim.ids)) if claim.ids else []
-        except DamagedPayloadError as error:
-            await asyncio.shield(self._fail_damaged(claim, error))
-            return empty_claim(claim.lane, self.clock.now(), claim.endpoint)
-        except BaseException:
-            await asyncio.shield(self.release(claim))
-            raise
-        if not claim.ids:
-            await self.release(claim)
-            return empty_claim(claim.lane, self.clock.now(), claim.endpoint)
-        return replace(claim, payload=b",".join(payload))
-
-    async def _without_forgotten(self, claim: Claim) -> Claim:
-        """The claim without the deliveries of forgotten persons, which are erased."""
-
-        async def work(connection: asyncpg.Connection) -> list[int]:
-            persons = await self._forgotten.refresh(connection)
-            if persons is None:
-                return []
-            theirs = await forgotten_persons.forgotten_positions(connection, persons, claim)
-            if theirs:
-                ids = [claim.ids[at] for at in theirs]
-                await forgetting.erase(connection, persons, ids, self.clock.now(), lease=claim.lease)
-            return theirs
-
-        theirs = await self._server.transact(work)
-        return claim.only([at for at in range(len(claim.ids)) if at not in {*theirs}], b"") if theirs else claim
-
-    def _drop_expired_orphans(self) -> None:
-        now = time.monotonic()
-        self._orphaned_leases = {lease: until for lease, until in self._orphaned_leases.items() if until > now}
-
-    async def _fail_damaged(self, claim: Claim, damaged: DamagedPayloadError) -> None:
-        """Settle deliveries with damaged payloads as failed, and release the others."""
-        _log.error("%s", damaged.message)
-        await self.settle(claim, (Settlement(ids=damaged.ids, state=State.FAILED, error=DAMAGED_ERROR),))
-        await self.release(claim)
+        return await self.delivery.claim(request)
 
     async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None = None) -> int:
-
-        async def work(connection: asyncpg.Connection) -> int:
-            number = await self._environment_number(connection, claim.environment, claim.endpoint)
-            return await claims.settle(connection, claim, number, settlements, lane, self.clock.now())
-
-        if any(settlement.reason for settlement in settlements):
-            return await self._server.transact(work)
-        return await self._server.call_with_retries(work)
+        return await self.delivery.settle(claim, settlements, lane)
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:
-
-        async def work(connection: asyncpg.Connection) -> bool:
-            number = await self._environment_number(connection, claim.environment, claim.endpoint)
-            return await claims.extend(connection, claim, number, lease_ms, self.clock.now())
-
-        return await self._server.execute(work)
+        return await self.delivery.extend(claim, lease_ms)
 
     async def release(self, claim: Claim) -> None:
-
-        async def work(connection: asyncpg.Connection) -> None:
-            await claims.release(
-                connection, claim, await self._environment_number(connection, claim.environment, claim.endpoint)
-            )
-
-        try:
-            await self._server.execute(work)
-        except BaseException:
-            self._orphaned_leases[claim.lease] = time.monotonic() + _ORPHANED_LEASE_TTL_S
-            raise
+        await self.delivery.release(claim)
 
     async def lanes(self, endpoint: str = "") -> dict[str, Lane]:
         return await self._server.execute(lambda c: reading.read_lanes(c, endpoint))

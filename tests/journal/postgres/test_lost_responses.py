@@ -160,7 +160,7 @@ async def test_claim_committed_after_its_release_is_released_again(
     proxy.cut_at_answer()
     with pytest.raises(JournalUnreachableError):
         await claim()
-    (lease,) = journal._orphaned_leases
+    (lease,) = journal.delivery.orphaned_leases
     assert (await claim(events=1)).ids == (first.id,)
     connection = await asyncpg.connect(emptied_postgres_journal_url)
     await connection.execute(
