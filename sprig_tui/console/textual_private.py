@@ -271,6 +271,11 @@ class TerminalDriver(PacedDriver, LinuxDriver):
         """Write to this from now on."""
         self._file = cast("Any", output)
 
+    def write(self, data: str) -> None:
+        """Queue text for the terminal; none, such as a bell, while another program has it."""
+        if self._writer_thread is None or self._writer_thread.is_alive():
+            super().write(data)
+
     def queued_writes(self) -> int:
         """Writes that wait for the terminal; at MAX_QUEUED_WRITES the next one blocks the whole event loop."""
         return self._writer_thread._queue.qsize() if self._writer_thread else 0

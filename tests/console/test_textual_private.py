@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import io
 import itertools
 import time
 from typing import ClassVar
@@ -284,6 +285,18 @@ def test_line_filter_is_applied_by_the_app():
     app, line_filter = App(), Monochrome()
     textual_private.add_line_filter(app, line_filter)
     assert line_filter in app.get_line_filters()
+
+
+def test_what_is_written_while_another_program_has_the_terminal_does_not_wait_for_it():
+    written = io.StringIO()
+    driver = object.__new__(textual_private.TerminalDriver)
+    driver._writer_thread = WriterThread(written)
+    driver._writer_thread.start()
+    driver.write("before")
+    driver.close()
+    # the thread has ended: at MAX_QUEUED_WRITES the next one would wait for ever
+    driver.write("\a")
+    assert (written.getvalue(), driver.queued_writes()) == ("before", 0)
 
 
 def test_driver_parser_yields_key_events():

@@ -379,7 +379,10 @@ class Keyboard:
             if flow.holds_keys:
                 self._end_flow(flow)
         self._waiting.clear()
-        return event.key == "escape"
+        if event.key != "escape":
+            return False
+        self._on_notice("keys wait no longer for the last command, which goes on")
+        return True
 
     def _report_if_slow(self) -> None:
         if self._is_slow and not self._reported_slow:
