@@ -32,7 +32,7 @@ from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
 from sprig_tui.delivery.suppression_watch import NoSuppression, SuppressionWatch
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.claim_rules import ClaimRequest
-from sprig_tui.journal.entry_block import EntryBlock
+from sprig_tui.journal.entry_columns import EntryColumns
 from sprig_tui.journal.records import AddResult, Lane, NewDelivery, Notification
 
 ABORT_GRACE_S = 1.0
@@ -220,7 +220,7 @@ class Engine:
     async def _add(self, entries: Sequence[NewDelivery]) -> list[AddResult]:
         workers: dict[str, LaneWorker] = {}
         requests: dict[str, ClaimRequest] = {}
-        entries = EntryBlock.of(entries)
+        entries = EntryColumns.of(entries)
         for name in set(entries.column("environment")):
             worker = self._workers.get(name)
             if worker is not None and (request := worker.claim_request()):

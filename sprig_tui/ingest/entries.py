@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.dedup import identity_key, with_message_id
-from sprig_tui.journal.entry_block import EntryBlock
+from sprig_tui.journal.entry_columns import EntryColumns
 from sprig_tui.journal.records import NewDelivery, State
 from sprig_tui.mapping.mapper import Mapper
 from sprig_tui.mapping.records import Rules
@@ -138,7 +138,7 @@ class EntryBuilder:
         """
         self._seen_counts = {}
 
-    def add_counts(self, entries: EntryBlock) -> None:
+    def add_counts(self, entries: EntryColumns) -> None:
         """Count entries made by a subprocess in `stats` and `placeholder_user_ids`."""
         sendable, reasons = entries.column("user_id"), entries.column("reason")
         if any(reasons):

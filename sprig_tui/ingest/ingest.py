@@ -19,7 +19,7 @@ from sprig_tui.ingest.id_ranges import UNLIMITED_RANGES, IdRanges
 from sprig_tui.ingest.mapper_process import iter_chunks
 from sprig_tui.ingest.prefetch import SHORT_SWITCH_INTERVAL, EntryPrefetcher
 from sprig_tui.journal.base import Journal
-from sprig_tui.journal.entry_block import EntryBlock
+from sprig_tui.journal.entry_columns import EntryColumns
 from sprig_tui.journal.records import REMOVED_ID, AddOutcome, AddResult, NewDelivery, State
 from sprig_tui.sprig.records import Record
 
@@ -91,7 +91,7 @@ class IngestResult:
             self._count_known([result for result in results if result.outcome == "known"])
         if not queued:
             return set()
-        names = EntryBlock.of(entries).column("environment")
+        names = EntryColumns.of(entries).column("environment")
         if queued < len(results) or known:
             pairs = [
                 (name, result.id)

@@ -48,7 +48,7 @@ def iter_entries(records: Iterable[Record], builder: EntryBuilder) -> Iterator[N
 
 
 def iter_chunks(records: Iterable[Record], builder: EntryBuilder) -> Generator[Sequence[NewDelivery]]:
-    """The same entries as they come: in blocks from a subprocess, one by one from here."""
+    """The same entries as they come: many at a time from a subprocess, one by one from here."""
     # a subprocess has the system's clock only
     if isinstance(records, RecordReader) and isinstance(builder.clock, SystemClock) and _worth_a_subprocess(records):
         builder.begin_input()
@@ -64,7 +64,7 @@ def _worth_a_subprocess(reader: RecordReader) -> bool:
 
 
 def map_in_subprocess(reader: RecordReader, job: MappingJob, builder: EntryBuilder) -> Iterator[Sequence[NewDelivery]]:
-    """The entries, in order and in blocks; made in this process where none can be started.
+    """The entries, in order and many at a time; made in this process where none can be started.
 
     Raises InputError when the subprocess ends early.
     """

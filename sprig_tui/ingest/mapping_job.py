@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from sprig_tui.ingest.entries import EntryBuilder
 from sprig_tui.ingest.usual_webhook import UsualWebhookReader
-from sprig_tui.journal.entry_block import EntryBlock
+from sprig_tui.journal.entry_columns import EntryColumns
 from sprig_tui.journal.records import NewDelivery
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reader import ReadProgress, RecordReader, read_files
@@ -80,9 +80,9 @@ class EntryChunk(Struct, frozen=True, array_like=True):
     """Exception that ended the subprocess early."""
 
     @property
-    def entries(self) -> EntryBlock:
+    def entries(self) -> EntryColumns:
         """The entries; each call makes them."""
-        return EntryBlock.from_short(self.columns, self.number)
+        return EntryColumns.from_short(self.columns, self.number)
 
 
 _decode_job = msgspec.msgpack.Decoder(MappingJob).decode
@@ -131,7 +131,7 @@ def write_chunks(job: MappingJob, output: BinaryIO) -> None:
     """Kept for all chunks: a new one would grow by copies, which takes twice as long as the rest of encoding."""
 
     def put(*, last: bool = False, fault: str = "") -> None:
-        columns, current_file = EntryBlock.of(entries).short_columns(), os.fsencode(progress.current_file)
+        columns, current_file = EntryColumns.of(entries).short_columns(), os.fsencode(progress.current_file)
         chunk = EntryChunk(columns, len(entries), progress.bytes_read, current_file, last, fault)
         _encode_chunk_into(chunk, buffer, LENGTH_PREFIX_BYTES)
         buffer[:LENGTH_PREFIX_BYTES] = (len(buffer) - LENGTH_PREFIX_BYTES).to_bytes(LENGTH_PREFIX_BYTES)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from types import TracebackType
 
-from sprig_tui.journal.entry_block import EntryBlock
+from sprig_tui.journal.entry_columns import EntryColumns
 from sprig_tui.journal.records import NewDelivery
 
 FIRST_CHUNK_ENTRIES = 250
@@ -59,7 +59,7 @@ class EntryPrefetcher:
             self._stopped = True
             self._space.notify()
 
-    async def next_chunk(self) -> EntryBlock:
+    async def next_chunk(self) -> EntryColumns:
         """The next chunk; empty at the end. An exception of the reader is raised after all entries read before it."""
         while True:
             await self._has_entries.wait()
@@ -73,7 +73,7 @@ class EntryPrefetcher:
             if not finished:
                 self._has_entries.clear()
                 self._chunk_ready.clear()
-            entries = EntryBlock.joined([self._chunks.popleft() for _ in range(len(self._chunks))])
+            entries = EntryColumns.joined([self._chunks.popleft() for _ in range(len(self._chunks))])
             if self._chunks:  # added meanwhile, behind others, and therefore without setting the event
                 self._has_entries.set()
             with self._space:
@@ -130,7 +130,7 @@ class EntryPrefetcher:
 
 
 def _payload_bytes(entries: Sequence[NewDelivery]) -> int:
-    if isinstance(entries, EntryBlock):
+    if isinstance(entries, EntryColumns):
         return sum(map(len, entries.column("raw"))) + sum(map(len, entries.column("body")))
     return sum(len(entry.raw) + len(entry.body) for entry in entries)
 

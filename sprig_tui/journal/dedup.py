@@ -11,7 +11,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sprig_tui.journal.entry_block import EntryBlock
+from sprig_tui.journal.entry_columns import EntryColumns
 from sprig_tui.journal.records import REMOVED_ID, AddOutcome, NewDelivery, State
 from sprig_tui.journal.rows import STATES_BY_CODE
 from sprig_tui.reasons import Reason
@@ -80,10 +80,10 @@ def identity_key(environment: str, message_id: str) -> int:
 
 def identity_keys(entries: Sequence[NewDelivery]) -> list[int]:
     """The `identity_key` of each; fast where all message ids are made by sprig-tui."""
-    block = EntryBlock.of(entries)
-    ids = block.column("message_id")
+    columns = EntryColumns.of(entries)
+    ids = columns.column("message_id")
     keys = own_keys(ids)
-    return list(map(identity_key, block.column("environment"), ids)) if keys is None else keys
+    return list(map(identity_key, columns.column("environment"), ids)) if keys is None else keys
 
 
 def own_keys(ids: Sequence[str]) -> list[int] | None:

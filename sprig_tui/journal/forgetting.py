@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from sprig_tui.journal.dedup import StoredIdentity
-from sprig_tui.journal.entry_block import EntryBlock
+from sprig_tui.journal.entry_columns import EntryColumns
 from sprig_tui.journal.payload_codec import DamagedPayloadError, unpack_every
 from sprig_tui.journal.persons import (
     Identifier,
@@ -162,12 +162,12 @@ class KeyedPersons(Struct, frozen=True):
 
     def withhold(self, entries: Sequence[NewDelivery]) -> Sequence[NewDelivery]:
         """The entries, with those of forgotten persons reduced to what the account needs."""
-        block, matches = EntryBlock.of(entries), self.matcher.matches
-        users_and_payloads = zip(*map(block.column, ("user_id", "raw", "body", "reason")), strict=True)
+        columns, matches = EntryColumns.of(entries), self.matcher.matches
+        users_and_payloads = zip(*map(columns.column, ("user_id", "raw", "body", "reason")), strict=True)
         theirs = [matches(user, raw or body, is_readable=not reason) for user, raw, body, reason in users_and_payloads]
         if not any(theirs):
-            return block
-        return [self.reduced(entry) if is_theirs else entry for entry, is_theirs in zip(block, theirs, strict=True)]
+            return columns
+        return [self.reduced(entry) if is_theirs else entry for entry, is_theirs in zip(columns, theirs, strict=True)]
 
     def reduced(self, entry: NewDelivery) -> NewDelivery:
         """The entry without content, withheld as forgotten."""

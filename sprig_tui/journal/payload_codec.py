@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from sprig_tui.errors import JournalCorruptError
-from sprig_tui.journal.entry_block import EntryBlock
+from sprig_tui.journal.entry_columns import EntryColumns
 from sprig_tui.journal.records import NewDelivery
 
 if sys.version_info >= (3, 14):
@@ -68,10 +68,10 @@ def owner_tag(environment: str, message_id: str) -> int:
 
 def entry_tags(entries: Sequence[NewDelivery]) -> list[int]:
     """The tags of entries; fast if all are of one environment."""
-    block = EntryBlock.of(entries)
-    names, message_ids = block.column("environment"), block.column("message_id")
-    only, joined = block.common("environment"), "\n".join(message_ids)
-    if only is not None and joined.isascii() and "\0" not in joined and joined.count("\n") == len(block) - 1:
+    columns = EntryColumns.of(entries)
+    names, message_ids = columns.column("environment"), columns.column("message_id")
+    only, joined = columns.common("environment"), "\n".join(message_ids)
+    if only is not None and joined.isascii() and "\0" not in joined and joined.count("\n") == len(columns) - 1:
         return message_id_tags(only, joined.encode().split(b"\n"))
     seeds = {name: zlib.crc32(_encode_text(name)) for name in set(names)}
     return [

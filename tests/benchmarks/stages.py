@@ -27,7 +27,7 @@ from sprig_tui.ingest import EntryBuilder
 from sprig_tui.ingest.mapping_job import MappedEnvironment, MappingJob, write_chunks
 from sprig_tui.ingest.prefetch import MAX_CHUNK_ENTRIES
 from sprig_tui.journal.claim_rules import ClaimRequest
-from sprig_tui.journal.entry_block import EntryBlock
+from sprig_tui.journal.entry_columns import EntryColumns
 from sprig_tui.journal.records import Attempt, Claim, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
@@ -60,7 +60,7 @@ def read_and_map(path: Path) -> None:
         write_chunks(job, output)
 
 
-async def measure_journal(took: dict[str, float], entries: EntryBlock, folder: str) -> None:
+async def measure_journal(took: dict[str, float], entries: EntryColumns, folder: str) -> None:
     """Add, claim and settle everything, each step measured alone."""
     async with SQLiteJournal(Path(folder) / "journal.db") as journal:
         began = time.process_time()
@@ -86,7 +86,7 @@ async def settle(journal: SQLiteJournal, claim: Claim) -> None:
     await journal.settle(claim, (Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt),))
 
 
-async def measure_add_and_claim(took: dict[str, float], entries: EntryBlock, folder: str) -> None:
+async def measure_add_and_claim(took: dict[str, float], entries: EntryColumns, folder: str) -> None:
     """Add and claim everything in one step, measured alone."""
     wanted = ClaimRequest("production", MAX_BATCH_EVENTS, TARGET_BATCH_BYTES, 60_000, 0.0, "", len(entries))
     took["adding and claiming"] = 0.0
@@ -106,11 +106,11 @@ def run_round(path: Path) -> dict[str, float]:
     records = list(read_responses([path]))
     builder = EntryBuilder(Rules(), environments())
     entries = timed(took, "mapping", lambda: list(builder.entries(records)))
-    block = EntryBlock.of(entries)  # as the mapping process hands them over
+    columns = EntryColumns.of(entries)  # as the mapping process hands them over
     timed(took, "reading and mapping", lambda: read_and_map(path))
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure_journal(took, block, folder))
-        asyncio.run(measure_add_and_claim(took, block, folder))
+        asyncio.run(measure_journal(took, columns, folder))
+        asyncio.run(measure_add_and_claim(took, columns, folder))
     return took
 
 

@@ -22,7 +22,7 @@ from sprig_tui.journal.dedup import (
     tie_message_id,
     with_message_id,
 )
-from sprig_tui.journal.entry_block import PLAIN_COLUMNS, EntryBlock
+from sprig_tui.journal.entry_columns import PLAIN_COLUMNS, EntryColumns
 from sprig_tui.journal.payload_codec import entry_tags, pack, split_into_packs
 from sprig_tui.journal.postgres import tombstone_filter
 from sprig_tui.journal.postgres.connection import sanitize_text
@@ -259,8 +259,8 @@ async def store_plan(
     """
     if not plan.entries:
         return 0
-    block = EntryBlock.of(plan.entries)
-    column, raws, bodies, tags = block.column, block.column("raw"), block.column("body"), entry_tags(block)
+    columns = EntryColumns.of(plan.entries)
+    column, raws, bodies, tags = columns.column, columns.column("raw"), columns.column("body"), entry_tags(columns)
     packed = split_into_packs(list(map(operator.add, map(len, raws), map(len, bodies))))
     fresh, moved = plan.identities.new_keys(), plan.identities.taken_over_keys()
     first: int = await connection.fetchval(
@@ -272,7 +272,7 @@ async def store_plan(
         list(map(len, bodies)),
         plan.origins,
         list(map(sanitize_text, column("message_id"))),
-        column("digest") if all(bodies) else list(map(stored_digest, block)),
+        column("digest") if all(bodies) else list(map(stored_digest, columns)),
         list(map(sanitize_text, column("reason"))),
         *(_as_stored(column(name)) for name in PLAIN_COLUMNS),
         column("edited"),

@@ -20,7 +20,7 @@ from sprig_tui.journal.dedup import (
     tie_message_id,
     with_message_id,
 )
-from sprig_tui.journal.entry_block import PLAIN_COLUMNS, EntryBlock
+from sprig_tui.journal.entry_columns import PLAIN_COLUMNS, EntryColumns
 from sprig_tui.journal.payload_codec import entry_tags, pack, split_into_packs
 from sprig_tui.journal.records import AddOutcome, AddResult, Claim, NewDelivery, State
 from sprig_tui.journal.rows import STATE_CODES
@@ -65,31 +65,31 @@ class AddOperation:
 
         Those of forgotten persons are stored without content, and withheld.
         """
-        block = EntryBlock.of(withhold_forgotten(self._connection, EntryBlock.of(entries)))
-        identities = IdentityIndex(self._connection, block)
+        columns = EntryColumns.of(withhold_forgotten(self._connection, EntryColumns.of(entries)))
+        identities = IdentityIndex(self._connection, columns)
         if identities.add_all_new(self._first_id):
-            origins = block.column("origin_id")
+            origins = columns.column("origin_id")
             if any(origins):
                 self._origins = {at: origin for at, origin in enumerate(origins, self._first_id) if origin}
             queued, withheld = State.QUEUED, State.WITHHELD
             added = [
                 AddResult(delivery_id, "new", withheld if reason else queued, reason)
-                for delivery_id, reason in enumerate(block.column("reason"), self._first_id)
+                for delivery_id, reason in enumerate(columns.column("reason"), self._first_id)
             ]
         else:
-            added = [self._add_one(identities, entry) for entry in block]
-            block = EntryBlock.of(self._entries)
-        claims = tuple(claim for request in claim_requests for claim in self._claim_new(request, block))
-        self._write(block)
+            added = [self._add_one(identities, entry) for entry in columns]
+            columns = EntryColumns.of(self._entries)
+        claims = tuple(claim for request in claim_requests for claim in self._claim_new(request, columns))
+        self._write(columns)
         identities.save()
         merge_recent_ids(self._connection)
         return added, claims
 
-    def _claim_new(self, request: ClaimRequest, block: EntryBlock) -> list[Claim]:
-        wanted, bodies = (request.environment, request.endpoint, ""), block.column("body")
-        ids: Sequence[int] = range(self._first_id, self._first_id + len(block))
-        if wanted != tuple(map(block.common, _PLACE_AND_REASON)):
-            found = zip(ids, bodies, *map(block.column, _PLACE_AND_REASON), strict=True)
+    def _claim_new(self, request: ClaimRequest, columns: EntryColumns) -> list[Claim]:
+        wanted, bodies = (request.environment, request.endpoint, ""), columns.column("body")
+        ids: Sequence[int] = range(self._first_id, self._first_id + len(columns))
+        if wanted != tuple(map(columns.common, _PLACE_AND_REASON)):
+            found = zip(ids, bodies, *map(columns.column, _PLACE_AND_REASON), strict=True)
             chosen = [(delivery_id, body) for delivery_id, body, *place in found if (*place,) == wanted]
             ids, bodies = [delivery_id for delivery_id, _ in chosen], [body for _, body in chosen]
         claims = claim_new(self._connection, request, ids, bodies, self._now)
@@ -151,23 +151,23 @@ class AddOperation:
 
     def write(self) -> None:
         """Write the appended deliveries, their payloads and counts."""
-        self._write(EntryBlock.of(self._entries))
+        self._write(EntryColumns.of(self._entries))
 
-    def _write(self, block: EntryBlock) -> None:
+    def _write(self, columns: EntryColumns) -> None:
         connection = self._connection
-        if not block:
+        if not columns:
             return
-        standings = Counter(zip(*map(block.column, _PLACE_AND_REASON), strict=True))
+        standings = Counter(zip(*map(columns.column, _PLACE_AND_REASON), strict=True))
         numbers = {place: environment_number(connection, *place) for place in {place[:2] for place in standings}}
-        self._insert_deliveries(block, numbers)
+        self._insert_deliveries(columns, numbers)
         for delivery_id, origin in self._origins.items():
             connection.execute("UPDATE deliveries SET origin = ? WHERE id = ?", (origin, delivery_id))
-        raws, bodies, tags, packs = block.column("raw"), block.column("body"), entry_tags(block), list[Any]()
+        raws, bodies, tags, packs = columns.column("raw"), columns.column("body"), entry_tags(columns), list[Any]()
         for start, end in split_into_packs(list(map(add, map(len, raws), map(len, bodies)))):
             packs += (self._first_id + start, pack(raws[start:end]), pack(bodies[start:end], tags[start:end]))
         connection.execute("INSERT INTO packs VALUES " + ",".join(["(?, ?, ?)"] * (len(packs) // 3)), packs)
-        mark_stale(connection, range(self._first_id, self._first_id + len(block)))
-        connection.execute("UPDATE sequence SET next_id = ?", (self._first_id + len(block),))
+        mark_stale(connection, range(self._first_id, self._first_id + len(columns)))
+        connection.execute("UPDATE sequence SET next_id = ?", (self._first_id + len(columns),))
         counts: Counter[tuple[int, int]] = Counter()
         for (*place, reason), number in standings.items():
             counts[numbers[place[0], place[1]], _WITHHELD if reason else _QUEUED] += number
@@ -180,34 +180,34 @@ class AddOperation:
         update_counts(connection, counts)
         record_changes(connection, gone)
 
-    def _insert_deliveries(self, block: EntryBlock, numbers: Mapping[tuple[str, str], int]) -> None:
-        column, ids = block.column, range(self._first_id, self._first_id + len(block))
+    def _insert_deliveries(self, columns: EntryColumns, numbers: Mapping[tuple[str, str], int]) -> None:
+        column, ids = columns.column, range(self._first_id, self._first_id + len(columns))
         bodies, reasons = column("body"), column("reason")
         common: dict[str, Any] = {"priority": self._priority, "added_at": self._now}
-        columns: dict[str, Iterable[Any]] = {
+        varying: dict[str, Iterable[Any]] = {
             "id": ids,
             "message_id": column("message_id"),
             "size": map(len, bodies),
-            "digest": map(bytearray, column("digest") if all(bodies) else map(stored_digest, block)),
+            "digest": map(bytearray, column("digest") if all(bodies) else map(stored_digest, columns)),
         }
         if len(numbers) == 1:
             common["environment"] = next(iter(numbers.values()))
         else:
-            columns["environment"] = map(
+            varying["environment"] = map(
                 numbers.__getitem__, zip(column("environment"), column("endpoint"), strict=True)
             )
-        if block.common("reason") == "":
+        if columns.common("reason") == "":
             common |= {"state": _QUEUED, "reason": ""}
         else:
-            columns |= {"state": [_WITHHELD if one else _QUEUED for one in reasons], "reason": map(str, reasons)}
+            varying |= {"state": [_WITHHELD if one else _QUEUED for one in reasons], "reason": map(str, reasons)}
         for name in PLAIN_COLUMNS:
-            value = block.common(name)
+            value = columns.common(name)
             if value is None:
-                columns[name] = column(name)
+                varying[name] = column(name)
             else:
                 common[name] = value
         if any(column("edited")):
-            columns["edited"] = map(int, column("edited"))
+            varying["edited"] = map(int, column("edited"))
         if self._leases:
-            columns["lease"] = map(self._leases.get, ids)
-        insert_columns(self._connection, "deliveries", common, columns)
+            varying["lease"] = map(self._leases.get, ids)
+        insert_columns(self._connection, "deliveries", common, varying)

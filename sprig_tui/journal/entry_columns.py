@@ -1,4 +1,4 @@
-"""Entry block: new deliveries column by column, as they pass between processes and into the tables of a journal."""
+"""Entry columns: new deliveries column by column, as they pass between processes and into the tables of a journal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLAIN_COLUMNS = _FIELDS[_POSITIONS["detail"] : _POSITIONS["line"] + 1]
 """Columns that the tables hold as they are, under the same names."""
 
 
-class EntryBlock(Sequence[NewDelivery]):
+class EntryColumns(Sequence[NewDelivery]):
     """Entries that are made records only where somebody asks for them.
 
     The columns are the fields of NewDelivery, in its order. A step that looks at a column costs a fraction of one that
@@ -29,31 +29,31 @@ class EntryBlock(Sequence[NewDelivery]):
         self.columns = columns
 
     @classmethod
-    def of(cls, entries: Sequence[NewDelivery]) -> EntryBlock:
-        """The entries as a block."""
-        return entries if isinstance(entries, EntryBlock) else cls.joined((entries,))
+    def of(cls, entries: Sequence[NewDelivery]) -> EntryColumns:
+        """The entries as columns."""
+        return entries if isinstance(entries, EntryColumns) else cls.joined((entries,))
 
     @classmethod
-    def joined(cls, parts: Sequence[Sequence[NewDelivery]]) -> EntryBlock:
-        """All entries of some blocks and lists, in order."""
-        if len(parts) == 1 and isinstance(parts[0], EntryBlock):
+    def joined(cls, parts: Sequence[Sequence[NewDelivery]]) -> EntryColumns:
+        """All entries of some sequences, in order."""
+        if len(parts) == 1 and isinstance(parts[0], EntryColumns):
             return parts[0]
-        if not any(isinstance(part, EntryBlock) for part in parts):
+        if not any(isinstance(part, EntryColumns) for part in parts):
             parts = ([*chain.from_iterable(parts)],)
         columns: list[list[Any]] = [[] for _ in _FIELDS]
         for part in parts:
-            piece = part.columns if isinstance(part, EntryBlock) else zip(*map(astuple, part), strict=True)
+            piece = part.columns if isinstance(part, EntryColumns) else zip(*map(astuple, part), strict=True)
             for column, values in zip(columns, piece, strict=False):
                 column.extend(values)
         return cls(columns)
 
     @classmethod
     def from_short(cls, columns: Sequence[Sequence[Any]], entries: int) -> Self:
-        """The block of so many entries whose `short_columns` these are."""
+        """The columns of so many entries whose `short_columns` these are."""
         return cls([[*column] * entries if len(column) == 1 else column for column in columns])
 
     def short_columns(self) -> list[Sequence[Any]]:
-        """The columns, each that holds one value throughout with that value alone."""
+        """The columns for `from_short`: those that hold one value throughout have it once."""
         return [column[:1] if _is_uniform(column) else column for column in self.columns]
 
     def column(self, field: str) -> Sequence[Any]:
@@ -74,10 +74,10 @@ class EntryBlock(Sequence[NewDelivery]):
     @overload
     def __getitem__(self, at: int) -> NewDelivery: ...
     @overload
-    def __getitem__(self, at: slice) -> EntryBlock: ...
-    def __getitem__(self, at: int | slice) -> NewDelivery | EntryBlock:
+    def __getitem__(self, at: slice) -> EntryColumns: ...
+    def __getitem__(self, at: int | slice) -> NewDelivery | EntryColumns:
         if isinstance(at, slice):
-            return EntryBlock([column[at] for column in self.columns])
+            return EntryColumns([column[at] for column in self.columns])
         return NewDelivery(*[column[at] for column in self.columns])
 
 
