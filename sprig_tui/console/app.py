@@ -212,9 +212,9 @@ class SprigTui(QueuedInput, TextualApp):
         yield SystemCommand("Screenshot", "Save a picture (SVG) of what the console shows now.", picture)
 
     def load_styles(self) -> None:
-        """Load the style sheets that the first paint does not need."""
+        """Load the style sheets that the first paint does not need; they are about widgets that are not there yet."""
         self.stylesheet.read_all(later_sheets())
-        self.refresh_css(animate=False)
+        self.stylesheet.parse()
 
     def get_css_variables(self) -> dict[str, str]:
         """The variables of the theme, with those of muted texts."""

@@ -15,6 +15,7 @@ from textual.containers import Container
 from textual.reactive import Reactive, reactive
 from textual.widget import Widget
 from textual.widgets import Input, Static
+from textual.worker import Worker
 
 from sprig_tui.console.commands import app as app_commands
 from sprig_tui.console.commands import panes as pane_commands
@@ -73,6 +74,8 @@ class MainScreen(PatientScreen[None]):
 
     def __init__(self, session: Session) -> None:
         super().__init__()
+        # nobody asks for the states of its workers, and each page of the log has one
+        self.disable_messages(Worker.StateChanged)
         self.session = session
         self._remembered = ScreenState(self, session)
         self._explained_rejection = False

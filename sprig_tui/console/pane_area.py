@@ -79,13 +79,13 @@ class PaneArea(Container):
         rows = self._fitting("upper", share) if divided else 0
         for child in self.children:
             own = rows if child.id == "upper" else self.size.height - rows
-            child.styles.height = f"{own}fr" if rows else None
+            _set_size(child, "height", f"{own}fr" if rows else None)
         cells = self._fitting("environments", sizes.environments) if divided and not self._is_narrow else 0
         for pane in self.query("#environments"):
-            pane.styles.width = cells or None
+            _set_size(pane, "width", cells or None)
         for records in self.query("#records"):
             own_cells = self._fitting("records", sizes.records) if records.has_class("-beside") else 0
-            records.styles.width = own_cells or None
+            _set_size(records, "width", own_cells or None)
 
     def _fitting(self, divider: Divider, share: float) -> int:
         """Rows or columns of what is before the border; 0 for the usual size."""
@@ -204,6 +204,12 @@ class PaneArea(Container):
         if self._dragged is not None:
             self._dragged = None
             self.release_mouse()
+
+
+def _set_size(widget: Widget, rule: Literal["width", "height"], size: int | str | None) -> None:
+    """Set a size, or leave it to the style sheets (None): that lays the screen out again only where there was one."""
+    if size is not None or widget.styles.inline.has_rule(rule):
+        setattr(widget.styles, rule, size)
 
 
 def _is_right_edge(region: Region, column: int, row: int, *, width: int) -> bool:

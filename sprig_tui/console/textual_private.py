@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rich.palette import Palette
     from textual._queue import Queue
     from textual._types import MessageTarget
+    from textual.await_remove import AwaitRemove
     from textual.dom import DOMNode
     from textual.filter import LineFilter
     from textual.geometry import Size
@@ -103,7 +104,10 @@ class Notice(Notification):
 
 
 class TextualApp(App[int]):
-    """App with a fatal error screen of its own: Textual's shows local variables, which may hold a key or an answer."""
+    """App with a fatal error screen of its own: Textual's shows local variables, which may hold a key or an answer.
+
+    The frames of its screens render only what they write.
+    """
 
     def notify(
         self,
@@ -184,11 +188,19 @@ class TextualApp(App[int]):
         # Textual gives a screen its classes for this size after the first paint, and works out all styles again
         for screen in widgets:
             if isinstance(screen, Screen):
+                use_sparing_compositor(screen)
                 across, down = screen.HORIZONTAL_BREAKPOINTS, screen.VERTICAL_BREAKPOINTS
                 for cells, breakpoints in ((self.size.width, across), (self.size.height, down)):
                     for name in screen._get_breakpoint_classes(cells, breakpoints or []):
                         screen.add_class(name, update=False)
         return super()._register(parent, *widgets, **options)
+
+    def _prune(self, *nodes: Widget, parent: DOMNode | None = None) -> AwaitRemove:
+        # Textual lays the screen in front out and paints it, though it was painted when it came in front. A dialog in
+        # front may show the removed one below it
+        if all(isinstance(node, Screen) for node in nodes) and self.screen_stack and not self.screen.is_modal:
+            parent = None
+        return super()._prune(*nodes, parent=parent)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         driver = self._driver
@@ -218,12 +230,8 @@ class TextualApp(App[int]):
 class PatientScreen(Screen[ScreenResult]):
     """Screen whose frame can wait for more that belongs to it: one frame costs less than two.
 
-    Its widgets hear of each new size, and its frames render only what they write.
+    Its widgets hear of each new size.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        use_sparing_compositor(self)
 
     def frame_waits(self) -> bool:
         """Whether what is due is painted later; asked again a sixtieth of a second after a yes."""

@@ -7,13 +7,13 @@ import re
 from rich.console import Console
 from textual._compositor import Compositor
 from textual._context import visible_screen_stack
-from textual.app import App
 from textual.containers import Container
 from textual.geometry import Region
+from textual.screen import Screen
 from textual.widgets import Static
 
 from sprig_tui.console.painting import SparingCompositor
-from sprig_tui.console.textual_private import PatientScreen
+from sprig_tui.console.textual_private import TextualApp
 from sprig_tui.console.widgets.line import TextSpan
 from sprig_tui.console.widgets.line_list import LineList
 
@@ -47,7 +47,7 @@ class Behind(Container):
         return super().render_lines(crop)
 
 
-class Panes(PatientScreen):
+class Panes(Screen):
     """Two panes side by side, with a list that has a scrollbar and one that has none, and a note over both."""
 
     CSS = """
@@ -92,7 +92,7 @@ def textual_twin(compositor):
 async def test_updates_write_the_cells_that_textual_would_write():
     chooser = random.Random(16)
     console = Console(color_system="truecolor", force_terminal=True)
-    async with App().run_test(size=SIZE) as pilot:
+    async with TextualApp().run_test(size=SIZE) as pilot:
         await pilot.app.push_screen(screen := Panes())
         await pilot.pause()
         visible_screen_stack.set([])
@@ -117,7 +117,7 @@ async def test_updates_write_the_cells_that_textual_would_write():
 
 
 async def test_an_update_renders_no_widget_that_others_cover_and_no_row_beside_it():
-    async with App().run_test(size=SIZE) as pilot:
+    async with TextualApp().run_test(size=SIZE) as pilot:
         await pilot.app.push_screen(screen := Panes())
         await pilot.pause()
         visible_screen_stack.set([])
@@ -133,7 +133,7 @@ async def test_an_update_renders_no_widget_that_others_cover_and_no_row_beside_i
 
 
 async def test_nothing_is_rendered_where_nothing_changed_or_the_change_is_out_of_sight():
-    async with App().run_test(size=SIZE) as pilot:
+    async with TextualApp().run_test(size=SIZE) as pilot:
         await pilot.app.push_screen(screen := Panes())
         await pilot.pause()
         for regions in (set(), {Region(0, 16, 50, 2)}):

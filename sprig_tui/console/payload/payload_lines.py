@@ -57,7 +57,8 @@ class PayloadLines(LineList):
     def show(self, view: RecordView | None, *, cursor: int = 0) -> None:
         """Show a view from its first line; None for no view."""
         self._view = view
-        self.scroll_to(0, 0, animate=False)
+        if self.scroll_offset != (0, 0):
+            self.scroll_to(0, 0, animate=False)
         self._lay_out()
         self.cursor = cursor
         if self.cursor > 0:
