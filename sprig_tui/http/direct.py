@@ -179,7 +179,7 @@ class _Connection(asyncio.Protocol):
             self._done.set_exception(error)
 
     def _has_unsent(self) -> bool:
-        return bool(self._socket_transport.get_write_buffer_size() or self._transport.get_write_buffer_size())
+        return self._socket_transport.get_write_buffer_size() > 0
 
     def _start_phase(self) -> None:
         self._phase_ends_at = self._loop.time() + self._timeout_s

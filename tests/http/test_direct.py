@@ -227,6 +227,7 @@ async def test_response(parts, expected, reused, tls, make_poster):
         (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", (200, b"until the end", "")),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", (200, b"", "answer is not http")),
         (b"220 mail.example ESMTP\r\n\r\n", (0, b"", "answer is not http")),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nx", (0, b"", "answer is not http")),
         (b"HTTP/1.1 200 OK\r\nA: " + b"a" * 300_000, (0, b"", "answer is not http")),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", (0, b"", "answer is not http")),
     ],
@@ -237,6 +238,7 @@ async def test_response(parts, expected, reused, tls, make_poster):
         "no length",
         "bad chunk",
         "another protocol",
+        "switched",
         "huge head",
         "two lengths",
     ],
@@ -351,6 +353,23 @@ async def test_response_before_all_is_written_ends_the_request(make_poster):
         assert (await post(poster, LARGE))[0] == 413
         assert (await post(poster))[0] == 200
         assert server.connections == 2
+
+
+async def test_connection_with_half_a_request_is_not_reused(tls, make_poster):
+    async def handler(peer: Peer) -> None:
+        await peer.reader.readuntil(b"\r\n\r\n")
+        if peer.number == 1:
+            peer.writer.transport.pause_reading()
+            await peer.reply(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            await asyncio.Event().wait()
+        await peer.reply(OK)
+
+    async with Server(handler, tls and tls[0]) as server:
+        poster = make_poster(server.port, tls and tls[1])
+        if isinstance(poster, DirectPoster):  # httpx writes until it may no longer
+            assert await post(poster, LARGE) == (413, b"", "")
+            assert await post(poster) == (200, b"{}", "")
+            assert server.connections == 2
 
 
 async def test_server_that_takes_nothing_more(tls, make_poster):
@@ -508,6 +527,28 @@ async def test_each_address_of_a_host_is_tried(resolve, make_poster):
     assert await post(make_poster(server.port, host="segment.example")) == (0, b"", "connection refused")
     resolve("127.0.0.2")
     assert await post(make_poster(server.port, host="segment.example")) == (0, b"", "connection refused")
+
+
+async def test_cancelled_connecting_leaves_no_socket(certificate, make_poster):
+    met, ended = asyncio.Event(), asyncio.Event()
+
+    async def handler(peer: Peer) -> None:
+        await peer.reader.readexactly(1)  # the beginning of TLS
+        met.set()
+        while await peer.reader.read(65_536):
+            pass
+        ended.set()
+
+    async with Server(handler) as server:
+        poster = make_poster(server.port, ssl.create_default_context(cafile=certificate[0]))
+        task = asyncio.create_task(post(poster))
+        await met.wait()
+        task.cancel()
+        await asyncio.wait((task,))
+        assert task.cancelled()
+        if isinstance(poster, DirectPoster):  # httpx leaves it open
+            async with asyncio.timeout(PATIENCE_S):
+                await ended.wait()
 
 
 async def test_expired_connection_is_not_reused(monkeypatch, make_poster):
