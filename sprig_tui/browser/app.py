@@ -85,7 +85,8 @@ class BrowserConsole:
             rejection = Rejection(401, "a wrong token was shown", exchange.head.path, exchange.sender)
             self.traffic.record_rejection(rejection)
             return _login_page("That is not the token of this console. The token:", 401)
-        headers = (("location", "/"), ("set-cookie", cookie), ("cache-control", "no-store"))
+        # relative: a proxy may serve the console below a path of its own
+        headers = (("location", "./"), ("set-cookie", cookie), ("cache-control", "no-store"))
         return Response(status=303, headers=headers)
 
     async def _asset(self, exchange: Exchange) -> Response:

@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from urllib.parse import urljoin
 
 import aiohttp
 import pytest
@@ -35,9 +36,9 @@ async def test_without_a_token_this_machine_may_look(serving: Start) -> None:
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "http" not in policy
-    for name in re.findall(r'(?:src|href)="(/[^"]+)"', await page.text()):
-        assert (await up.get(name)).status == 200, name
-    assert not re.search(r'(?:src|href)="(?!/|data:,)', await page.text())
+    for name in re.findall(r'(?:src|href)="(static/[^"]+)"', await page.text()):
+        assert (await up.get(f"/{name}")).status == 200, name
+    assert not re.search(r'(?:src|href)="(?!static/|data:,)', await page.text())
     assert (await up.get("/static/..%2fapp.py")).status == 404
     assert (await up.get(headers={"host": "evil.example"})).status == 421
     for origin, status in ((None, 403), ("http://evil.example", 403), ("http://127.0.0.1:1", 403)):
@@ -98,7 +99,7 @@ async def test_the_token_lets_act_and_is_seen_by_nobody_else(serving: Start, tmp
     async with up.http.post(f"{up.url}/login", **elsewhere) as response:
         assert response.status == 403
     entered = await up.get(f"/?token={TOKEN}")
-    assert (entered.status, entered.headers["location"]) == (303, "/")
+    assert (entered.status, entered.headers["location"]) == (303, "./")
     assert entered.headers["referrer-policy"] == "same-origin"
     up.http.cookie_jar.clear()
     async with up.http.post(f"{up.url}/login", data={"token": TOKEN}) as response:
@@ -179,3 +180,26 @@ def test_what_would_let_strangers_in_is_refused(
     captured = capsys.readouterr()
     assert said in captured.err
     assert token not in captured.err or not token
+
+
+async def test_every_address_of_the_pages_stays_below_the_path_of_a_proxy(serving):
+    """A proxy that serves the console at /sprig/ passes on what is below that, and nothing else."""
+    below = "https://sprig.example.com/sprig/"
+    up = await serving(token=TOKEN)
+    login = await (await up.get("/")).text()
+    entered = await up.get(f"/?token={TOKEN}")
+    assert urljoin(below, entered.headers["location"]) == below
+    page = await (await up.get("/")).text()
+    assert 'id="terminal"' in page
+    style = await (await up.get("/static/page.css")).text()
+    links = [(below, link) for link in re.findall(r'(?:href|src|action)="([^"]+)"', login + page)]
+    links += [(f"{below}static/", link) for link in re.findall(r'url\("([^"]+)"\)', style)]
+    assert len(links) >= 8
+    for base, link in links:
+        if link.startswith("data:"):
+            continue
+        address = urljoin(base, link)
+        assert address.startswith(below), link
+        # the form is posted, and everything else is read
+        assert (await up.get(f"/{address.removeprefix(below)}")).status == (405 if link == "login" else 200), link
+    assert 'new URL("ws", location.href)' in await (await up.get("/static/page.js")).text()

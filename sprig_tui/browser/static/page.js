@@ -1,7 +1,7 @@
 "use strict";
 // runs before the terminal connects: where that goes, and what it may not do
 const terminal = document.getElementById("terminal");
-terminal.dataset.sessionWebsocketUrl = location.origin.replace(/^http/, "ws") + "/ws";
+terminal.dataset.sessionWebsocketUrl = new URL("ws", location.href).href.replace(/^http/, "ws");
 document.getElementById("again").addEventListener("click", () => location.reload());
 document.getElementById("again").addEventListener("keydown", (event) => event.stopPropagation());
 new MutationObserver(() => {
