@@ -100,7 +100,7 @@ def write_deliveries(deliveries: list[Delivery] | tuple[Delivery, ...], form: Ou
     if form == "csv":
         from sprig_tui.journal.export_format import csv_page
 
-        output.write_text(csv_page(deliveries).replace("\r\n", "\n"))
+        output.write_text(csv_page(deliveries, end="\n"))
     elif form == "json":
         from sprig_tui.journal.export_format import export_rows
 

@@ -33,10 +33,12 @@ _UNSAFE = re.compile(r"[^\x20-\x7e]")
 _FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "|", "%")  # noqa: RUF001 - the wide forms count as formulas too
 _ASCII_STARTS = (*(start for start in _FORMULA_STARTS if start.isascii()), " ")
 """With the space, since a formula may follow it."""
-_CHECKED_STARTS = frozenset(_ASCII_STARTS)
-_BOOLEANS_AT = tuple(at for at, name in enumerate(EXPORT_FIELDS) if Delivery.__annotations__[name] == "bool")
-_BOOLEAN_TEXTS = {False: "False", True: "True"}
-_COMMAS = len(EXPORT_FIELDS) - 1
+_TEXTS_AT = tuple(at for at, name in enumerate(EXPORT_FIELDS) if Delivery.__annotations__[name] == "str")
+_OTHERS_AT = tuple(
+    at
+    for at, name in enumerate(EXPORT_FIELDS)
+    if name not in TIME_FIELDS and Delivery.__annotations__[name] not in ("str", "State")
+)
 _QUOTED = re.compile(r'[",\r\n]')
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 
@@ -74,25 +76,26 @@ class _Latencies(dict[float, float]):
         return rounded
 
 
-def export_values(deliveries: Iterable[Delivery], never: str | None = None) -> list[list[Any]]:
-    """Of each delivery the values of EXPORT_FIELDS; times as ISO 8601 in UTC."""
+def _export_columns(deliveries: Iterable[Delivery], never: str | None) -> list[Sequence[Any]]:
+    """The values of each of EXPORT_FIELDS; none without deliveries. By columns each takes a third of the time."""
+    columns: list[Sequence[Any]] = [*zip(*map(astuple, deliveries), strict=True)]
     times, latencies = _Times(never), _Latencies()
-    answered, added, due, settled = _TIMES_AT
-    rows: list[list[Any]] = []
-    for delivery in deliveries:
-        values = [*astuple(delivery)]
-        values[answered] = times[values[answered]]
-        values[added] = times[values[added]]
-        values[due] = times[values[due]]
-        values[settled] = times[values[settled]]
-        values[_LATENCY_AT] = latencies[values[_LATENCY_AT]]
-        rows.append(values)
-    return rows
+    if columns:
+        for at in _TIMES_AT:
+            columns[at] = [*map(times.__getitem__, columns[at])]
+        columns[_LATENCY_AT] = [*map(latencies.__getitem__, columns[_LATENCY_AT])]
+    return columns
+
+
+def export_values(deliveries: Iterable[Delivery], never: str | None = None) -> list[tuple[Any, ...]]:
+    """Of each delivery the values of EXPORT_FIELDS; times as ISO 8601 in UTC."""
+    return [*zip(*_export_columns(deliveries, never), strict=True)]
 
 
 def export_rows(deliveries: Iterable[Delivery]) -> list[Struct]:
     """The deliveries as they are written as JSON."""
-    return [_ExportRow(*values) for values in export_values(deliveries)]
+    columns = _export_columns(deliveries, None)
+    return [*map(_ExportRow, *columns)] if columns else []
 
 
 def json_line(delivery: Delivery) -> str:
@@ -147,11 +150,13 @@ class _CsvTexts(dict[str, str]):
     """Each text of a page as a line holds it: most of them stand in many rows."""
 
     def __missing__(self, text: str) -> str:
-        cell = csv_cell(text)
-        if _QUOTED.search(cell):
-            cell = '"' + cell.replace('"', '""') + '"'
-        self[text] = cell
+        cell = self[text] = _csv_text(text)
         return cell
+
+
+def _csv_text(text: str) -> str:
+    cell = csv_cell(text)
+    return '"' + cell.replace('"', '""') + '"' if _QUOTED.search(cell) else cell
 
 
 def csv_lines(rows: Sequence[Sequence[object]]) -> str:
@@ -166,45 +171,32 @@ def _csv_line(row: Sequence[object], texts: _CsvTexts) -> str:
     return (line or '""') + "\r\n"
 
 
-def csv_page(deliveries: Sequence[Delivery]) -> str:
-    """The lines of these deliveries as `csv_lines` has them, in a third of the time.
-
-    As a JSON array most rows are such a line already, but for brackets, and for quotes round texts without a comma.
-    """
-    rows = export_values(deliveries, never="")
-    for values in rows:
-        for at in _BOOLEANS_AT:
-            values[at] = _BOOLEAN_TEXTS[values[at]]
-    try:
-        text = _encode_lines(rows).decode()
-    except UnicodeEncodeError:
-        return csv_lines(rows)
-    # JSON escapes quotes, and controls but for the last
-    is_unescaped = "\\" not in text and "\x7f" not in text
-    is_plain = text.isascii() and not any(start in text and f'"{start}' in text for start in _ASCII_STARTS)
-    if is_unescaped and is_plain and text.count(",") == _COMMAS * len(rows):
-        return text[1:-2].replace('"', "").replace("]\n[", "\r\n") + "\r\n" if rows else ""
-    texts = _CsvTexts()
-    return "".join(
-        [
-            _csv_line(values, texts)
-            if not is_unescaped and ("\\" in line or "\x7f" in line)
-            else line[1:-1].replace('"', "") + "\r\n"
-            if is_plain and line.count(",") == _COMMAS
-            else _csv_line_of_json(line, texts)
-            for line, values in zip(text.split("\n"), rows, strict=False)  # a last, empty line
-        ]
-    )
+def _is_plain(texts: Sequence[str]) -> bool:
+    """Whether all are cells as they are."""
+    distinct = {*texts}
+    joined = "\n".join(distinct)
+    if (
+        joined.count("\n") >= len(distinct)
+        or not joined.isascii()
+        or "," in joined
+        or '"' in joined
+        or not joined.replace("\n", "").isprintable()
+    ):
+        return False
+    return not joined.startswith(_ASCII_STARTS) and not any(f"\n{start}" in joined for start in _ASCII_STARTS)
 
 
-def _csv_line_of_json(line: str, texts: _CsvTexts) -> str:
-    """The line of a JSON array without escapes."""
-    parts = line[1:-1].split('"')
-    parts[1::2] = [
-        texts[text] if not text.isascii() or text[:1] in _CHECKED_STARTS else f'"{text}"' if "," in text else text
-        for text in parts[1::2]
-    ]
-    return "".join(parts) + "\r\n"
+def csv_page(deliveries: Sequence[Delivery], end: str = "\r\n") -> str:
+    """The lines of these deliveries as `csv_lines` has them, in a third of the time."""
+    columns = _export_columns(deliveries, never="")
+    if not columns:
+        return ""
+    for at in _TEXTS_AT:
+        if not _is_plain(columns[at]):
+            columns[at] = [*map(_CsvTexts().__getitem__, columns[at])]
+    for at in _OTHERS_AT:
+        columns[at] = [*map(str, columns[at])]
+    return end.join(map(",".join, zip(*columns, strict=True))) + end
 
 
 def encode_page(deliveries: Sequence[Delivery], kind: ExportFormat) -> bytes:

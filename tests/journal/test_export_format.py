@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sprig_tui.errors import InputError
@@ -110,6 +110,9 @@ TRICKY_TEXTS = st.text(alphabet=st.sampled_from('ab ,"\\\n\r\t=+-@|%5]ü＝\x7f\
 
 
 @given(st.lists(st.tuples(TRICKY_TEXTS, TRICKY_TEXTS, st.booleans()), max_size=4))
+@example([("a\nb", "\n", False)])
+@example([("a", "-b", True), ("b", " c", True)])
+@example([("a", " c", True), ("b", "=c", True)])
 def test_page_of_csv_is_what_its_cells_are(rows):
     deliveries = [delivery(user_id=user, answer=answer, held=held) for user, answer, held in rows]
     lines = csv_page(deliveries)
