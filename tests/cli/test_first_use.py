@@ -17,42 +17,19 @@ import pytest
 from support.forked import popen
 from support.live_sink import LiveSink
 from support.plain_http import PLAIN
+from support.records import make_delivery
 
 from sprig_tui.cli.commands import log
 from sprig_tui.cli.log_format import DeliveryLineFormatter
 from sprig_tui.cli.shutdown import SIGNAL_DEBOUNCE_S, ShutdownSignals
 from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Delivery, NewDelivery, State
+from sprig_tui.journal.records import NewDelivery
 
 Run = Callable[..., Any]
 
-DELIVERY = Delivery(
-    id=1_000_412,
-    environment="production",
-    message_id="sprig-1",
-    state=State.DELIVERED,
-    reason="",
-    detail="",
-    survey_id="5120",
-    survey_name="Checkout effort",
-    user_id="acct_88213",
-    question_type="MULTIPLESELECT",
-    answer='["Reports","Alerts"]',
-    answered_at=0,
-    added_at=1_795_455_508_900,
-    due_at=0,
-    attempts=1,
-    status=200,
-    error="",
-    latency_ms=38.2,
-    settled_at=0,
-    source="answers.jsonl",
-    line=3,
-    leased=False,
-    size=600,
-    edited=False,
-    origin_id=0,
+DELIVERY = make_delivery(
+    id=1_000_412, question_type="MULTIPLESELECT", answer='["Reports","Alerts"]', added_at=1_795_455_508_900
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from sprig_tui.journal.records import NewDelivery, WorkerInfo
+from sprig_tui.journal.records import Delivery, NewDelivery, State, WorkerInfo
 from sprig_tui.segment.track import message_id
 
 
@@ -27,6 +27,38 @@ def make_entry(number: int, environment: str = "production", **fields: Any) -> N
         line=number,
         raw=b'{"response":4}',
         body=b'{"messageId":"%s","type":"track","userId":"acct_%d","event":"x"}' % (identity.encode(), number),
+    )
+    return replace(default, **fields)
+
+
+def make_delivery(**fields: Any) -> Delivery:
+    """A delivery as lists show it."""
+    default = Delivery(
+        id=41,
+        environment="production",
+        message_id="sprig-0f",
+        state=State.DELIVERED,
+        reason="",
+        detail="",
+        survey_id="5120",
+        survey_name="Checkout effort",
+        user_id="acct_88213",
+        question_type="LIKERT",
+        answer="4",
+        answered_at=1_789_990_000_000,
+        added_at=1_789_999_000_220,
+        due_at=0,
+        attempts=1,
+        status=200,
+        error="",
+        latency_ms=38.0,
+        settled_at=1_789_999_001_000,
+        source="answers.jsonl",
+        line=3,
+        leased=False,
+        size=812,
+        edited=False,
+        origin_id=0,
     )
     return replace(default, **fields)
 

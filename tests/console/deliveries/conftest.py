@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
-from support.records import make_entry
+from support.records import make_delivery, make_entry
 
 from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.deliveries.log import DeliveryLog
@@ -21,37 +21,7 @@ from sprig_tui.journal.records import Attempt, Delivery, NewDelivery, Settlement
 def delivery() -> Callable[..., Delivery]:
     """A delivery as lists show it."""
 
-    def make(**fields) -> Delivery:
-        default = Delivery(
-            id=41,
-            environment="production",
-            message_id="sprig-0f",
-            state=State.DELIVERED,
-            reason="",
-            detail="",
-            survey_id="5120",
-            survey_name="Checkout effort",
-            user_id="acct_88213",
-            question_type="LIKERT",
-            answer="4",
-            answered_at=1_789_990_000_000,
-            added_at=1_789_999_000_220,
-            due_at=0,
-            attempts=1,
-            status=200,
-            error="",
-            latency_ms=38.0,
-            settled_at=1_789_999_001_000,
-            source="answers.jsonl",
-            line=3,
-            leased=False,
-            size=812,
-            edited=False,
-            origin_id=0,
-        )
-        return replace(default, **fields)
-
-    return make
+    return make_delivery
 
 
 @pytest.fixture
