@@ -21,7 +21,7 @@ from textual.app import App
 from textual.driver import Driver
 from textual.drivers._writer_thread import MAX_QUEUED_WRITES
 from textual.drivers.linux_driver import LinuxDriver
-from textual.notifications import Notification, Notify
+from textual.notifications import Notify
 from textual.screen import Screen
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar, ScrollBarRender
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from textual.geometry import Size
     from textual.message import Message
     from textual.message_pump import MessagePump
-    from textual.notifications import SeverityLevel
     from textual.widget import Widget
 
     from sprig_tui.console.notice_place import NoticePlace
@@ -64,8 +63,6 @@ class TerminalOutput(Protocol):
 MAX_SHOWN_NOTICES = 3
 MIN_ROWS_FOR_NOTICES = 15
 """Rows of a screen that shows more than one notice."""
-MIN_NOTICE_S = 0.05
-"""Seconds that a notice is shown at least, once a screen has it."""
 
 
 class SureTimer(Timer):
@@ -73,7 +70,8 @@ class SureTimer(Timer):
 
     Textual's looks at the clock twice before it waits. Where the process stands still in between for longer than the
     interval, it counts the one time as missed, and never fires: a resize, which waits for a 120th of a second, was lost
-    once in some ten thousand times on a busy machine, and with it every later one.
+    once in some ten thousand times on a busy machine, and with it every later one. With a negative interval, such as
+    that of a notice which ends while a new screen takes it over, it never gives the event loop back.
     """
 
     def __init__(
@@ -85,42 +83,11 @@ class SureTimer(Timer):
 message_pump.Timer = SureTimer  # type: ignore[attr-defined] # what `set_timer` of all apps and widgets makes
 
 
-class Notice(Notification):
-    """Notification that is never shown for a negative time.
-
-    Textual shows what is left of a notification on each new screen. Where that ends between two looks at the clock, its
-    timer gets a negative interval, and never gives the event loop back.
-    """
-
-    @property
-    def time_left(self) -> float:
-        """Seconds left, at least MIN_NOTICE_S."""
-        return max(MIN_NOTICE_S, super().time_left)
-
-    @property
-    def has_expired(self) -> bool:
-        """Whether it is not to be shown on a new screen."""
-        return super().time_left <= 0
-
-
 class TextualApp(App[int]):
     """App with a fatal error screen of its own: Textual's shows local variables, which may hold a key or an answer.
 
     The frames of its screens render only what they write.
     """
-
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = True,
-    ) -> None:
-        """Show a notice, as Textual does."""
-        seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
-        self.post_message(Notify(Notice(message, title, severity, seconds, markup=markup)))
 
     def action_command_palette(self) -> None:
         """Show the palette, as Textual does; keys that move in a list without rows move nothing.
