@@ -13,7 +13,8 @@ import pytest
 from hypothesis import settings
 from support import bytecode, fake_sprig_api, forked
 from support.fake_sprig_api import FakeSprigApi
-from support.postgres_databases import create_database, drop_database, empty_journal, run_apart
+from support.memory_folder import memory_folder
+from support.postgres_databases import KeptJournal, copy_journal, create_database, drop_database, run_apart
 from support.postgres_server import SHARED_VARIABLE, PostgresServer
 from support.shared_scripts import SharedScripts
 from support.workspace_lookalike import WorkspaceLookalike
@@ -33,9 +34,15 @@ gc.disable()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder and the processes that all of this run share; workers are told of it."""
+    """Make the folder and the processes that all of this run share; workers are told of it.
+
+    The folders of the tests are in it if it is in memory; `--basetemp=FOLDER` keeps what they write.
+    """
     if SHARED_VARIABLE not in os.environ:
-        folder = os.environ[SHARED_VARIABLE] = tempfile.mkdtemp(prefix="sprig-tui-tests-")
+        memory = memory_folder()
+        folder = os.environ[SHARED_VARIABLE] = tempfile.mkdtemp(prefix="sprig-tui-tests-", dir=memory)
+        if memory is not None and config.option.basetemp is None:
+            config.option.basetemp = f"{folder}/tmp"
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED_VARIABLE, folder)))
         config.add_cleanup(SharedScripts(folder).close)
     forked.shared_server()
@@ -98,14 +105,27 @@ def workspace_api() -> Iterator[WorkspaceLookalike]:
         yield api
 
 
+GIVEN_POSTGRES = "SPRIG_TUI_TEST_POSTGRES"
+
+
 @pytest.fixture(scope="session")
 def postgres_server_url() -> Iterator[str]:
     """A PostgreSQL whose role may make databases: SPRIG_TUI_TEST_POSTGRES names one, else we start one of our own."""
-    if given := os.environ.get("SPRIG_TUI_TEST_POSTGRES"):
+    if given := os.environ.get(GIVEN_POSTGRES):
         yield given
         return
     with PostgresServer() as server:
         yield server.url()
+
+
+def _leave_database(server_url: str, url: str) -> None:
+    """Drop it from a server that was given.
+
+    From our own it goes with the server: ext4 makes files slowly for some seconds after hundreds were removed, so that
+    the next database takes twice the CPU.
+    """
+    if GIVEN_POSTGRES in os.environ:
+        drop_database(server_url, url)
 
 
 @pytest.fixture
@@ -113,33 +133,41 @@ def postgres_url(postgres_server_url: str) -> Iterator[str]:
     """An empty database of the test's own."""
     url = create_database(postgres_server_url)
     yield url
-    drop_database(postgres_server_url, url)
-
-
-@pytest.fixture
-def postgres_journal_url(postgres_url: str) -> str:
-    """A database of the test's own with an empty journal, for tests that change more than its rows."""
-    from sprig_tui.journal.postgres import migrate
-
-    run_apart(migrate(postgres_url))
-    return postgres_url
+    _leave_database(postgres_server_url, url)
 
 
 @pytest.fixture(scope="session")
-def _kept_postgres_journal(postgres_server_url: str) -> Iterator[str]:
+def _new_postgres_journal(postgres_server_url: str) -> Iterator[str]:
+    """What others are copied from: nobody is connected to it."""
     from sprig_tui.journal.postgres import migrate
 
     url = create_database(postgres_server_url)
     run_apart(migrate(url))
     yield url
-    drop_database(postgres_server_url, url)
+    _leave_database(postgres_server_url, url)
 
 
 @pytest.fixture
-def emptied_postgres_journal_url(_kept_postgres_journal: str) -> str:
+def postgres_journal_url(postgres_server_url: str, _new_postgres_journal: str) -> Iterator[str]:
+    """A database of the test's own with an empty journal, for tests that change more than its rows."""
+    url = copy_journal(postgres_server_url, _new_postgres_journal)
+    yield url
+    _leave_database(postgres_server_url, url)
+
+
+@pytest.fixture(scope="session")
+def _kept_postgres_journal(postgres_server_url: str, _new_postgres_journal: str) -> Iterator[KeptJournal]:
+    kept = KeptJournal(copy_journal(postgres_server_url, _new_postgres_journal))
+    yield kept
+    kept.close()
+    _leave_database(postgres_server_url, kept.url)
+
+
+@pytest.fixture
+def emptied_postgres_journal_url(_kept_postgres_journal: KeptJournal) -> str:
     """A journal on PostgreSQL without rows, which the next test gets too: a tenth of the cost of a new one."""
-    empty_journal(_kept_postgres_journal)
-    return _kept_postgres_journal
+    _kept_postgres_journal.empty()
+    return _kept_postgres_journal.url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -135,6 +135,8 @@ def _adapted(command: str, ports: dict[str, str], folder: Path) -> str:
     for port, free in ports.items():
         command = re.sub(rf"\b{port}\b", free, command)
     command = command.replace("/tmp/try", str(folder / "try")).replace("--region us", "")
+    # a person's own folders are those of the template here
+    command = command.replace("unset SPRIG_TUI_HOME", f"export SPRIG_TUI_HOME={folder / 'home'}")
     for name, port in (("listen", "8722"), ("sink", "8080")):
         if re.match(rf"sprig-tui {name}\b(?!.*--(port|print-unit))", command):
             command = command.replace(f"sprig-tui {name}", f"sprig-tui {name} --port {ports[port]}")
@@ -184,7 +186,7 @@ def test_commands_of_a_page_run_as_they_stand(
         for role, url in zip(("owner", "worker"), databases, strict=False):
             command = command.replace(f"postgresql://sprig_{role}@db.example/sprig", url)
             command = command.replace(f"--grant sprig_{role}", f"--grant {url.split('/')[2].partition(':')[0]}")
-        if "pytest" in command or command == ". .venv/bin/activate":
+        if "pytest" in shown or command == ". .venv/bin/activate":
             continue  # .ci/run runs the one, and there is no other Python here
         if ready := _first(READY, command):
             shell.start(command, ready=ready)

@@ -20,8 +20,8 @@ from sprig_tui.journal.sqlite import SQLiteJournal
 READ_ONLY_ROOT = """
 set -e
 mount --bind "$WRITABLE" "$WRITABLE"
-mount -t tmpfs -o ro,size=4k none /dev/shm
-for place in / /tmp /var/tmp; do mount -o remount,bind,ro "$place" 2>/dev/null || true; done
+mount --rbind /dev/shm /dev/shm
+for place in / /tmp /var/tmp /dev/shm; do mount -o remount,bind,ro "$place" 2>/dev/null || true; done
 cd /
 exec "$@"
 """

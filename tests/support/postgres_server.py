@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support.memory_folder import memory_folder
 from support.postgres_binaries import find_binaries
 
 PATIENCE = 60.0
@@ -45,17 +46,20 @@ SHARED_VARIABLE = "SPRIG_TUI_TEST_SHARED"
 class PostgresServer:
     """One server on 127.0.0.1, in a folder of its own; a context manager.
 
-    Its superuser is `sprig`. A `durable` one syncs to disk as a real one does. Settings are those of postgresql.conf.
+    Its superuser is `sprig`. A `durable` one syncs to disk as a real one does; any other is in memory, where there is
+    room. Settings are those of postgresql.conf.
     """
 
     def __init__(self, *, durable: bool = False, settings: Mapping[str, str] | None = None) -> None:
+        self._durable = durable
         self._settings = {**({} if durable else HASTY), **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._password = secrets.token_urlsafe(12)
         self.port = 0
 
     def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="sprig-tui-postgres-"))
+        place = None if self._durable else memory_folder()
+        self._folder = Path(tempfile.mkdtemp(prefix="sprig-tui-postgres-", dir=place))
         self._run_batch = subprocess.Popen(
             ["sh", "-c", _GUARD, "guard", str(self._folder)],
             stdin=subprocess.PIPE,
