@@ -40,9 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if SHARED_VARIABLE not in os.environ:
         memory = memory_folder()
-        folder = os.environ[SHARED_VARIABLE] = tempfile.mkdtemp(prefix="sprig-tui-tests-", dir=memory)
+        folder = os.environ[SHARED_VARIABLE] = tempfile.mkdtemp(prefix="sprig-", dir=memory)
         if memory is not None and config.option.basetemp is None:
-            config.option.basetemp = f"{folder}/tmp"
+            config.option.basetemp = f"{folder}/t"
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED_VARIABLE, folder)))
         config.add_cleanup(SharedScripts(folder).close)
     forked.shared_server()

@@ -1,6 +1,6 @@
 """Answers of every fate, and workers in processes of their own.
 
-How the long tests scale. SPRIG_TUI_FAULT_ROUNDS, 6 by default, is the fixture `rounds`; the time that each may take
+How the long tests scale. SPRIG_TUI_FAULT_ROUNDS, 4 by default, is the fixture `rounds`; the time that each may take
 (`timeout`) grows with it by itself, see `pytest_collection_modifyitems`:
 
 - test_kills, on each journal: so many kills, 150 answers each; 4 s for a round beside 240 s for the end.
@@ -9,7 +9,7 @@ How the long tests scale. SPRIG_TUI_FAULT_ROUNDS, 6 by default, is the fixture `
 - test_config_rewritten: a sixth as many rounds, at least one, of every way to rewrite a config.
 - test_outage: from 20 on the outage is a long one as well.
 
-SPRIG_TUI_FAULT_STRANGERS, 400 by default: the connections that test_strangers opens. Elsewhere, by the same rule:
+SPRIG_TUI_FAULT_STRANGERS, 200 by default: the connections that test_strangers opens. Elsewhere, by the same rule:
 SPRIG_TUI_TEST_ROUNDS (tests/terminal/test_bursts) and SPRIG_TUI_LINEAR_EXAMPLES (tests/sprig/test_linear).
 """
 
@@ -34,7 +34,7 @@ from sprig_tui.journal.records import NewDelivery
 WORKER = Path(__file__).with_name("worker.py")
 
 
-ROUNDS = int(os.environ.get("SPRIG_TUI_FAULT_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("SPRIG_TUI_FAULT_ROUNDS", "4"))
 LIMIT_S, ROUND_S = 300, 30
 """Seconds that a test which scales by rounds may take, and for each round beside: many times what it needs."""
 

@@ -15,7 +15,7 @@ from support.webhook_senders import request
 
 resource = pytest.importorskip("resource")
 
-STRANGERS = int(os.environ.get("SPRIG_TUI_FAULT_STRANGERS", "400"))
+STRANGERS = int(os.environ.get("SPRIG_TUI_FAULT_STRANGERS", "200"))
 """Connections; 5,000 by hand."""
 ROOM = max(100, STRANGERS // 10)
 """Connections that the receiver takes: 500 by default, as with 5,000 strangers here."""
