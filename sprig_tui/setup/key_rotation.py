@@ -44,7 +44,13 @@ class KeyRotationError(SegmentApiError):
     """No new key is in use; `fault` says whether one may have been made."""
 
     def __init__(
-        self, fault: RotationFault, message: str, *, hint: str = "", cause: SegmentApiError | None = None
+        self,
+        fault: RotationFault,
+        message: str,
+        *,
+        hint: str = "",
+        cause: SegmentApiError | None = None,
+        is_pasteable: bool = False,
     ) -> None:
         super().__init__(
             message, hint=hint, status=cause.status if cause else 0, request=cause.request if cause else ""
@@ -52,6 +58,8 @@ class KeyRotationError(SegmentApiError):
         if cause is not None:
             self.exit_code = cause.exit_code
         self.fault = fault
+        self.is_pasteable = is_pasteable
+        """Whether the hint ends in pasting a key; how that is asked for is another thing in each place."""
 
 
 class NewKey(Struct, frozen=True, kw_only=True):
@@ -132,12 +140,14 @@ def _new_key(before: Source, after: Source, *, found: bool) -> NewKey:
         raise KeyRotationError(
             RotationFault.AMBIGUOUS,
             f"{one_line(before.name)} got {len(new)} new keys at the same time, and which is ours is not known",
-            hint=f"look in Segment: {place}; then use one with --paste",
+            hint=f"look in Segment: {place}; then paste one",
+            is_pasteable=True,
         )
     raise KeyRotationError(
         RotationFault.UNKNOWN,
         f"Segment accepted the request, and its answer shows no new key of {one_line(before.name)}",
-        hint=f"look in Segment: {place}; then use the key with --paste",
+        hint=f"look in Segment: {place}; then paste the key",
+        is_pasteable=True,
     )
 
 
@@ -149,7 +159,7 @@ def _fault_of(error: SegmentApiError) -> RotationFault:
 
 
 def _rejection(source: Source, error: SegmentApiError) -> KeyRotationError:
-    by_hand = f"press Generate New Key in Segment ({api_keys_place(source.name)}), and use that key with --paste"
+    by_hand = f"press Generate New Key in Segment ({api_keys_place(source.name)}), and paste that key"
     hints = {
         RotationFault.PERMISSION: f"a token with the role of Workspace Owner or Source Admin may; or {by_hand}",
         RotationFault.NOT_OFFERED: f"Segment calls this feature an alpha, which a workspace may lack: {by_hand}",
@@ -157,7 +167,13 @@ def _rejection(source: Source, error: SegmentApiError) -> KeyRotationError:
         RotationFault.REJECTED: by_hand,
     }
     fault = _fault_of(error)
-    return KeyRotationError(fault, f"no key was made: {error.message}", hint=hints[fault], cause=error)
+    return KeyRotationError(
+        fault,
+        f"no key was made: {error.message}",
+        hint=hints[fault],
+        cause=error,
+        is_pasteable=fault is not RotationFault.UNREACHABLE,
+    )
 
 
 async def counted_since(

@@ -14,12 +14,13 @@ from support import workspace_lookalike
 from support.file_keyring import FileKeyring
 from support.workspace_lookalike import WorkspaceLookalike
 
-from sprig_tui.cli.commands.keys.rotation import Rotation, make_new_key
+from sprig_tui.cli.commands.keys.rotation import make_new_key
 from sprig_tui.cli.context import open_settings
 from sprig_tui.cli.shutdown import ShutdownSignals
 from sprig_tui.segment.public_api_models import Source
 from sprig_tui.segment.sink.messages import SinkReply
 from sprig_tui.setup import key_rotation
+from sprig_tui.setup.key_switch import Rotation
 from sprig_tui.text import mask
 
 Run = Callable[..., Any]
@@ -70,6 +71,7 @@ def test_without_a_terminal_it_wants_yes(cli: Run, workspace: WorkspaceLookalike
     assert done.code == 2
     assert "nothing was made or changed: there is no terminal to confirm it at" in done.err
     assert "- Segment makes one more Write Key for that source" in done.err
+    assert "- what is queued goes out with the new key" in done.err
     assert workspace.sources[0]["writeKeys"] == [OLD] == [key_now(home)]
 
 
@@ -107,6 +109,7 @@ def test_where_no_key_can_be_made_nothing_changes(
     done = cli("keys", "rotate", "production", "--yes")
     assert done.code == code
     assert said in done.err
+    assert "and paste that key: sprig-tui keys rotate production --paste" in done.err
     assert key_now(home) == OLD
 
 

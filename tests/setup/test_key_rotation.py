@@ -62,7 +62,8 @@ async def test_a_rejection_says_how_to_go_on_by_hand(
         await make_key(api, workspace_api.sources[0]["id"])
     assert caught.value.fault is fault
     assert "Connections > Sources > Acme production > Settings > API Keys" in caught.value.hint
-    assert "--paste" in caught.value.hint
+    assert caught.value.hint.endswith("and paste that key")
+    assert caught.value.is_pasteable
 
 
 async def test_silence_without_a_new_key_says_so(api: PublicApiClient, workspace_api: WorkspaceLookalike) -> None:

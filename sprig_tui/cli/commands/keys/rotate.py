@@ -8,26 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import diagnostics, output, prompts
-from sprig_tui.cli.commands.keys.rotation import (
-    Rotation,
-    make_new_key,
-    report_removal,
-    rotation_json,
-    switch_key,
-)
+from sprig_tui.cli.commands.keys.rotation import make_new_key, report_removal, rotation_json, switch_key
 from sprig_tui.cli.commands.keys.rotation_counts import DEFAULT_LOOK_S, look_for_counts, send_event_with_new_key
 from sprig_tui.cli.commands.keys.secrets import WRITE_KEY_TEXTS, accept_secret
 from sprig_tui.cli.context import open_settings, read_secrets
 from sprig_tui.cli.options import ENVIRONMENT_TYPE, CliCommand, SecretArgumentError, json_option, yes_option
 from sprig_tui.config.secrets import PUBLIC_API_TOKEN, WRITE_KEY
 from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError
-from sprig_tui.text import mask, one_line
 
 if TYPE_CHECKING:
-    from sprig_tui.config.environment import Environment, WriteKey
-    from sprig_tui.segment.public_api_models import Source
-
-MAX_SHOWN_KEYS = 3
+    from sprig_tui.setup.key_switch import Rotation
 
 
 @click.command("rotate", cls=CliCommand, short_help="Replace a key by a new one of the same source, without a gap.")
@@ -63,17 +53,20 @@ def rotate(
     use it take the new key by themselves. The old key is never removed by this command. Exit code 1 when a test event
     was sent and not counted in time, 3 when Segment was not reached.
     """
+    from sprig_tui.setup.key_switch import Rotation, check_replaceable
+
     if surplus:
         run = f"sprig-tui keys rotate {environment[:40]} --paste"
         raise SecretArgumentError("key", run, "and if that was a real key, replace it")
     settings = open_settings(quiet=True)
-    _check_writable(settings.environment(environment))
+    # a command of the config does not run for a key that cannot be replaced
+    check_replaceable(settings.environment(environment))
     settings = read_secrets(settings, WRITE_KEY, PUBLIC_API_TOKEN)
     found = settings.environment(environment)
-    rotation = Rotation(settings, found, _check_writable(found))
+    rotation = Rotation(settings, found, check_replaceable(found))
     paste = paste or settings.workspace.token is None
     try:
-        rotation.source = _source_of_old_key(rotation, needed=not paste)
+        _find_source(rotation, needed=not paste)
         pasted = _read_pasted_key(rotation, force=force) if paste else ""
         agreed = pasted is not None and _confirm(rotation, pasted=pasted, sends=send_test_event, yes=yes)
     except KeyboardInterrupt:
@@ -88,65 +81,40 @@ def rotate(
     return code
 
 
-def _check_writable(environment: Environment) -> WriteKey:
-    """The present key, which stands in the config or in an entry of the keyring that sprig-tui made.
-
-    Raises ConfigError for any other place.
-    """
-    from sprig_tui.config.secret_keyring import SERVICE
-    from sprig_tui.setup.key_rotation import api_keys_place
-
-    key = environment.write_key
-    if key is None:
-        raise ConfigError(
-            f"{environment.name} has no key to replace", hint=f"sprig-tui keys set {environment.name} stores one"
-        )
-    ours = key.reference is not None and key.reference.service == SERVICE
-    if key.read_from != "config" and not ours:
-        raise ConfigError(
-            f"the key of {environment.name} comes from {key.read_from}, which sprig-tui cannot write",
-            hint=f"in Segment press Generate New Key ({api_keys_place('the source')}), put the {key.read_from}, "
-            "start again what uses it, and only then remove the old one in Segment",
-        )
-    return key
-
-
-def _source_of_old_key(rotation: Rotation, *, needed: bool) -> Source | None:
-    """The source that gets a further key; `needed` raises ConfigError or SegmentApiError where it is not found."""
+def _find_source(rotation: Rotation, *, needed: bool) -> None:
+    """Find the source that gets a further key; `needed` raises ConfigError or SegmentApiError where that fails."""
     from sprig_tui.cli.workspace import list_sources
-    from sprig_tui.setup.key_owner import find_owner
+    from sprig_tui.setup.key_switch import find_source, mismatch_texts, no_source_text
 
-    settings, name = rotation.settings, rotation.name
-    if settings.workspace.token is None:
-        return None
+    if rotation.settings.workspace.token is None:
+        return
     try:
-        owner = find_owner(rotation.old.reveal(), list_sources(settings), settings, name)
+        owner = find_source(rotation, list_sources(rotation.settings))
     except (SegmentApiError, ConfigError) as error:
         if needed:
             raise
         diagnostics.warning(f"whose key it is could not be asked: {error.message}", error.hint)
-        return None
-    for mismatch in owner.mismatches:
-        diagnostics.warning(f"the present key of {name}: its source: {mismatch}")
+        return
+    for mismatch in mismatch_texts(rotation, owner):
+        diagnostics.warning(mismatch)
     if owner.source is None and needed:
+        name = rotation.name
         raise ConfigError(
-            f"the present key of {name} ({rotation.old.masked()}): {owner.text}",
+            no_source_text(rotation, owner),
             hint=f"make the key in Segment, then sprig-tui keys rotate {name} --paste; or sprig-tui keys set {name}",
         )
-    return owner.source
 
 
 def _read_pasted_key(rotation: Rotation, *, force: bool) -> str | None:
     """The new key from a prompt or a pipe; None, with the reason on stderr, where it cannot be used."""
     from sprig_tui.config.secret_lint import WRITE_KEY_RULES, lint_secret
+    from sprig_tui.setup.key_switch import present_key_fault
 
     if prompts.is_interactive():
-        from sprig_tui.setup.key_rotation import api_keys_place
-
-        diagnostics.info(f"in Segment press Generate New Key: {api_keys_place(rotation.source_name)}")
+        diagnostics.info(f"in Segment press Generate New Key: {rotation.keys_place}")
     text = prompts.read_secret(f"new write key of {rotation.name}")
-    if lint_secret(text, WRITE_KEY_RULES).secret == rotation.old.reveal():
-        diagnostics.failure(f"this is the present key of {rotation.name}", "paste the new one")
+    if fault := present_key_fault(rotation, lint_secret(text, WRITE_KEY_RULES).secret):
+        diagnostics.failure(fault, "paste the new one")
         return None
     return accept_secret(
         rotation.settings,
@@ -162,6 +130,7 @@ def _pasted_key_problems(rotation: Rotation, key: str) -> list[str]:
     """What the workspace says against a pasted key; its source becomes known."""
     from sprig_tui.cli.workspace import list_sources
     from sprig_tui.setup.key_owner import find_owner
+    from sprig_tui.setup.key_switch import other_source_text
 
     if rotation.settings.workspace.token is None:
         return []
@@ -171,10 +140,7 @@ def _pasted_key_problems(rotation: Rotation, key: str) -> list[str]:
         diagnostics.warning(f"whose key it is could not be asked: {error.message}", error.hint)
         return []
     rotation.new_source = owner.source
-    problems = list(owner.warnings)
-    old = rotation.source
-    if owner.source is not None and old is not None and owner.source.id != old.id:
-        problems.append(f"the present key belongs to another source, {one_line(old.name)}")
+    problems = [*owner.warnings, *filter(None, (other_source_text(rotation, owner),))]
     if owner.text not in problems:
         diagnostics.info(f"the new key: {owner.text}")
     for problem in problems:
@@ -184,21 +150,14 @@ def _pasted_key_problems(rotation: Rotation, key: str) -> list[str]:
 
 def _confirm(rotation: Rotation, *, pasted: str, sends: bool, yes: bool) -> bool:
     """Say exactly what will happen, and ask."""
-    from sprig_tui.segment.public_api_models import source_text
+    from sprig_tui.setup.key_switch import rotation_notes
 
-    name, source = rotation.name, rotation.source
-    about = f", of the source {one_line(source_text(source))}" if source is not None else ""
-    diagnostics.info(f"{name} has the key {rotation.old.masked()}{about}")
-    _report_other_keys(rotation, pasted)
-    if not pasted:
-        diagnostics.info("- Segment makes one more Write Key for that source")
-    diagnostics.info(f"- {name} is switched to {mask(pasted) if pasted else 'it'} in {rotation.place}")
-    if sends:
-        diagnostics.info("- one test event is sent with the new key; it reaches the destinations of the source")
-    diagnostics.info(f"- {rotation.old.masked()} keeps working until you remove it in Segment")
-    for other in rotation.settings.environments.values():
-        if other.name != name and other.write_key == rotation.old:
-            diagnostics.warning(f"{other.name} has the same key, and keeps it")
+    name = rotation.name
+    for note in rotation_notes(rotation, pasted, sends_test_event=sends):
+        if note.is_warning:
+            diagnostics.warning(note.text, note.hint)
+        else:
+            diagnostics.info(note.text)
     if yes:
         return True
     if not prompts.is_interactive():
@@ -211,21 +170,6 @@ def _confirm(rotation: Rotation, *, pasted: str, sends: bool, yes: bool) -> bool
     return agreed
 
 
-def _report_other_keys(rotation: Rotation, pasted: str) -> None:
-    """Keys that the source has beside the present one, such as that of a rotation that was interrupted."""
-    used = {rotation.old.reveal(), pasted}
-    others = [key for key in (rotation.source.write_keys if rotation.source is not None else ()) if key not in used]
-    if not others:
-        return
-    shown = ", ".join(mask(key) for key in others[:MAX_SHOWN_KEYS])
-    more = f" and {len(others) - MAX_SHOWN_KEYS:,} more" if len(others) > MAX_SHOWN_KEYS else ""
-    diagnostics.warning(
-        f"that source also has the {'key' if len(others) == 1 else 'keys'} {shown}{more}",
-        "one that an interrupted rotation made can be taken with --paste; one that nothing uses any more can be "
-        "removed in Segment",
-    )
-
-
 async def _rotate(rotation: Rotation, pasted: str, *, send_test_event: bool, look_s: int) -> ExitCode:
     from sprig_tui.cli.shutdown import ShutdownRequested, ShutdownSignals
 
@@ -234,7 +178,7 @@ async def _rotate(rotation: Rotation, pasted: str, *, send_test_event: bool, loo
             rotation.new_key = pasted
         elif not await make_new_key(rotation, signals):
             return ExitCode.INTERRUPTED
-        switch_key(rotation)
+        await switch_key(rotation)
         code = ExitCode.OK
         try:
             if send_test_event:

@@ -12,7 +12,7 @@ from sprig_tui.formatting import format_duration
 from sprig_tui.text import one_line
 
 if TYPE_CHECKING:
-    from sprig_tui.cli.commands.keys.rotation import Rotation
+    from sprig_tui.setup.key_switch import Rotation
 
 DEFAULT_LOOK_S = 180
 """How long a test event is looked for: Segment's counts are asked for a minute late, and are half a minute behind."""
