@@ -65,6 +65,8 @@ class _Connection(asyncio.Protocol):
         """Whether no request was sent yet."""
         self._early_bytes = 0
         """Bytes that came before the first request."""
+        self._spoke_first = False
+        """Whether some did, so that what comes may not be the response to the request."""
         self.idle_since = 0.0
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
@@ -84,6 +86,8 @@ class _Connection(asyncio.Protocol):
         # the parser only has to know that a request was sent: this one stands for each
         self._parser.send(self._request)
         self._parser.send(h11.EndOfMessage())
+        if self._is_fresh:
+            self._spoke_first = bool(self._early_bytes) or self._is_readable()
         self._answer, self._is_fresh = answer, False
         self._done = self._loop.create_future()
         if self._early_bytes:
@@ -100,7 +104,7 @@ class _Connection(asyncio.Protocol):
         finally:
             self._timer.cancel()
             self._answer = None
-        if self._has_unsent() or self._transport.is_closing() or self._parser.trailing_data[0]:
+        if self._has_unsent() or self._transport.is_closing() or self._parser.trailing_data[0] or self._spoke_first:
             return False
         if self._parser.our_state is not h11.DONE or self._parser.their_state is not h11.DONE:
             return False
@@ -112,7 +116,7 @@ class _Connection(asyncio.Protocol):
         """Whether an idle connection is still open: the server may have closed it just now."""
         if self._transport.is_closing() or self.closed.done():
             return False
-        return not _is_readable(self._socket_transport.get_extra_info("socket").fileno())
+        return not self._is_readable()
 
     def abort(self) -> None:
         """Close at once."""
@@ -167,6 +171,9 @@ class _Connection(asyncio.Protocol):
                         self._done.set_result(None)  # the rest is not read, so that the connection is not reused
                 elif isinstance(event, h11.Response) or getattr(event, "status_code", 0) == 101:
                     response = cast("h11.Response", event)
+                    if self._spoke_first and not _tells_of_trouble(response.status_code):
+                        self._fail(httpx.RemoteProtocolError("Server sent a response before the request."))
+                        return
                     answer.headers, answer.status = _join_headers(response.headers), response.status_code
                 elif not isinstance(event, h11.InformationalResponse):
                     self._done.set_result(None)
@@ -177,6 +184,9 @@ class _Connection(asyncio.Protocol):
         error.__cause__ = cause
         if not self._done.done():
             self._done.set_exception(error)
+
+    def _is_readable(self) -> bool:
+        return _is_readable(self._socket_transport.get_extra_info("socket").fileno())
 
     def _has_unsent(self) -> bool:
         return self._socket_transport.get_write_buffer_size() > 0
@@ -346,6 +356,11 @@ async def _open_socket(host: str, port: int) -> socket.socket:
         causes = [error for error in errors if isinstance(error, Exception)]
         raise OSError("no address could be connected to") from ExceptionGroup("each address", causes)
     return cast("socket.socket", winner)
+
+
+def _tells_of_trouble(status: int) -> bool:
+    """Whether a server can say this without having read a request: it is overloaded, say, or has waited too long."""
+    return status in (408, 429) or status >= 500
 
 
 def _is_readable(fileno: int) -> bool:

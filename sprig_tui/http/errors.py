@@ -64,6 +64,8 @@ def _describe_by_class(error: Exception, host: str) -> str:
     if isinstance(error, httpx.ProxyError):
         return _describe_proxy_error(str(error)[:3], host)
     if isinstance(error, httpx.RemoteProtocolError):
+        if "before the request" in str(error):
+            return "answer came before the request"
         closed = "disconnected" in str(error) or "closed connection" in str(error)
         return "connection closed without an answer" if closed else "answer is not http"
     if isinstance(error, httpx.ConnectError):

@@ -298,6 +298,44 @@ async def test_server_that_speaks_first(make_poster):
         assert await post(poster) == (0, b"", "answer is not http")
 
 
+@pytest.mark.parametrize(
+    ("early", "expected"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", (0, b"", "answer came before the request")),
+        (b"HTTP/1.1 400 Bad\r\nContent-Length: 2\r\n\r\n{}", (0, b"", "answer came before the request")),
+        (b"HTTP/1.1 200 OK\r\nContent-", (0, b"", "answer came before the request")),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy", (503, b"busy", "")),
+    ],
+    ids=["success", "refusal", "half a head", "busy"],
+)
+@pytest.mark.parametrize("make_poster", ["direct"], indirect=True)  # httpx takes it for the response
+async def test_response_before_the_request_is_not_one_to_it(early, expected, make_poster, monkeypatch):
+    """Nor does each request after it get the response to the one before."""
+    said = asyncio.Semaphore(0)
+    open_socket = direct._open_socket
+
+    async def open_and_listen(host: str, port: int) -> socket.socket:
+        opened = await open_socket(host, port)
+        await said.acquire()
+        return opened
+
+    async def handler(peer: Peer) -> None:
+        await peer.reply(early)
+        said.release()
+        if early.endswith(b"-"):
+            await peer.request()
+            await peer.reply(b"Length: 0\r\n\r\n")
+        while True:
+            body = (await peer.request()).partition(b"\r\n\r\n")[2]
+            await peer.reply(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    monkeypatch.setattr(direct, "_open_socket", open_and_listen)
+    async with Server(handler) as server:
+        poster = make_poster(server.port)
+        assert [await post(poster) for _ in range(3)] == [expected] * 3
+        assert server.connections == 3
+
+
 async def test_response_to_an_idle_connection_is_nobodys(tls, make_poster):
     sent = asyncio.Event()
 
@@ -529,6 +567,7 @@ async def test_each_address_of_a_host_is_tried(resolve, make_poster):
     assert await post(make_poster(server.port, host="segment.example")) == (0, b"", "connection refused")
 
 
+@pytest.mark.parametrize("make_poster", ["direct"], indirect=True)  # httpx leaves it open
 async def test_cancelled_connecting_leaves_no_socket(certificate, make_poster):
     met, ended = asyncio.Event(), asyncio.Event()
 
@@ -546,9 +585,8 @@ async def test_cancelled_connecting_leaves_no_socket(certificate, make_poster):
         task.cancel()
         await asyncio.wait((task,))
         assert task.cancelled()
-        if isinstance(poster, DirectPoster):  # httpx leaves it open
-            async with asyncio.timeout(PATIENCE_S):
-                await ended.wait()
+        async with asyncio.timeout(PATIENCE_S):
+            await ended.wait()
 
 
 async def test_expired_connection_is_not_reused(monkeypatch, make_poster):
