@@ -20,6 +20,7 @@ NOTICE_ROWS = 3
 """Rows that most notices take; where a list leaves as many empty, they stand there."""
 LONG_NOTICE_ROWS = 8
 """Rows that the longest notice takes on 80 columns."""
+MAX_NOTICES = 3
 
 
 class NoticePlace(NamedTuple):
@@ -28,6 +29,11 @@ class NoticePlace(NamedTuple):
     edge: Literal["top", "bottom"]
     margin: int
     rows: int
+
+    @property
+    def notices(self) -> int:
+        """How many notices have room: of a pile that has none, Textual would cut the newest off."""
+        return MAX_NOTICES if self.rows >= LONG_NOTICE_ROWS else 1
 
 
 def notice_place(screen: Screen[Any], reading: Widget | None = None) -> NoticePlace | None:
@@ -41,22 +47,28 @@ def notice_place(screen: Screen[Any], reading: Widget | None = None) -> NoticePl
     reading = reading if reading is not None else _body(screen)
     if reading is None or not reading.region:
         return None
-    region, rows = reading.region, _max_rows(screen)
+    region, height = reading.region, screen.size.height
     if _is_read_at_its_end(reading):
-        return NoticePlace("top", region.y, rows)
-    return NoticePlace("bottom", screen.size.height - region.bottom, rows)
+        # the last row of a screen names its keys
+        return NoticePlace("top", region.y, max(NOTICE_ROWS, min(_max_rows(screen), height - 1 - region.y)))
+    return NoticePlace("bottom", height - region.bottom, max(NOTICE_ROWS, min(_max_rows(screen), region.height - 1)))
 
 
 def _beside(box: Region, screen: Screen[Any]) -> NoticePlace:
-    """Above a dialog or below it, where there is more room; the lower edge of one that leaves none."""
+    """Above a dialog or below it, where there is more room; the lower edge of one that leaves none.
+
+    The last row of the screen stays free where it can: the keys of the panes tell whether a dialog is in front.
+    """
     above, below = box.y, screen.size.height - box.bottom
+    margin = 1 if below > NOTICE_ROWS else 0
+    rows = max(NOTICE_ROWS, min(_max_rows(screen), max(above, below - margin)))
     if max(above, below) < NOTICE_ROWS or below > above:
-        return NoticePlace("bottom", 0, _max_rows(screen))
-    return NoticePlace("top", 0, _max_rows(screen))
+        return NoticePlace("bottom", margin, rows)
+    return NoticePlace("top", 0, rows)
 
 
 def _max_rows(screen: Screen[Any]) -> int:
-    """Rows for several notices: the newest is always shown whole."""
+    """Rows for several notices: the newest is always shown whole where nothing else bounds them."""
     return max(LONG_NOTICE_ROWS, screen.size.height * 2 // 5)
 
 

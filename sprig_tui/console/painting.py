@@ -14,8 +14,11 @@ from textual._compositor import ChopsUpdate, Compositor
 from textual.geometry import Region
 
 if TYPE_CHECKING:
+    from textual._compositor import CompositorMap, ReflowResult
+    from textual.geometry import Size
     from textual.screen import Screen
     from textual.strip import Strip
+    from textual.widget import Widget
 
 Span = tuple[int, int, int]
 """Row, first column, and the column after the last."""
@@ -29,7 +32,36 @@ def use_sparing_compositor(screen: Screen[Any]) -> None:
 
 
 class SparingCompositor(Compositor):
-    """Compositor that renders only what its updates write."""
+    """Compositor that renders only what its updates write, and clears each place that a widget leaves.
+
+    Its `reflow` compares with the layout that the widgets and the terminal know. Textual's compares with a map that it
+    also makes anew for whoever asks for a place out of sight: what had moved by then stayed painted where it was.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known_map: CompositorMap = {}
+        self._scrolled_map: CompositorMap = {}
+        """Where things came by scrolling since then."""
+
+    def reflow_visible(self, parent: Widget, size: Size) -> set[Widget]:
+        """Lay out what is visible, after a scroll; the widgets that came in sight."""
+        exposed = super().reflow_visible(parent, size)
+        self._scrolled_map = self._visible_map or {}
+        return exposed
+
+    def reflow(self, parent: Widget, size: Size) -> ReflowResult:
+        """Lay out; the widgets that were hidden, shown, and resized since the last time."""
+        scrolled, self._scrolled_map = self._scrolled_map, {}
+        self._full_map = self._known_map
+        result = super().reflow(parent, size)
+        self._known_map = self._full_map
+        if scrolled and size.region not in self._dirty_regions:
+            changes = {widget: place for widget, place in scrolled.items() if self._known_map.get(widget) != place}
+            for place in (*changes.values(), *filter(None, map(self._known_map.get, changes))):
+                if region := place.clip.intersection(place.region):
+                    self._dirty_regions.add(region)
+        return result
 
     def render_partial_update(self) -> ChopsUpdate | None:
         """An update of what changed; None where nothing did."""

@@ -113,30 +113,32 @@ class TextualApp(App[int]):
         """Where notices stand now; None where that is not known yet."""
         return None
 
-    def _place_notices(self) -> None:
-        # on all screens: a dialog shows those of the panes below it as well
-        if (place := self.notice_place()) is None:
-            return
-        for screen in self.screen_stack:
-            for rack in screen.children:
-                if isinstance(rack, ToastRack):
-                    rack.styles.dock = rack.styles.align_vertical = place.edge
-                    rack.styles.margin = (place.margin, 0, 0, 0) if place.edge == "top" else (0, 0, place.margin, 0)
-                    rack.styles.max_height = place.rows
+    def _place_notices(self, *, new: int = 0) -> None:
+        """Place the notices, and drop the oldest where they and `new` ones have no room; the history has them all."""
+        place = self.notice_place()
+        if place is not None:
+            # on all screens: a dialog shows those of the panes below it as well
+            for screen in self.screen_stack:
+                for rack in screen.children:
+                    if isinstance(rack, ToastRack):
+                        rack.styles.dock = rack.styles.align_vertical = place.edge
+                        rack.styles.margin = (place.margin, 0, 0, 0) if place.edge == "top" else (0, 0, place.margin, 0)
+                        rack.styles.max_height = place.rows
+        most = 1 if self.size.height < MIN_ROWS_FOR_NOTICES else MAX_SHOWN_NOTICES if place is None else place.notices
+        shown = list(self._notifications)
+        if dropped := shown[: max(0, len(shown) + new - most)]:
+            for notice in dropped:
+                self._unnotify(notice, refresh=False)
+            if not new:
+                super()._refresh_notifications()
 
     def _on_notify(self, event: Notify) -> None:
-        self._place_notices()
-        # Textual calls its own handler after this one. A notice that is shown already is shown anew, not twice, and a
-        # pile of them must not cover the screen: the history has them all
-        shown, new = list(self._notifications), event.notification
-        for notice in shown:
-            if (notice.message, notice.severity) == (new.message, new.severity):
+        # Textual calls its own handler after this one. A notice that is shown already is shown anew, not twice
+        for notice in list(self._notifications):
+            if (notice.message, notice.severity) == (event.notification.message, event.notification.severity):
                 self._unnotify(notice, refresh=False)
-                shown.remove(notice)
                 break
-        most = MAX_SHOWN_NOTICES if self.size.height >= MIN_ROWS_FOR_NOTICES else 1
-        for notice in shown[: max(0, len(shown) + 1 - most)]:
-            self._unnotify(notice, refresh=False)
+        self._place_notices(new=1)
 
     def _refresh_notifications(self) -> None:
         # Textual removes a toast whose notification ended before its timer did, but not the holder around it: each
@@ -195,10 +197,7 @@ class TextualApp(App[int]):
 
 
 class PatientScreen(Screen[ScreenResult]):
-    """Screen whose frame can wait for more that belongs to it: one frame costs less than two.
-
-    Its widgets hear of each new size.
-    """
+    """Screen whose frame can wait for more that belongs to it: one frame costs less than two."""
 
     def frame_waits(self) -> bool:
         """Whether what is due is painted later; asked again a sixtieth of a second after a yes."""
@@ -207,15 +206,6 @@ class PatientScreen(Screen[ScreenResult]):
     def _on_timer_update(self) -> None:
         if not self.frame_waits():
             super()._on_timer_update()
-
-    def _refresh_layout(self, size: Size | None = None, scroll: bool = False) -> None:
-        # After a scroll Textual works the places out anew for whoever asks for one out of sight. If new styles came
-        # before that, the layout finds nothing changed, and tells no widget. Of two events a widget handles one
-        before = {widget: widget._size for widget in self._compositor.widgets}
-        super()._refresh_layout(size, scroll)
-        for widget, was in before.items():
-            if widget._size != was and widget in self._compositor.widgets:
-                widget.post_message(events.Resize(widget._size, widget.virtual_size, widget._container_size))
 
 
 for _digit in "0123456789":

@@ -4,6 +4,7 @@ import copy
 import random
 import re
 
+import pytest
 from rich.console import Console
 from textual._compositor import Compositor
 from textual._context import visible_screen_stack
@@ -139,3 +140,26 @@ async def test_nothing_is_rendered_where_nothing_changed_or_the_change_is_out_of
         for regions in (set(), {Region(0, 16, 50, 2)}):
             screen._compositor._dirty_regions = regions
             assert screen._compositor.render_update() is None
+
+
+@pytest.mark.parametrize("scrolls", [False, True])
+async def test_a_layout_clears_each_place_that_a_widget_left(scrolls):
+    """Also where somebody asked for a place out of sight, or the list was scrolled, since the last layout."""
+    async with TextualApp().run_test(size=SIZE) as pilot:
+        await pilot.app.push_screen(screen := Panes())
+        await pilot.pause()
+        compositor, note = screen._compositor, screen.query_one("#note")
+        left = compositor.full_map[note].region
+        note.styles.margin = (7, 0, 0, 6)
+        screen._clear_arrangement_cache()
+        if scrolls:
+            compositor.reflow_visible(screen, screen.size)
+            note.styles.margin = (7, 0, 0, 16)
+            screen._clear_arrangement_cache()
+        compositor._full_map_invalidated = True
+        now = compositor.full_map[note].region
+        compositor._dirty_regions.clear()
+        compositor.reflow(screen, screen.size)
+        assert now != left
+        places = {left, now, Region(20, 9, *left.size)} if scrolls else {left, now}
+        assert {place for place in places if place not in compositor._dirty_regions} == set()

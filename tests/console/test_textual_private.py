@@ -175,11 +175,11 @@ async def test_a_widget_hears_of_a_size_that_somebody_asked_for_before_the_layou
         def on_resize(self, event):
             heard.append(event.size.height)
 
-    class One(textual_private.PatientScreen):
+    class One(Screen):
         def compose(self):
             yield Sized()
 
-    class Ready(App):
+    class Ready(textual_private.TextualApp):
         CSS = "Sized { height: 5; }"
 
         def get_default_screen(self):
