@@ -44,6 +44,13 @@ class SparingCompositor(Compositor):
         self._scrolled_map: CompositorMap = {}
         """Where things came by scrolling since then."""
 
+    @property
+    def full_map(self) -> CompositorMap:
+        """The places of all widgets, made anew where they may have changed; Textual kept the cuts of the old places."""
+        if self._full_map_invalidated:
+            self._cuts = self._layers = self._layers_visible = None
+        return super().full_map
+
     def reflow_visible(self, parent: Widget, size: Size) -> set[Widget]:
         """Lay out what is visible, after a scroll; the widgets that came in sight."""
         exposed = super().reflow_visible(parent, size)

@@ -86,7 +86,7 @@ message_pump.Timer = SureTimer  # type: ignore[attr-defined] # what `set_timer` 
 class TextualApp(App[int]):
     """App with a fatal error screen of its own: Textual's shows local variables, which may hold a key or an answer.
 
-    The frames of its screens render only what they write.
+    The frames of its screens render only what they write, and their widgets hear of each new size.
     """
 
     def action_command_palette(self) -> None:

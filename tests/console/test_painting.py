@@ -63,6 +63,8 @@ class Panes(Screen):
         yield Behind(Rows(1000, id="left"), Rows(4, 70, id="right"))
         yield Static("a note that stands over both panes", id="note")
         yield Static("the last row")
+        yield (unseen := Static("in sight of nobody", id="unseen"))
+        unseen.display = False
 
 
 def cells(update, size, console):
@@ -88,6 +90,30 @@ def textual_twin(compositor):
     twin = copy.copy(compositor)
     twin.__class__ = Compositor
     return twin
+
+
+def ask_for_a_place(screen):
+    """The place of the note, before the layout that it waits for: Textual works out all places anew for who asks."""
+    for node in screen.walk_children(with_self=True):
+        node._clear_arrangement_cache()
+    # a widget that nobody sees was to be painted
+    screen._compositor.update_widgets({screen.query_one("#unseen")})
+    return screen.query_one("#note").region
+
+
+async def test_what_is_painted_before_the_layout_has_the_places_that_were_asked_for():
+    console = Console(color_system="truecolor", force_terminal=True)
+    async with TextualApp().run_test(size=SIZE) as pilot:
+        await pilot.app.push_screen(screen := Panes())
+        await pilot.pause()
+        compositor = screen._compositor
+        assert compositor.cuts
+        screen.query_one("#note").styles.offset = (27, 6)
+        ask_for_a_place(screen)
+        compositor._dirty_regions = {Region(0, 6, 50, 1)}
+        visible_screen_stack.set([])
+        written = cells(compositor.render_update(), SIZE, console)
+        assert "".join(written[x, 6][0] for x in range(27, 39)) == "a note that "
 
 
 async def test_updates_write_the_cells_that_textual_would_write():
