@@ -38,7 +38,7 @@ from sprig_tui.console.session import ConsoleDependencies, Session
 from sprig_tui.console.snapshot import ConsoleSnapshot
 from sprig_tui.console.status_line import Badge, badge
 from sprig_tui.console.textual_private import TextualApp, add_line_filter, add_to_screen, write_to_terminal
-from sprig_tui.console.theme import DEFAULT_THEME, THEMES, add_muted, default_theme, first_sheets, later_sheets
+from sprig_tui.console.theme import DEFAULT_THEME, THEMES, add_muted, default_theme, first_sheets, load_later_sheets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,6 +162,8 @@ class SprigTui(QueuedInput, TextualApp):
 
     def push_screen(self, screen: Any, *arguments: Any, **options: Any) -> Any:
         """Push a screen as Textual does; it shows what kind of console this is."""
+        if screen is not self.main:
+            self.load_styles()
         if self._badge:
             add_to_screen(screen, Badge(self._badge))
         return super().push_screen(screen, *arguments, **options)
@@ -212,9 +214,8 @@ class SprigTui(QueuedInput, TextualApp):
         yield SystemCommand("Screenshot", "Save a picture (SVG) of what the console shows now.", picture)
 
     def load_styles(self) -> None:
-        """Load the style sheets that the first paint does not need; they are about widgets that are not there yet."""
-        self.stylesheet.read_all(later_sheets())
-        self.stylesheet.parse()
+        """Load the style sheets that the first paint does not need, before any widget that they are about is there."""
+        load_later_sheets(self.stylesheet)
 
     def get_css_variables(self) -> dict[str, str]:
         """The variables of the theme, with those of muted texts."""
@@ -262,7 +263,7 @@ class SprigTui(QueuedInput, TextualApp):
         if await super().run_action(action, default_namespace, namespaces):
             return True
         if isinstance(default_namespace, (HasCommands, MainScreen)) and isinstance(action, str):
-            reason = default_namespace.refusal(action)
+            reason = default_namespace.refusal(action) or (self.main.refusal(action) if self.shows_panes else "")
             if reason:
                 notify_warning(self, reason)
                 return True

@@ -22,7 +22,7 @@ from sprig_tui.console.commands import panes as pane_commands
 from sprig_tui.console.commands.base import SCOPE_TITLES, Command
 from sprig_tui.console.commands.payload import SendRecord
 from sprig_tui.console.environments.pane import EnvironmentPane
-from sprig_tui.console.environments.warnings import WarningList
+from sprig_tui.console.environments.warnings import DEMO_REJECTION_TEXT, WarningList
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.pane_area import PaneArea
 from sprig_tui.console.screen_state import ScreenState
@@ -50,10 +50,6 @@ if TYPE_CHECKING:
 MIN_WIDE_CELLS = 116
 """From this width on Environments and Payload stand side by side: Payload then has what it has on 80 columns."""
 UNZOOM = Binding("escape", "unzoom", show=False, priority=True)
-DEMO_REJECTION_TEXT = (
-    "one of the samples is rejected on purpose: its request was split until the sample was alone,\n"
-    "so the deliveries beside it took several requests; /status:failed shows it"
-)
 
 Pane: TypeAlias = "EnvironmentPane | PayloadInspector | DeliveryLog"
 
@@ -159,8 +155,9 @@ class MainScreen(PatientScreen[None]):
 
     def use_settings(self, settings: Settings) -> None:
         """Apply changed settings to the panes."""
-        self._late.use_settings(settings)
-        self.use_columns(self.console.preferences.columns)
+        if "deliveries" in self.panes:
+            self._late.use_settings(settings)
+            self.use_columns(self.console.preferences.columns)
         self.show_warnings()
 
     def use_columns(self, columns: Mapping[str, tuple[ChosenColumn, ...]]) -> None:
@@ -244,7 +241,7 @@ class MainScreen(PatientScreen[None]):
     def go_to_record(self, number: int) -> str:
         """Show a record of the open file; returns why there is none."""
         if "payload" not in self.panes:
-            return "the panes are still loading: try again in a moment"
+            return pane_commands.STILL_LOADING
         if reason := self.payload.refusal("go_to_record"):
             return reason
         self.focus_pane("payload")
@@ -311,7 +308,7 @@ class MainScreen(PatientScreen[None]):
         forwarded = pane_commands.SHARED.get(str(parameters[0])) if action == "forward" else None
         command = forwarded or pane_commands.command_of(f"screen.{action}")
         if command is not None:
-            pane = self.panes.get(command.scope)
+            pane = pane_commands.runner(command, self.panes)
             return pane.check_action(command.action(), ()) if pane else None
         return super().check_action(action, parameters)
 
@@ -321,8 +318,10 @@ class MainScreen(PatientScreen[None]):
     def refusal(self, action: str) -> str:
         """Why a pane's command cannot be used now; empty when it can."""
         command = pane_commands.command_of(action)
-        pane = self.panes.get(command.scope) if command else None
-        return pane.refusal(command.action()) if command and pane else ""
+        if command is None:
+            return ""
+        pane = pane_commands.runner(command, self.panes)
+        return pane.refusal(command.action()) if pane else pane_commands.STILL_LOADING
 
     def unasked_command(self, action: str) -> type[Command] | None:
         """The command of a pane that this screen runs, where it can be used now and acts without a question."""
@@ -385,6 +384,7 @@ class MainScreen(PatientScreen[None]):
         """Open pasted records, or a file dropped on the terminal, whichever pane has the focus; explain what else."""
         event.stop()
         if "payload" not in self.panes:
+            notify_warning(self.app, pane_commands.STILL_LOADING)
             return
         pasted = self.payload.open_pasted(event.text)
         if pasted.opens:

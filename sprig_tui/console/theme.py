@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from textual.color import Color
 from textual.theme import Theme
 
 from sprig_tui.config.toml_file import nearest_key_hint
+
+if TYPE_CHECKING:
+    from textual.css.stylesheet import Stylesheet
 
 FOLDER = Path(__file__).parent / "styles"
 
@@ -23,9 +27,12 @@ def first_sheets() -> list[str | PurePath]:
     return [FOLDER / "base.tcss"]
 
 
-def later_sheets() -> list[PurePath]:
-    """The other style sheets, in the order of application."""
-    return [sheet for sheet in sorted(FOLDER.glob("*.tcss")) if sheet.name != "base.tcss"]
+def load_later_sheets(stylesheet: Stylesheet) -> None:
+    """Load the other style sheets, in the order of application, where they are not loaded yet."""
+    later = [PurePath(sheet) for sheet in sheets() if sheet not in first_sheets()]
+    if not all(stylesheet.has_source(str(sheet)) for sheet in later):
+        stylesheet.read_all(later)
+        stylesheet.parse()
 
 
 MUTED, DISABLED = "$muted", "$disabled"

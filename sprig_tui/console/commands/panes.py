@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from textual.binding import Binding
 
@@ -12,6 +13,8 @@ from sprig_tui.console.commands.environments import COMMANDS as ENVIRONMENTS
 from sprig_tui.console.commands.payload import COMMANDS as PAYLOAD
 from sprig_tui.console.commands.records import COMMANDS as RECORDS
 
+PaneT = TypeVar("PaneT")
+
 PANE_COMMANDS: tuple[type[Command], ...] = (*ENVIRONMENTS, *PAYLOAD, *RECORDS, *DELIVERIES)
 SHARED: Mapping[str, type[Command]] = {command.id: command for command in PANE_COMMANDS if command.on_main_screen}
 """By id: those whose keys work whichever pane has the focus."""
@@ -19,6 +22,7 @@ RUN_BY_SCREEN: Mapping[str, type[Command]] = {
     command.action(): command for command in PANE_COMMANDS if command.namespace == "screen"
 }
 """By action: those that the main screen runs itself."""
+STILL_LOADING = "the panes are still loading: try again in a moment"
 
 
 def screen_binding(command: type[Command]) -> Binding:
@@ -30,3 +34,8 @@ def screen_binding(command: type[Command]) -> Binding:
 def command_of(action: str) -> type[Command] | None:
     """The pane's command behind an action of the main screen, with its namespace and parameters."""
     return RUN_BY_SCREEN.get(action) or SHARED.get(action.removeprefix("forward('").removesuffix("')"))
+
+
+def runner(command: type[Command], panes: Mapping[str, PaneT]) -> PaneT | None:
+    """The pane that has a command; None where it, or one that shows what the screen runs, is not there yet."""
+    return panes.get(command.scope) if "deliveries" in panes or not command.namespace else None

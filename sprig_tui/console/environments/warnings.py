@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from sprig_tui.console.session import Session
     from sprig_tui.sprig.records import Record
 
+DEMO_REJECTION_TEXT = (
+    "one of the samples is rejected on purpose: its request was split until the sample was alone,\n"
+    "so the deliveries beside it took several requests; /status:failed shows it"
+)
+"""The notice at the first rejected sample of the demo."""
+
 
 def config_warnings(settings: Settings, now_ms: int) -> tuple[str, ...]:
     """Warnings about the config, worst first."""
