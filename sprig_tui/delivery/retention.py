@@ -20,7 +20,16 @@ from sprig_tui.errors import JournalError
 from sprig_tui.formatting import format_duration
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import State
-from sprig_tui.journal.retention import FULL_PASS_MS, Cutoffs, RetentionPolicy, RetentionState, Step, widened
+from sprig_tui.journal.retention import (
+    FULL_PASS_MS,
+    SLACK_ROUNDS,
+    Cutoffs,
+    RetentionPolicy,
+    RetentionState,
+    Step,
+    slack_steps,
+    widened,
+)
 
 START_DELAY_S = 20.0
 """Seconds before the first pass of a process: its start comes first."""
@@ -237,6 +246,8 @@ class _Pass:
         self._removed: Counter[State] = Counter()
         self._dropped = 0
         self._damaged = 0
+        self._changed: tuple[int, int] | None = None
+        """First and last id of deliveries that were removed, or lost their content."""
 
     def text(self) -> str:
         """What it did; empty for nothing."""
@@ -262,6 +273,7 @@ class _Pass:
                 await self._settle(
                     await self._store.delete_attempts(self._owner, unused[start : start + ATTEMPTS_STEP_ROWS])
                 )
+        await self._clear_slack(full=full)
         while (step := await self._store.give_back_space(self._owner)) is not None:
             await self._settle(step)
         if self._removed or self._dropped:
@@ -280,6 +292,7 @@ class _Pass:
                 await self._settle(step)
                 await self._store.tidy_tombstones()
                 self._state.dirty = widened(self._state.dirty, part[0], part[-1])
+                self._changed = widened(self._changed, part[0], part[-1])
             after, done, past = due.reached, due.done, past and due.past
             if past:
                 self._state.rows_after = after
@@ -287,6 +300,7 @@ class _Pass:
     async def _clean_orphaned(self) -> None:
         if self._state.dirty is None:
             return
+        self._changed = widened(self._changed, *self._state.dirty)
         nothing = Cutoffs()
         for first in await self._store.orphaned_packs(*self._state.dirty):
             await self._settle(await self._store.clean_pack(self._owner, nothing, first))
@@ -299,11 +313,22 @@ class _Pass:
             for first in due.ids:
                 step = await self._store.clean_pack(self._owner, self._cutoffs, first)
                 self._dropped += sum(step.by_state.values())
+                self._changed = widened(self._changed, first, first)
                 self._damaged += step.damaged
                 await self._settle(step)
             after, done, past = due.reached, due.done, past and due.past
             if past:
                 self._state.content_after = after
+
+    async def _clear_slack(self, *, full: bool) -> None:
+        """Clear what is left of rows between others; a full pass also sees to what killed ones left."""
+        ids = (0, self._changed[1]) if full and self._changed else self._changed
+        for _ in range(SLACK_ROUNDS):
+            pages = await self._store.find_slack(ids, requests=full) if ids else ()
+            if not pages:
+                return
+            for step in slack_steps(pages):
+                await self._settle(await self._store.clear_slack(self._owner, step))
 
     async def _settle(self, step: Step) -> None:
         """Let others write after a step."""

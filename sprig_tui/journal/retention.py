@@ -6,7 +6,7 @@ are one entry of the journal's positions, changed in the transaction of each ste
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -170,6 +170,38 @@ class Due(Struct, frozen=True):
     """Whether all that was looked at was added before the time that counts, so that hardly any of it is due later."""
 
 
+class SlackPage(Struct, frozen=True):
+    """A leaf page of an SQLite file with content between its rows, as the file had it."""
+
+    table: str
+    row: int
+    """Id of the smallest row in it."""
+    payload: int
+    """Bytes of that row."""
+    free: int
+    """Bytes of the page that no row uses."""
+    usable: int
+    """Bytes of a page."""
+
+
+SLACK_ROUNDS = 3
+"""Searches for slack at most: what others changed meanwhile is found again."""
+_SLACK_STEP_PAGES, _SLACK_STEP_BYTES = 16, 500_000
+"""Pages cleared in one transaction, and the size of the rows that grow in them."""
+
+
+def slack_steps(pages: Sequence[SlackPage]) -> Iterator[list[SlackPage]]:
+    """The pages of each transaction."""
+    step: list[SlackPage] = []
+    for page in pages:
+        if step and (len(step) == _SLACK_STEP_PAGES or sum(one.payload for one in step) > _SLACK_STEP_BYTES):
+            yield step
+            step = []
+        step.append(page)
+    if step:
+        yield step
+
+
 class RetentionStore(Protocol):
     """Retention of one journal. Every method may raise JournalError; then it has changed nothing."""
 
@@ -216,6 +248,14 @@ class RetentionStore(Protocol):
 
     async def delete_attempts(self, owner: str, ids: Sequence[int]) -> Step:
         """Delete these requests."""
+        ...
+
+    async def find_slack(self, ids: tuple[int, int], *, requests: bool) -> Sequence[SlackPage]:
+        """Where copies of what was removed may be left, around deliveries of these ids, and in all requests."""
+        ...
+
+    async def clear_slack(self, owner: str, pages: Sequence[SlackPage]) -> Step:
+        """Clear these places."""
         ...
 
     async def give_back_space(self, owner: str) -> Step | None:

@@ -27,6 +27,7 @@ from sprig_tui.journal.retention import (
     Due,
     RetentionState,
     RetentionStore,
+    SlackPage,
     Step,
     count_step,
     state_from,
@@ -86,6 +87,12 @@ class PostgresRetention(RetentionStore):
             return Step()
 
         return await self._step(owner, delete)
+
+    async def find_slack(self, ids: tuple[int, int], *, requests: bool) -> Sequence[SlackPage]:  # noqa: ARG002 - VACUUM
+        return ()
+
+    async def clear_slack(self, owner: str, pages: Sequence[SlackPage]) -> Step:  # noqa: ARG002 - there are none
+        return Step()
 
     async def give_back_space(self, owner: str) -> Step | None:  # noqa: ARG002 - the server's autovacuum does
         return None

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from sprig_tui.errors import JournalClosedError, JournalReadOnlyError
 from sprig_tui.journal.sqlite import schema
@@ -111,6 +111,8 @@ def connect_writer(path: str, busy_timeout: float, file_check: FileCheck) -> sql
         schema.enable_vacuum(connection)
         enable_wal(connection, busy_timeout)
         connection.execute("PRAGMA cache_size = -16000")
+        # a row that changes its size leaves its old place otherwise
+        connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if schema.create_or_upgrade(connection, path):
             # so that the main file contains the schema and the identity
@@ -161,6 +163,14 @@ def _check_no_log(path: str, error: sqlite3.Error) -> None:
             f"the journal {path} has a log beside it that cannot be read in a folder that may not be written",
             hint=f"copy it together with {log.name} into a folder that may be written, and look there",
         ) from error
+
+
+class RunWork(Protocol):
+    """Runs a function in a transaction, such as `SQLiteJournal` does in its threads."""
+
+    async def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> T:
+        """The result of `work`."""
+        ...
 
 
 class ReaderPool:
@@ -227,6 +237,15 @@ class ReaderPool:
         for connection in self._connections:
             connection.close()
         self._connections.clear()
+
+
+def write_wal(path: str) -> None:
+    """Write into the file what of the WAL no reader needs any more; others go on."""
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(open_existing(path, "rw", _CHECKPOINT_TIMEOUT_MS / 1000)) as connection,
+    ):
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def empty_wal(path: str) -> None:

@@ -18,7 +18,7 @@ from sprig_tui.journal.records import Claim, LaneChange, Settlement
 from sprig_tui.journal.sqlite import claim as claims
 from sprig_tui.journal.sqlite import forgetting, forgotten_persons
 from sprig_tui.journal.sqlite import settle as settling
-from sprig_tui.journal.sqlite.pruning import RunWork
+from sprig_tui.journal.sqlite.connection import RunWork
 from sprig_tui.journal.sqlite.tables import with_damage_flag
 
 if TYPE_CHECKING:

@@ -212,7 +212,7 @@ def _is_half_checkpointed(path: str, wal: str) -> bool:
     A checkpoint writes the number of pages first and the last pages at its end; a busy disk can halt it in between.
     """
     try:
-        header = _read_header(path)
+        header = read_file(path, 32, 0)
         size, logged = os.stat(path).st_size, os.stat(wal).st_size  # noqa: PTH116 - as above
     except OSError:
         return False
@@ -221,21 +221,21 @@ def _is_half_checkpointed(path: str, wal: str) -> bool:
 
 
 _descriptors: dict[FileId, int] = {}
-"""Open descriptors of files, by which their headers are read, and which are never closed.
+"""Open descriptors of files, by which their bytes are read, and which are never closed.
 
 A process that closes any descriptor of a file loses its locks on it, those of SQLite too. Then another process takes
 itself for the last one, and deletes the WAL.
 """
 
 
-def _read_header(path: str) -> bytes:
-    """The first bytes of the file. Raises OSError."""
+def read_file(path: str, size: int, offset: int) -> bytes:
+    """Bytes of the file, without its WAL and without locks. Raises OSError."""
     descriptor = _descriptors.get(_file_id(path) or (0, 0))
     if descriptor is None:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         status = os.fstat(descriptor)
         _descriptors[status.st_dev, status.st_ino] = descriptor
-    return os.pread(descriptor, 32, 0)
+    return os.pread(descriptor, size, offset)
 
 
 def _read_content(path: str) -> _FileContent | None:

@@ -336,6 +336,7 @@ class SQLiteJournal(Journal):
         if dry_run:
             return await run.count()
         pruned = await run.delete()
+        await run.clear_slack(self.path)
         await self.check_writable()  # brings all that was written to the disk
         if pruned.by_state or pruned.forgotten:
             await run.give_back_space()

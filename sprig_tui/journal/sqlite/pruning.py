@@ -7,16 +7,19 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.maintenance import PRUNE_CHUNK_ROWS, delete_in_chunks, forget_in_chunks, prune_in_chunks
 from sprig_tui.journal.records import PruneResult
+from sprig_tui.journal.retention import SLACK_ROUNDS, slack_steps
 from sprig_tui.journal.sqlite import maintenance, tombstone_filter, tombstones
+from sprig_tui.journal.sqlite.connection import RunWork
 from sprig_tui.journal.sqlite.identity_index import drop_merged_removed, drop_recent_removed, find_merged_removed
 from sprig_tui.journal.sqlite.prepared_removal import PreparedRemoval
+from sprig_tui.journal.sqlite.slack import ALL_IDS, clear_slack, find_pages
 from sprig_tui.journal.sqlite.tombstone_records import RECORD_BYTES, store_records
 from sprig_tui.journal.tombstone_filter import Bitmap
 
@@ -31,14 +34,6 @@ KEYS_A_SCAN = 10_000
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-
-
-class RunWork(Protocol):
-    """Runs a function in a transaction, such as `SQLiteJournal` does in its threads."""
-
-    async def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> T:
-        """The result of `work`."""
-        ...
 
 
 class _Reading:
@@ -84,6 +79,8 @@ class PruneRun:
         self._forget = forget
         self._give_back = give_back
         self._between_writes: Callable[[], Awaitable[None]] | None = None
+        self._last_removed = self._last_unused = 0
+        """Ids up to which deliveries and requests were removed, by this prune or by one before it."""
 
     async def count(self) -> PruneResult:
         """What `delete` would delete."""
@@ -99,6 +96,7 @@ class PruneRun:
             pruned = await self._prune_stretches()
         else:
             pruned = await prune_in_chunks(self._forget_chunk)
+            self._last_removed = ALL_IDS[1]
             forgotten = await forget_in_chunks(
                 lambda after: self._write(lambda c: tombstones.forget_chunk(c, before, after))
             )
@@ -107,6 +105,7 @@ class PruneRun:
                 await self._build_bitmap()
         unused = await self._read(lambda c: maintenance.unused_attempts(c, before))
         await delete_in_chunks(unused, lambda ids: self._write(lambda c: maintenance.delete_attempts(c, ids)))
+        self._last_unused = max(unused, default=0)
         return pruned
 
     async def _forget_chunk(self, after: int) -> tuple[PruneResult, int]:
@@ -125,7 +124,8 @@ class PruneRun:
             total += await self._remove(prepared)
             last_removed = prepared.ids[-1] if prepared.ids else last_removed
         self._between_writes = None
-        await self._drop_identities(last_removed)
+        self._last_removed = max(last_removed, await self._read(maintenance.oldest_id) - 1)
+        await self._drop_identities(self._last_removed)
         return total
 
     async def _store_tombstones(self, prepared: PreparedRemoval) -> None:
@@ -157,9 +157,8 @@ class PruneRun:
             raise removed
         return removed
 
-    async def _drop_identities(self, last_removed: int) -> None:
-        """Drop the identities of removed deliveries, also those that a killed prune left."""
-        last = max(last_removed, await self._read(maintenance.oldest_id) - 1)
+    async def _drop_identities(self, last: int) -> None:
+        """Drop the identities of removed deliveries."""
         await self._write(lambda c: drop_recent_removed(c, last))
         after = -1
         while True:
@@ -176,6 +175,24 @@ class PruneRun:
         if self._between_writes is not None:
             await self._between_writes()
         return done
+
+    async def clear_slack(self, path: str) -> None:
+        """Clear what removed rows left between those that are kept."""
+        ranges = {"deliveries": (0, self._last_removed), "packs": (0, self._last_removed)}
+        if self._last_unused:
+            ranges["attempts"] = 0, self._last_unused
+        try:
+            for _ in range(SLACK_ROUNDS):
+                pages = await find_pages(path, self._read, ranges)
+                if not pages:
+                    return
+                for step in slack_steps(pages):
+                    await self._write(partial(clear_slack, pages=step))
+        except JournalError as error:
+            _log.warning(
+                "what was pruned is gone, but copies of it may be left in the file until it is compacted: %s",
+                error.message,
+            )
 
     async def give_back_space(self) -> None:
         """Give all unused pages back to the file system."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sprig_tui.clock import Clock
+from sprig_tui.errors import JournalCorruptError
 from sprig_tui.journal.content import DROPPED_COLUMNS, DroppedContent, dropped_content
 from sprig_tui.journal.maintenance import chunk_result
 from sprig_tui.journal.payload_codec import DamagedPayloadError
@@ -26,13 +27,14 @@ from sprig_tui.journal.retention import (
     Due,
     RetentionState,
     RetentionStore,
+    SlackPage,
     Step,
     count_step,
     state_from,
     widened,
 )
 from sprig_tui.journal.rows import CONTENT_DROPPED
-from sprig_tui.journal.sqlite import maintenance, payloads
+from sprig_tui.journal.sqlite import maintenance, payloads, slack
 from sprig_tui.journal.sqlite.connection import empty_wal
 from sprig_tui.journal.sqlite.forgetting import clean_attempts
 from sprig_tui.journal.sqlite.tables import encode_ids, record_changes
@@ -90,6 +92,22 @@ class SQLiteRetention(RetentionStore):
             return Step()
 
         return await self._step(owner, delete)
+
+    async def find_slack(self, ids: tuple[int, int], *, requests: bool) -> Sequence[SlackPage]:
+        ranges = {"deliveries": ids, "packs": ids}
+        if requests:
+            ranges["attempts"] = slack.ALL_IDS
+        return await slack.find_pages(self._journal.path, self._journal.read, ranges)
+
+    async def clear_slack(self, owner: str, pages: Sequence[SlackPage]) -> Step:
+        def clear(connection: sqlite3.Connection, _: RetentionState) -> Step:
+            slack.clear_slack(connection, pages)
+            return Step()
+
+        try:
+            return await self._step(owner, clear)
+        except JournalCorruptError:
+            return Step()  # damaged pages stay as they are
 
     async def give_back_space(self, owner: str) -> Step | None:
         free, vacuum = await self._journal.read(_free_pages)

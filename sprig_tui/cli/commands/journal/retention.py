@@ -63,8 +63,9 @@ def space_lines(space: FileSpace) -> Iterator[str]:
 def compact(as_json: bool) -> int:
     """Rewrite the journal's file without its unused room, and let it give room back by itself from then on.
 
-    Files of older versions need this once; others shrink while deliveries are removed. Nothing may write meanwhile:
-    stop listen, run and the console first. It takes about a second for each 100 MB, and needs as much room again on
+    Nothing of what was removed is in the new file, not even what SQLite left between rows. Files of older versions need
+    this once; others shrink while deliveries are removed. Nothing may write meanwhile: stop listen, run and the console
+    first. It takes about a second for each 100 MB, and needs as much room again on
     the disk. A journal on PostgreSQL is compacted by its server: VACUUM FULL sprig_tui.packs, while nothing uses it.
     """
     settings = open_settings(quiet=True)
