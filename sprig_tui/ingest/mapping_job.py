@@ -10,24 +10,24 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from sprig_tui.ingest.entries import EntryBuilder
 from sprig_tui.ingest.usual_webhook import UsualWebhookReader
-from sprig_tui.journal.entry_columns import EntryColumns
-from sprig_tui.journal.records import NewDelivery
+from sprig_tui.journal.entry_columns import BODY, RAW, EntryColumns, EntryRow, PackedEntries
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reader import ReadProgress, RecordReader, read_files
 from sprig_tui.sprig.records import Record
 
-MAX_CHUNK_ENTRIES = 250
-MAX_CHUNK_BYTES = 250_000
-"""A chunk ends at whichever limit comes first."""
+MAX_CHUNK_ENTRIES = 500
+MAX_CHUNK_BYTES = 600_000
+"""A chunk ends at whichever limit comes first. It is packed as a whole: small packs take more of the journal."""
 LENGTH_PREFIX_BYTES = 4
 """Size of the length that precedes the job and each chunk."""
 
@@ -67,10 +67,7 @@ class MappingJob(Struct, frozen=True):
 class EntryChunk(Struct, frozen=True, array_like=True):
     """Entries that the subprocess sends together, and its progress."""
 
-    columns: Sequence[Sequence[Any]] = ()
-    """The `short_columns` of the entries."""
-    number: int = 0
-    """Number of entries."""
+    packed: PackedEntries = PackedEntries()
     bytes_read: int = 0
     current_file: bytes = b""
     """Path of the file being read."""
@@ -82,7 +79,12 @@ class EntryChunk(Struct, frozen=True, array_like=True):
     @property
     def entries(self) -> EntryColumns:
         """The entries; each call makes them."""
-        return EntryColumns.from_short(self.columns, self.number)
+        return EntryColumns.from_packed(self.packed)
+
+    @property
+    def number(self) -> int:
+        """Number of entries."""
+        return len(self.packed.sizes)
 
 
 _decode_job = msgspec.msgpack.Decoder(MappingJob).decode
@@ -118,12 +120,12 @@ def _exit_with_stdin() -> None:
 
 def write_chunks(job: MappingJob, output: BinaryIO) -> None:
     """Map the job's files and write the chunks. Raises BrokenPipeError; other errors are sent as a chunk's `fault`."""
-    entries: list[NewDelivery] = []
+    rows: list[EntryRow] = []
     builder = EntryBuilder(job.rules, job.environments, job.default_environment)
     builder.begin_input()
     progress = ReadProgress()
     files = [os.fsdecode(name) for name in job.files]
-    reads: Iterator[NewDelivery | Record] = read_files(
+    reads: Iterator[EntryRow | Record] = read_files(
         files, UsualWebhookReader(builder).read_line, max_record_bytes=job.max_record_bytes, progress=progress
     )
 
@@ -131,22 +133,22 @@ def write_chunks(job: MappingJob, output: BinaryIO) -> None:
     """Kept for all chunks: a new one would grow by copies, which takes twice as long as the rest of encoding."""
 
     def put(*, last: bool = False, fault: str = "") -> None:
-        columns, current_file = EntryColumns.of(entries).short_columns(), os.fsencode(progress.current_file)
-        chunk = EntryChunk(columns, len(entries), progress.bytes_read, current_file, last, fault)
+        packed, current_file = EntryColumns.of_rows(rows).packed(), os.fsencode(progress.current_file)
+        chunk = EntryChunk(packed, progress.bytes_read, current_file, last, fault)
         _encode_chunk_into(chunk, buffer, LENGTH_PREFIX_BYTES)
         buffer[:LENGTH_PREFIX_BYTES] = (len(buffer) - LENGTH_PREFIX_BYTES).to_bytes(LENGTH_PREFIX_BYTES)
         output.write(buffer)
         output.flush()
-        entries.clear()
+        rows.clear()
 
     put()
     size, fault = 0, ""
     try:
         for read in reads:
-            entry = read if isinstance(read, NewDelivery) else builder.uncounted_entry(read)
-            entries.append(entry)
-            size += len(entry.raw) + len(entry.body)
-            if len(entries) >= MAX_CHUNK_ENTRIES or size >= MAX_CHUNK_BYTES:
+            row = read if isinstance(read, tuple) else astuple(builder.uncounted_entry(read))
+            rows.append(row)
+            size += len(row[RAW]) + len(row[BODY])
+            if len(rows) >= MAX_CHUNK_ENTRIES or size >= MAX_CHUNK_BYTES:
                 put()
                 size = 0
     except BrokenPipeError:

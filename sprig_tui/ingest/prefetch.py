@@ -11,6 +11,7 @@ from contextlib import closing
 from types import TracebackType
 
 from sprig_tui.journal.entry_columns import EntryColumns
+from sprig_tui.journal.entry_payloads import payload_bytes
 from sprig_tui.journal.records import NewDelivery
 
 FIRST_CHUNK_ENTRIES = 250
@@ -131,7 +132,7 @@ class EntryPrefetcher:
 
 def _payload_bytes(entries: Sequence[NewDelivery]) -> int:
     if isinstance(entries, EntryColumns):
-        return sum(map(len, entries.column("raw"))) + sum(map(len, entries.column("body")))
+        return payload_bytes(entries.column("raw"), entries.column("body"))
     return sum(len(entry.raw) + len(entry.body) for entry in entries)
 
 

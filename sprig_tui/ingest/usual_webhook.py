@@ -11,7 +11,7 @@ from __future__ import annotations
 from msgspec import UNSET, DecodeError, Raw
 
 from sprig_tui.ingest.entries import MAX_LIST_TEXT_CHARS, EntryBuilder, fit_name, preview
-from sprig_tui.journal.records import NewDelivery
+from sprig_tui.journal.entry_columns import EntryRow
 from sprig_tui.mapping.digest import digest
 from sprig_tui.mapping.properties import Properties
 from sprig_tui.mapping.records import Rules
@@ -37,7 +37,7 @@ class UsualWebhookReader:
         self._encode_call = builder.mapper.encode_call
         self._is_applicable = _leaves_usual_answers_alone(builder.mapper.rules)
 
-    def read_line(self, raw: bytes, name: str, line: int) -> NewDelivery | StudyResponse | None:
+    def read_line(self, raw: bytes, name: str, line: int) -> EntryRow | StudyResponse | None:
         """The entry of a usual line, the response of another one, or None for what `try_parse_record` cannot read."""
         if self._is_applicable and raw.find(b'"eventType"') >= 0 and raw.find(b"\\") < 0:
             try:
@@ -50,7 +50,7 @@ class UsualWebhookReader:
                 return entry
         return try_parse_record(raw, name, line)
 
-    def _entry(self, raw: bytes, body: WebhookBody, name: str, line: int) -> NewDelivery | None:
+    def _entry(self, raw: bytes, body: WebhookBody, name: str, line: int) -> EntryRow | None:
         """The entry of a usual webhook; None for any other. `raw` has no escapes, so its texts are as they are sent."""
         event, user_id, visitor = body.event_type, body.user_id, body.visitor_id
         answered, survey_id = body.created_at, body.survey_uuid or body.survey_id
@@ -110,7 +110,7 @@ class UsualWebhookReader:
         )
         if len(call) > MAX_EVENT_BYTES:
             return None
-        return NewDelivery(
+        return (
             environment,
             identity,
             digest(answer),
@@ -130,6 +130,7 @@ class UsualWebhookReader:
             raw,
             call,
             self._builder.elsewhere.get(environment, ""),
+            0,
         )
 
 

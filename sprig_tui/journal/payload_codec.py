@@ -15,8 +15,6 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from sprig_tui.errors import JournalCorruptError
-from sprig_tui.journal.entry_columns import EntryColumns
-from sprig_tui.journal.records import NewDelivery
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -66,14 +64,12 @@ def owner_tag(environment: str, message_id: str) -> int:
     return zlib.crc32(_encode_text(message_id), zlib.crc32(_encode_text(environment)))
 
 
-def entry_tags(entries: Sequence[NewDelivery]) -> list[int]:
-    """The tags of entries; fast if all are of one environment."""
-    columns = EntryColumns.of(entries)
-    names, message_ids = columns.column("environment"), columns.column("message_id")
-    only, joined = columns.common("environment"), "\n".join(message_ids)
-    if only is not None and joined.isascii() and "\0" not in joined and joined.count("\n") == len(columns) - 1:
-        return message_id_tags(only, joined.encode().split(b"\n"))
-    seeds = {name: zlib.crc32(_encode_text(name)) for name in set(names)}
+def owner_tags(names: Sequence[str], message_ids: Sequence[str]) -> list[int]:
+    """The tag of each owner, given as environments and message ids; fast if all are of one environment."""
+    different, joined = set(names), "\n".join(message_ids)
+    if len(different) == 1 and joined.isascii() and "\0" not in joined and joined.count("\n") == len(names) - 1:
+        return message_id_tags(names[0], joined.encode().split(b"\n"))
+    seeds = {name: zlib.crc32(_encode_text(name)) for name in different}
     return [
         zlib.crc32(_encode_text(message_id), seeds[name]) for name, message_id in zip(names, message_ids, strict=True)
     ]

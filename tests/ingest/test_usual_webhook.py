@@ -78,10 +78,11 @@ def both_ways(raw: bytes, rules: Rules | None = None, **options: Any) -> tuple[N
     builder = EntryBuilder(rules or Rules(), ENVIRONMENTS, **options)
     read = UsualWebhookReader(builder).read_line(raw, "in.jsonl", 7)
     response = try_parse_record(raw, "in.jsonl", 7)
-    if not isinstance(read, NewDelivery):
-        assert read == response
-        read = None
-    return read, None if response is None else builder.uncounted_entry(response)
+    general = None if response is None else builder.uncounted_entry(response)
+    if isinstance(read, tuple):
+        return NewDelivery(*read), general
+    assert read == response
+    return None, general
 
 
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])

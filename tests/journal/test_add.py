@@ -6,7 +6,9 @@ import asyncio
 
 from msgspec.structs import replace
 
+from sprig_tui.journal.claim_rules import ClaimRequest
 from sprig_tui.journal.dedup import as_changed
+from sprig_tui.journal.entry_columns import EntryColumns
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State
@@ -47,6 +49,37 @@ async def test_payloads_of_many_sizes_are_read_back(journal, entry):
     for one, back in [*pairs[::97], pairs[4], pairs[-1]]:
         detail = await journal.get(back.id)
         assert (detail.raw, detail.body) == (one.raw, one.body)
+
+
+def packed(entries):
+    """The entries as the mapping process sends them, in two chunks."""
+    halves = [EntryColumns.of(entries[:3]), EntryColumns.of(entries[3:])]
+    return EntryColumns.joined([EntryColumns.from_packed(half.packed()) for half in halves])
+
+
+async def test_payloads_that_were_packed_before_are_read_back(journal, entry):
+    known = entry(raw=b"known", body=b'{"known":1}')
+    await journal.add([known])
+    new = [entry(raw=b"r%d" % at, body=b'{"call":%d}' % at) for at in range(9)]
+    # all are new; then one is known, so that those behind it have other places than in their pack
+    for given in (new[:5], [new[5], known, *new[6:]]):
+        added = await journal.add(packed(given))
+        assert [one.outcome for one in added] == ["known" if one is known else "new" for one in given]
+        for one, back in zip(given, added, strict=True):
+            detail = await journal.get(back.id)
+            assert (detail.raw, detail.body) == (one.raw, one.body)
+
+
+async def test_claims_send_the_calls_that_were_packed_before(journal, entry, claim):
+    given = [entry(body=b'{"call":%d}' % at) for at in range(5)]
+    given[1] = replace(given[1], reason=Reason.ANONYMOUS)
+    wanted = ClaimRequest("production", events=2, payload_bytes=475_000, lease_ms=60_000, claims=2)
+    for entries in (given, [entry(body=b'{"call":%d}' % at) for at in (5, 6, 7, 8)]):
+        _, claims = await journal.add_and_claim(packed(entries), (wanted,))
+        while len(claims) < 2:  # a journal may leave them for later
+            claims = (*claims, await claim(events=2))
+        sent = [one.body for one in entries if not one.reason]
+        assert [one.payload for one in claims] == [b",".join(sent[:2]), b",".join(sent[2:])]
 
 
 async def test_same_answer_added_again_is_known(journal, entry):

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from sprig_tui.journal.entry_columns import PLAIN_COLUMNS, EntryColumns
+from sprig_tui.journal.entry_columns import PLAIN_COLUMNS, EntryColumns, PackedEntries
+from sprig_tui.journal.entry_payloads import body_sizes, join_bodies
 from sprig_tui.journal.records import NewDelivery
 from sprig_tui.reasons import Reason
 
@@ -31,10 +32,44 @@ def test_columns_are_a_sequence_of_their_entries(entries: list[NewDelivery]) -> 
     assert EntryColumns.of(columns) is columns
 
 
+def sent_and_received(columns: EntryColumns) -> EntryColumns:
+    """The columns after they went through a pipe."""
+    sent = msgspec.msgpack.encode(columns.packed())
+    return EntryColumns.from_packed(msgspec.msgpack.decode(sent, type=PackedEntries))
+
+
 @pytest.mark.parametrize("entries", [[], SEVERAL[:1], SEVERAL, [entry(1)] * 3], ids=["none", "one", "several", "equal"])
 def test_columns_are_the_same_after_a_pipe(entries: list[NewDelivery]) -> None:
-    sent = msgspec.msgpack.encode(EntryColumns.of(entries).short_columns())
-    assert list(EntryColumns.from_short(msgspec.msgpack.decode(sent), len(entries))) == entries
+    columns = EntryColumns.of(entries)
+    received = sent_and_received(columns)
+    assert list(received) == entries
+    assert len(received) == len(entries)
+    assert [received[at] for at in range(len(entries))] == entries
+    assert list(received[1:]) == entries[1:]
+    assert [*received.packs()] == [*columns.packs()]
+
+
+def test_payloads_are_packed_once_and_stay_so_where_columns_are_joined() -> None:
+    first, second = (
+        sent_and_received(EntryColumns.of(SEVERAL)),
+        sent_and_received(EntryColumns.of([entry(4, body=b"4")])),
+    )
+    joined = EntryColumns.joined([first, second])
+    assert [*joined.packs()] == [*first.packs(), *second.packs()]
+    assert list(joined) == [*SEVERAL, entry(4, body=b"4")]
+    # beside one that is not packed, and in a part, they are packed anew
+    mixed = EntryColumns.joined([first, [entry(5)]])
+    assert [one.entries for one in mixed.packs()] == [4]
+    assert list(mixed) == [*SEVERAL, entry(5)]
+    assert [one.entries for one in joined[1:].packs()] == [3]
+
+
+def test_part_of_joined_calls_is_that_of_single_ones() -> None:
+    bodies = [b"1", b"22", b"", b"4"]
+    joined = sent_and_received(EntryColumns.of([entry(at, body=body) for at, body in enumerate(bodies)])).column("body")
+    assert body_sizes(joined) == body_sizes(bodies) == [1, 2, 0, 1]
+    for part in (slice(0, 4), slice(0, 1), slice(1, 3), slice(3, 4)):
+        assert join_bodies(joined, part) == join_bodies(bodies, part) == b",".join(bodies[part])
 
 
 def test_columns_and_lists_are_joined_in_order() -> None:

@@ -10,6 +10,7 @@ from support.records import make_worker
 
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.claim_rules import ClaimRequest
+from sprig_tui.journal.entry_columns import EntryColumns
 from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.persons import make_identifier
 from sprig_tui.journal.postgres import payloads as postgres_payloads
@@ -114,6 +115,15 @@ async def test_answers_of_forgotten_persons_are_not_taken_in(journal, answer, de
     again = await journal.add(new)
     assert [one.outcome for one in again] == ["known"] * 5
     assert (await journal.verify()).problems == ()
+
+
+async def test_their_packed_payloads_are_not_stored(journal, answer, forget):
+    await forget()
+    given = EntryColumns.from_packed(EntryColumns.of([answer("jane", response="x"), answer("joe")]).packed())
+    theirs, other = await journal.add(given)
+    assert (theirs.state, other.state) == (State.WITHHELD, State.QUEUED)
+    assert (await content_of(journal, theirs.id))[:2] == (b"", b"")
+    assert b"said by joe" in (await content_of(journal, other.id))[0]
 
 
 async def test_claims_made_with_an_add_take_nothing_of_theirs(journal, answer, forget):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import asyncpg
@@ -23,7 +24,7 @@ from sprig_tui.journal.dedup import (
     with_message_id,
 )
 from sprig_tui.journal.entry_columns import PLAIN_COLUMNS, EntryColumns
-from sprig_tui.journal.payload_codec import entry_tags, pack, split_into_packs
+from sprig_tui.journal.entry_payloads import body_sizes
 from sprig_tui.journal.postgres import tombstone_filter
 from sprig_tui.journal.postgres.connection import sanitize_text
 from sprig_tui.journal.records import AddOutcome, AddResult, NewDelivery, State
@@ -111,6 +112,8 @@ class InsertPlan:
     def __init__(self, known: KnownIdentities) -> None:
         self.identities = PlannedIdentities(known)
         self.entries: list[NewDelivery] = []
+        self.columns: EntryColumns | None = None
+        """The entries as they came, if all of them are stored unchanged: their payloads may be packed already."""
         self.origins: list[int | None] = []
         self._added: list[AddResult] = []
 
@@ -224,15 +227,18 @@ async def make_plan(
     connection: asyncpg.Connection, entries: Sequence[NewDelivery], known_filter: TombstoneFilter
 ) -> InsertPlan:
     """Decide about entries, looking up what is needed for it."""
-    known = await find_identities(connection, identity_keys(entries), known_filter)
+    records = list(entries)
+    known = await find_identities(connection, identity_keys(records), known_filter)
     while True:
         plan = InsertPlan(known)
         try:
-            for entry in entries:
+            for entry in records:
                 plan.add(entry)
         except UnknownKeys as unseen:
             known |= await find_identities(connection, unseen.keys)
         else:
+            if len(plan.entries) == len(records) and all(map(operator.is_, plan.entries, records)):
+                plan.columns = EntryColumns.of(entries)
             return plan
 
 
@@ -259,9 +265,8 @@ async def store_plan(
     """
     if not plan.entries:
         return 0
-    columns = EntryColumns.of(plan.entries)
-    column, raws, bodies, tags = columns.column, columns.column("raw"), columns.column("body"), entry_tags(columns)
-    packed = split_into_packs(list(map(operator.add, map(len, raws), map(len, bodies))))
+    columns = EntryColumns.of(plan.entries) if plan.columns is None else plan.columns
+    column, sizes, packs = columns.column, body_sizes(columns.column("body")), columns.packs()
     fresh, moved = plan.identities.new_keys(), plan.identities.taken_over_keys()
     first: int = await connection.fetchval(
         _CALL_ADD,
@@ -269,10 +274,10 @@ async def store_plan(
         priority,
         [numbers[place] for place in zip(column("environment"), column("endpoint"), strict=True)],
         [_WITHHELD if reason else _QUEUED for reason in column("reason")],
-        list(map(len, bodies)),
+        sizes,
         plan.origins,
         list(map(sanitize_text, column("message_id"))),
-        column("digest") if all(bodies) else list(map(stored_digest, columns)),
+        column("digest") if all(sizes) else list(map(stored_digest, columns)),
         list(map(sanitize_text, column("reason"))),
         *(_as_stored(column(name)) for name in PLAIN_COLUMNS),
         column("edited"),
@@ -281,9 +286,9 @@ async def store_plan(
         list(moved.keys()),
         [was for was, _ in moved.values()],
         [at for _, at in moved.values()],
-        [start for start, _ in packed],
-        [pack(raws[start:end]) for start, end in packed],
-        [pack(bodies[start:end], tags[start:end]) for start, end in packed],
+        [*accumulate((one.entries for one in packs[:-1]), initial=0)],
+        [one.raws for one in packs],
+        [one.bodies for one in packs],
         notify,
         str(forget_version),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from operator import add
 from typing import Any
 
 from sprig_tui.journal.claim_rules import ClaimRequest
@@ -21,7 +20,7 @@ from sprig_tui.journal.dedup import (
     with_message_id,
 )
 from sprig_tui.journal.entry_columns import PLAIN_COLUMNS, EntryColumns
-from sprig_tui.journal.payload_codec import entry_tags, pack, split_into_packs
+from sprig_tui.journal.entry_payloads import body_sizes
 from sprig_tui.journal.records import AddOutcome, AddResult, Claim, NewDelivery, State
 from sprig_tui.journal.rows import STATE_CODES
 from sprig_tui.journal.sqlite.claim import claim_new
@@ -162,9 +161,10 @@ class AddOperation:
         self._insert_deliveries(columns, numbers)
         for delivery_id, origin in self._origins.items():
             connection.execute("UPDATE deliveries SET origin = ? WHERE id = ?", (origin, delivery_id))
-        raws, bodies, tags, packs = columns.column("raw"), columns.column("body"), entry_tags(columns), list[Any]()
-        for start, end in split_into_packs(list(map(add, map(len, raws), map(len, bodies)))):
-            packs += (self._first_id + start, pack(raws[start:end]), pack(bodies[start:end], tags[start:end]))
+        packs, first = list[Any](), self._first_id
+        for one in columns.packs():
+            packs += (first, one.raws, one.bodies)
+            first += one.entries
         connection.execute("INSERT INTO packs VALUES " + ",".join(["(?, ?, ?)"] * (len(packs) // 3)), packs)
         mark_stale(connection, range(self._first_id, self._first_id + len(columns)))
         connection.execute("UPDATE sequence SET next_id = ?", (self._first_id + len(columns),))
@@ -182,13 +182,13 @@ class AddOperation:
 
     def _insert_deliveries(self, columns: EntryColumns, numbers: Mapping[tuple[str, str], int]) -> None:
         column, ids = columns.column, range(self._first_id, self._first_id + len(columns))
-        bodies, reasons = column("body"), column("reason")
+        sizes, reasons = body_sizes(column("body")), column("reason")
         common: dict[str, Any] = {"priority": self._priority, "added_at": self._now}
         varying: dict[str, Iterable[Any]] = {
             "id": ids,
             "message_id": column("message_id"),
-            "size": map(len, bodies),
-            "digest": map(bytearray, column("digest") if all(bodies) else map(stored_digest, columns)),
+            "size": sizes,
+            "digest": map(bytearray, column("digest") if all(sizes) else map(stored_digest, columns)),
         }
         if len(numbers) == 1:
             common["environment"] = next(iter(numbers.values()))

@@ -23,6 +23,7 @@ from sprig_tui.journal.claim_rules import (
     probe_events,
     state_after_probe,
 )
+from sprig_tui.journal.entry_payloads import body_sizes, join_bodies
 from sprig_tui.journal.records import Claim
 from sprig_tui.journal.sqlite.errors import is_damage
 from sprig_tui.journal.sqlite.lanes import blocked_until, change_lane, read_lane
@@ -139,7 +140,7 @@ def claim_new(
     release_expired(connection, environment, now)
     if connection.execute(_SELECT_ANY_DUE, (environment,)).fetchone():
         return []
-    sizes = tuple(map(len, bodies))
+    sizes = tuple(body_sizes(bodies))
     cuts = list(islice(split_into_claims(sizes, request), request.claims))
     leases = _insert_leases(connection, environment, request, [ids[part] for part in cuts], now)
     slots = _reserve_slots(connection, environment, request.rate, now, len(cuts))
@@ -152,7 +153,7 @@ def claim_new(
             attempts=(0,) * len(sizes[part]),
             retries_used=(0,) * len(sizes[part]),
             first_attempts=(0,) * len(sizes[part]),
-            payload=b",".join(bodies[part]),
+            payload=join_bodies(bodies, part),
             send_at=slot,
             lane=state,
             endpoint=request.endpoint,
