@@ -23,11 +23,12 @@ from sprig_tui.journal.maintenance import (
 from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.readiness import PROBE_WRITE_BYTES
 from sprig_tui.journal.records import PruneResult, WorkerInfo, WorkerLeases
+from sprig_tui.journal.rows import STATES_BY_CODE
 from sprig_tui.journal.sqlite import payloads
 from sprig_tui.journal.sqlite.identity_index import drop_identities
 from sprig_tui.journal.sqlite.tables import drop_counts, encode_ids, execute_for_ids, update_counts
-from sprig_tui.journal.sqlite.tombstones import store_tombstones
-from sprig_tui.journal.tombstones import PRUNED_COLUMNS, TOMBSTONE_CONDITION, removed_identity
+from sprig_tui.journal.sqlite.tombstones import drop_left_by_killed, store_tombstones
+from sprig_tui.journal.tombstones import DECIDED_REASONS, PRUNED_COLUMNS, TOMBSTONE_CONDITION, removed_identity
 
 _SELECT_OLDEST = (
     "SELECT added_at FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL"
@@ -65,12 +66,20 @@ def count_prunable(connection: sqlite3.Connection, before: int) -> PruneResult:
     return prune_result(rows)
 
 
+STANDING = f"(d.environment * {len(STATES_BY_CODE)} + d.state) * 2 + (d.state = 3 AND d.reason IN {DECIDED_REASONS})"
+"""SQL for what a delivery's tombstone depends on and a person can change without a request, as one number."""
+
+
+def place_and_state(standing: int) -> tuple[int, int]:
+    """The number of the environment and the code of the state in a STANDING."""
+    return divmod(standing // 2, len(STATES_BY_CODE))
+
+
 _COLUMNS_OF_ENDED = ", ".join(
     f"json_group_array({column})"
     for column in (
         "d.id",
-        "d.environment",
-        "d.state",
+        STANDING,
         TOMBSTONE_CONDITION,
         f"CAST({_ENDED_AT} AS INTEGER) / 60000",
         "d.updated_at",
@@ -85,13 +94,13 @@ _COLUMNS_OF_ENDED = ", ".join(
 def ended_columns(connection: sqlite3.Connection, before: int, first: int, last: int) -> list[str] | None:
     """Columns of the deliveries from `first` to `last` that ended before this time, as JSON lists; None for none.
 
-    Id, number of the environment, state, whether it leaves a tombstone, minute of the end, time of the last update,
-    message id, digest in hexadecimal, question id, reason. Ten values of each row would take twice as long.
+    Id, standing, whether it leaves a tombstone, minute of the end, time of the last update,
+    message id, digest in hexadecimal, question id, reason. Nine values of each row would take twice as long.
     """
     number, *columns = connection.execute(
         f"SELECT count(*), {_COLUMNS_OF_ENDED} {FROM_ENDED} AND d.id BETWEEN ? AND ?", (before, first, last)
     ).fetchone()
-    columns[7] = columns[7].lower()
+    columns[6] = columns[6].lower()
     return columns if number else None
 
 
@@ -144,7 +153,9 @@ def remove_rows(connection: sqlite3.Connection, rows: Sequence[Sequence[Any]], *
     for row in rows:
         gone[row[3], row[1]] -= 1
     ids = [row[0] for row in rows]
-    drop_identities(connection, [identity_key(places[row[3]][0], row[6]) for row in rows], ids)
+    keys = [identity_key(places[row[3]][0], row[6]) for row in rows]
+    drop_left_by_killed(connection, keys, ids)
+    drop_identities(connection, keys, ids)
     if not forget:
         store_tombstones(
             connection,

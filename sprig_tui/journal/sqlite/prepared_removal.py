@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections import Counter
-from collections.abc import Sequence
 from itertools import compress
 
 import msgspec
@@ -17,16 +16,14 @@ import msgspec
 from sprig_tui.journal.dedup import identity_key, own_keys
 from sprig_tui.journal.maintenance import prune_result
 from sprig_tui.journal.records import PruneResult
-from sprig_tui.journal.rows import STATES_BY_CODE
 from sprig_tui.journal.sqlite import maintenance
 from sprig_tui.journal.sqlite.identity_index import drop_identities
 from sprig_tui.journal.sqlite.tables import decode_ids, encode_ids, execute_for_ids, update_counts
 from sprig_tui.journal.sqlite.tombstone_records import make_records
-from sprig_tui.journal.sqlite.tombstones import drop_tombstones
+from sprig_tui.journal.sqlite.tombstones import drop_left_by_killed, drop_tombstones
 from sprig_tui.journal.tombstones import make_fingerprints
 
 _decode_texts = msgspec.json.Decoder(list[str]).decode
-_CODES = len(STATES_BY_CODE)
 
 
 class PreparedRemoval:
@@ -39,6 +36,8 @@ class PreparedRemoval:
         self.last = last
         self.ids = array("q")
         """The deliveries to remove, ascending."""
+        self._standings = array("q")
+        """The standing of each when it was prepared."""
         self._records: list[bytes] = []
         """Tombstones of most of them."""
         self._keys: dict[int, int] = {}
@@ -49,9 +48,11 @@ class PreparedRemoval:
         found = maintenance.ended_columns(connection, self.before, first, last)
         if found is None:
             return
-        ids, numbers, states, leaves, minutes, updated = map(decode_ids, found[:6])
-        message_ids, digests, question_ids, reasons = map(_decode_texts, found[6:])
+        ids, standings, leaves, minutes, updated = map(decode_ids, found[:5])
+        message_ids, digests, question_ids, reasons = map(_decode_texts, found[5:])
         places = maintenance.read_places(connection)
+        ends = {standing: maintenance.place_and_state(standing) for standing in set(standings)}
+        numbers, states = [ends[one][0] for one in standings], [ends[one][1] for one in standings]
         names = [places[number][0] for number in numbers]
         keys = own_keys(message_ids) or [*map(identity_key, names, message_ids)]
         elsewhere = {number for number, (_, endpoint) in places.items() if endpoint}
@@ -64,7 +65,11 @@ class PreparedRemoval:
             compress(updated, stay),
             compress(zip(states, reasons, strict=True), stay),
         )
-        self.ids.extend(sorted(ids))
+        if (in_order := sorted(ids)) != ids:
+            standing_of = dict(zip(ids, standings, strict=True))
+            standings = [standing_of[one] for one in in_order]
+        self.ids.extend(in_order)
+        self._standings.extend(standings)
         self._records += make_records(
             compress(keys, stay), compress(numbers, stay), compress(minutes, stay), fingerprints
         )
@@ -78,33 +83,44 @@ class PreparedRemoval:
         records.sort()
         return b"".join(records)
 
-    def remove(self, connection: sqlite3.Connection, ids: Sequence[int]) -> PruneResult:
-        """Remove those of these prepared deliveries that are still to be removed.
+    def remove(self, connection: sqlite3.Connection, start: int, end: int) -> PruneResult:
+        """Remove those of the deliveries at these positions of `ids` that are what they were when they were prepared.
 
         Identities with a tombstone stay for now, as a key without a delivery is none.
         """
-        if not ids:
-            return PruneResult({}, 0)
+        ids, prepared = self.ids[start:end], self._standings[start:end]
         among = f"{maintenance.FROM_ENDED} AND {{among}}"
-        numbers, size = execute_for_ids(
+        standings, size = execute_for_ids(
             connection,
-            f"SELECT json_group_array(d.environment * {_CODES} + d.state), sum(d.size) {among}",
+            f"SELECT json_group_array({maintenance.STANDING}), sum(d.size) {among}",
             (self.before,),
             ids,
             column="d.id",
         ).fetchone()
-        gone = Counter({divmod(code, _CODES): -number for code, number in Counter(decode_ids(numbers)).items()})
-        if not gone:
+        found = Counter(decode_ids(standings))
+        if found != Counter(prepared):
+            rows = execute_for_ids(
+                connection,
+                f"SELECT d.id, {maintenance.STANDING}, d.size {among}",
+                (self.before,),
+                ids,
+                column="d.id",
+            ).fetchall()
+            was = dict(zip(ids, prepared, strict=True))
+            rows = sorted(row for row in rows if was[row[0]] == row[1])
+            ids, size = array("q", [row[0] for row in rows]), sum(row[2] for row in rows)
+            found = Counter(row[1] for row in rows)
+        if not ids:
             return PruneResult({}, 0)
-        if -gone.total() != len(ids):
-            left = f"SELECT json_group_array(d.id) {among}"
-            ids = sorted(
-                decode_ids(execute_for_ids(connection, left, (self.before,), ids, column="d.id").fetchone()[0])
-            )
-        maintenance.delete_rows(connection, ids)
-        update_counts(connection, gone)
-        if keys := {one: self._keys[one] for one in ids if one in self._keys} if self._keys else {}:
+        keys = {one: self._keys[one] for one in ids if one in self._keys} if self._keys else {}
+        if keys:
+            drop_left_by_killed(connection, keys.values(), keys)
             drop_identities(connection, list(keys.values()), list(keys))
+        maintenance.delete_rows(connection, ids)
+        gone: Counter[tuple[int, int]] = Counter()
+        for standing, number in found.items():
+            gone[maintenance.place_and_state(standing)] -= number
+        update_counts(connection, gone)
         maintenance.blank_removed(connection, ids[0], ids[-1])
         result = prune_result([(state, -number, 0) for (_, state), number in gone.items()])
         return PruneResult(result.by_state, int(size))

@@ -139,10 +139,11 @@ class PruneRun:
 
     async def _remove(self, prepared: PreparedRemoval) -> PruneResult:
         """Remove the deliveries, and give back their room at once: SQLite searches a long list of unused pages."""
-        total, ids = PruneResult({}, 0), prepared.ids
-        for start in range(0, len(ids), PRUNE_CHUNK_ROWS):
-            total += await self._remove_some(partial(prepared.remove, ids=ids[start : start + PRUNE_CHUNK_ROWS]))
-        if sum(total.by_state.values()) < len(ids):
+        total, number = PruneResult({}, 0), len(prepared.ids)
+        for start in range(0, number, PRUNE_CHUNK_ROWS):
+            end = min(start + PRUNE_CHUNK_ROWS, number)
+            total += await self._remove_some(partial(prepared.remove, start=start, end=end))
+        if sum(total.by_state.values()) < number:
             await self._write(prepared.drop_kept)
         return total
 

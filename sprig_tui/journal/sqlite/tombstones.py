@@ -57,6 +57,30 @@ def drop_tombstones(connection: sqlite3.Connection, keys: Collection[int]) -> No
     connection.execute("DELETE FROM tombstones WHERE key IN (SELECT value FROM json_each(?))", (encode_ids(keys),))
 
 
+_LEFT_BY_KILLED = (
+    "SELECT t.key, t.fingerprint, d.id, e.name, d.message_id FROM json_each(?) k CROSS JOIN tombstones t"
+    " ON t.key = k.value CROSS JOIN {} i ON i.key = t.key CROSS JOIN deliveries d ON d.id = i.delivery"
+    " CROSS JOIN environments e ON e.id = d.environment"
+)
+
+
+def drop_left_by_killed(connection: sqlite3.Connection, keys: Collection[int], ids: Collection[int]) -> None:
+    """Delete what a killed prune left of these deliveries, which hold identities with these keys and are there still.
+
+    Such a tombstone names an end that may have changed since. Where another delivery took the identity over, its
+    tombstone stays, and so does that of another identity with the same key.
+    """
+    wanted, left = frozenset(ids), []
+    for table in ("recent_ids", "ids"):
+        for key, fingerprint, delivery_id, name, message_id in connection.execute(
+            _LEFT_BY_KILLED.format(table), (encode_ids(keys),)
+        ).fetchall():
+            if delivery_id in wanted and Tombstone(fingerprint).identity(name, message_id) is not None:
+                left.append(key)
+    if left:
+        drop_tombstones(connection, left)
+
+
 def count_forgettable(connection: sqlite3.Connection, before: int) -> int:
     """Number of tombstones of deliveries that ended before this time."""
     return int(

@@ -247,6 +247,80 @@ async def test_what_another_prune_removes_meanwhile_stays_known(tmp_path, clock,
         assert {result.outcome for result in await journal.add(entries)} == {"known"}
 
 
+async def fail(journal: SQLiteJournal, clock: ManualClock, **terms: str) -> None:
+    """Claim what is queued; the server refuses it."""
+    claim = await journal.claim(ClaimRequest("production", events=9, payload_bytes=475_000, lease_ms=60_000, **terms))
+    attempt = Attempt(started_at=clock.now(), status=400, latency_ms=9, outcome="refused")
+    await journal.settle(claim, [Settlement(ids=claim.ids, state=State.FAILED, attempt=attempt)])
+    clock.advance(60)
+
+
+async def test_what_is_withdrawn_during_a_prune_stays_known(tmp_path, clock, monkeypatch):
+    """It had failed when the prune read it, and would have left no tombstone."""
+    monkeypatch.setattr(pruning, "STRETCH_IDS", 2)
+    entries = [make_entry(at) for at in range(4)]
+    async with SQLiteJournal(tmp_path / "j.db", clock=clock) as journal:
+        await journal.add(entries)
+        await fail(journal, clock)
+
+        async def withdraw() -> None:
+            await journal.requeue([4])
+            await journal.withdraw([4])
+
+        once_stored(monkeypatch, withdraw)
+        assert (await journal.prune(clock.now())).by_state == {State.FAILED: 3}
+        assert (await journal.prune(clock.now())).by_state == {State.WITHHELD: 1}
+        assert [one.outcome for one in await journal.add(entries)] == ["new", "new", "new", "known"]
+
+
+async def test_what_moves_to_its_environment_during_a_prune_stays_known(tmp_path, clock, monkeypatch):
+    """As bound for another endpoint it would have left no tombstone."""
+    monkeypatch.setattr(pruning, "STRETCH_IDS", 2)
+    url = "https://elsewhere.example"
+    entries = [make_entry(at, endpoint=url) for at in range(4)]
+    async with SQLiteJournal(tmp_path / "j.db", clock=clock) as journal:
+        await journal.add(entries)
+        claim = await journal.claim(
+            ClaimRequest("production", events=9, payload_bytes=475_000, lease_ms=60_000, endpoint=url)
+        )
+        await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED)])
+        clock.advance(60)
+        once_stored(monkeypatch, lambda: journal.merge_endpoint("production", url))
+        assert (await journal.prune(clock.now())).by_state == {State.DELIVERED: 2}
+        assert (await journal.prune(clock.now())).by_state == {State.DELIVERED: 2}
+        results = await journal.add([make_entry(at) for at in range(4)])
+        assert [one.outcome for one in results] == ["new", "new", "known", "known"]
+        assert (await journal.verify()).problems == ()
+
+
+@pytest.mark.parametrize("by", ["prune", "retention"])
+@pytest.mark.parametrize("merged", [False, True])
+async def test_tombstone_that_a_killed_prune_left_keeps_no_failed_answer_out(tmp_path, clock, monkeypatch, merged, by):
+    entries = [make_entry(at) for at in range(3)]
+    async with SQLiteJournal(tmp_path / "j.db", clock=clock) as journal:
+        await journal.add(entries)
+        await journal.withdraw([1, 2, 3])
+        if merged:
+            await journal.write(lambda c: merge_recent_ids(c, at=1))
+        clock.advance(60)
+
+        async def killed(*_: object) -> None:
+            raise JournalError("killed")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(pruning.PruneRun, "_remove", killed)
+            with pytest.raises(JournalError, match="killed"):
+                await journal.prune(clock.now())
+        await journal.requeue([1])
+        await fail(journal, clock)
+        if by == "prune":
+            await journal.prune(clock.now())
+        else:
+            rows = f"SELECT {maintenance.REMOVED_COLUMNS} {maintenance.FROM_ENDED} ORDER BY d.id"
+            await journal.write(lambda c: maintenance.remove_rows(c, c.execute(rows, (clock.now(),)).fetchall()))
+        assert [one.outcome for one in await journal.add(entries)] == ["new", "known", "known"]
+
+
 async def killed_prune(journal: SQLiteJournal, before: int, monkeypatch) -> None:
     """A prune that is killed once it has removed the deliveries."""
 
