@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sprig_tui.journal.base import Journal
     from sprig_tui.segment.public_api import PublicApiClient
     from sprig_tui.setup.facts import Facts
+    from sprig_tui.setup.key_rotation import NewKey
     from sprig_tui.setup.source_creation import CreatedSource, NewSource
 
 
@@ -29,6 +30,7 @@ def setup_services() -> SetupServices:
         _propose_source,
         _create_source,
         _continue_creation,
+        _make_key,
         listen_url=f"http://127.0.0.1:{DEFAULT_PORT}",
     )
 
@@ -80,6 +82,13 @@ async def _continue_creation(settings: Settings, new: NewSource, made: CreatedSo
 
     async with _api(settings) as api:
         return await continue_creation(api, new, made)
+
+
+async def _make_key(settings: Settings, source_id: str) -> NewKey:
+    from sprig_tui.setup.key_rotation import make_key
+
+    async with _api(settings) as api:
+        return await make_key(api, source_id)
 
 
 def _api(settings: Settings) -> PublicApiClient:

@@ -24,6 +24,7 @@ WALKED = {
     "HelpScreen": "?",
     "InsightScreen": "I",
     "KeyForm": "a",
+    "NewKeyForm": "test_rotation",
     "NoticesScreen": "@",
     "FilePicker": "o",
     "ProgressScreen": "S; test_bursts types on behind it",

@@ -165,6 +165,22 @@ class NewEnvironment(EnvironmentCommand):
     needs = "config"
 
 
+class RotateKey(EnvironmentCommand):
+    """Switch the selected environment to a new Write Key of the same source, without a gap.
+
+    With a token of Segment's Public API the new key is made there; or you make it in Segment and paste it. What happens
+    is shown first, and a protected environment asks for its name. What is queued goes out with the new key. The old key
+    works until you remove it in Segment.
+    """
+
+    id = "rotate-key"
+    key = "r"
+    label = "rotate key"
+    title = "Rotate the write key"
+    needs = "config"
+    in_bar = False
+
+
 class RemoveKey(EnvironmentCommand):
     """Take the Write Key of the selected environment out of the config.
 
@@ -205,6 +221,7 @@ COMMANDS = (
     RevealKey,
     EditEnvironment,
     NewEnvironment,
+    RotateKey,
     RemoveKey,
     RemoveEnvironment,
 )

@@ -13,6 +13,7 @@ from sprig_tui.config.settings import BUILT_IN_ENVIRONMENTS, check_environment_n
 from sprig_tui.console.environments.config_editor import ConfigEditor
 from sprig_tui.console.environments.edit_form import EditForm
 from sprig_tui.console.environments.key_form import KeyForm
+from sprig_tui.console.environments.key_rotation import KeyRotation
 from sprig_tui.console.environments.send_test_event import SendTestEventScreen
 from sprig_tui.console.environments.source_picker import PASTE, pick_key, source_list
 from sprig_tui.console.notify import notify, notify_warning
@@ -77,6 +78,10 @@ class EnvironmentActions:
             # the key of the panes is no key of the set-up screen, which shows the next step itself
             after = ": t sends a test event, to see it arrive in Segment" if self._app.shows_panes else ""  # type: ignore[attr-defined] # the console's app
             notify(self._app, f"key of {name} saved{after}")
+
+    async def rotate_key(self, name: str) -> None:
+        """Switch to a new key of the same source; the old one works until a person removes it in Segment."""
+        await KeyRotation(self._app, self._session, self._config_editor).run(name)
 
     def _override_note(self, environment: Environment) -> str:
         key = environment.write_key

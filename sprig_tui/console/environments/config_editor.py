@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.secret_reader import process_secrets
+from sprig_tui.config.secrets import WRITE_KEY
 from sprig_tui.console.session import Session
 from sprig_tui.errors import ConfigError
 
@@ -109,6 +110,27 @@ class ConfigEditor:
             before = self._session.settings.document.tables
             await self._write(save_environment, self._session.dependencies.paths, name, in_config_only(changes))
         await self._drop_entries(before)
+
+    async def replace_write_key(self, expected: Environment, key: str) -> None:
+        """Write a new Write Key to where the present one is kept, and use it; checks and errors as in `save`.
+
+        That is the config, or the entry of the keyring that the config names.
+        """
+        from sprig_tui.config.secret_storage import store_in_keyring
+
+        name = expected.name
+        if expected.write_key is None or expected.write_key.reference is None:
+            await self.save(expected, name, {WRITE_KEY.key: key})
+            return
+        async with self._busy:
+            await self._check_unchanged(expected, name)
+            document = self._session.settings.document
+            paths = self._session.dependencies.paths
+            await asyncio.to_thread(
+                store_in_keyring, paths, document.tables, WRITE_KEY, name, key, {}, digest=document.digest
+            )
+            await self._reload_changes()
+        await self._drop_entries(document.tables)
 
     async def drop(self, expected: Environment) -> None:
         """Remove an environment's table from the config; checks and errors as in `save`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -65,6 +66,10 @@ class KeyForm(Dialog[str | None]):
     the workspace's sources are listed in a worker while the key is typed, so that the form says whose key it is.
     """
 
+    TITLE: ClassVar[str] = "Write key of {}"
+    VERB: ClassVar[str] = "save"
+    """What enter does with the key."""
+
     def __init__(
         self,
         environment: str,
@@ -78,7 +83,8 @@ class KeyForm(Dialog[str | None]):
         """`masked_now` is the key to be replaced, `note` a further line of text.
 
         `steps`, a line each, say where the key is found, in place of the short way there. `environments_with_key`
-        returns sentences on where a key is used already. Without `sources` nobody is asked whose key it is.
+        returns sentences on where a key is used already, or what else speaks against it. Without `sources` nobody is
+        asked whose key it is.
         """
         self._environments_with_key = environments_with_key
         self._environment = environment
@@ -89,7 +95,7 @@ class KeyForm(Dialog[str | None]):
         about = f"replaces {masked_now}. " if masked_now else ""
         where = "Segment: Connections, Sources, your source, Settings, API Keys."
         lines = [about.strip(), *steps] if steps else [f"{about}{where}"]
-        super().__init__(f"Write key of {environment}", "\n".join(filter(None, (*lines, note))))
+        super().__init__(self.TITLE.format(environment), "\n".join(filter(None, (*lines, note))))
         self._warned: tuple[str, ...] = ()
         """The key that needs another enter, and the warnings that were shown with it."""
 
@@ -98,7 +104,9 @@ class KeyForm(Dialog[str | None]):
             yield from self.head()
             yield KeyInput(placeholder=f"{WRITE_KEY_CHARS} letters and digits; type or paste", password=True)
             yield Static("", id="findings")
-            yield Static(hint(("enter to save", "enter"), ("escape to cancel", "escape")), classes="dialog-hint")
+            yield Static(
+                hint((f"enter to {self.VERB}", "enter"), ("escape to cancel", "escape")), classes="dialog-hint"
+            )
 
     def on_mount(self) -> None:
         """Ask for the sources in a worker; keys work meanwhile."""
@@ -116,6 +124,11 @@ class KeyForm(Dialog[str | None]):
         text = self.query_one(Input).value
         if text:
             self._show_findings(self._findings(text))
+
+    def refusal(self, key: str) -> str:
+        """Why a key of the right form is refused; empty where it is not."""
+        del key
+        return ""
 
     @on(Input.Changed)
     def _lint(self, event: Input.Changed) -> None:
@@ -140,9 +153,11 @@ class KeyForm(Dialog[str | None]):
         lint = lint_secret(text, WRITE_KEY_RULES)
         if not lint.secret:
             return lint_lines(lint)
+        if refused := self.refusal(lint.secret):
+            return [(f"{_MARKS['error']} {refused}", _STYLES["error"])]
         lines = [*lint_lines(lint, self._environments_with_key(lint.secret)), *self._owner_lines(lint.secret)]
         if self._warned and self._warned == (lint.secret, *self._warnings(lint)):
-            lines.append(("enter again saves it anyway", "bold $text-warning"))
+            lines.append((f"enter again {self.VERB}s it anyway", "bold $text-warning"))
         return lines
 
     def _owner_lines(self, key: str) -> list[tuple[str, str]]:
@@ -163,8 +178,8 @@ class KeyForm(Dialog[str | None]):
         event.stop()
         lint = lint_secret(event.value, WRITE_KEY_RULES)
         warnings = self._warnings(lint) if lint.secret else ()
-        if not lint.secret:
-            self._show_findings(lint_lines(lint))
+        if not lint.secret or self.refusal(lint.secret):
+            self._show_findings(self._findings(event.value))
         elif self.typed_ahead():
             self._show_findings([*self._findings(event.value), (TYPED_AHEAD_TEXT, "bold $text-warning")])
         elif warnings and self._warned != (lint.secret, *warnings):

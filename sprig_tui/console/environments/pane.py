@@ -12,7 +12,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from sprig_tui.console.commands.base import HasCommands, bindings
-from sprig_tui.console.commands.environments import COMMANDS, AddKey, RemoveKey, RevealKey, TestEvent
+from sprig_tui.console.commands.environments import COMMANDS, AddKey, RemoveKey, RevealKey, RotateKey, TestEvent
 from sprig_tui.console.environments.lines import PaneLine, pane_lines
 from sprig_tui.console.environments.status import EnvironmentView
 from sprig_tui.console.widgets.line import Line
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sprig_tui.console.environments.actions import EnvironmentActions
     from sprig_tui.console.session import Session
 
-_NEED_KEY = frozenset(command.action() for command in (RevealKey, RemoveKey, TestEvent))
+_NEED_KEY = frozenset(command.action() for command in (RevealKey, RemoveKey, RotateKey, TestEvent))
 REVEAL_S = 5.0
 """Seconds that an unmasked key stays on the screen."""
 
@@ -234,6 +234,9 @@ class EnvironmentPane(HasCommands, LineList):
 
     def action_add_key(self) -> None:
         self._console_app.flows.run(self._actions.add_key(self.selected))
+
+    def action_rotate_key(self) -> None:
+        self._console_app.flows.run(self._actions.rotate_key(self.selected))
 
     def action_remove_key(self) -> None:
         self._console_app.flows.run(self._actions.remove_key(self.selected))

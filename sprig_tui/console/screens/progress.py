@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -12,6 +13,11 @@ from textual.widgets import Button, Static
 
 from sprig_tui.console.widgets.dialogs import Dialog, hint, plain_content
 from sprig_tui.errors import SprigTuiError
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+Result = TypeVar("Result")
 
 PROGRESS_INTERVAL_S = 0.1
 """Seconds between two repaints of the progress."""
@@ -80,3 +86,17 @@ class ProgressScreen(Dialog[object]):
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()
         self.action_leave()
+
+
+async def with_progress(app: App[Any], title: str, text: str, work: Callable[[], Awaitable[Result]]) -> Result | None:
+    """The result of the work, None where the user stopped it; raises its SprigTuiError."""
+
+    async def run(progress: TaskProgress) -> Result:
+        progress.text = text
+        return await work()
+
+    result: Any = await app.push_screen_wait(ProgressScreen(title, run))
+    if isinstance(result, SprigTuiError):
+        raise result
+    done: Result | None = result
+    return done

@@ -22,12 +22,12 @@ from sprig_tui.console.commands.environments import SetUp
 from sprig_tui.console.commands.setup import COMMANDS, CopySetupCommand, DoStep, OtherWays
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.reconcile.screen import words_content
+from sprig_tui.console.screens.progress import with_progress
 from sprig_tui.console.session import Session
 from sprig_tui.console.setup.actions import SetupActions
 from sprig_tui.console.setup.first_start import turn_off
 from sprig_tui.console.setup.observation import Observation
 from sprig_tui.console.setup.results import SetupResult
-from sprig_tui.console.setup.source_making import with_progress
 from sprig_tui.console.setup.step_list import StepList
 from sprig_tui.console.setup.words import StepKeys, progress_title, step_sentences
 from sprig_tui.console.widgets.key_bar import KeyBar

@@ -1,4 +1,4 @@
-"""Services of the set-up that speak HTTP or belong to the command line, passed in by it."""
+"""Services of the set-up and of a key rotation that speak HTTP or belong to the command line, passed in by it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.base import Journal
     from sprig_tui.setup.facts import Facts
+    from sprig_tui.setup.key_rotation import NewKey
     from sprig_tui.setup.secret_trial import SecretTrial
     from sprig_tui.setup.source_creation import CreatedSource, NewSource
 
@@ -32,5 +33,7 @@ class SetupServices(NamedTuple):
     """Proposes a source for an environment; raises SegmentApiError, as the next two do."""
     create_source: Callable[[Settings, NewSource], Awaitable[CreatedSource]]
     continue_creation: Callable[[Settings, NewSource, CreatedSource], Awaitable[CreatedSource]]
+    make_key: Callable[[Settings, str], Awaitable[NewKey]]
+    """Makes a further Write Key for the source of this id; raises KeyRotationError."""
     listen_url: str = "http://127.0.0.1:8722"
     """Where `sprig-tui listen` listens without options."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sprig_tui.console.notify import notify, notify_warning
-from sprig_tui.console.screens.progress import ProgressScreen, TaskProgress
+from sprig_tui.console.screens.progress import with_progress
 from sprig_tui.console.widgets.dialogs import Prompt, ask_confirmation
-from sprig_tui.errors import SprigTuiError
 from sprig_tui.setup.source_creation import (
     CreatedSource,
     CreationFault,
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from sprig_tui.console.setup.services import SetupServices
 
 MAX_SLUG_CHARS = 100
-Result = TypeVar("Result")
 
 
 async def make_source(app: App[Any], settings: Settings, services: SetupServices, environment: str) -> str:
@@ -95,17 +92,3 @@ async def _complete(
     if made.write_key:
         notify(app, f"source {one_line(made.source.name, limit=60)} made")
     return made.write_key
-
-
-async def with_progress(app: App[Any], title: str, text: str, work: Callable[[], Awaitable[Result]]) -> Result | None:
-    """The result of the work, None where the user stopped it; raises its SprigTuiError."""
-
-    async def run(progress: TaskProgress) -> Result:
-        progress.text = text
-        return await work()
-
-    result: Any = await app.push_screen_wait(ProgressScreen(title, run))
-    if isinstance(result, SprigTuiError):
-        raise result
-    done: Result | None = result
-    return done

@@ -32,9 +32,9 @@ class TextLines(LineList):
 class LinePicker(Dialog[int | None]):
     """Asks which of some lines is meant. Result: its index, or None."""
 
-    def __init__(self, title: str, texts: Sequence[str], *, verb: str) -> None:
-        """`verb` says what enter does, such as `does it`."""
-        super().__init__(title)
+    def __init__(self, title: str, texts: Sequence[str], *, verb: str, about: str = "") -> None:
+        """`verb` says what enter does, such as `does it`; `about` is a text above the lines."""
+        super().__init__(title, about)
         self.lines = TextLines(texts)
         self._verb = verb
 
