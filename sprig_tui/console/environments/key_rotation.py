@@ -103,8 +103,7 @@ class KeyRotation:
                 problem = _with_hint(error)
                 continue
             break
-        store = partial(self._config_editor.replace_write_key, environment, rotation.new_key)
-        await key_switch.switch_key(rotation, store, self._session.clock.now)
+        await key_switch.switch_key(rotation, partial(self._store, rotation), self._session.clock.now)
         await self._show_rest(rotation)
 
     async def _choose_key(self, rotation: Rotation, sources: SourceList | None, problem: str) -> bool:
@@ -162,6 +161,16 @@ class KeyRotation:
             notify_warning(self._app, f"{note.text}\n{note.hint}")
             return False
         return True
+
+    async def _store(self, rotation: Rotation) -> None:
+        try:
+            await self._config_editor.replace_write_key(rotation.environment, rotation.new_key)
+        except JournalError as error:
+            # a lane could not be resumed, which comes after the config is written
+            used = self._session.settings.environment(rotation.name).write_key
+            if used is None or not used.is_read or used.reveal() != rotation.new_key:
+                raise
+            notify_warning(self._app, f"the key is stored, but {error.message}")
 
     async def _show_rest(self, rotation: Rotation) -> None:
         shown_key = self._app.shown_key  # type: ignore[attr-defined] # the console's app

@@ -20,6 +20,7 @@ from sprig_tui.console.screens.progress import ProgressScreen
 from sprig_tui.console.setup.dialogs import GuideForm
 from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName
 from sprig_tui.console.widgets.line_picker import LinePicker
+from sprig_tui.errors import JournalError
 from sprig_tui.ingest.test_event import make_test_event
 from sprig_tui.text import mask
 
@@ -237,6 +238,27 @@ async def test_a_config_that_changed_meanwhile_stays_and_the_new_key_is_named(co
         (made,) = set(keys_of(workspace)) - {OLD}
         assert any(mask(made) in one and "--paste takes it" in one for one in console.notices())
     assert key_now(console) == OLD
+
+
+async def test_a_stored_key_is_not_called_lost_where_the_journal_fails_afterwards(console, workspace, monkeypatch):
+    async with console.running() as pilot:
+        session = pilot.app.session
+        reload = session.reload
+
+        async def reload_and_fail(settings):
+            await reload(settings)
+            raise JournalError("the journal is locked")
+
+        monkeypatch.setattr(session, "reload", reload_and_fail)
+        await console.press("1", "r")
+        await opens(console, pilot, LinePicker)
+        await console.press("enter")
+        await opens(console, pilot, Confirm)
+        await console.press("y")
+        await opens(console, pilot, GuideForm)
+        assert "the key is stored, but the journal is locked" in console.notices()
+        assert not any("keeps its key" in one for one in console.notices())
+    assert keys_of(workspace) == [OLD, key_now(console)]
 
 
 @pytest.mark.parametrize(
