@@ -111,7 +111,7 @@ class BrowserDriver(PacedDriver):
 
     def _read_input(self) -> None:
         packets, parser = PacketReader(), KeyParser(self.new_parser())
-        pastes = PasteSplitter(self._on_oversized_paste)
+        pastes = PasteSplitter(self._on_oversized_paste, self._on_stalled_paste)
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
         read_at = 0.0
         with suppress(OSError, PacketError):
@@ -130,6 +130,8 @@ class BrowserDriver(PacedDriver):
                             self._process_events(parser.end_escape())
                         else:
                             self._take_meta(body)
+                else:
+                    pastes.wait(Message().time - read_at)
                 self._process_events(parser.tick())
         self._on_hangup()
 
@@ -141,6 +143,10 @@ class BrowserDriver(PacedDriver):
     def _on_oversized_paste(self, size: int) -> None:
         with suppress(RuntimeError):  # the loop has ended, and so has the app
             self.call_app(lambda app: cast("ConsoleApp", app).refuse_oversized_paste(size))
+
+    def _on_stalled_paste(self, size: int | None) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and so has the app
+            self.call_app(lambda app: cast("ConsoleApp", app).report_stalled_paste(size))
 
     def _take_meta(self, body: bytes) -> None:
         match msgspec.json.decode(body):

@@ -46,6 +46,10 @@ class ConsoleApp(Protocol):
         """Report a paste that was too long to be kept."""
         ...
 
+    def report_stalled_paste(self, size: int | None) -> None:
+        """Report a paste whose end does not come, or that was dropped then."""
+        ...
+
     def load_styles(self) -> None:
         """Load the style sheets that the first paint does not need."""
         ...

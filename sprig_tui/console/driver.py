@@ -97,7 +97,8 @@ class HangupDriver(TerminalDriver):
         """Read as Textual does; a read error means that the terminal is gone."""
         reader = self._reader = threading.current_thread()
         parser = KeyParser(self.new_parser())
-        pastes, burst = PasteSplitter(self._on_oversized_paste), BurstPaste(self._on_oversized_paste)
+        pastes = PasteSplitter(self._on_oversized_paste, self._on_stalled_paste)
+        burst = BurstPaste(self._on_oversized_paste)
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
         read_at, more = 0.0, False
         try:
@@ -119,9 +120,10 @@ class HangupDriver(TerminalDriver):
                                 self._process_events(parser.feed(part, read_at))
                             else:
                                 self._process_events((*parser.end_escape(), part))
-                    elif burst.has_begun:
-                        self._process_events(burst.end())
-                    self._process_events(parser.tick())
+                    else:
+                        # not after a read: the rest of a sequence may have come while this thread stood still
+                        self._process_events((*burst.end(), *parser.tick()))
+                        pastes.wait(Message().time - read_at)
         except OSError:
             self._on_hangup()
 
@@ -132,6 +134,10 @@ class HangupDriver(TerminalDriver):
     def _on_oversized_paste(self, size: int) -> None:
         with suppress(RuntimeError):  # the loop has ended, and so has the app
             self.call_app(lambda app: cast("ConsoleApp", app).refuse_oversized_paste(size))
+
+    def _on_stalled_paste(self, size: int | None) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and so has the app
+            self.call_app(lambda app: cast("ConsoleApp", app).report_stalled_paste(size))
 
     def _watch_for_end(self) -> None:
         poll = select.poll()

@@ -51,6 +51,69 @@ def test_a_longer_paste_is_dropped_with_its_length(monkeypatch):
         assert split(in_reads(text, size)) == ("q", ["101 characters", "y" * 100])
 
 
+def stalled(start: str) -> tuple[PasteSplitter, list[int | None]]:
+    """A splitter that has read the beginning of a paste, and waited for the rest; and what it reported."""
+    reported: list[int | None] = []
+    splitter = PasteSplitter(print, reported.append)
+    assert list(splitter.feed(start)) == []
+    splitter.wait(bracketed.PASTE_STALL_S * 0.9)
+    assert reported == []
+    for _ in range(2):
+        splitter.wait(bracketed.PASTE_STALL_S)
+    assert reported == [None]
+    return splitter, reported
+
+
+@pytest.mark.parametrize(
+    ("key", "typed"),
+    [
+        ("\x1b", []),
+        ("\x1b\x1b", []),
+        ("\x1b[27u", []),
+        ("\x1b[27;129u", []),
+        ("\x11", ["\x11"]),
+        ("\x1b[113;5u", ["\x1b[113;5u"]),
+    ],
+)
+@pytest.mark.parametrize(("start", "size"), [(f"{START}abc", 4), (f"{START}abc\x1b[20", 8)])
+def test_a_paste_whose_end_never_comes_takes_no_keys_for_ever(start, size, key, typed):
+    splitter, reported = stalled(start)
+    assert list(splitter.feed("q")) == []
+    assert list(splitter.feed(key)) == typed
+    assert reported == [None, size]
+    assert list(splitter.feed("q")) == ["q"]
+    assert [paste.text for paste in splitter.feed(f"{START}x{END}")] == ["x"]
+
+
+def test_a_paste_that_goes_on_late_is_whole():
+    splitter, reported = stalled(f"{START}abc\x1b[20")
+    assert [getattr(part, "text", part) for part in splitter.feed("1~q")] == ["abc", "q"]
+    splitter, reported = stalled(f"{START}abc")
+    assert list(splitter.feed("y" * 20)) == []
+    assert list(splitter.feed("\x1b")) == []
+    (paste, typed) = splitter.feed(f"z{END}q")
+    assert (paste.text, typed) == (f"abc{'y' * 20}\x1bz", "q")
+    assert reported == [None]
+
+
+def test_after_a_paste_that_ended_late_escape_is_a_key_and_a_part_of_the_next():
+    splitter, reported = stalled(f"{START}abc")
+    assert [paste.text for paste in splitter.feed(END)] == ["abc"]
+    assert list(splitter.feed("\x1b")) == ["\x1b"]
+    assert list(splitter.feed(START)) == list(splitter.feed("\x1b")) == []
+    assert [paste.text for paste in splitter.feed(END)] == ["\x1b"]
+    assert reported == [None]
+
+
+def test_an_escape_within_a_paste_is_part_of_it():
+    reported = []
+    splitter = PasteSplitter(print, reported.append)
+    for read in (START, "\x1b", "\x11"):
+        assert list(splitter.feed(read)) == []
+    assert [paste.text for paste in splitter.feed(END)] == ["\x1b\x11"]
+    assert reported == []
+
+
 @pytest.mark.parametrize(
     ("reads", "pasted"),
     [

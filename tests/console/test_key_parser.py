@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from textual._xterm_parser import XTermParser
-from textual.events import Key
+from textual.events import Key, MouseDown
 
 from sprig_tui.console.keyboard.bursts import MAX_BURST_GAP_S
 from sprig_tui.console.keyboard.key_parser import KeyParser
@@ -48,3 +48,26 @@ def test_an_escape_before_something_else_ends_at_once_with_the_time_of_its_read(
     assert (escape.key, escape.time) == ("escape", 7.0)
     assert list(parser.end_escape()) == list(parser.tick()) == []
     assert [event.key for event in parser.feed("z", 7.0)] == ["z"]
+
+
+def late(read):
+    """What a read gives whose rest does not come at once."""
+    parser = KeyParser(XTermParser())
+    events = list(parser.feed(read, 1.0))
+    # as a tenth of a second later
+    parser._parser._timeout_time = 0.0
+    return parser, [*events, *parser.tick()]
+
+
+@pytest.mark.parametrize("cut", range(4, 10))
+def test_a_report_of_the_mouse_whose_rest_comes_late_is_no_key(cut):
+    report = "\x1b[<0;12;7M"
+    parser, events = late(report[:cut])
+    assert events == []
+    (event,) = parser.feed(report[cut:], 2.0)
+    assert isinstance(event, MouseDown)
+    assert (event.x, event.y) == (11, 6)
+
+
+def test_a_bracket_after_escape_is_a_key_after_a_while():
+    assert [event.key for event in late("\x1b[")[1]] == ["left_square_bracket"]

@@ -12,7 +12,8 @@ import pytest
 from sprig_tui.console.driver import INPUT_POLL_S
 
 from .conftest import KEY
-from .terminal import DOWN, ENTER, NARROW, PATIENCE_S
+from .terminal import DOWN, ENTER, NARROW, PATIENCE_S, ctrl
+from .terminal import ESCAPE as BARE_ESCAPE
 from .terminal import ESCAPE_IN_BURST as ESCAPE
 
 TEXTS = (
@@ -155,3 +156,44 @@ def test_what_stays_queued_is_said_on_the_way_out(home, terminal):
     assert one.leave() == 0
     one.assert_as_it_was()
     assert "sprig-tui: 4 deliveries stay queued; the next sprig-tui, or" in one.text
+
+
+def test_after_a_paste_whose_end_is_lost_escape_gives_the_keys_back(home, terminal):
+    one = terminal(size=NARROW)
+    one.shows("Environments", "no deliveries yet")
+    one.write("\x1b[200~y, or so")
+    one.shows("a paste has begun, and its end does not come")
+    one.press("1", "?")
+    one.press(BARE_ESCAPE)
+    # the keys in between belong to it
+    one.shows("its end never came", "after 10", gone="Help:")
+    one.press("?")
+    one.shows("Help:")
+    one.press(ESCAPE)
+    one.write("\x1b[200~once more")
+    one.shows("a paste has begun, and its end does not come", gone="Help:")
+    one.press(ctrl("q"))
+    assert one.leave() == 0
+    one.assert_as_it_was()
+
+
+STANDS_STILL = """
+import select, time
+from sprig_tui.console.keyboard.key_parser import KeyParser
+feed = KeyParser.feed
+def slow(self, text, read_at):
+    yield from feed(self, text, read_at)
+    if text.endswith("["):
+        select.select([0], [], [], 20)
+        time.sleep(0.2)
+KeyParser.feed = slow
+"""
+"""The thread that reads keys stands still, with half of a sequence, for longer than it waits for the other half."""
+
+
+def test_a_sequence_that_was_read_in_two_parts_is_one_key_on_a_busy_machine(home, terminal):
+    one = terminal(size=NARROW, prepare=STANDS_STILL)
+    one.shows("Environments", "no deliveries yet")
+    one.write("\x1b[")
+    one.write("11~")
+    one.shows("Help:")

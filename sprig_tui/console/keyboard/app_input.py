@@ -68,6 +68,13 @@ class QueuedInput(App[int]):
         """Report a paste that was too long to be kept."""
         notify_warning(self, f"the paste was left out: it has {size:,} characters; save it as a file, and open that")
 
+    def report_stalled_paste(self, size: int | None) -> None:
+        """Report a paste whose end does not come, or that was dropped then."""
+        if size is None:
+            notify(self, "a paste has begun, and its end does not come; escape leaves it out")
+        else:
+            notify_warning(self, f"the paste was left out: its end never came, after {size:,} characters")
+
     async def run_action(
         self,
         action: str | ActionParseResult,

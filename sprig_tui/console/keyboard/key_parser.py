@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _ESCAPE = "\x1b"
 _SEQUENCE_STARTS = ("[", "O")
 """What follows the escape character in the sequences of keys and of the mouse; a slow line may cut them there."""
+_CUT_MOUSE_REPORT = re.compile(r"\x1b\[<[\d;]*")
+_MAX_TAIL_CHARS = 32
+"""More than a report of the mouse has."""
 
 
 class KeyParser:
@@ -30,7 +34,7 @@ class KeyParser:
         self._parser = parser
         self._read_at = 0.0
         self._escape = ""
-        """The last escape character that was read, with the character after it."""
+        """The last escape character that was read, with the characters after it."""
 
     def feed(self, text: str, read_at: float) -> Iterator[Message]:
         """The events of a text that was read at this time on the clock of events."""
@@ -38,7 +42,7 @@ class KeyParser:
             yield from self.end_escape()
         self._read_at = read_at
         since = self._escape + text
-        self._escape = since[since.rindex(_ESCAPE) :][:2] if _ESCAPE in since else ""
+        self._escape = since[since.rindex(_ESCAPE) :][:_MAX_TAIL_CHARS] if _ESCAPE in since else ""
         yield from self._timed(self._parser.feed(text))
 
     def end_escape(self) -> Iterator[Message]:
@@ -48,8 +52,12 @@ class KeyParser:
             yield from self._timed(end_sequence(self._parser))
 
     def tick(self) -> Iterator[Message]:
-        """What nothing followed for long enough; called all the time."""
-        yield from self._timed(self._parser.tick())
+        """What nothing followed for long enough; called while nothing is read.
+
+        A report of the mouse is never keys: its rest may come late, and digits and letters are commands.
+        """
+        if not _CUT_MOUSE_REPORT.fullmatch(self._escape):
+            yield from self._timed(self._parser.tick())
 
     def _timed(self, messages: Iterable[Message]) -> Iterator[Message]:
         """Keys of one write arrive in one read: one time tells bursts from single keys, however busy the machine is."""
