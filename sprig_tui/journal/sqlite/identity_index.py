@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
@@ -16,12 +17,14 @@ from sprig_tui.journal.dedup import (
     identity_keys,
 )
 from sprig_tui.journal.records import NewDelivery
-from sprig_tui.journal.sqlite.tables import encode_ids, insert_rows
+from sprig_tui.journal.sqlite.tables import JournalConnection, encode_ids, insert_rows
 from sprig_tui.journal.sqlite.tombstones import find_tombstones
 from sprig_tui.journal.tombstones import Tombstone
 
 _MERGE_AT_KEYS = 65_536
 """Number of keys in `recent_ids` at which it is merged, while its B-tree has few pages."""
+_MERGE_PARTS = 16
+"""Transactions of a merge."""
 
 
 _FIND_KEYS = (
@@ -172,9 +175,25 @@ def drop_merged_removed(connection: sqlite3.Connection, after: int, end: int, la
     connection.execute(f"DELETE FROM ids WHERE key > ? AND key <= ? AND {_IS_REMOVED}", (after, end, last))
 
 
-def merge_recent_ids(connection: sqlite3.Connection, *, at: int = _MERGE_AT_KEYS) -> None:
-    """Move `recent_ids` into `ids` once it has `at` keys."""
-    if connection.execute("SELECT count(*) FROM recent_ids").fetchone()[0] >= at:
-        # a prune leaves keys of removed deliveries for a while
-        connection.execute("INSERT OR REPLACE INTO ids SELECT key, delivery FROM recent_ids ORDER BY key")
-        connection.execute("DELETE FROM recent_ids")
+def merge_recent_ids(connection: sqlite3.Connection, *, at: int = _MERGE_AT_KEYS, parts: int = _MERGE_PARTS) -> None:
+    """Move a part of `recent_ids` into `ids` once it has `at` keys, and the other parts with the next calls.
+
+    They are of equal stretches of keys, so that together they write each page of `ids` once, as one merge would: in a
+    journal of millions that is every page, and others wait for as long.
+    """
+    left = connection.unmerged_parts if isinstance(connection, JournalConnection) else []
+    if not left:
+        if connection.execute("SELECT count(*) FROM recent_ids").fetchone()[0] < at:
+            return
+        left.extend(range(parts))
+        # processes that add once each would always merge the same part
+        random.shuffle(left)
+    width = -(-(KEY_MASK + 1) // parts)
+    first = left.pop() * width
+    stretch = first, min(first + width - 1, KEY_MASK)
+    # a prune leaves keys of removed deliveries for a while
+    connection.execute(
+        "INSERT OR REPLACE INTO ids SELECT key, delivery FROM recent_ids WHERE key BETWEEN ? AND ? ORDER BY key",
+        stretch,
+    )
+    connection.execute("DELETE FROM recent_ids WHERE key BETWEEN ? AND ?", stretch)

@@ -104,6 +104,11 @@ class JournalConnection(sqlite3.Connection):
     forgotten: KeyedPersons | None = None
     """The forgotten persons, as this connection has read them last."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.unmerged_parts: list[int] = []
+        """Parts of the recent identities that a merge which has begun has not moved yet."""
+
 
 def with_damage_flag(connection: sqlite3.Connection, is_damaged: bool) -> sqlite3.Connection:
     """The connection with its flag set."""

@@ -237,7 +237,7 @@ def test_keys_of_foreign_message_ids_differ_by_environment():
 
 
 async def test_merged_identities_are_still_known(tmp_path, entry, monkeypatch):
-    monkeypatch.setattr(identity_index.merge_recent_ids, "__kwdefaults__", {"at": 10})
+    monkeypatch.setattr(identity_index.merge_recent_ids, "__kwdefaults__", {"at": 10, "parts": 3})
     given = [entry() for _ in range(35)]
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         for start in range(0, 35, 7):
@@ -246,9 +246,27 @@ async def test_merged_identities_are_still_known(tmp_path, entry, monkeypatch):
         assert (await journal.find("production", given[0].message_id)).id == 1
 
 
+async def test_a_merge_takes_as_many_transactions_as_it_has_parts(tmp_path, entry, monkeypatch):
+    monkeypatch.setattr(identity_index.merge_recent_ids, "__kwdefaults__", {"at": 400, "parts": 4})
+    path = tmp_path / "j.db"
+    merged = []
+    async with SQLiteJournal(path) as journal:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            await journal.add([entry() for _ in range(399)])
+            for _ in range(5):
+                await journal.add([entry()])
+                merged.append(connection.execute("SELECT count(*) FROM ids").fetchone()[0])
+            keys = [row[0] for row in connection.execute("SELECT key FROM ids")]
+    moved = [after - before for before, after in zip([0, *merged], merged, strict=False)]
+    # a quarter of hashes each; what was added meanwhile may have missed its part
+    assert all(60 < number < 140 for number in moved[:4])
+    assert 400 <= merged[3] == len(keys) <= 403
+    assert moved[4] == 0
+
+
 @pytest.mark.parametrize("merged_at", [1_000, 5])
 async def test_each_new_delivery_holds_its_identity_where_another_is_known(tmp_path, entry, monkeypatch, merged_at):
-    monkeypatch.setattr(identity_index.merge_recent_ids, "__kwdefaults__", {"at": merged_at})
+    monkeypatch.setattr(identity_index.merge_recent_ids, "__kwdefaults__", {"at": merged_at, "parts": 2})
     known, new = [entry() for _ in range(7)], [entry() for _ in range(3)]
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         await journal.add(known)

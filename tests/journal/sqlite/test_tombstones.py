@@ -341,7 +341,7 @@ async def test_the_next_prune_drops_the_identities_that_a_killed_one_left(tmp_pa
     async with SQLiteJournal(path, clock=clock) as journal:
         await journal.add([make_entry(at) for at in range(6 + kept)])
         if merged:
-            await journal.write(lambda c: merge_recent_ids(c, at=1))
+            await journal.write(lambda c: merge_recent_ids(c, at=1, parts=1))
         claim = await journal.claim(ClaimRequest("production", events=6, payload_bytes=475_000, lease_ms=60_000))
         await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED)])
         clock.advance(60)
