@@ -338,8 +338,7 @@ class SQLiteJournal(Journal):
         pruned = await run.delete()
         await run.clear_slack(self.path)
         await self.check_writable()  # brings all that was written to the disk
-        if pruned.by_state or pruned.forgotten:
-            await run.give_back_space()
+        await run.give_back_space()
         await asyncio.to_thread(empty_wal, self.path)
         return pruned
 

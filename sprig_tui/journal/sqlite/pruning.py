@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from sprig_tui.errors import JournalError
+from sprig_tui.errors import JournalError, JournalUnavailableError
 from sprig_tui.journal.maintenance import PRUNE_CHUNK_ROWS, delete_in_chunks, forget_in_chunks, prune_in_chunks
 from sprig_tui.journal.records import PruneResult
 from sprig_tui.journal.retention import SLACK_ROUNDS, slack_steps
@@ -152,8 +152,8 @@ class PruneRun:
             return await self._write_some(remove)
         # in one transaction, so that the pages are not written before they are given back
         removed, _ = await asyncio.gather(self._write_some(remove), self._give_back_pages(), return_exceptions=True)
-        if isinstance(removed, JournalError) and self._give_back is None:
-            return await self._write_some(remove)  # pages that cannot be moved undid both
+        if isinstance(removed, JournalError):
+            return await self._write_some(remove)  # giving pages back may have undone both
         if isinstance(removed, BaseException):
             raise removed
         return removed
@@ -196,20 +196,28 @@ class PruneRun:
             )
 
     async def give_back_space(self) -> None:
-        """Give all unused pages back to the file system."""
-        while await self._give_back_pages():
-            pass
+        """Give all unused pages back to the file system; what is left, the next prune gives back."""
+        while self._give_back is not None:
+            try:
+                if not await self._give_back(maintenance.vacuum_step):
+                    return
+            except JournalError as error:
+                self._keep_pages(error)
+                return
 
-    async def _give_back_pages(self) -> bool:
-        """Give some unused pages back; returns whether there are more that can be."""
-        if self._give_back is None:
-            return False
+    async def _give_back_pages(self) -> None:
+        """Give some unused pages back, if it can be done now."""
         try:
-            return await self._give_back(maintenance.vacuum_step)
+            if self._give_back is not None:
+                await self._give_back(maintenance.vacuum_step)
+        except JournalUnavailableError:
+            pass  # another process holds the lock, or there is no room: later steps may do it
         except JournalError as error:  # damaged pages, and those that a repair replaced, cannot be moved
-            self._give_back = None
-            _log.warning("what was pruned is gone, but the file stays as large as it is: %s", error.message)
-            return False
+            self._keep_pages(error)
+
+    def _keep_pages(self, error: JournalError) -> None:
+        self._give_back = None
+        _log.warning("what was pruned is gone, but the file stays as large as it is: %s", error.message)
 
     async def tidy(self, *, more: int = 0) -> None:
         """Join the log of the tombstone filter into its bitmap, if it is due; so many `more` keys will follow."""
