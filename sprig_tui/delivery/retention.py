@@ -322,7 +322,7 @@ class _Pass:
 
     async def _clear_slack(self, *, full: bool) -> None:
         """Clear what is left of rows between others; a full pass also sees to what killed ones left."""
-        ids = (0, self._changed[1]) if full and self._changed else self._changed
+        ids = (0, self._changed[1] if self._changed else 0) if full else self._changed
         for _ in range(SLACK_ROUNDS):
             pages = await self._store.find_slack(ids, requests=full) if ids else ()
             if not pages:

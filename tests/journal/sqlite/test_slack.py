@@ -1,7 +1,8 @@
-"""Slack of pages: no byte of what prune and retention removed is left in the file or its log."""
+"""Slack of pages: no byte of what prune, retention and forgetting removed is left in the file or its log."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 import re
@@ -16,6 +17,7 @@ from support.records import make_entry
 
 from sprig_tui.delivery.retention import RetentionWorker
 from sprig_tui.journal.claim_rules import ClaimRequest
+from sprig_tui.journal.persons import make_identifier
 from sprig_tui.journal.records import Attempt, Settlement, State
 from sprig_tui.journal.retention import RetentionPolicy
 from sprig_tui.journal.sqlite import SQLiteJournal
@@ -162,6 +164,20 @@ async def test_retention_leaves_no_byte(fill, clock, seed, kept):
     assert filled.left(gone) == []
 
 
+async def test_requests_that_go_in_a_later_pass_leave_no_byte(fill, clock, monkeypatch):
+    filled = await fill(*CASES[3])
+    policy = RetentionPolicy(delivered_ms=5 * DAY_S * 1000, withheld_ms=5 * DAY_S * 1000, failed_ms=5 * DAY_S * 1000)
+    async with SQLiteJournal(filled.path, clock=clock) as journal:
+        worker = RetentionWorker(journal, policy, timing=InstantTiming())
+        with monkeypatch.context() as patch:
+            patch.setattr(type(journal.retention), "unused_attempts", lambda *_: asyncio.sleep(0, []))
+            assert await worker.apply_if_due()
+        assert filled.left_responses() == set()
+        clock.advance(2 * DAY_S)
+        assert await worker.apply_if_due()
+        assert filled.left_responses() == set()
+
+
 @pytest.mark.parametrize(("seed", "kept"), CASES)
 async def test_content_that_is_kept_no_longer_leaves_no_byte(fill, clock, seed, kept):
     filled = await fill(seed, kept)
@@ -184,3 +200,23 @@ async def test_compacting_leaves_no_byte(fill, clock, forget):
     gone = before - filled.ids()
     assert gone
     assert filled.left(gone) == []
+
+
+@pytest.mark.parametrize(("seed", "kept"), CASES[:2])
+async def test_forgetting_leaves_no_byte(fill, clock, seed, kept):
+    filled = await fill(seed, kept)
+    with contextlib.closing(sqlite3.connect(filled.path)) as connection:
+        users = dict(connection.execute("SELECT id, user_id FROM deliveries WHERE id % 9 = 0"))
+    persons = tuple(make_identifier("user", user) for user in users.values())
+    async with SQLiteJournal(filled.path, clock=clock) as journal:
+        receipt = await journal.begin_forget(persons, "ann")
+        after, more = 0, True
+        while more:
+            step = await journal.find_persons(after, persons)
+            await journal.erase([one.id for one in step.found])
+            after, more = step.reached, step.more
+        assert filled.left({*users}) != []
+        assert await journal.scrub()
+        await journal.end_forget(receipt, {})
+        assert filled.left({*users}) == []
+    assert filled.left({*users}) == []
