@@ -76,7 +76,15 @@ def test_a_key_is_rotated_by_hand_and_nothing_by_keys_that_come_too_fast(rotatin
     one.shows("Deliveries", gone="is switched to")
 
     acme_production["writeKeys"].append(PASTED)
-    one.press("k", "r")
+    # a name that was typed before the question was there agrees to nothing
+    one.press("k")
+    one.shows("● Production")
+    one.write(f"r{ENTER}production{ENTER}")
+    one.shows("Switch production to a new key?", "typed before the question was there: enter again goes ahead")
+    one.press(ESCAPE)
+    one.shows("Deliveries", gone="Switch production")
+    assert key_of(home, "production") == PRODUCTION_KEY
+    one.press("r")
     one.shows("Rotate the key of production")
     one.press("j", ENTER)
     one.shows("New write key of production", "type or paste")

@@ -209,6 +209,9 @@ class PasteInput(Input):
 class TextDialog(Dialog[Result]):
     """Base of the dialogs with one line of text; `accept` gets the text once `check` finds no problem."""
 
+    TYPED_AHEAD: ClassVar[str] = TYPED_AHEAD_TEXT
+    """What is shown where the text came in one burst with the key that opened the dialog."""
+
     def __init__(
         self,
         title: str,
@@ -262,7 +265,7 @@ class TextDialog(Dialog[Result]):
         if fault := self._check(event.value) if self._check else "":
             self.show_fault(fault)
         elif self._saves and self.typed_ahead():
-            self.show_fault(TYPED_AHEAD_TEXT)
+            self.show_fault(self.TYPED_AHEAD)
         elif self._warning and self._warned_value != event.value and (warning := self._warning(event.value)):
             self._warned_value = event.value
             self.show_fault(f"{warning}\nenter again saves it anyway")
@@ -271,13 +274,17 @@ class TextDialog(Dialog[Result]):
 
 
 class ConfirmName(TextDialog[bool]):
-    """Question about something protected. Result: True only when its name was typed."""
+    """Question about something protected. Result: True only when its name was typed, after the question was there."""
+
+    TYPED_AHEAD = "typed before the question was there: enter again goes ahead"
 
     def __init__(self, question: str, text: str = "", *, name: str) -> None:
         def check(typed: str) -> str:
             return "" if typed.strip() == name else f"that is not {name}: type the name, or press escape"
 
-        super().__init__(question, f"{text}\nType {name} to go ahead.".strip(), placeholder=name, check=check)
+        super().__init__(
+            question, f"{text}\nType {name} to go ahead.".strip(), placeholder=name, check=check, saves=True
+        )
 
     def accept(self, value: str) -> None:
         del value
