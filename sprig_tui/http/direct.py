@@ -226,7 +226,9 @@ class DirectPoster:
         connections: int,
         keep_alive_s: float,
     ) -> None:
-        template = httpx.Request("POST", url, headers=headers, content=b"")
+        # with a Host of ours, as httpx refuses names that IDNA 2008 does not know
+        named = {"Host": url.netloc.decode("ascii"), **headers}
+        template = httpx.Request("POST", url, headers=named, content=b"")
         lines = [
             b"%b: %b\r\n" % (name, value) for name, value in template.headers.raw if name.lower() != b"content-length"
         ]

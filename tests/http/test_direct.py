@@ -567,6 +567,22 @@ async def test_each_address_of_a_host_is_tried(resolve, make_poster):
     assert await post(make_poster(server.port, host="segment.example")) == (0, b"", "connection refused")
 
 
+@pytest.mark.parametrize("host", ["xn--ls8h.example", "xn--zzzzzz.example", "a_b.example"])
+@pytest.mark.parametrize("make_poster", ["direct"], indirect=True)  # httpx makes no request to the first two
+async def test_host_name_is_used_as_it_is(host, resolve, make_poster):
+    """Also one that IDNA 2008 does not know, such as that of an emoji."""
+    seen: list[bytes] = []
+
+    async def handler(peer: Peer) -> None:
+        seen.append(await peer.request())
+        await peer.reply(OK)
+
+    resolve("127.0.0.1")
+    async with Server(handler) as server:
+        assert await post(make_poster(server.port, host=host)) == (200, b"{}", "")
+        assert f"\r\nHost: {host}:{server.port}\r\n".encode() in seen[0]
+
+
 @pytest.mark.parametrize("make_poster", ["direct"], indirect=True)  # httpx leaves it open
 async def test_cancelled_connecting_leaves_no_socket(certificate, make_poster):
     met, ended = asyncio.Event(), asyncio.Event()
