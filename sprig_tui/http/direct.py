@@ -87,7 +87,9 @@ class _Connection(asyncio.Protocol):
         self._parser.send(self._request)
         self._parser.send(h11.EndOfMessage())
         if self._is_fresh:
-            self._spoke_first = bool(self._early_bytes) or self._is_readable()
+            # what can be read of a TLS connection may be records of its own, such as tickets
+            is_plain = self._transport is self._socket_transport
+            self._spoke_first = bool(self._early_bytes) or (is_plain and self._is_readable())
         self._answer, self._is_fresh = answer, False
         self._done = self._loop.create_future()
         if self._early_bytes:

@@ -336,6 +336,22 @@ async def test_response_before_the_request_is_not_one_to_it(early, expected, mak
         assert server.connections == 3
 
 
+@pytest.mark.parametrize("make_poster", ["direct"], indirect=True)
+async def test_records_of_tls_before_the_request_are_no_response(certificate, make_poster, monkeypatch):
+    """Such as the tickets that a server sends when the handshake is over."""
+
+    async def handler(peer: Peer) -> None:
+        await peer.request()
+        await peer.reply(OK)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    monkeypatch.setattr(direct, "_is_readable", lambda _: True)
+    async with Server(handler, context) as server:
+        poster = make_poster(server.port, ssl.create_default_context(cafile=certificate[0]))
+        assert await post(poster) == (200, b"{}", "")
+
+
 async def test_response_to_an_idle_connection_is_nobodys(tls, make_poster):
     sent = asyncio.Event()
 
