@@ -124,9 +124,17 @@ class EnvironmentPane(HasCommands, LineList):
             self._revealed = ""
             self._lay_out_lines()
 
+    def on_mount(self) -> None:
+        self.watch(self.app, "app_focus", self._watch_window, init=False)
+
     def on_blur(self) -> None:
         """Hide the key when the focus goes elsewhere."""
         self.hide_key()
+
+    def _watch_window(self, has_focus: bool) -> None:
+        """Hide the key when another window gets the focus; the pane keeps its own meanwhile."""
+        if not has_focus:
+            self.hide_key()
 
     @property
     def current(self) -> EnvironmentView | None:
