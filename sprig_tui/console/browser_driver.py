@@ -110,7 +110,8 @@ class BrowserDriver(PacedDriver):
                             self.call_app(lambda app: app.refresh())
 
     def _read_input(self) -> None:
-        packets, parser = PacketReader(), KeyParser(self.new_parser())
+        packets = PacketReader()
+        parser = KeyParser(self.new_parser(), cast("ConsoleApp", self.app).announce_keys)
         pastes = PasteSplitter(self._on_oversized_paste, self._on_stalled_paste)
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
         read_at = 0.0

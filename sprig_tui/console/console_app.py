@@ -42,6 +42,10 @@ class ConsoleApp(Protocol):
         """Leave: the terminal is gone."""
         ...
 
+    def announce_keys(self, read_at: float, keys: int) -> None:
+        """Note keys that were read together; called by the thread that reads, before the app gets the first of them."""
+        ...
+
     def refuse_oversized_paste(self, size: int) -> None:
         """Report a paste that was too long to be kept."""
         ...

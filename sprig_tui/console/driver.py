@@ -96,7 +96,7 @@ class HangupDriver(TerminalDriver):
     def run_input_thread(self) -> None:
         """Read as Textual does; a read error means that the terminal is gone."""
         reader = self._reader = threading.current_thread()
-        parser = KeyParser(self.new_parser())
+        parser = KeyParser(self.new_parser(), cast("ConsoleApp", self.app).announce_keys)
         pastes = PasteSplitter(self._on_oversized_paste, self._on_stalled_paste)
         burst = BurstPaste(self._on_oversized_paste)
         decode = getincrementaldecoder("utf-8")(errors="replace").decode

@@ -220,6 +220,11 @@ class PacedDriver(Driver):
         """Whether a frame can be written now; it is dropped otherwise, and the driver has the screen painted later."""
         return True
 
+    @property
+    def app(self) -> App[Any]:
+        """The app that gets what is typed."""
+        return self._app
+
     def new_parser(self) -> XTermParser:
         """A parser of what the terminal sends."""
         return XTermParser(self._debug)

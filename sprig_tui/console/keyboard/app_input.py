@@ -64,6 +64,10 @@ class QueuedInput(App[int]):
             )
         return ""
 
+    def announce_keys(self, read_at: float, keys: int) -> None:
+        """Note keys that were read together; called by the thread that reads, before the app gets the first of them."""
+        self.keyboard.bursts.announce(read_at, keys)
+
     def refuse_oversized_paste(self, size: int) -> None:
         """Report a paste that was too long to be kept."""
         notify_warning(self, f"the paste was left out: it has {size:,} characters; save it as a file, and open that")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -35,6 +36,17 @@ class BurstTracker:
         self.current: Burst | None = None
         """Burst of the key being handled; None for the mouse and a paste."""
         self._opening_bursts: WeakKeyDictionary[Screen[Any], Burst] = WeakKeyDictionary()
+        self._announced: dict[float, int] = {}
+        """Keys on their way, by the time of their read."""
+        self._lock = threading.Lock()
+
+    def announce(self, read_at: float, keys: int) -> None:
+        """Note keys that were read, before the app gets the first of them; called by the thread that reads.
+
+        The app may come to a key late, and the others of its burst may still wait behind it then.
+        """
+        with self._lock:
+            self._announced[read_at] = self._announced.get(read_at, 0) + keys
 
     def count_key(self, event: events.Event) -> Burst | None:
         """The burst of a key; called once for each key, in order."""
@@ -43,6 +55,11 @@ class BurstTracker:
         if event.time - self._newest_burst.last_key_at > MAX_BURST_GAP_S:
             self._newest_burst = Burst()
         self._newest_burst.keys += 1
+        with self._lock:
+            if event.time in self._announced:
+                self._announced[event.time] -= 1
+                # of earlier reads all keys have come, or never will
+                self._announced = {at: keys for at, keys in self._announced.items() if at >= event.time and keys > 0}
         self._newest_burst.last_key_at = event.time
         return self._newest_burst
 
@@ -65,9 +82,16 @@ class BurstTracker:
         if burst is None or not self.may_be_burst:
             return True
         rest = burst.last_key_at + MAX_BURST_GAP_S - Message().time
-        if burst.keys <= max_keys and rest > 0:
+        if self._keys_of(burst) <= max_keys and rest > 0:
             await asyncio.sleep(rest)
-        return burst.keys <= max_keys
+        return self._keys_of(burst) <= max_keys
+
+    def _keys_of(self, burst: Burst) -> int:
+        """Keys of a burst, with those on their way."""
+        with self._lock:
+            return burst.keys + sum(
+                keys for at, keys in self._announced.items() if at - burst.last_key_at <= MAX_BURST_GAP_S
+            )
 
     def is_of_opening_burst(self, screen: Screen[Any]) -> bool:
         """Whether the key being handled belongs to the burst that opened this screen."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -30,8 +30,10 @@ class KeyParser:
     and did nothing.
     """
 
-    def __init__(self, parser: XTermParser) -> None:
+    def __init__(self, parser: XTermParser, on_keys: Callable[[float, int], None] = lambda *_: None) -> None:
+        """`on_keys` gets the time of a read and the number of its keys, before the first of them is given."""
         self._parser = parser
+        self._on_keys = on_keys
         self._read_at = 0.0
         self._escape = ""
         """The last escape character that was read, with the characters after it."""
@@ -61,7 +63,10 @@ class KeyParser:
 
     def _timed(self, messages: Iterable[Message]) -> Iterator[Message]:
         """Keys of one write arrive in one read: one time tells bursts from single keys, however busy the machine is."""
-        for message in messages:
-            if isinstance(message, events.Key):
-                message.time = self._read_at
-            yield message
+        timed = list(messages)
+        keys = [message for message in timed if isinstance(message, events.Key)]
+        for key in keys:
+            key.time = self._read_at
+        if keys:
+            self._on_keys(self._read_at, len(keys))
+        yield from timed
