@@ -107,10 +107,11 @@ def test_watch(home, segment, terminal):
     one.until(lambda: len(segment.events) == 4)
     one.shows("/status:failed ── 0 of 4", "failed 0")
     one.press("?")
-    one.shows("Help: Deliveries")
-    # typed fast: escape and z, not alt and z. A notice may hide the help's title, but not its last line
-    one.write(ESCAPE)
-    one.write("z")
+    one.shows("escape closes")
+    one.press(ESCAPE)
+    # a notice may hide the title of the help, but not its last line; escape and z read at once are alt and z
+    one.shows("Payload", gone="escape closes")
+    one.press("z")
     one.shows_in_both("Deliveries", gone=("Payload", "escape closes"))
     one.press("z", ctrl("p"))
     one.shows("Search for commands")
