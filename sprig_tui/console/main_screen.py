@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from sprig_tui.console.session import Session
     from sprig_tui.console.widgets.columns import ChosenColumn
 
-
 MIN_WIDE_CELLS = 116
 """From this width on Environments and Payload stand side by side: Payload then has what it has on 80 columns."""
 UNZOOM = Binding("escape", "unzoom", show=False, priority=True)
