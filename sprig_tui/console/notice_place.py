@@ -14,13 +14,13 @@ from textual.screen import ModalScreen, Screen
 from textual.scroll_view import ScrollView
 from textual.widget import Widget
 
+from sprig_tui.console.textual_private import MAX_SHOWN_NOTICES
 from sprig_tui.console.widgets.line_list import LineList
 
 NOTICE_ROWS = 3
 """Rows that most notices take; where a list leaves as many empty, they stand there."""
 LONG_NOTICE_ROWS = 8
 """Rows that the longest notice takes on 80 columns."""
-MAX_NOTICES = 3
 
 
 class NoticePlace(NamedTuple):
@@ -33,7 +33,7 @@ class NoticePlace(NamedTuple):
     @property
     def notices(self) -> int:
         """How many notices have room: of a pile that has none, Textual would cut the newest off."""
-        return MAX_NOTICES if self.rows >= LONG_NOTICE_ROWS else 1
+        return MAX_SHOWN_NOTICES if self.rows >= LONG_NOTICE_ROWS else 1
 
 
 def notice_place(screen: Screen[Any], reading: Widget | None = None) -> NoticePlace | None:
